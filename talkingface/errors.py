@@ -1,0 +1,70 @@
+"""Errors that a user can mend. Each is one line: where, what, the cure; the command exits with status 2."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class TalkingFaceError(Exception):
+    """Base of all errors of this package that the user can mend.
+
+    Args:
+        what: what is wrong, quoting the user's own words.
+        where: the file, flag or frame it came from.
+        cure: what to do, as a sentence.
+    """
+
+    def __init__(self, what: str, *, where: object = None, cure: str | None = None) -> None:
+        self.what, self.where, self.cure = what, where, cure
+        super().__init__(what, where, cure)
+
+    def __str__(self) -> str:
+        line = f"{self.where}: {self.what}" if self.where is not None else self.what
+        return f"{line.rstrip('.')}. {self.cure}" if self.cure else line
+
+
+class ConfigError(TalkingFaceError):
+    """A flag, a setting or a settings file is wrong."""
+
+
+class UnknownNameError(TalkingFaceError):
+    """A model, dataset, checkpoint or other named thing does not exist."""
+
+
+class DependencyError(TalkingFaceError):
+    """An optional package is missing; the cure is its install command."""
+
+
+class MediaError(TalkingFaceError):
+    """A picture, video or sound cannot be read or written."""
+
+
+class WeightsError(TalkingFaceError):
+    """A weight file is missing, damaged, unsafe, or belongs to another model."""
+
+
+class DataError(TalkingFaceError):
+    """A training or evaluation data set is missing or not laid out as expected."""
+
+
+class ShapeError(TalkingFaceError):
+    """A tensor does not have the documented shape."""
+
+
+class MotionError(TalkingFaceError):
+    """A motion does not fit the renderer: another kind, space or length."""
+
+
+class TrainingError(TalkingFaceError):
+    """Training cannot go on, for example because a loss is not finite."""
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """Return "Did you mean 'x'?" for the nearest choice, or the list of choices where none is near."""
+    names = sorted(choices)
+    folded = {name.casefold(): name for name in names}
+    near = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    if near:
+        return f"Did you mean '{folded[near[0]]}'?"
+    return f"Choose one of: {', '.join(names)}." if names else "There are none."

@@ -1,0 +1,135 @@
+"""What a model is to the rest of the toolkit: a driver (makes motion), a renderer (draws motion), and training phases."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ..types import Motion, Source
+
+Batch = dict[str, Tensor]
+Losses = dict[str, Tensor]
+
+
+class Driver(ABC):
+    """Turns a driving signal into a motion.
+
+    Attributes:
+        takes: the signals it accepts, of ``"video"``, ``"audio"``, ``"image"``, ``"motion"``.
+        gives: the kind of motion it makes.
+        size: (height, width) of the frames it wants.
+    """
+
+    takes: frozenset[str]
+    gives: str
+    size: tuple[int, int]
+
+    @abstractmethod
+    def drive(self, frames: Iterable[Tensor], fps: Fraction) -> Motion:
+        """Motion of a driving video.
+
+        Args:
+            frames: chunks (n, 3, H, W), RGB, [0, 1], read once and in order.
+            fps: frames per second of the chunks.
+        """
+
+
+class Renderer(ABC):
+    """Draws a motion on a source picture.
+
+    Attributes:
+        takes: the kind of motion it draws.
+        size: (height, width) of the pictures it takes and gives.
+        radius: how many frames to each side a frame's picture depends on (0: its own motion only).
+    """
+
+    takes: str
+    size: tuple[int, int]
+    radius: int = 0
+
+    @abstractmethod
+    def encode_source(self, source: Source) -> Any:
+        """Everything that depends on the source alone, computed once; opaque to the caller."""
+
+    @abstractmethod
+    def render(self, state: Any, motion: Motion) -> Tensor:
+        """Frames (n, 3, H, W), RGB, [0, 1], of the n frames of ``motion``."""
+
+    def explain(self, state: Any, motion: Motion) -> dict[str, Tensor]:
+        """Pictures (n, 3, H, W) in [0, 1] that show how the frames came about, by name; for ``--visualize``."""
+        return {}
+
+
+@dataclass
+class Phase:
+    """One step of training: some parameters, their loss and their optimizer.
+
+    Attributes:
+        name: used in logs and saved states.
+        networks: names of the networks whose parameters it steps; all others are frozen meanwhile.
+        loss: batch -> named scalars, already weighted; their sum is minimised.
+        optimizer: parameters -> optimizer.
+        every: runs at each ``every``-th step.
+        milestones: epochs after which the learning rate is divided by ten.
+    """
+
+    name: str
+    networks: Sequence[str]
+    loss: Callable[[Batch], Losses]
+    optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+    every: int = 1
+    milestones: Sequence[int] = ()
+
+
+class ModelPlugin(ABC):
+    """A model family as the toolkit sees it. Built from a typed config; holds its networks by their published names.
+
+    Attributes:
+        name: the word after ``--model=``.
+        Config: pydantic class of the model's own settings.
+        networks: name -> network, named as the top-level keys of the released checkpoints.
+        inference_networks: names of the networks that inference needs (and that a released file must hold).
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type]
+    inference_networks: ClassVar[tuple[str, ...]]
+
+    config: Any
+    networks: nn.ModuleDict
+
+    @abstractmethod
+    def driver(self, precision: torch.dtype = torch.float32) -> Driver:
+        """The driver, ready for inference."""
+
+    @abstractmethod
+    def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:
+        """The renderer, ready for inference; may hold a faster copy of the networks."""
+
+    @abstractmethod
+    def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
+        """The driving's movement, fitted to the source.
+
+        Args:
+            source: one frame, the motion that the driver sees in the source picture.
+            driving: the whole driving motion.
+            options: the model's inference settings, as named by its flags.
+        """
+
+    @abstractmethod
+    def samples(self) -> Mapping[str, Any]:
+        """What a training item holds: name -> frames, as described in ``talkingface.data.samples``."""
+
+    @abstractmethod
+    def phases(self, train: Any) -> list[Phase]:
+        """The training phases, in the order in which they run within a step."""
+
+    @abstractmethod
+    def validate(self, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
+        """Scores and pictures (N, 3, H, W) in [0, 1] of one batch, without gradients."""
