@@ -1,4 +1,4 @@
-"""What a model is to the rest of the toolkit: a driver (makes motion), a renderer (draws motion), and training phases."""
+"""What a model is to the toolkit: a driver (makes motion), a renderer (draws motion), and training phases."""
 
 from __future__ import annotations
 
