@@ -1,0 +1,25 @@
+"""Settings of the evaluation (group ``evaluate``). Holds no torch, so that the command line can list them quickly."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class EvaluateSettings(BaseModel):
+    """What is measured, and on how much of the data."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    split: str = Field("test", description="Part of the data set that is measured; empty: all of it.")
+    max_clips: int | None = Field(
+        None, ge=1, description="Measure this many clips at most, in the order of their names."
+    )
+    max_frames: int = Field(150, ge=2, description="Measure this many frames at most of each clip, from its first.")
+    image_size: int | None = Field(None, ge=16, description="Side of the pictures (default: the size of the model).")
+    chunk: int = Field(16, ge=1, description="Frames in memory at once.")
+    baselines: list[Literal["repeat", "affine"]] = Field(
+        default_factory=lambda: ["repeat", "affine"],
+        description="Rows beside the model: the source frame repeated, and its best affine warp.",
+    )

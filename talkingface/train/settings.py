@@ -1,0 +1,69 @@
+"""Settings of the trainer (group ``train``). Holds no torch, so that the command line can list them quickly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..data.settings import AugmentSettings
+
+
+class TrainSettings(BaseModel):
+    """How a model is trained. What the model itself is stands in the model's own settings."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    # How long.
+    epochs: int = Field(100, ge=1, description="Passes over the data, each `repeats` items of every clip.")
+    repeats: int = Field(1, ge=1, description="How many items each clip gives in an epoch.")
+    max_steps: int | None = Field(None, ge=1, description="Stop after this many steps in all, whatever `epochs` says.")
+    max_seconds: float | None = Field(None, gt=0, description="Save and stop after this many seconds of this run.")
+
+    # Data.
+    image_size: int = Field(256, ge=16, description="Side of the training pictures in pixels; may change between runs.")
+    batch_size: int = Field(20, ge=1, description="Items per step and process.")
+    workers: int = Field(1, ge=0, description="Processes that prepare batches; 0 does it between the steps.")
+    preload: bool = Field(False, description="Decode all clips once into a memory-mapped file at the training size.")
+    preload_dir: Path | None = Field(
+        None, description="Folder of these files (default: talkingface in the user's cache)."
+    )
+    augment: AugmentSettings = Field(default_factory=AugmentSettings, description="Random changes of the items.")
+    seed: int = Field(0, ge=0, description="Items and random draws of a step follow from this and the step alone.")
+
+    # Optimisation.
+    learning_rate: float = Field(2e-4, gt=0, description="Of every phase that `learning_rates` does not name.")
+    learning_rates: dict[str, float] = Field(default_factory=dict, description="Learning rate by name of the phase.")
+    schedule: Literal["milestones", "cosine", "constant"] = Field(
+        "milestones", description="Ten times lower after each milestone; half a cosine down to zero; or unchanged."
+    )
+    milestones: list[int] | None = Field(None, description="Epochs of the milestones (default: those of the model).")
+    warmup_steps: int = Field(0, ge=0, description="The learning rate rises from zero in a line over these steps.")
+    clip_gradient: float | None = Field(None, gt=0, description="Largest norm of the gradient of a phase.")
+    ema_decay: float = Field(0.999, ge=0, lt=1, description="Weight kept by the running average of weights; 0: none.")
+    channels_last: bool = Field(True, description="Lay pictures and kernels out with channels last (faster).")
+    sync_batchnorm: bool = Field(False, description="Share batch statistics among GPUs; needs CUDA.")
+
+    # What the model makes of its losses.
+    loss_weights: dict[str, float | list[float]] = Field(
+        default_factory=dict, description="Weight of a loss term by name; a list gives one per layer of its features."
+    )
+    scales: list[float] = Field([1, 0.5, 0.25, 0.125], description="Sizes at which pictures are compared, 1 is full.")
+
+    # Start.
+    resume: str = Field("", description="Go on from this state or run folder; 'auto': the newest state of this run.")
+    init_from: Path | None = Field(None, description="Start with the weights of this file, state or run folder.")
+
+    # Reports and saved states.
+    log_every: int = Field(50, ge=1, description="Steps between lines of the log.")
+    image_every: int = Field(0, ge=0, description="Steps between pictures; 0: once in an epoch.")
+    validate_every: int = Field(0, ge=0, description="Steps between validations; 0: once in an epoch.")
+    validate_batches: int = Field(8, ge=1, description="Batches of the test split in a validation; always the same.")
+    best_score: str = Field("", description="Score of the model whose lowest state is kept (default: its first).")
+    checkpoint_every_s: float = Field(600, gt=0, description="Seconds between saved states.")
+    keep_last: int = Field(2, ge=1, description="How many of the newest states are kept, beside the best.")
+    export_dtype: Literal["float32", "float16", "bfloat16"] = Field(
+        "float32", description="Numbers of exported weights."
+    )
+    tensorboard: bool = Field(True, description="Write scalars and pictures for TensorBoard too (extra 'log').")
