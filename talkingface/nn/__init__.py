@@ -1,0 +1,1 @@
+"""Network blocks and geometry that know nothing of any model, of files or of training."""

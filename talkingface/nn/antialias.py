@@ -1,0 +1,53 @@
+"""Downsampling behind a Gaussian blur, and the image pyramid made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def gaussian_kernel(scale: float) -> Tensor:
+    """Normalised (k, k) blur kernel for downsampling by `scale`: sigma (1 / scale - 1) / 2, four sigma to each side."""
+    sigma = (1 / scale - 1) / 2
+    radius = round(sigma * 4)
+    offsets = torch.arange(-radius, radius + 1, dtype=torch.float32)
+    line = torch.exp(-(offsets**2) / (2 * sigma**2))
+    kernel = line[:, None] * line
+    return kernel / kernel.sum()
+
+
+class AntiAliasDownsample(nn.Module):
+    """Blur, then keep every (1 / scale)-th pixel beginning with the first; zeros outside the picture.
+
+    (N, C, H, W) -> (N, C, ceil(H * scale), ceil(W * scale)). The kernel is the buffer `weight` (C, 1, k, k), which
+    released checkpoints hold; a scale of 1 does nothing and has no buffer.
+    """
+
+    weight: Tensor
+
+    def __init__(self, channels: int, scale: float) -> None:
+        super().__init__()
+        self.stride = int(1 / scale)
+        self.channels = channels
+        if scale != 1:
+            self.register_buffer("weight", gaussian_kernel(scale).repeat(channels, 1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.stride == 1:
+            return x
+        return F.conv2d(x, self.weight, stride=self.stride, padding=self.weight.shape[-1] // 2, groups=self.channels)
+
+
+class ImagePyramid(nn.Module):
+    """Copies of a picture at several scales; not trained, and absent from released checkpoints."""
+
+    def __init__(self, scales: Sequence[float], channels: int = 3) -> None:
+        super().__init__()
+        self.scales = tuple(scales)
+        self.downs = nn.ModuleList(AntiAliasDownsample(channels, scale) for scale in self.scales)
+
+    def forward(self, image: Tensor) -> dict[float, Tensor]:
+        return {scale: down(image) for scale, down in zip(self.scales, self.downs, strict=True)}
