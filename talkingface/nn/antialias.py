@@ -30,15 +30,16 @@ class AntiAliasDownsample(nn.Module):
 
     def __init__(self, channels: int, scale: float) -> None:
         super().__init__()
-        self.stride = int(1 / scale)
+        self.scale = scale
         self.channels = channels
         if scale != 1:
             self.register_buffer("weight", gaussian_kernel(scale).repeat(channels, 1, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.stride == 1:
+        if self.scale == 1:
             return x
-        return F.conv2d(x, self.weight, stride=self.stride, padding=self.weight.shape[-1] // 2, groups=self.channels)
+        stride = int(1 / self.scale)
+        return F.conv2d(x, self.weight, stride=stride, padding=self.weight.shape[-1] // 2, groups=self.channels)
 
 
 class ImagePyramid(nn.Module):

@@ -1,0 +1,90 @@
+"""The dense motion network (paper, section 3.2): from sparse keypoints to a warp field and an occlusion map."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ...nn.antialias import AntiAliasDownsample
+from ...nn.geometry import coordinate_grid, gaussian_heatmaps, inverse_2x2, warp
+from ...nn.hourglass import Hourglass
+from .config import CommonParams, DenseMotionParams
+from .keypoints import Keypoints
+
+
+def sparse_motions(kp_source: Keypoints, kp_driving: Keypoints, size: tuple[int, int]) -> Tensor:
+    """First-order motion around each keypoint (paper, equation 4), the still background first.
+
+    Returns:
+        (N, K + 1, H, W, 2): for each pixel of the driving frame, the point (x, y) of the source under each motion.
+    """
+    value = kp_driving["value"]
+    count, points = value.shape[:2]
+    identity = coordinate_grid(*size, like=value).expand(count, 1, *size, 2)
+    offset = identity - value[:, :, None, None]
+    if "jacobian" in kp_driving:
+        jacobian = kp_source["jacobian"] @ inverse_2x2(kp_driving["jacobian"])
+        offset = (offset.flatten(2, 3) @ jacobian.transpose(-1, -2)).view(count, points, *size, 2)
+    return torch.cat([identity, offset + kp_source["value"][:, :, None, None]], dim=1)
+
+
+class DenseMotionNetwork(nn.Module):
+    """Weigh the motions of the keypoints and of the background at each pixel, and estimate what is occluded.
+
+    Everything happens at `scale_factor` of the picture's size.
+    """
+
+    def __init__(
+        self, params: DenseMotionParams, common: CommonParams, *, estimate_occlusion_map: bool, align_corners: bool
+    ) -> None:
+        super().__init__()
+        motions = common.num_kp + 1
+        self.hourglass = Hourglass(
+            motions * (common.num_channels + 1), params.block_expansion, params.max_features, params.num_blocks
+        )
+        features = self.hourglass.out_channels
+        self.mask = nn.Conv2d(features, motions, 7, padding=3)
+        self.occlusion = nn.Conv2d(features, 1, 7, padding=3) if estimate_occlusion_map else None
+        self.down = AntiAliasDownsample(common.num_channels, params.scale_factor)
+        self.kp_variance = params.kp_variance
+        self.align_corners = align_corners
+
+    def heatmaps(self, points: Tensor, size: tuple[int, int]) -> Tensor:
+        """Heatmaps (N, K, H, W) of keypoints (N, K, 2)."""
+        return gaussian_heatmaps(points, size, self.kp_variance)
+
+    def warp_sparsely(self, small: Tensor, motions: Tensor) -> Tensor:
+        """The small source (N, C, H, W) warped by each motion (N, M, H, W, 2): (N, M, C, H, W).
+
+        The motions lie below each other in one tall field, so that the source is read in one go and never repeated.
+        """
+        count, fields, height, width = motions.shape[:4]
+        warped = warp(small, motions.flatten(1, 2), align_corners=self.align_corners)
+        return warped.view(count, -1, fields, height, width).transpose(1, 2)
+
+    def forward(
+        self, small: Tensor, source_heatmaps: Tensor, kp_source: Keypoints, kp_driving: Keypoints
+    ) -> dict[str, Tensor]:
+        """Motion from the source to the driving frames.
+
+        Args:
+            small: (N, C, h, w), the source behind `down`.
+            source_heatmaps: (N, K, h, w), `heatmaps` of the source keypoints.
+
+        Returns:
+            ``deformation`` (N, h, w, 2), ``mask`` (N, K + 1, h, w) summing to 1, ``sparse_deformed``
+            (N, K + 1, C, h, w) and, where it is estimated, ``occlusion_map`` (N, 1, h, w) in [0, 1], 0 is hidden.
+        """
+        size = (small.shape[-2], small.shape[-1])
+        motions = sparse_motions(kp_source, kp_driving, size)
+        sparse_deformed = self.warp_sparsely(small, motions)
+        moved = self.heatmaps(kp_driving["value"], size) - source_heatmaps
+        still = torch.zeros_like(moved[:, :1])
+        moved = torch.cat([still, moved], dim=1)[:, :, None]
+        features = self.hourglass(torch.cat([moved, sparse_deformed], dim=2).flatten(1, 2))
+        mask = self.mask(features).softmax(dim=1)
+        deformation = (motions * mask[..., None]).sum(dim=1)
+        out = {"deformation": deformation, "mask": mask, "sparse_deformed": sparse_deformed}
+        if self.occlusion is not None:
+            out["occlusion_map"] = self.occlusion(features).sigmoid()
+        return out
