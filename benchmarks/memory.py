@@ -1,0 +1,102 @@
+"""(c) Peak memory of an animation driven by 10 seconds and by 10 minutes of video.
+
+    python -m benchmarks.memory [--short 10] [--long 600] [--json FILE]
+
+Each length runs in a process of its own. Counted is the process that holds the network (its peak as the system keeps
+it) and, sampled, the whole family with the decoder and the encoder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.clips import loop_clip, sample_driving, sample_source
+from benchmarks.report import Figure, arguments, publish
+
+FPS = 25
+SAMPLE_S = 0.2
+PROC = Path("/proc")
+
+
+def main() -> int:
+    """Measure and report; exit status 1 where an aim is missed."""
+    parser = arguments(__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--short", type=int, default=10, help="seconds of the short clip")
+    parser.add_argument("--long", type=int, default=600, help="seconds of the long clip")
+    parser.add_argument("--clip", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.clip is not None:
+        return _animate(options.clip, options.threads)
+    short = measure(options.short, options.threads)
+    long = measure(options.long, options.threads)
+    figures = [
+        Figure(f"{options.short} s, main process", short[0], "MiB"),
+        Figure(f"{options.long} s, main process", long[0], "MiB"),
+        Figure("growth, main process", 100 * (long[0] / short[0] - 1), "%", "<= 5"),
+        Figure(f"{options.short} s, with decoder and encoder", short[1], "MiB"),
+        Figure(f"{options.long} s, with decoder and encoder", long[1], "MiB"),
+        Figure("growth, with decoder and encoder", 100 * (long[1] / short[1] - 1), "%", "<= 5"),
+    ]
+    return publish("peak memory by length of the driving video", figures, options.json)
+
+
+def measure(seconds: int, threads: int | None = None) -> tuple[float, float]:
+    """(peak of the main process, peak of the family) in MiB for a driving clip of so many seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        clip = loop_clip(sample_driving(), Path(folder) / "driving.mp4", frames=seconds * FPS)
+        command = [sys.executable, "-m", "benchmarks.memory", "--clip", str(clip)]
+        command += ["--threads", str(threads)] if threads else []
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
+        family = 0
+        while child.poll() is None:
+            family = max(family, sum(map(resident_kib, descendants(child.pid))))
+            time.sleep(SAMPLE_S)
+        output, _ = child.communicate()
+        if child.returncode:
+            raise SystemExit(f"the animation of {seconds} s failed (exit status {child.returncode})")
+    return int(output.split()[-1]) / 1024, family / 1024
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """A process and everything that it started, as Linux lists it."""
+    yield pid
+    for task in (PROC / str(pid) / "task").glob("*/children"):
+        try:
+            children = task.read_text().split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # the thread ended between listing and reading
+        for child in children:
+            yield from descendants(int(child))
+
+
+def resident_kib(pid: int) -> int:
+    """Memory that a process holds now; 0 once it has ended."""
+    try:
+        status = (PROC / str(pid) / "status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")), 0)
+
+
+def _animate(clip: Path, threads: int | None) -> int:
+    """The measured process: one animation, then its own peak in KiB on the last line."""
+    from talkingface.config import settings_from
+    from talkingface.pipelines import animate
+
+    values = {"model": "FOM", "image_source": sample_source(), "video_source": clip}
+    values["output"] = clip.with_name("result.mp4")
+    animate(settings_from(values | ({"threads": threads} if threads else {})))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
