@@ -1,0 +1,135 @@
+"""All settings: name, type, range, default and meaning, in one place. Each base class is one heading of ``--help``."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
+
+from ..evaluation.settings import EvaluateSettings
+from ..train.settings import TrainSettings
+
+RunMode = Literal["infer", "train", "evaluate", "doctor", "fetch"]
+QUALITIES = ("low", "medium", "high", "lossless")
+
+
+class Group(BaseModel):
+    """Settings that belong together: an unknown key is an error, and the docstring is the heading in ``--help``."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
+
+
+class What(Group):
+    """What to do"""
+
+    model: str = Field("FOM", description="the model family")
+    run_mode: RunMode = Field("infer", description="the job to do")
+    variant: str | None = Field(None, description="a published configuration of the model, such as vox")
+    dataset: str | None = Field(None, description="a name in properties/dataset, or a folder with clips")
+    config: list[Path] = Field([], description="YAML files with settings; later ones win, flags win over all")
+    model_params: dict[str, Any] = Field({}, description="the model's own settings; they win over the weights' own")
+
+
+class Inputs(Group):
+    """What to animate, and by what"""
+
+    image_source: Path | None = Field(None, description="the picture to animate; none: the video's own first frame")
+    video_source: Path | None = Field(None, description="what drives it: a video, gif, folder of frames or picture")
+    cross_id: bool | None = Field(None, description="picture and video show different people; none: if both are given")
+    if_align: bool = Field(False, description="cut picture and video to the face (now: to the central square)")
+    frame_limit: int | None = Field(None, ge=1, description="use the first frames of the driving video only")
+
+
+class Output(Group):
+    """What comes out"""
+
+    output: Path | None = Field(None, description="the result: .mp4, .gif, or a folder for png frames")
+    output_dir: Path | None = Field(None, description="folder for results with a made-up name; none: results or runs")
+    overwrite: bool | None = Field(None, description="replace what exists; none: only the file that --output names")
+    fps: Fraction | None = Field(
+        None, gt=0, le=240, description="frames per second, such as 30000/1001; none: as given"
+    )
+    audio: str = Field("driving", description="sound of the result: driving, source, none or a file")
+    quality: str = Field("high", description="low, medium, high, lossless, or an h264 crf from 0 (best) to 51")
+    compare: bool = Field(False, description="write source, driving and result side by side")
+    visualize: bool = Field(False, description="add keypoints and the model's inner pictures")
+
+    @field_validator("quality", mode="before")
+    @classmethod
+    def _quality(cls, value: Any) -> str:
+        text = str(value)
+        if text not in QUALITIES and not (text.isdecimal() and int(text) <= 51):
+            raise ValueError(f"must be one of {', '.join(QUALITIES)}, or a number from 0 to 51")
+        return text
+
+
+class Movement(Group):
+    """How the movement is carried over"""
+
+    image_size: int | None = Field(None, ge=16, description="side of the result in pixels; none: the model's own")
+    relative: bool = Field(True, description="carry the change since the first driving frame, not the pose itself")
+    adapt_scale: bool = Field(False, description="scale the movement to the size of the source's face")
+    find_best_frame: bool = Field(False, description="start from the driving frame that is most like the source")
+    best_frame: int | None = Field(None, ge=0, description="start from this driving frame (counted from 0)")
+
+
+class Weights(Group):
+    """Weights"""
+
+    checkpoint: str | None = Field(None, description="a name in properties/checkpoints.yaml, or a file")
+    checkpoint_root: Path | None = Field(None, description="folder with weights; none: checkpoints/ of the clone")
+    offline: bool = Field(False, description="never use the network")
+
+
+class Machine(Group):
+    """Machine"""
+
+    device: str = Field("auto", description="auto, cpu, mps, cuda or cuda:N")
+    precision: Literal["auto", "float32", "bf16"] = Field(
+        "auto", description="auto: bf16 where the device is fast at it"
+    )
+    threads: int | None = Field(None, ge=1, description="CPU threads; none: all cores")
+    batch_size: int = Field(4, ge=1, description="frames rendered at once; does not change the result")
+    seed: int = Field(0, ge=0, description="seed of all random numbers")
+
+    @field_validator("device")
+    @classmethod
+    def _device(cls, value: str) -> str:
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
+            raise ValueError("must be auto, cpu, mps, cuda or cuda:N")
+        return value
+
+
+class Messages(Group):
+    """Messages"""
+
+    quiet: bool = Field(False, description="errors and the result's path only")
+    verbose: bool = Field(False, description="tell more about each step")
+    print_config: bool = Field(False, description="print every setting with its origin, and stop")
+
+
+class DataSettings(Group):
+    """Where the clips of the data set are"""
+
+    root: Path | None = Field(None, description="folder or file of the data set")
+    train_split: str = Field("train", description="part of the data set to train on; empty: all of it")
+
+
+class Settings(What, Inputs, Output, Movement, Weights, Machine, Messages):
+    """All settings of one run; :meth:`origin` tells which file or flag set a value."""
+
+    data: DataSettings = Field(default_factory=DataSettings, description="the data set")
+    train: TrainSettings = Field(default_factory=TrainSettings, description="training")
+    evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings, description="evaluation")
+
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    def origin(self, key: str) -> str:
+        """The file or flag that set ``key`` (dotted, as ``train.max_steps``), or ``"default"``."""
+        return self._origins.get(key, "default")
+
+
+HEADINGS: tuple[type[Group], ...] = (What, Inputs, Output, Movement, Weights, Machine, Messages)
