@@ -1,0 +1,54 @@
+"""The command: flags -> settings -> one job. Exit status 0: done; 2: something to mend; 130: stopped by Ctrl-C."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+
+from . import __version__
+from .config import Settings, describe, load_settings
+from .config.flags import named_model
+from .config.help import help_text
+from .errors import TalkingFaceError
+from .jobs import job
+
+OK, MENDABLE, STOPPED = 0, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status; a bug keeps its traceback."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if "--version" in words:
+        print(__version__)
+        return OK
+    try:
+        if {"-h", "--help"} & set(words):
+            print(help_text(named_model(words)))
+            return OK
+        settings = load_settings(words)
+        if settings.print_config:
+            print(describe(settings))
+            return OK
+        return _run(settings)
+    except TalkingFaceError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        return MENDABLE
+
+
+def _run(settings: Settings) -> int:
+    """One job, with the log of the package on standard error; says what is kept when it is stopped."""
+    level = logging.ERROR if settings.quiet else logging.DEBUG if settings.verbose else logging.INFO
+    handler = logging.StreamHandler(sys.stderr)
+    logger = logging.getLogger("talkingface")
+    logger.addHandler(handler)
+    logger.setLevel(level)
+    chosen = job(settings.run_mode)
+    try:
+        return chosen.run(settings)
+    except KeyboardInterrupt:
+        print(f"\nstopped: {chosen.WHEN_STOPPED}", file=sys.stderr)
+        return STOPPED
+    finally:
+        logger.removeHandler(handler)
