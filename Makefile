@@ -1,0 +1,52 @@
+# make demo: a video from the shipped picture and clip.   make test: style, types and tests.   make clean
+#
+# Everything is installed into .venv, once; a second run starts at once. Choose another Python with PYTHON=python3.12,
+# and give pip more to go on with PIP_ARGS, for example an index with CPU builds of torch.
+
+PYTHON ?= python3
+PIP_ARGS ?=
+VENV := .venv
+PY := $(VENV)/bin/python
+INSTALL = $(PY) -m pip install --disable-pip-version-check --quiet -c constraints.txt $(PIP_ARGS)
+DEMO := results/demo.mp4
+
+.PHONY: help demo test clean
+
+help:
+	@sed -n '1,4s/^# \{0,1\}//p' Makefile
+
+demo: $(VENV)/.installed
+	@mkdir -p results
+	$(PY) run_talkingface.py --model=FOM --run_mode=infer --image_source=dataset/sample/portrait.png \
+	  --video_source=dataset/sample/driving.mp4 --output=$(DEMO)
+
+test: $(VENV)/.installed-dev
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(PY) -m pytest
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/.made:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "error: $(PYTHON) is not installed. Install Python 3.10 or later (Debian: apt install python3 python3-venv), or name one with make PYTHON=..."; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	  echo "error: $$($(PYTHON) --version) is too old. Name Python 3.10 or later with make PYTHON=..."; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "error: $(PYTHON) cannot make virtual environments. Debian: apt install python3-venv"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# torch first and alone: what follows must fit to it, not replace it.
+$(VENV)/.torch: constraints.txt | $(VENV)/.made
+	$(INSTALL) torch
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml $(VENV)/.torch
+	$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(INSTALL) -e '.[dev]'
+	@touch $@
