@@ -29,7 +29,7 @@ class TrainSettings(BaseModel):
     preload_dir: Path | None = Field(
         None, description="Folder of these files (default: talkingface in the user's cache)."
     )
-    augment: AugmentSettings = Field(default_factory=AugmentSettings, description="Random changes of the items.")
+    augment: AugmentSettings = Field(AugmentSettings(), description="Random changes of the items.")
     seed: int = Field(0, ge=0, description="Items and random draws of a step follow from this and the step alone.")
 
     # Optimisation.
@@ -48,6 +48,9 @@ class TrainSettings(BaseModel):
     # What the model makes of its losses.
     loss_weights: dict[str, float | list[float]] = Field(
         default_factory=dict, description="Weight of a loss term by name; a list gives one per layer of its features."
+    )
+    transform: dict[str, float] = Field(
+        default_factory=dict, description="Random warp of equivariance terms, by the model's names (sigma_affine, ...)."
     )
     scales: list[float] = Field([1, 0.5, 0.25, 0.125], description="Sizes at which pictures are compared, 1 is full.")
 

@@ -1,0 +1,132 @@
+"""Store of video files: mp4, gif and whatever else ffmpeg reads."""
+
+from __future__ import annotations
+
+import csv
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError
+from .store import Clip, ClipStore, Frames, identity_of
+
+VIDEO_ENDINGS = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mpg", ".mpeg", ".webm", ".mkv", ".gif"})
+CLIP_LIST = "clips.csv"
+_CACHE_BYTES = 512 * 2**20
+
+
+class VideoStore(ClipStore):
+    """Videos below a folder, listed by ``clips.csv`` where there is one.
+
+    ``clips.csv`` has a line per clip with at least the columns ``file`` (path relative to the list) and, where known,
+    ``split``, ``identity``, ``frames`` and ``fps``. Without a list the splits are the subfolders of that name, and the
+    identity is read from the file name (see :func:`talkingface.data.store.identity_of`).
+
+    Frames are decoded clip by clip and a few clips are remembered, which suits going through them in order. For
+    random access prepare the store with :func:`talkingface.data.preload.preload`.
+
+    Args:
+        root: folder of the videos.
+        split: name of a split, None for everything.
+
+    Raises:
+        DataError: if no video is found; says what is there instead.
+    """
+
+    def __init__(self, root: Path, split: str | None = None) -> None:
+        self.root = root
+        self._cache: OrderedDict[tuple[str, int | None], Frames] = OrderedDict()
+        listed = (root / CLIP_LIST).is_file()
+        self._clips = sorted(_listed(root, split) if listed else _found(root, split), key=lambda clip: clip.name)
+
+    def clips(self) -> list[Clip]:
+        return list(self._clips)
+
+    def sources(self) -> list[Path]:
+        return [self.root / clip.name for clip in self._clips]
+
+    def frames(self, clip: Clip, indices: Sequence[int], size: int | None = None) -> Frames:
+        decoded = self._decoded(clip, size)
+        return decoded[np.minimum(np.asarray(indices), len(decoded) - 1)]
+
+    def whole(self, clip: Clip, size: int | None = None, limit: int | None = None) -> Frames:
+        return _decode(self.root / clip.name, size, limit)
+
+    def _decoded(self, clip: Clip, size: int | None) -> Frames:
+        key = (clip.name, size)
+        if key not in self._cache:
+            self._cache[key] = _decode(self.root / clip.name, size, None)
+            while len(self._cache) > 1 and sum(frames.nbytes for frames in self._cache.values()) > _CACHE_BYTES:
+                self._cache.popitem(last=False)
+        self._cache.move_to_end(key)
+        return self._cache[key]
+
+
+def video_files(folder: Path) -> list[Path]:
+    """Videos directly in a folder, sorted."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_ENDINGS and path.is_file())
+
+
+def _decode(path: Path, size: int | None, limit: int | None) -> Frames:
+    """The first ``limit`` frames of a file, (n, H, W, 3)."""
+    from ..media.video import open_video
+
+    with open_video(
+        path, size=None if size is None else (size, size), square=size is not None, frame_limit=limit
+    ) as reader:
+        frames = list(reader)
+    if not frames:
+        raise DataError("no frame can be decoded", where=path, cure="Remove the clip or replace it.")
+    return np.stack(frames)
+
+
+def _listed(root: Path, split: str | None) -> list[Clip]:
+    """Clips of ``clips.csv``."""
+    path = root / CLIP_LIST
+    with path.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    if rows and not rows[0].get("file"):
+        raise DataError("the list has no column 'file'", where=path, cure=f"It has: {', '.join(map(str, rows[0]))}.")
+    chosen = [row for row in rows if split is None or row.get("split", split) == split]
+    if not chosen:
+        splits = sorted({row.get("split") or "" for row in rows})
+        raise DataError(f"no clip of split '{split}'", where=path, cure=f"Splits in the list: {', '.join(splits)}.")
+    missing = [row["file"] for row in chosen if not (root / row["file"]).is_file()]
+    if missing:
+        raise DataError(f"{len(missing)} listed clips are missing, the first is '{missing[0]}'", where=path)
+    return [_from_row(root, row) for row in chosen]
+
+
+def _from_row(root: Path, row: dict[str, str]) -> Clip:
+    name = row["file"]
+    if row.get("frames") and row.get("fps"):
+        frames, fps = int(row["frames"]), Fraction(row["fps"])
+    else:
+        frames, fps = _probed(root / name)
+    return Clip(name, row.get("identity") or identity_of(name), frames, fps)
+
+
+def _found(root: Path, split: str | None) -> Iterator[Clip]:
+    """Clips of a folder without a list; the subfolder named like the split where it exists."""
+    folder = root / split if split and (root / split).is_dir() else root
+    files = video_files(folder)
+    if not files and split is None:
+        files = sorted(path for sub in sorted(root.iterdir()) if sub.is_dir() for path in video_files(sub))
+    for path in files:
+        name = path.relative_to(root).as_posix()
+        yield Clip(name, identity_of(name), *_probed(path))
+
+
+def _probed(path: Path) -> tuple[int, Fraction]:
+    """Number of frames and rate of a video; decodes it where its container does not know."""
+    from ..media.video import probe
+
+    info = probe(path)
+    if info.fps is None:
+        raise DataError("no picture stream", where=path, cure="Remove the file from the data set.")
+    if info.frames:
+        return info.frames, info.fps
+    return len(_decode(path, None, None)), info.fps

@@ -1,0 +1,103 @@
+"""Batches of training items, in the same order however many processes make them and wherever training resumes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from .augment import apply_changes, draw_change
+from .samples import Item, Offsets, RandomFrames, Sampler, describe
+from .settings import AugmentSettings
+from .store import ClipStore
+
+UNCHANGED = AugmentSettings(
+    horizontal_flip=False, time_flip=False, brightness=0, contrast=0, saturation=0, hue=0, crop=0, rotation_deg=0
+)
+
+
+class Batches(Dataset[dict[str, Tensor]]):
+    """Batch number ``step`` of a store, as a pure function of the seed and the step.
+
+    Args:
+        store: where frames come from.
+        samples: what ``ModelPlugin.samples`` says.
+        batch_size: items of a batch, in this process.
+        image_size: side of the frames in pixels.
+        seed: of the random draws.
+        augment: random changes of the items.
+        rank, world: number of this process and of all; together they make one batch of ``world * batch_size`` items.
+    """
+
+    def __init__(
+        self,
+        store: ClipStore,
+        samples: Mapping[str, Any],
+        *,
+        batch_size: int,
+        image_size: int,
+        seed: int = 0,
+        augment: AugmentSettings = UNCHANGED,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self._store, self._parts, self._augment = store, describe(samples), augment
+        self._batch_size, self._size, self._rank, self._world = batch_size, image_size, rank, world
+        self._sampler = Sampler(store.clips(), self._parts, seed, time_flip=augment.time_flip)
+
+    def __getitem__(self, step: int) -> dict[str, Tensor]:
+        """name -> (N, 3, H, W), or (N, n, 3, H, W) for parts of several frames; RGB, float32 in [0, 1]."""
+        first = (step * self._world + self._rank) * self._batch_size
+        randoms = [self._sampler.generator(first + index) for index in range(self._batch_size)]
+        items = [self._sampler.item(random) for random in randoms]
+        changes = [draw_change(self._augment, random) for random in randoms]
+        pictures = torch.from_numpy(np.stack([self._pictures(item) for item in items]))
+        return self._split(apply_changes(pictures, changes, self._augment))
+
+    def _pictures(self, item: Item) -> np.ndarray:
+        """All frames of an item, part after part, (n, H, W, 3)."""
+        numbers = [number for name in self._parts for number in item.frames[name]]
+        return self._store.frames(item.clip, numbers, self._size)
+
+    def _split(self, values: Tensor) -> dict[str, Tensor]:
+        batch, start = {}, 0
+        for name, part in self._parts.items():
+            count = part.count if isinstance(part, RandomFrames) else len(part.offsets)
+            chosen = values[:, start : start + count]
+            batch[name] = (chosen if count > 1 or isinstance(part, Offsets) else chosen[:, 0]).contiguous()
+            start += count
+        return batch
+
+
+def batch_loader(batches: Batches, steps: range, workers: int = 0, *, pin: bool = False) -> Iterator[dict[str, Tensor]]:
+    """The batches of some steps, in order, made ahead by worker processes.
+
+    Args:
+        batches: what to load.
+        steps: numbers of the batches.
+        workers: processes; 0 makes each batch when it is asked for.
+        pin: in page-locked memory, for copies to a GPU.
+    """
+    # A generator of its own: else the loader takes a number from the global one, and a resumed run would differ.
+    own = torch.Generator()
+    ahead = 4 if workers else None
+    loader: DataLoader[dict[str, Tensor]] = DataLoader(
+        batches,
+        batch_size=None,
+        sampler=steps,
+        num_workers=workers,
+        prefetch_factor=ahead,
+        pin_memory=pin,
+        generator=own,
+        worker_init_fn=_one_thread,
+    )
+    return iter(loader)
+
+
+def _one_thread(worker: int) -> None:
+    """Workers keep to one thread each: more of them only take the cores from the training process."""
+    torch.set_num_threads(1)

@@ -1,0 +1,80 @@
+"""What a set of clips is to training and evaluation."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Frames = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip of a store.
+
+    Attributes:
+        name: path relative to the store, with forward slashes; unique in the store.
+        identity: the person (or object) seen; items are drawn evenly over identities.
+        frames: number of frames. Taken from a list or a container it may be a little too high until the clip is
+            decoded; frames behind the end are then answered with the last one.
+        fps: frames per second, None where nothing says it (folders of pictures).
+    """
+
+    name: str
+    identity: str
+    frames: int
+    fps: Fraction | None = None
+
+
+class ClipStore(ABC):
+    """A set of clips with random access to their frames.
+
+    Attributes:
+        root: folder (or file) that the store was opened from.
+    """
+
+    root: Path
+
+    @abstractmethod
+    def clips(self) -> list[Clip]:
+        """All clips, sorted by name."""
+
+    @abstractmethod
+    def sources(self) -> list[Path]:
+        """Files that the frames come from; a prepared copy is made again when one of them changes."""
+
+    @abstractmethod
+    def frames(self, clip: Clip, indices: Sequence[int], size: int | None = None) -> Frames:
+        """Some frames of a clip.
+
+        Args:
+            clip: one of ``clips()``.
+            indices: frame numbers from 0, in any order, repeats allowed.
+            size: side in pixels of the central square that is cut out and scaled; None: frames as they are.
+
+        Returns:
+            (n, H, W, 3) uint8, RGB.
+
+        Raises:
+            DataError: if the clip cannot be decoded or holds no frame.
+        """
+
+    def whole(self, clip: Clip, size: int | None = None, limit: int | None = None) -> Frames:
+        """The first ``limit`` frames of a clip (all where None), decoded once; (n, H, W, 3) uint8, RGB."""
+        count = clip.frames if limit is None else min(limit, clip.frames)
+        return self.frames(clip, range(count), size)
+
+
+def identity_of(name: str) -> str:
+    """Identity that a clip's name says: what stands before the first '#' (VoxCeleb), else before the first '_'."""
+    stem = Path(name).name.split(".")[0]
+    for mark in "#_":
+        if mark in stem:
+            return stem.split(mark)[0]
+    return stem

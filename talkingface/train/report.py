@@ -1,0 +1,101 @@
+"""What a training run tells: text, JSON lines, pictures, TensorBoard."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+_log = logging.getLogger(__name__)
+_ROWS = 6
+
+
+class TrainingLog:
+    """Writes ``train.log``, ``scalars.jsonl``, ``pictures/step-*.png`` and ``tensorboard/`` of a run folder.
+
+    Args:
+        folder: of the run; made where it is missing.
+        tensorboard: write for TensorBoard too; where it is not installed this says so once and goes on.
+        silent: write nothing at all, as all processes but the first do.
+    """
+
+    def __init__(self, folder: Path, *, tensorboard: bool = True, silent: bool = False) -> None:
+        self._folder, self._silent = folder, silent
+        self._board: Any = None
+        self._started = time.monotonic()
+        if silent:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        self._board = _summary_writer(folder / "tensorboard", self) if tensorboard else None
+
+    def line(self, text: str) -> None:
+        """One line in the text log, and to the program's log."""
+        if self._silent:
+            return
+        _log.info("%s", text)
+        with (self._folder / "train.log").open("a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+
+    def scalars(self, step: int, group: str, values: Mapping[str, float]) -> None:
+        """Numbers of a step, by name."""
+        if self._silent or not values:
+            return
+        seconds = round(time.monotonic() - self._started, 1)
+        entry = {"step": step, "seconds": seconds, "group": group, **{k: float(f"{v:.6g}") for k, v in values.items()}}
+        with (self._folder / "scalars.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+        for name, value in values.items() if self._board else ():
+            self._board.add_scalar(f"{group}/{name}", value, step)
+        self.line(f"step {step} {group}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
+
+    def pictures(self, step: int, columns: Mapping[str, Tensor]) -> None:
+        """A sheet with a row per item and a column per name; (N, 3, H, W) in [0, 1] each."""
+        if self._silent or not columns:
+            return
+        from ..media.image import write_image
+
+        sheet = contact_sheet(columns)
+        target = self._folder / "pictures" / f"step-{step:08d}.png"
+        target.parent.mkdir(exist_ok=True)
+        write_image(target, sheet)
+        self.line(f"step {step} pictures ({' | '.join(columns)}): {target}")
+        if self._board:
+            self._board.add_image("pictures", sheet, step, dataformats="HWC")
+
+    def close(self) -> None:
+        if self._board:
+            self._board.close()
+
+
+def contact_sheet(columns: Mapping[str, Tensor]) -> np.ndarray:
+    """(rows * H, columns * W, 3) uint8: up to six items, pictures of other sizes scaled to those of the first name."""
+    first = next(iter(columns.values()))
+    count = min(_ROWS, *(len(pictures) for pictures in columns.values()))
+    cells = [_cells(pictures[:count], first.shape[-2:]) for pictures in columns.values()]
+    rows = torch.cat(cells, dim=-1).permute(0, 2, 3, 1)
+    return rows.reshape(-1, *rows.shape[2:]).numpy()
+
+
+def _cells(pictures: Tensor, size: torch.Size) -> Tensor:
+    """Pictures of one column as uint8 of one size; grey becomes RGB."""
+    pictures = pictures.detach().float().cpu().expand(-1, 3, -1, -1)
+    if pictures.shape[-2:] != size:
+        pictures = functional.interpolate(pictures, size=tuple(size), mode="bilinear", antialias=True)
+    return pictures.clamp(0, 1).mul(255).round().to(torch.uint8)
+
+
+def _summary_writer(folder: Path, log: TrainingLog) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        log.line("TensorBoard is not installed, its log is left out; pip install 'talkingface[log]' brings it")
+        return None
+    return SummaryWriter(str(folder))

@@ -1,0 +1,161 @@
+"""The saved state of a training run: a folder of safetensors and JSON, whole or not there at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ..errors import TrainingError
+
+NETWORKS, AVERAGE, OPTIMIZERS, FACTS = (
+    "networks.safetensors",
+    "average.safetensors",
+    "optimizers.safetensors",
+    "state.json",
+)
+_SEPARATOR = "/"
+States = dict[str, dict[str, Tensor]]
+
+
+def save(
+    folder: Path, networks: nn.ModuleDict, average: States, optimizers: Mapping[str, torch.optim.Optimizer], facts: dict
+) -> None:
+    """Write a state beside ``folder`` and rename it.
+
+    Args:
+        folder: where the state is then, for example ``states/step-00001000``.
+        networks: all networks, by name.
+        average: averaged weights, by network and parameter.
+        optimizers: by name of the phase.
+        facts: what else is needed to go on, as JSON values.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        groups = {name: optimizer.state_dict() for name, optimizer in optimizers.items()}
+        save_file(_flat({name: network.state_dict() for name, network in networks.items()}), partial / NETWORKS)
+        save_file(_flat(average), partial / AVERAGE)
+        save_file(_flat({name: _tensors(group["state"]) for name, group in groups.items()}), partial / OPTIMIZERS)
+        settings = {name: group["param_groups"] for name, group in groups.items()}
+        (partial / FACTS).write_text(json.dumps({**facts, "optimizers": settings}, indent=1), encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.chmod(partial, 0o755)  # noqa: PTH101, S103 - a state is as readable as other results
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def load(folder: Path, networks: nn.ModuleDict, optimizers: Mapping[str, torch.optim.Optimizer]) -> tuple[dict, States]:
+    """Put a saved state back into networks and optimizers.
+
+    Returns:
+        The facts that were saved with it, and the averaged weights.
+
+    Raises:
+        TrainingError: if the state is of another model.
+    """
+    facts = read_facts(folder)
+    load_networks(folder, networks)
+    tensors = _nested(load_file(folder / OPTIMIZERS))
+    if set(facts["optimizers"]) != set(optimizers):
+        phases = f"{', '.join(sorted(facts['optimizers']))}; this model has {', '.join(sorted(optimizers))}"
+        raise TrainingError(f"the state has the phases {phases}", where=folder)
+    for name, optimizer in optimizers.items():
+        _load_optimizer(optimizer, tensors.get(name, {}), facts["optimizers"][name])
+    return facts, _nested(load_file(folder / AVERAGE))
+
+
+def load_networks(folder: Path, networks: nn.ModuleDict) -> None:
+    """Put only the networks of a saved state back.
+
+    Raises:
+        TrainingError: if the state is of another model.
+    """
+    states = _nested(load_file(folder / NETWORKS))
+    for name, network in networks.items():
+        try:
+            network.load_state_dict(states.get(name, {}))
+        except RuntimeError as error:
+            line = " ".join(str(error).split())[:200]
+            raise TrainingError(f"network '{name}' of the state does not fit: {line}", where=folder) from error
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """The JSON part of a saved state."""
+    facts: dict[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    return facts
+
+
+def find(path: Path) -> Path | None:
+    """The state that a path means: itself, or the newest one of a run folder; None where there is none."""
+    if (path / FACTS).is_file():
+        return path
+    states = saved(path / "states")
+    return states[-1] if states else None
+
+
+def saved(folder: Path) -> list[Path]:
+    """States in a folder, oldest first."""
+    return sorted(path.parent for path in folder.glob(f"step-*/{FACTS}"))
+
+
+def prune(folder: Path, keep_last: int, best: Path | None) -> None:
+    """Remove all but the newest states and the best one."""
+    for old in saved(folder)[:-keep_last]:
+        if best is None or old.name != best.name:
+            shutil.rmtree(old)
+
+
+def _flat(states: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """One mapping of plain contiguous tensors; copies, because safetensors refuses memory that is shared."""
+    return {
+        f"{name}{_SEPARATOR}{key}": value.detach().cpu().contiguous().clone()
+        for name, state in states.items()
+        for key, value in state.items()
+    }
+
+
+def _nested(flat: Mapping[str, Tensor]) -> States:
+    states: States = {}
+    for key, value in flat.items():
+        name, _, rest = key.partition(_SEPARATOR)
+        states.setdefault(name, {})[rest] = value
+    return states
+
+
+def _tensors(state: Mapping[int, Mapping[str, Any]]) -> dict[str, Tensor]:
+    """State of an optimizer, ``"<parameter>/<key>"`` -> tensor."""
+    return {
+        f"{index}{_SEPARATOR}{key}": torch.as_tensor(value)
+        for index, own in state.items()
+        for key, value in own.items()
+    }
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], groups: list[dict]) -> None:
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        index, _, key = name.partition(_SEPARATOR)
+        state.setdefault(int(index), {})[key] = _laid_out_like(parameters[int(index)], value)
+    present = optimizer.param_groups
+    restored = [
+        {key: tuple(value) if isinstance(now.get(key), tuple) else value for key, value in group.items()}
+        for group, now in zip(groups, present, strict=True)
+    ]
+    optimizer.load_state_dict({"state": state, "param_groups": restored})
+
+
+def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:
+    """The value in the memory order of its parameter: another order can round differently in the last bit."""
+    return torch.empty_like(parameter, dtype=value.dtype).copy_(value) if value.shape == parameter.shape else value

@@ -1,0 +1,63 @@
+"""One phase of one training step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Set
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import TrainingError
+from ..models.base import Losses, Phase
+
+
+def freeze_others(networks: nn.ModuleDict, phase: Phase, trainable: Set[int]) -> None:
+    """Let gradients reach the parameters of the phase's networks only.
+
+    Args:
+        networks: all networks of the model.
+        phase: the phase that runs next.
+        trainable: ids of the parameters that the model wants trained at all; the others stay frozen.
+    """
+    for name, network in networks.items():
+        for parameter in network.parameters():
+            parameter.requires_grad_(name in phase.networks and id(parameter) in trainable)
+
+
+def take_step(
+    phase: Phase, losses: Losses, optimizer: torch.optim.Optimizer, step: int, clip_gradient: float | None
+) -> None:
+    """Step the parameters of a phase down the sum of its losses, which is taken in float32.
+
+    Raises:
+        TrainingError: if a loss or the gradient is not finite; the parameters are untouched then.
+    """
+    total = torch.stack([value.float() for value in losses.values()]).sum()
+    if not math.isfinite(total.item()):
+        raise TrainingError(_blame(losses), where=f"step {step}, phase {phase.name}", cure=_CURE)
+    optimizer.zero_grad(set_to_none=True)
+    total.backward()  # type: ignore[no-untyped-call]
+    norm = _clip([p for group in optimizer.param_groups for p in group["params"]], clip_gradient)
+    if not math.isfinite(norm.item()):
+        raise TrainingError("the gradient is not finite", where=f"step {step}, phase {phase.name}", cure=_CURE)
+    optimizer.step()
+
+
+_CURE = "Go on from the last saved state with a lower --train.learning_rate or with --train.clip_gradient."
+
+
+def _clip(parameters: list[Tensor], largest: float | None) -> Tensor:
+    """Norm of the gradient; scales it down to ``largest`` where that is given."""
+    norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    if largest is not None:
+        nn.utils.clip_grads_with_norm_(parameters, largest, norm)
+    return norm
+
+
+def _blame(losses: Losses) -> str:
+    """Which loss terms went wrong, as "loss 'perceptual' is nan"."""
+    bad = {name: value.item() for name, value in losses.items() if not math.isfinite(value.item())}
+    if not bad:
+        return "the sum of the losses is not finite"
+    return ", ".join(f"loss '{name}' is {value}" for name, value in bad.items())

@@ -1,0 +1,304 @@
+"""The training loop of all models."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.loader import Batches, batch_loader
+from ..data.store import ClipStore
+from ..errors import ConfigError, did_you_mean
+from ..models.base import Batch, ModelPlugin, Phase
+from . import processes, schedule, state
+from .ema import WeightAverage
+from .export import export
+from .report import TrainingLog
+from .settings import TrainSettings
+from .start import changed_settings, find_resume, initialise
+from .step import freeze_others, take_step
+from .stop import StopRequest
+from .validate import Validation
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """How a run ended.
+
+    Attributes:
+        step: steps done in all.
+        reason: why it ended: ``"finished"``, ``"time is up"``, ``"SIGINT"`` or ``"SIGTERM"``.
+        state: folder of the last saved state.
+        weights: exported weights of the last state.
+        best: exported weights of the best validation, None where there was none.
+        score: the best validation score.
+    """
+
+    step: int
+    reason: str
+    state: Path
+    weights: Path
+    best: Path | None
+    score: float | None
+
+
+class Trainer:
+    """Trains a model on a store.
+
+    A step is a pure function of the saved state and its number: items and random draws follow from seed and step, the
+    learning rate from the step. So a resumed run gives the same weights, bit for bit, as an uninterrupted one on the
+    same machine.
+
+    Args:
+        plugin: the model.
+        store: training clips.
+        settings: group ``train``.
+        run_dir: folder of the results: ``states/``, ``export/``, ``pictures/``, ``train.log``, ``scalars.jsonl``.
+        device: where to train.
+        precision: ``"float32"``, or ``"bf16"`` for networks in mixed precision (weights and sums of losses float32).
+        validation: clips of the test split; None leaves validation out.
+        metadata: further facts for exported weights, for example the variant.
+
+    Raises:
+        ConfigError: for settings that name phases the model does not have.
+        TrainingError: if the state to resume is missing or of another model.
+    """
+
+    def __init__(
+        self,
+        plugin: ModelPlugin,
+        store: ClipStore,
+        settings: TrainSettings,
+        run_dir: Path,
+        device: torch.device | str = "cpu",
+        precision: str = "float32",
+        *,
+        validation: ClipStore | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        self._plugin, self._store, self._settings, self._folder = plugin, store, settings, Path(run_dir)
+        self._device = processes.local_device(torch.device(device))
+        self._precision, self._metadata = precision, dict(metadata or {})
+        self._group = processes.join(self._device)
+        self._log = TrainingLog(self._folder, tensorboard=settings.tensorboard, silent=not self._group.first)
+        self._phases = plugin.phases(settings)
+        _check_phases(self._phases, settings)
+        self._prepare_networks()
+        self._optimizers = self._make_optimizers()
+        self._rates = {name: [g["lr"] for g in own.param_groups] for name, own in self._optimizers.items()}
+        self._losses = processes.spread(self._phases, plugin.networks, self._group)
+        self._average = WeightAverage(plugin.networks, plugin.inference_networks, settings.ema_decay)
+        self._validation = Validation(plugin, validation or store, settings, scored=validation is not None)
+        self._epoch_steps = max(1, len(store.clips()) * settings.repeats // (settings.batch_size * self._group.world))
+        self._total = settings.max_steps or settings.epochs * self._epoch_steps
+        self.step = 0
+        self._best: tuple[float, str] | None = None
+        self._resume()
+
+    def run(self) -> TrainResult:
+        """Train to the end, until the time is up, or until Ctrl-C or SIGTERM; the state is saved before leaving.
+
+        Raises:
+            TrainingError: if a loss or a gradient is not finite; nothing of that step is saved.
+        """
+        self._log.line(self._headline())
+        with StopRequest(self._settings.max_seconds) as stop:
+            reason = self._loop(stop)
+        self._save()
+        self._group.wait()
+        self._log.line(f"{reason} after step {self.step}: {self._state_folder()}")
+        self._log.close()
+        return self._result(reason)
+
+    def _loop(self, stop: StopRequest) -> str:
+        batches = self._batches()
+        last_save = last_log = time.monotonic()
+        logged_step = self.step
+        while self.step < self._total:
+            losses = self._one_step(next(batches))
+            if self.step % self._settings.log_every == 0 or self.step == self._total:
+                now = time.monotonic()
+                rate = (self.step - logged_step) / max(now - last_log, 1e-9)
+                self._log_losses(losses, rate)
+                last_log, logged_step = now, self.step
+            self._report_if_due()
+            if time.monotonic() - last_save >= self._settings.checkpoint_every_s:
+                self._save()
+                last_save = time.monotonic()
+            if self._group.any(bool(stop.reason)):
+                return stop.reason or "stopped by another process"
+        return "finished"
+
+    def _one_step(self, batch: Batch) -> dict[str, Tensor]:
+        """All phases of one step, in their order; returns the loss terms by ``phase/term``."""
+        torch.manual_seed(_seed_of(self._settings.seed, self.step, self._group.rank))
+        losses: dict[str, Tensor] = {}
+        for phase in self._phases:
+            if self.step % phase.every:
+                continue
+            optimizer = self._optimizers[phase.name]
+            self._set_learning_rate(phase, optimizer)
+            freeze_others(self._plugin.networks, phase, self._trainable)
+            with self._autocast():
+                terms = self._losses[phase.name](batch)
+            take_step(phase, terms, optimizer, self.step, self._settings.clip_gradient)
+            losses.update({f"{phase.name}/{name}": value.detach() for name, value in terms.items()})
+        self.step += 1
+        self._average.update(self.step)
+        return losses
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        return torch.autocast(self._device.type, torch.bfloat16, enabled=self._precision == "bf16")
+
+    def _set_learning_rate(self, phase: Phase, optimizer: torch.optim.Optimizer) -> None:
+        scale = schedule.factor(self._settings, self.step, self._total, self._epoch_steps, phase.milestones)
+        for group, base in zip(optimizer.param_groups, self._rates[phase.name], strict=True):
+            group["lr"] = scale * self._settings.learning_rates.get(phase.name, base)
+
+    def _batches(self) -> Iterator[Batch]:
+        settings = self._settings
+        batches = Batches(
+            self._store,
+            self._plugin.samples(),
+            batch_size=settings.batch_size,
+            image_size=settings.image_size,
+            seed=settings.seed,
+            augment=settings.augment,
+            rank=self._group.rank,
+            world=self._group.world,
+        )
+        cuda = self._device.type == "cuda"
+        loader = batch_loader(batches, range(self.step, self._total), settings.workers, pin=cuda)
+        return (self._to_device(batch) for batch in loader)
+
+    def _to_device(self, batch: Batch) -> Batch:
+        moved = {name: value.to(self._device, non_blocking=True) for name, value in batch.items()}
+        if not self._settings.channels_last:
+            return moved
+        layout = torch.channels_last
+        return {name: v.contiguous(memory_format=layout) if v.ndim == 4 else v for name, v in moved.items()}
+
+    def _prepare_networks(self) -> None:
+        networks = self._plugin.networks
+        if self._settings.sync_batchnorm:
+            processes.share_statistics(networks, self._device)
+        if self._settings.init_from is not None:
+            self._log.line(initialise(networks, self._settings.init_from, self._plugin.name))
+        networks.to(self._device)
+        if self._settings.channels_last:
+            networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        networks.train()
+        self._trainable = {id(parameter) for parameter in networks.parameters() if parameter.requires_grad}
+
+    def _make_optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        networks = self._plugin.networks
+        return {
+            phase.name: phase.optimizer(
+                [p for name in phase.networks for p in networks[name].parameters() if id(p) in self._trainable]
+            )
+            for phase in self._phases
+        }
+
+    def _log_losses(self, losses: dict[str, Tensor], steps_per_s: float) -> None:
+        means = processes.mean_over(self._group, losses)
+        rates = {f"{name}/learning_rate": own.param_groups[0]["lr"] for name, own in self._optimizers.items()}
+        self._log.scalars(self.step, "train", {**means, **rates, "steps_per_s": steps_per_s})
+
+    def _report_if_due(self) -> None:
+        """Validate and show pictures, with the averaged weights, at their intervals and after the last step."""
+        settings = self._settings
+        score_due = self._due(settings.validate_every) and self._validation.scored
+        show_due = self._due(settings.image_every)
+        if not self._group.first or not (score_due or show_due):
+            return
+        improved = False
+        with self._average.in_place():
+            if show_due:
+                self._log.pictures(self.step, self._validation.pictures(self._device))
+            if score_due:
+                improved = self._score()
+        if improved:
+            self._save()
+            self._export("best")
+
+    def _due(self, every: int) -> bool:
+        return self.step % (every or self._epoch_steps) == 0 or self.step == self._total
+
+    def _score(self) -> bool:
+        """Validate; returns whether this is the best so far."""
+        scores = self._validation.scores(self._device)
+        self._log.scalars(self.step, "validation", scores)
+        score = self._validation.ranked(scores)
+        if self._best is not None and score >= self._best[0]:
+            return False
+        self._best = (score, self._state_folder().name)
+        return True
+
+    def _save(self) -> None:
+        """Write the state and the weights of now; keeps the newest states and the best one."""
+        if not self._group.first:
+            return
+        facts = {
+            "step": self.step,
+            "model": self._plugin.name,
+            "best": self._best,
+            "settings": self._settings.model_dump(mode="json"),
+        }
+        folder = self._state_folder()
+        state.save(folder, self._plugin.networks, self._average.states, self._optimizers, facts)
+        best = folder.parent / self._best[1] if self._best else None
+        state.prune(folder.parent, self._settings.keep_last, best)
+        self._export("last")
+
+    def _export(self, name: str) -> None:
+        facts = {**self._metadata, "step": str(self.step)}
+        export(self._weights(name), self._plugin, self._average.states, self._settings.export_dtype, facts)
+
+    def _resume(self) -> None:
+        """Go on from the state that the settings name, if they do."""
+        found = find_resume(self._settings.resume, self._folder)
+        if found is None:
+            return
+        facts, average = state.load(found, self._plugin.networks, self._optimizers)
+        self._average.load(average)
+        self.step = int(facts["step"])
+        self._best = (float(facts["best"][0]), str(facts["best"][1])) if facts["best"] else None
+        changed = changed_settings(facts["settings"], self._settings.model_dump(mode="json"))
+        self._log.line(f"goes on from {found}" + (f"; changed since: {', '.join(changed)}" if changed else ""))
+
+    def _state_folder(self) -> Path:
+        return self._folder / "states" / f"step-{self.step:08d}"
+
+    def _weights(self, name: str) -> Path:
+        return self._folder / "export" / f"{name}.safetensors"
+
+    def _result(self, reason: str) -> TrainResult:
+        best = self._weights("best")
+        score = self._best[0] if self._best else None
+        present = best if best.is_file() else None
+        return TrainResult(self.step, reason, self._state_folder(), self._weights("last"), present, score)
+
+    def _headline(self) -> str:
+        clips = self._store.clips()
+        people = len({clip.identity for clip in clips})
+        data = f"{len(clips)} clips of {people} identities, {sum(clip.frames for clip in clips)} frames"
+        size = f"{self._settings.image_size} pixels, batches of {self._settings.batch_size} x {self._group.world}"
+        return f"{self._plugin.name}: {data}; {size}; steps {self.step} to {self._total}, {self._epoch_steps} an epoch"
+
+
+def _check_phases(phases: list[Phase], settings: TrainSettings) -> None:
+    names = [phase.name for phase in phases]
+    for name in settings.learning_rates:
+        if name not in names:
+            raise ConfigError(f"no phase '{name}'", where="--train.learning_rates", cure=did_you_mean(name, names))
+
+
+def _seed_of(*numbers: int) -> int:
+    """One seed out of several numbers; near numbers give unrelated seeds."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
