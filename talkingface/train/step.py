@@ -25,6 +25,12 @@ def freeze_others(networks: nn.ModuleDict, phase: Phase, trainable: Set[int]) ->
             parameter.requires_grad_(name in phase.networks and id(parameter) in trainable)
 
 
+def thaw(networks: nn.ModuleDict, trainable: Set[int]) -> None:
+    """Undo :func:`freeze_others`, so that the networks can be used and trained further."""
+    for parameter in networks.parameters():
+        parameter.requires_grad_(id(parameter) in trainable)
+
+
 def take_step(
     phase: Phase, losses: Losses, optimizer: torch.optim.Optimizer, step: int, clip_gradient: float | None
 ) -> None:

@@ -22,7 +22,7 @@ from .export import export
 from .report import TrainingLog
 from .settings import TrainSettings
 from .start import changed_settings, find_resume, initialise
-from .step import freeze_others, take_step
+from .step import freeze_others, take_step, thaw
 from .stop import StopRequest
 from .validate import Validation
 
@@ -109,7 +109,10 @@ class Trainer:
         """
         self._log.line(self._headline())
         with StopRequest(self._settings.max_seconds) as stop:
-            reason = self._loop(stop)
+            try:
+                reason = self._loop(stop)
+            finally:
+                thaw(self._plugin.networks, self._trainable)
         self._save()
         self._group.wait()
         self._log.line(f"{reason} after step {self.step}: {self._state_folder()}")
