@@ -126,6 +126,13 @@ class ModelPlugin(ABC):
     def samples(self) -> Mapping[str, Any]:
         """What a training item holds: name -> frames, as described in ``talkingface.data.samples``."""
 
+    def auxiliary(self, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
+        """Fixed networks of others that training needs, such as ``vgg19``: name in the catalogue -> takes its weights.
+
+        The caller loads those that are there before it asks for the phases, which complain about the others.
+        """
+        return {}
+
     @abstractmethod
     def phases(self, train: Any) -> list[Phase]:
         """The training phases, in the order in which they run within a step."""

@@ -118,7 +118,9 @@ class TrainParams(Group):
     lr_kp_detector: float = Field(2e-4, ge=0, description="0 freezes the detector, its batch norm included.")
     batch_size: PositiveInt = 40
     scales: list[PositiveFloat] = Field([1, 0.5, 0.25, 0.125], description="Scales of the perceptual loss.")
-    checkpoint_freq: PositiveInt = Field(50, description="Read for the sake of released files; the trainer has its own.")
+    checkpoint_freq: PositiveInt = Field(
+        50, description="Read for the sake of released files; the trainer has its own."
+    )
     transform_params: TransformParams = TransformParams()
     loss_weights: LossWeights = LossWeights()
 

@@ -82,9 +82,14 @@ class DenseMotionNetwork(nn.Module):
         still = torch.zeros_like(moved[:, :1])
         moved = torch.cat([still, moved], dim=1)[:, :, None]
         features = self.hourglass(torch.cat([moved, sparse_deformed], dim=2).flatten(1, 2))
-        mask = self.mask(features).softmax(dim=1)
+        logits, occlusion = self.heads(features)
+        mask = logits.softmax(dim=1)
         deformation = (motions * mask[..., None]).sum(dim=1)
         out = {"deformation": deformation, "mask": mask, "sparse_deformed": sparse_deformed}
-        if self.occlusion is not None:
-            out["occlusion_map"] = self.occlusion(features).sigmoid()
+        if occlusion is not None:
+            out["occlusion_map"] = occlusion.sigmoid()
         return out
+
+    def heads(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits of the mask (N, K + 1, h, w) and of the occlusion map (N, 1, h, w) from the hourglass's features."""
+        return self.mask(features), self.occlusion(features) if self.occlusion is not None else None

@@ -105,12 +105,16 @@ class OcclusionAwareGenerator(nn.Module):
         field = resize_field(deformation, (image.shape[-2], image.shape[-1]))
         return warp(image, field, align_corners=self.align_corners)
 
-    def draw(self, features: Tensor, motion: dict[str, Tensor]) -> Tensor:
-        """Pictures (N, 3, H, W) from source features and dense motion."""
+    def hide(self, features: Tensor, motion: dict[str, Tensor]) -> Tensor:
+        """Source features (N, C, h, w) where the driving frame has them, zero where they are occluded."""
         out = self.deform(features, motion["deformation"])
         if "occlusion_map" in motion:
             out = out * resize_map(motion["occlusion_map"], (out.shape[-2], out.shape[-1]))
-        out = self.bottleneck(out)
+        return out
+
+    def draw(self, features: Tensor, motion: dict[str, Tensor]) -> Tensor:
+        """Pictures (N, 3, H, W) from source features and dense motion."""
+        out = self.bottleneck(self.hide(features, motion))
         for block in self.up_blocks:
             out = block(out)
         return torch.sigmoid(self.final(out))

@@ -36,9 +36,7 @@ class KPDetector(nn.Module):
 
     def __init__(self, params: KPDetectorParams, common: CommonParams) -> None:
         super().__init__()
-        self.predictor = Hourglass(
-            common.num_channels, params.block_expansion, params.max_features, params.num_blocks
-        )
+        self.predictor = Hourglass(common.num_channels, params.block_expansion, params.max_features, params.num_blocks)
         features = self.predictor.out_channels
         self.kp = nn.Conv2d(features, common.num_kp, 7, padding=params.pad)
         self.num_jacobian_maps = 1 if params.single_jacobian_map else common.num_kp

@@ -1,0 +1,103 @@
+"""FOM's driver and renderer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ...errors import MotionError
+from ...nn.geometry import resize_map
+from ...types import Motion, Source
+from ..base import Driver, Renderer
+from .keypoints import Keypoints
+from .visualize import draw_keypoints
+
+
+class Generator(Protocol):
+    """What the renderer needs of a generator, whatever its architecture; see generator.py."""
+
+    def encode(self, image: Tensor) -> Any: ...
+
+    def decode(
+        self, state: Any, kp_source: Keypoints, kp_driving: Keypoints, *, explain: bool = False
+    ) -> dict[str, Tensor]: ...
+
+
+@dataclass(frozen=True)
+class EncodedSource:
+    """A source picture (1, 3, H, W), its keypoints, and what the generator keeps of it."""
+
+    image: Tensor
+    keypoints: Keypoints
+    state: Any
+
+
+class FOMDriver(Driver):
+    """Finds the keypoints of each driving frame.
+
+    Args:
+        detector: gives Keypoints of pictures; stays in float32, in which keypoints are precise to 1e-6.
+        kind: of the motion, ``fom.kp<K>``.
+        size: (height, width) of the frames.
+    """
+
+    takes = frozenset({"video", "image"})
+
+    def __init__(self, detector: nn.Module, kind: str, size: tuple[int, int]) -> None:
+        self.detector, self.gives, self.size = detector, kind, size
+
+    @torch.inference_mode()
+    def drive(self, frames: Iterable[Tensor], fps: Fraction) -> Motion:
+        chunks = [self.detector(chunk) for chunk in frames]
+        if not chunks:
+            return Motion(self.gives, fps)
+        values = {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
+        return Motion(self.gives, fps, values)
+
+
+class FOMRenderer(Renderer):
+    """Draws keypoint motion on a source picture.
+
+    Args:
+        detector: as in the driver.
+        generator: any Generator.
+        kind: of the motion it draws.
+        size: (height, width) of its pictures.
+    """
+
+    def __init__(self, detector: nn.Module, generator: Generator, kind: str, size: tuple[int, int]) -> None:
+        self.detector, self.generator, self.takes, self.size = detector, generator, kind, size
+
+    @torch.inference_mode()
+    def encode_source(self, source: Source) -> EncodedSource:
+        return EncodedSource(source.image, self.detector(source.image), self.generator.encode(source.image))
+
+    @torch.inference_mode()
+    def render(self, state: EncodedSource, motion: Motion) -> Tensor:
+        return self._decode(state, motion)["prediction"]
+
+    @torch.inference_mode()
+    def explain(self, state: EncodedSource, motion: Motion) -> dict[str, Tensor]:
+        """The source and the result with keypoints, the warped source, and what is occluded (black)."""
+        out = self._decode(state, motion, explain=True)
+        prediction = out["prediction"]
+        source = state.image.expand_as(prediction)
+        pictures = {
+            "keypoints_source": draw_keypoints(source, state.keypoints["value"].expand(len(motion), -1, -1)),
+            "keypoints_driving": draw_keypoints(prediction, motion.values["value"]),
+            "deformed": out["deformed"].clamp(0, 1),
+        }
+        if "occlusion_map" in out:
+            occlusion = resize_map(out["occlusion_map"], (prediction.shape[-2], prediction.shape[-1]))
+            pictures["occlusion_map"] = occlusion.expand_as(prediction)
+        return pictures
+
+    def _decode(self, state: EncodedSource, motion: Motion, *, explain: bool = False) -> dict[str, Tensor]:
+        if motion.kind != self.takes:
+            raise MotionError(f"the renderer draws '{self.takes}', not '{motion.kind}'")
+        return self.generator.decode(state.state, state.keypoints, dict(motion.values), explain=explain)

@@ -1,0 +1,169 @@
+"""FOM as the toolkit sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, ClassVar
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from ...errors import ConfigError, WeightsError
+from ...nn.vgg import VGG19
+from ...types import Motion
+from ..base import Batch, Driver, ModelPlugin, Phase, Renderer
+from .config import FOMConfig, TrainParams
+from .inference import FOMDriver, FOMRenderer
+from .keypoints import Keypoints, slice_keypoints
+from .networks import build_networks, fast_generator
+from .objective import Objective
+from .retarget import best_frame, normalize_kp
+from .visualize import draw_keypoints
+
+
+class FOM(ModelPlugin):
+    """First Order Motion Model for Image Animation (Siarohin et al., NeurIPS 2019)."""
+
+    name: ClassVar[str] = "FOM"
+    Config: ClassVar[type] = FOMConfig
+    inference_networks: ClassVar[tuple[str, ...]] = ("kp_detector", "generator")
+
+    config: FOMConfig
+
+    def __init__(self, config: FOMConfig) -> None:
+        self.config = config
+        self.networks = build_networks(config)
+        self.kind = f"fom.kp{config.common_params.num_kp}"
+        self.size = (config.image_size, config.image_size)
+        self._vgg: VGG19 | None = None
+
+    def driver(self, precision: torch.dtype = torch.float32) -> Driver:
+        """The driver; keypoints are float32 in any precision."""
+        return FOMDriver(self.networks["kp_detector"].eval(), self.kind, self.size)
+
+    def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:
+        """The renderer, over a copy of the generator that is rearranged for speed."""
+        generator = fast_generator(self.config, self.networks["generator"].eval(), precision)
+        return FOMRenderer(self.networks["kp_detector"].eval(), generator, self.kind, self.size)
+
+    def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
+        """Fit the driving keypoints to the source.
+
+        Args:
+            options: ``relative`` (default true), ``adapt_scale``, ``best_frame`` (number of the driving frame in which
+                the source's pose is met; default 0), ``find_best_frame`` (find that frame).
+
+        Raises:
+            ConfigError: if `best_frame` is not a frame of the driving video.
+        """
+        kp_source, kp_driving = dict(source.values), dict(driving.values)
+        initial = self._reference_frame(kp_source, kp_driving, options)
+        relative = bool(options.get("relative", True))
+        values = normalize_kp(
+            kp_source,
+            kp_driving,
+            slice_keypoints(kp_driving, slice(initial, initial + 1)),
+            adapt_movement_scale=bool(options.get("adapt_scale", False)),
+            use_relative_movement=relative,
+            use_relative_jacobian=relative,
+        )
+        return Motion(driving.kind, driving.fps, values, driving.space)
+
+    def _reference_frame(self, kp_source: Keypoints, kp_driving: Keypoints, options: Mapping[str, Any]) -> int:
+        number = options.get("best_frame")
+        frames = len(kp_driving["value"])
+        if number is not None:
+            if not 0 <= number < frames:
+                raise ConfigError(f"there is no frame {number}", where="best_frame", cure=f"Use 0 to {frames - 1}.")
+            return int(number)
+        if options.get("find_best_frame"):
+            return best_frame(kp_source["value"][0], kp_driving["value"])
+        return 0
+
+    def samples(self) -> Mapping[str, Any]:
+        """Two frames of one clip."""
+        return {"source": "random", "driving": "random"}
+
+    def auxiliary(self, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
+        """VGG19, where the perceptual loss has a weight."""
+        return {"vgg19": self._take_vgg} if any(self.train_params(train).loss_weights.perceptual) else {}
+
+    def _take_vgg(self, state: Mapping[str, Tensor]) -> None:
+        vgg = VGG19()
+        vgg.load_torchvision(state)
+        self._vgg = vgg
+
+    def train_params(self, train: Any) -> TrainParams:
+        """The model's own training settings, with what `train` (loss_weights, transform, scales) sets on top.
+
+        Raises:
+            ConfigError: if a name or value in `train` does not fit.
+        """
+        own = self.config.train_params.model_dump()
+        own["loss_weights"].update(getattr(train, "loss_weights", None) or {})
+        own["transform_params"].update(getattr(train, "transform", None) or {})
+        if "scales" in getattr(train, "model_fields_set", ()):
+            own["scales"] = train.scales
+        try:
+            return TrainParams.model_validate(own)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            raise ConfigError(f"'{name}': {first['msg']}", where="train") from None
+
+    def phases(self, train: Any) -> list[Phase]:
+        """Generator with keypoint detector, then the discriminator where a loss asks for it.
+
+        Raises:
+            WeightsError: if the perceptual loss has a weight but VGG19's weights were not given.
+        """
+        params = self.train_params(train)
+        if any(params.loss_weights.perceptual) and self._vgg is None:
+            raise WeightsError(
+                "the perceptual loss needs the weights of VGG19",
+                where="train.loss_weights.perceptual",
+                cure="Place torchvision's vgg19-dcbb9e9d.pth in the checkpoint folder (--run_mode=doctor says where), "
+                "or train without it: --train.loss_weights.perceptual=0.",
+            )
+        objective = Objective(self.networks, self.config, params, self._vgg)
+        phases = [self._generator_phase(objective, params)]
+        if objective.uses_discriminator:
+            rate, milestones = params.lr_discriminator, params.epoch_milestones
+            optimizer = partial(self._adam, rates={"discriminator": rate})
+            phases.append(
+                Phase("discriminator", ["discriminator"], objective.discriminator_losses, optimizer, 1, milestones)
+            )
+        return phases
+
+    def _generator_phase(self, objective: Objective, params: TrainParams) -> Phase:
+        rates = {"generator": params.lr_generator, "kp_detector": params.lr_kp_detector}
+        rates = {name: rate for name, rate in rates.items() if rate > 0}
+        optimizer = partial(self._adam, rates=rates)
+        return Phase("generator", list(rates), objective.generator_losses, optimizer, 1, params.epoch_milestones)
+
+    def _adam(self, parameters: Iterable[nn.Parameter], rates: Mapping[str, float]) -> torch.optim.Optimizer:
+        """Adam as published, each network's parameters at its own learning rate."""
+        wanted = list(parameters)
+        rate_of = {id(p): rate for name, rate in rates.items() for p in self.networks[name].parameters()}
+        groups = [
+            {"params": [p for p in wanted if rate_of[id(p)] == rate], "lr": rate}
+            for rate in dict.fromkeys(rates.values())
+        ]
+        return torch.optim.Adam(groups, betas=(0.5, 0.999))
+
+    @torch.no_grad()
+    def validate(self, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
+        """Mean absolute error of the driving frames re-enacted from the source frames, and the pictures."""
+        detector, generator = self.networks["kp_detector"], self.networks["generator"]
+        source, driving = batch["source"], batch["driving"]
+        kp_source, kp_driving = detector(source), detector(driving)
+        out = generator.decode(generator.encode(source), kp_source, kp_driving, explain=True)
+        pictures = {
+            "source": draw_keypoints(source, kp_source["value"]),
+            "driving": draw_keypoints(driving, kp_driving["value"]),
+            "prediction": out["prediction"],
+            "deformed": out["deformed"],
+        }
+        return {"l1": float((out["prediction"] - driving).abs().mean())}, pictures
