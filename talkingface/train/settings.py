@@ -33,7 +33,7 @@ class TrainSettings(BaseModel):
     seed: int = Field(0, ge=0, description="Items and random draws of a step follow from this and the step alone.")
 
     # Optimisation.
-    learning_rate: float = Field(2e-4, gt=0, description="Of every phase that `learning_rates` does not name.")
+    learning_rate: float | None = Field(None, gt=0, description="Of all phases (default: those of the model).")
     learning_rates: dict[str, float] = Field(default_factory=dict, description="Learning rate by name of the phase.")
     schedule: Literal["milestones", "cosine", "constant"] = Field(
         "milestones", description="Ten times lower after each milestone; half a cosine down to zero; or unchanged."

@@ -162,7 +162,7 @@ class Trainer:
     def _set_learning_rate(self, phase: Phase, optimizer: torch.optim.Optimizer) -> None:
         scale = schedule.factor(self._settings, self.step, self._total, self._epoch_steps, phase.milestones)
         for group, base in zip(optimizer.param_groups, self._rates[phase.name], strict=True):
-            group["lr"] = scale * self._settings.learning_rates.get(phase.name, base)
+            group["lr"] = scale * self._settings.learning_rates.get(phase.name, self._settings.learning_rate or base)
 
     def _batches(self) -> Iterator[Batch]:
         settings = self._settings

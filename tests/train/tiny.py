@@ -114,7 +114,7 @@ class Tiny(ModelPlugin):
 
     def phases(self, train: TrainSettings) -> list[Phase]:
         def adam(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-            return torch.optim.Adam(parameters, lr=train.learning_rate, betas=(0.5, 0.999))
+            return torch.optim.Adam(parameters, lr=1e-3, betas=(0.5, 0.999))
 
         return [
             Phase("generator", ("encoder", "painter"), self._paint, adam, milestones=(2,)),
