@@ -1,0 +1,240 @@
+"""What a media file holds: sizes as shown, exact rate and length, sound. Read from ffmpeg's report and packets."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from ..errors import MediaError
+from .ffmpeg import Child, input_arguments
+from .rate import DEFAULT_FPS, Rate, rate_from_text, rate_from_ticks
+
+_VIDEO_LINE = re.compile(r"Stream #0:\d+.*?: Video: (?P<codec>\w+).*?, (?P<width>\d+)x(?P<height>\d+)")
+_AUDIO_LINE = re.compile(r"Stream #0:\d+.*?: Audio: (?P<codec>\w+).*?, (?P<rate>\d+) Hz")
+_PIXELS = re.compile(
+    r"[ ,](?P<name>(?:yuv|rgb|bgr|gbr|gray|pal8|ya|argb|abgr|nv|p0|mono)\w*)(?:\((?P<tags>[^)]*)\))?[, ]"
+)
+_ASPECT = re.compile(r"SAR (\d+):(\d+)")
+_RATE = re.compile(r"([\d.]+) fps")
+_BASE_RATE = re.compile(r"([\d.]+) tbr")
+_DURATION = re.compile(r"Duration: (\d+):(\d+):(\d+(?:\.\d+)?)")
+_ROTATION = re.compile(r"rotation of (-?[\d.]+) degrees")
+_MATRIX = re.compile(r"bt709|bt470|bt2020|smpte|fcc|gbr")
+_ALPHA = re.compile(r"yuva|rgba|bgra|argb|abgr|gbrap|ya8|ya16|pal8")
+_TEXT_AS_PICTURES = ("tty",)  # ffmpeg draws text files as a terminal; nobody means that here
+_CORRUPT, _DISCARD = 2, 4  # packet flags of ffmpeg
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """What is known of a media file without decoding it.
+
+    Attributes:
+        path: the file.
+        width, height: picture as it is to be shown (turned upright, square pixels); 0 without video.
+        fps: exact constant rate at which it is read; see ``constant_rate``.
+        frames: pictures at that rate; an estimate where the rate is variable or the file is damaged.
+        duration_s: from the first picture to the end of the last (of the sound where there is no video).
+        has_video, has_audio: streams present; cover art does not count as video.
+        constant_rate: False where the pictures come irregularly and ``fps`` is their average.
+        start_s: time of the first picture on the clock that ffmpeg gives picture and sound in common.
+        sample_rate_hz: of the first sound stream.
+        stored_size: (height, width) after turning, before the pixel aspect is applied.
+        has_alpha: the pictures carry transparency.
+        matrix_known: the file says how its colours are coded.
+        announced_s: length that the container announces.
+        damaged: some packets are cut or marked corrupt.
+    """
+
+    path: Path
+    width: int = 0
+    height: int = 0
+    fps: Fraction | None = None
+    frames: int | None = None
+    duration_s: Fraction | None = None
+    has_video: bool = False
+    has_audio: bool = False
+    constant_rate: bool = True
+    start_s: Fraction = Fraction(0)
+    sample_rate_hz: int | None = None
+    stored_size: tuple[int, int] = (0, 0)
+    has_alpha: bool = False
+    matrix_known: bool = False
+    announced_s: Fraction | None = None
+    damaged: bool = False
+
+
+def check_file(path: str | Path) -> Path:
+    """The path of a file that exists, can be opened and is not empty.
+
+    Raises:
+        MediaError: otherwise.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MediaError("no such file", where=path, cure="Check the spelling and the folder.")
+    if path.is_dir():
+        raise MediaError("is a folder, a file is wanted here", where=path, cure="Name a file inside it.")
+    try:
+        with path.open("rb") as stream:
+            empty = not stream.read(1)
+    except OSError as error:
+        raise MediaError(f"cannot be opened ({error.strerror})", where=path, cure="Check its permissions.") from error
+    if empty:
+        raise MediaError("the file is empty (0 bytes)", where=path, cure="Fetch or record it again.")
+    return path
+
+
+def describe(path: str | Path) -> MediaInfo:
+    """Quick report of a file from its header alone: no frame count, rate and length as the container prints them.
+
+    Raises:
+        MediaError: if the file cannot be opened as video or sound.
+    """
+    path = check_file(path)
+    with Child(input_arguments(path), level="info") as child:
+        child.wait()
+        return _from_report(path, child.messages)
+
+
+def probe(path: str | Path) -> MediaInfo:
+    """Full report of a video or sound file; reads its packets (not their pictures) once for the exact times.
+
+    Raises:
+        MediaError: if the file cannot be opened as video or sound.
+    """
+    path = check_file(path)
+    copy = ["-map", "0:V:0?", "-c", "copy", "-copyinkf", "-f", "framecrc", "pipe:1"]
+    with Child([*input_arguments(path), *copy], level="info", collect=True) as child:
+        packets = _Packets.read(line.decode("ascii", "replace") for line in child.stdout)
+        child.wait()
+        info = _from_report(path, child.messages)
+    return packets.refine(info) if info.has_video else info
+
+
+@dataclass
+class _Packets:
+    """Presentation times of the pictures: 8 bytes of memory a frame."""
+
+    time_base: Fraction
+    ticks: array[int]
+    end_tick: int
+    count: int
+    damaged: bool
+
+    @classmethod
+    def read(cls, lines: Iterable[str]) -> _Packets:
+        """Read ffmpeg's packet list: stream, decoding time, presentation time, duration, size, checksum, flags."""
+        packets = cls(Fraction(1), array("q"), 0, 0, False)
+        for line in lines:
+            if line.startswith("#tb 0:"):
+                packets.time_base = Fraction(line.split(":")[1].strip())
+            elif not line.startswith("#"):
+                packets._add([field.strip() for field in line.split(",")])
+        packets.ticks = array("q", sorted(packets.ticks))
+        return packets
+
+    def _add(self, fields: list[str]) -> None:
+        flags = next((int(field[2:], 16) for field in fields[6:] if field.startswith("F=")), 1)
+        if flags & _CORRUPT:
+            self.damaged = True
+        if flags & (_DISCARD | _CORRUPT) or len(fields) < 4:
+            return
+        self.count += 1
+        if fields[2].lstrip("-").isdigit():
+            self.ticks.append(int(fields[2]))
+            self.end_tick = max(self.end_tick, int(fields[2]) + int(fields[3]))
+
+    def refine(self, info: MediaInfo) -> MediaInfo:
+        """The report with exact rate, length, start and frame count."""
+        if len(self.ticks) < self.count or not self.ticks:
+            return info  # a container without presentation times: the header is the best there is
+        start_s = self.ticks[0] * self.time_base
+        seen_s = (self.end_tick - self.ticks[0]) * self.time_base
+        rate = rate_from_ticks(self.ticks, self.time_base, seen_s) or Rate(info.fps or DEFAULT_FPS)
+        # A regular clip lasts as long as its frames: some containers announce a last frame that is shown far longer.
+        length_s = self.count / rate.fps if rate.constant else seen_s
+        frames = max(1, round(length_s * rate.fps))
+        known: dict[str, Any] = {
+            "fps": rate.fps,
+            "frames": frames,
+            "duration_s": length_s,
+            "constant_rate": not rate.average,
+        }
+        return replace(info, **known, start_s=start_s, damaged=self.damaged)
+
+
+def _from_report(path: Path, report: list[str]) -> MediaInfo:
+    opened = next((line for line in report if line.startswith("Input #0, ")), None)
+    if opened is None or opened.split(", ")[1] in _TEXT_AS_PICTURES:
+        raise _unreadable(path, report)
+    sound = next((found for line in report if (found := _AUDIO_LINE.search(line))), None)
+    pictures = ((line, _VIDEO_LINE.search(line)) for line in report if "(attached pic)" not in line)
+    video = next(((line, found) for line, found in pictures if found), None)
+    announced_s = _announced(report)
+    info = MediaInfo(path, duration_s=announced_s, announced_s=announced_s)
+    if sound is not None:
+        info = replace(info, has_audio=True, sample_rate_hz=int(sound["rate"]))
+    return info if video is None else replace(info, **_video_facts(*video, report))
+
+
+def _announced(report: list[str]) -> Fraction | None:
+    found = next((match for line in report if (match := _DURATION.search(line))), None)
+    return int(found[1]) * 3600 + int(found[2]) * 60 + Fraction(found[3]) if found else None
+
+
+def _video_facts(line: str, found: re.Match[str], report: list[str]) -> dict[str, Any]:
+    width, height = int(found["width"]), int(found["height"])
+    aspect = _pixel_aspect(line)
+    if _quarter_turned(report[report.index(line) :]):
+        width, height, aspect = height, width, 1 / aspect
+    pixels = _PIXELS.search(line)
+    rate = _RATE.search(line) or _BASE_RATE.search(line)
+    return {
+        "has_video": True,
+        "stored_size": (height, width),
+        # Pixels are only ever stretched, so that no detail is lost.
+        "width": round(width * max(aspect, Fraction(1))),
+        "height": round(height / min(aspect, Fraction(1))),
+        "fps": rate_from_text(float(rate[1])) if rate and float(rate[1]) > 0 else DEFAULT_FPS,
+        "has_alpha": bool(pixels and _ALPHA.match(pixels["name"])),
+        "matrix_known": bool(pixels and _MATRIX.search(pixels["tags"] or "")),
+    }
+
+
+def _pixel_aspect(line: str) -> Fraction:
+    found = _ASPECT.search(line)
+    if found is None or "0" in (found[1], found[2]):
+        return Fraction(1)
+    aspect = Fraction(int(found[1]), int(found[2]))
+    return aspect if Fraction(1, 8) <= aspect <= 8 else Fraction(1)  # beyond that it is a broken header
+
+
+def _quarter_turned(report: list[str]) -> bool:
+    """Whether the stream described by the first line is stored lying on its side."""
+    for line in report[1:]:
+        if "Stream #" in line:
+            return False
+        turned = _ROTATION.search(line)
+        if turned:
+            return round(float(turned[1]) / 90) % 2 == 1
+    return False
+
+
+def _unreadable(path: Path, report: list[str]) -> MediaError:
+    if any("moov atom not found" in line for line in report):
+        return MediaError(
+            "the index of this video is missing (moov atom not found): it was cut off while being recorded or copied",
+            where=path,
+            cure="Fetch the whole file again, or record it again.",
+        )
+    return MediaError(
+        "not a video or sound file, or damaged from the start",
+        where=path,
+        cure="Give a file that a player can open, such as mp4, mov, avi, mpg, webm, gif, wav, mp3, m4a or flac.",
+    )
