@@ -1,0 +1,87 @@
+"""The sound track of a result: checked before the first picture is drawn, in step with the pictures, cut to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from .ffmpeg import Child, input_arguments
+from .probe import MediaInfo, describe, probe
+
+_BLOCK_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class SoundTrack:
+    """A sound that is known to decode.
+
+    Attributes:
+        path: file it comes from.
+        filters: ffmpeg filters that bring it onto the clock of the pictures.
+    """
+
+    path: Path
+    filters: str
+
+    def input_arguments(self) -> list[str]:
+        """Arguments that open it as an input of the encoder."""
+        return input_arguments(self.path)
+
+    def output_arguments(self) -> list[str]:
+        """Arguments that encode it as input number 1, padded with silence and cut where the pictures end."""
+        return ["-map", "1:a:0", "-af", f"{self.filters},apad", "-c:a", "aac", "-b:a", "160k", "-shortest"]
+
+
+def sound_track(path: str | Path, duration_s: float | Fraction | None) -> tuple[SoundTrack | None, list[str]]:
+    """Prepare the sound of a file, and decode it once to be sure that it cannot stop the encoder half-way.
+
+    Where the file also holds a video, the sound keeps its place relative to the first picture.
+
+    Args:
+        path: sound or video file.
+        duration_s: use only so much of it, from the first picture on.
+
+    Returns:
+        The track, or None where the file has no usable sound; and sentences about what is lost.
+
+    Raises:
+        MediaError: if the file itself is missing or unreadable (nothing has been rendered yet, so say so now).
+    """
+    info = describe(path)
+    if not info.has_audio:
+        return None, [f"{info.path} has no sound; the result is silent"]
+    track = SoundTrack(info.path, _filters(_picture_start_s(info), duration_s))
+    has_samples, complaints = _try_out(track, duration_s)
+    reason = f" ({complaints[0]})" if complaints else ""
+    if not has_samples:
+        return None, [f"the sound of {info.path} cannot be used{reason}; the result is silent"]
+    return track, [f"the sound of {info.path} is damaged in places{reason}"] if complaints else []
+
+
+def _picture_start_s(info: MediaInfo) -> Fraction:
+    return probe(info.path).start_s if info.has_video else Fraction(0)
+
+
+def _filters(picture_start_s: Fraction, duration_s: float | Fraction | None) -> str:
+    chain = [
+        f"asetpts=PTS-({picture_start_s})/TB",
+        # Whole numbers: samples that are no numbers would stop the AAC encoder.
+        "aformat=sample_fmts=s16:channel_layouts=mono|stereo",
+        # Silence in front of a sound that starts late and in its gaps; what lies before the first picture is cut.
+        "aresample=async=1:first_pts=0",
+    ]
+    if duration_s is not None:
+        chain.append(f"atrim=end={float(duration_s):.6f}")
+    return ",".join(chain)
+
+
+def _try_out(track: SoundTrack, duration_s: float | Fraction | None) -> tuple[bool, list[str]]:
+    """Decode the track once; whether it ended well with any sample, and what ffmpeg complained about."""
+    limit = [] if duration_s is None else ["-t", f"{float(duration_s):.6f}"]
+    raw = ["-map", "0:a:0", "-af", track.filters, *limit, "-ac", "1", "-ar", "8000", "-f", "s16le", "pipe:1"]
+    with Child([*track.input_arguments(), *raw], collect=True) as child:
+        any_sample = bool(child.stdout.read(2))
+        while child.stdout.read(_BLOCK_BYTES):
+            pass
+        return child.wait() == 0 and any_sample, child.messages
