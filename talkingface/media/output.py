@@ -1,0 +1,117 @@
+"""Where results are written: a part file or part folder beside the target, renamed when it is whole."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+from enum import Enum
+from pathlib import Path
+
+from ..errors import MediaError
+
+FRAME_NAME = "{:06d}.png"
+_OWN_FRAME = re.compile(r"\d{6,}\.png")
+
+
+class Kind(Enum):
+    """What an output is, by the ending of its name."""
+
+    MP4 = ".mp4"
+    GIF = ".gif"
+    FOLDER = "folder"
+
+
+def output_kind(output: str | Path) -> Kind:
+    """The kind of an output: .mp4, .gif, or a folder (no ending, a trailing slash, or a folder that exists).
+
+    Raises:
+        MediaError: if the ending is none of these.
+    """
+    path = Path(output)
+    if str(output).endswith(("/", os.sep)) or not path.suffix or (path.is_dir() and not path.is_symlink()):
+        return Kind.FOLDER
+    for kind in (Kind.MP4, Kind.GIF):
+        if path.suffix.lower() == kind.value:
+            return kind
+    raise MediaError(
+        f"unknown ending '{path.suffix}' of the output",
+        where=path,
+        cure="Use .mp4, .gif, or a name without ending (or with a final '/') for a folder of png.",
+    )
+
+
+class Part:
+    """A target and the unfinished thing beside it, on the same disk, so that the final rename is atomic.
+
+    Attributes:
+        target: what the user asked for.
+        path: what is being written.
+    """
+
+    def __init__(self, target: Path, kind: Kind) -> None:
+        """Make the target's folder, and make sure now that it can be written to.
+
+        Raises:
+            MediaError: if the target cannot be made, or is a folder that holds anything but our own frames.
+        """
+        self.target = target.absolute()
+        # Not named after the target, whose name may already be as long as a name can be.
+        self.path = self.target.parent / f".part-{secrets.token_hex(6)}{'' if kind is Kind.FOLDER else kind.value}"
+        if kind is Kind.FOLDER:
+            self._check_folder()
+        try:
+            self.target.parent.mkdir(parents=True, exist_ok=True)
+            if kind is Kind.FOLDER:
+                self.path.mkdir()
+            else:
+                self.path.touch()
+        except OSError as error:
+            raise _cannot_write(self.target, error) from error
+
+    def _check_folder(self) -> None:
+        if self.target.exists() and not self.target.is_dir():
+            raise MediaError("exists and is a file, not a folder", where=self.target, cure="Choose another name.")
+        strangers = [] if not self.target.is_dir() else [f.name for f in self.target.iterdir() if not _ours(f)]
+        if strangers:
+            raise MediaError(
+                f"the folder holds other things than frames ('{min(strangers)}') and is not replaced",
+                where=self.target,
+                cure="Name a new folder, for example one inside it, or a file ending in .mp4.",
+            )
+
+    def finish(self) -> Path:
+        """Put the finished part in the target's place; returns the target."""
+        try:
+            if self.path.is_dir() and self.target.is_dir():
+                self._swap_folders()
+            else:
+                self.path.replace(self.target)
+        except OSError as error:
+            self.discard()
+            raise _cannot_write(self.target, error) from error
+        return self.target
+
+    def _swap_folders(self) -> None:
+        old = self.path.with_name(f"{self.path.name}-old")
+        self.target.replace(old)
+        self.path.replace(self.target)
+        shutil.rmtree(old)
+
+    def discard(self) -> None:
+        """Remove the part; the target stays as it was."""
+        if self.path.is_dir():
+            shutil.rmtree(self.path, ignore_errors=True)
+        else:
+            self.path.unlink(missing_ok=True)
+
+
+def _ours(file: Path) -> bool:
+    return file.is_file() and _OWN_FRAME.fullmatch(file.name) is not None
+
+
+def _cannot_write(target: Path, error: OSError) -> MediaError:
+    return MediaError(
+        f"cannot be written ({error.strerror or error})", where=target, cure="Check the folder, its rights and space."
+    )
