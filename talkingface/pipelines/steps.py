@@ -1,0 +1,124 @@
+"""The steps of an animation, each callable alone: drive, retarget, render, explain, write.
+
+The driving video is decoded once and only its motion is kept; the frames drawn go straight into the encoder, so that
+memory does not grow with the length of the clip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import ConfigError, MediaError
+from ..media.image import PICTURE_ENDINGS, write_image
+from ..media.video import VideoReader, open_video
+from ..media.writer import open_writer
+from ..models.base import Driver, ModelPlugin, Renderer
+from ..types import Motion, Source
+from .frames import Frame, chunked, to_frames, to_tensor, windows
+from .plan import is_picture
+
+
+def open_driving(
+    path: Path, size: tuple[int, int], *, fps: Fraction | None = None, frame_limit: int | None = None
+) -> VideoReader:
+    """The central square of the driving frames, scaled to ``size`` (height, width).
+
+    Args:
+        fps: resample to this rate; None keeps the file's own.
+        frame_limit: stop after so many frames.
+    """
+    return open_video(path, fps=fps, frame_limit=frame_limit, size=size, square=True)
+
+
+def check_drivable(driver: Driver, path: Path) -> None:
+    """Refuse a driving file that the driver does not take.
+
+    Raises:
+        ConfigError: the driver takes no pictures, only other signals such as sound.
+    """
+    signals = {"video", "image"} if is_picture(path) else {"video"}
+    if not driver.takes & signals:
+        raise ConfigError(
+            f"this model is driven by {' or '.join(sorted(driver.takes))}, not by a video",
+            where=f"--video_source={path}",
+            cure="Choose another --model.",
+        )
+
+
+def drive(
+    driver: Driver, frames: Iterable[Frame], fps: Fraction, *, chunk: int = 4, device: torch.device | str = "cpu"
+) -> Motion:
+    """The motion of driving frames, uint8 (H, W, 3), read once, ``chunk`` of them at a time."""
+    batches = (to_tensor(batch, device) for batch in chunked(frames, chunk))
+    with torch.inference_mode():
+        return driver.drive(batches, fps)
+
+
+def retarget(
+    plugin: ModelPlugin, driver: Driver, source: Source, driving: Motion, options: Mapping[str, Any]
+) -> Motion:
+    """The driving's movement fitted to the source.
+
+    Args:
+        source: the source picture in the driver's size.
+        options: the model's inference settings, as named by its flags.
+    """
+    with torch.inference_mode():
+        return plugin.retarget(driver.drive([source.image], driving.fps), driving, options)
+
+
+def encode_source(renderer: Renderer, source: Source) -> Any:
+    """Everything that depends on the source alone, in the renderer's own form."""
+    with torch.inference_mode():
+        return renderer.encode_source(source)
+
+
+def render(renderer: Renderer, state: Any, motion: Motion, *, chunk: int = 4) -> Iterator[Frame]:
+    """The frames of a motion, uint8 (H, W, 3), drawn ``chunk`` at a time; the chunk does not change the numbers."""
+    for window, keep in windows(len(motion), chunk, renderer.radius):
+        with torch.inference_mode():
+            pictures = renderer.render(state, motion[window])[keep]
+        yield from to_frames(pictures)
+
+
+def explain(renderer: Renderer, state: Any, motion: Motion, *, chunk: int = 4) -> Iterator[list[Frame]]:
+    """For each frame the pictures, uint8 (H, W, 3), that show how the renderer made it."""
+    for window, keep in windows(len(motion), chunk, renderer.radius):
+        with torch.inference_mode():
+            inner = renderer.explain(state, motion[window])
+        columns = [to_frames(pictures[keep]) for pictures in inner.values()]
+        yield from ([column[frame] for column in columns] for frame in range(keep.stop - keep.start))
+
+
+def write(
+    frames: Iterable[Frame], output: Path, *, fps: Fraction, sound: Path | None = None, quality: str = "high"
+) -> tuple[int, list[str]]:
+    """Encode frames as they come.
+
+    Returns:
+        (how many frames, what was degraded, for example a sound that could not be added).
+
+    Raises:
+        MediaError: there is no frame, or the output cannot be written; nothing half-written stays.
+    """
+    if output.suffix.lower() in PICTURE_ENDINGS:
+        return _write_picture(frames, output), []
+    count = 0
+    with open_writer(output, fps=fps, audio=sound, quality=quality) as writer:
+        for frame in frames:
+            writer.write(frame)
+            count += 1
+    return count, list(writer.warnings)
+
+
+def _write_picture(frames: Iterable[Frame], output: Path) -> int:
+    pictures = list(frames)
+    if len(pictures) != 1:
+        raise MediaError(f"{len(pictures)} frames do not fit in one picture", where=output, cure="Write an .mp4.")
+    write_image(output, pictures[0])
+    return 1

@@ -1,0 +1,199 @@
+"""Whole animations with a tiny real FOM: every mode, every output, and what stays when something fails."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from talkingface.config import settings_from
+from talkingface.errors import ConfigError, MediaError, TalkingFaceError, WeightsError
+from talkingface.media.audio import has_audio, read_audio
+from talkingface.media.image import read_image
+from talkingface.media.video import open_video, probe
+from talkingface.pipelines import animate, animate_each, steps
+from talkingface.pipelines.model import load_model
+from talkingface.pipelines.source import prepare_source, read_source
+
+from .small import FRAMES, SIDE
+
+
+def frames_of(path) -> np.ndarray:
+    with open_video(path) as reader:
+        return np.stack(list(reader))
+
+
+def test_cross_identity_keeps_length_rate_and_sound(make, tmp_path):
+    result = animate(make())
+    assert result.path == tmp_path / "result.mp4"
+    assert (result.frames, result.fps) == (FRAMES, Fraction(30000, 1001))
+    assert result.seconds == pytest.approx(FRAMES * 1001 / 30000)
+    info = probe(result.path)
+    assert (info.width, info.height, info.frames, info.fps) == (SIDE, SIDE, FRAMES, result.fps)
+    assert info.has_audio
+    assert "tiny" in result.weights
+    assert result.warnings == ()
+
+
+def test_saved_settings_repeat_the_run(make, tmp_path):
+    first = animate(make(output=tmp_path / "one", audio="none", relative=False))
+    saved = yaml.safe_load((tmp_path / "one.yaml").read_text(encoding="utf-8"))
+    assert saved["relative"] is False
+    again = animate(settings_from({"config": [str(tmp_path / "one.yaml")], "output": tmp_path / "two"}))
+    np.testing.assert_array_equal(frames_of(first.path), frames_of(again.path))
+
+
+def test_the_picture_moves(make, tmp_path):
+    frames = frames_of(animate(make(output=tmp_path / "moving", relative=False)).path).astype(int)
+    assert np.abs(frames[-1] - frames[0]).max() > 2
+
+
+def test_relative_movement_begins_at_the_source_pose(make, clips, tmp_path):
+    moved = frames_of(animate(make(output=tmp_path / "moved")).path)
+    still = frames_of(animate(make(output=tmp_path / "still", video_source=clips / "source.png")).path)
+    np.testing.assert_allclose(moved[0].astype(int), still[0].astype(int), atol=1)
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 64])
+def test_chunk_size_does_not_change_the_numbers(make, chunk):
+    settings = make()
+    model = load_model(settings)
+    source = prepare_source(settings.image_source, model.renderer.size)
+    state = steps.encode_source(model.renderer, source)
+
+    def drawn(chunk: int) -> np.ndarray:
+        with steps.open_driving(settings.video_source, model.driver.size) as reader:
+            motion = steps.drive(model.driver, reader, reader.fps, chunk=chunk)
+        return np.stack(list(steps.render(model.renderer, state, motion, chunk=chunk))).astype(int)
+
+    np.testing.assert_allclose(drawn(chunk), drawn(4), atol=1)
+
+
+def test_same_identity_takes_the_pose_itself(make, tmp_path):
+    plain = animate(make(image_source=None, output=tmp_path / "plain"))
+    absolute = animate(make(image_source=None, output=tmp_path / "absolute", relative=False))
+    assert plain.frames == FRAMES
+    np.testing.assert_array_equal(frames_of(plain.path), frames_of(absolute.path))
+
+
+def test_video_as_source_gives_its_first_frame(clips):
+    with open_video(clips / "talk.mp4", size=(SIDE, SIDE), square=True) as reader:
+        first = next(iter(reader))
+    np.testing.assert_array_equal(read_source(clips / "talk.mp4", (SIDE, SIDE)), first)
+
+
+def test_source_is_cut_and_never_squeezed(clips):
+    from talkingface.media.image import center_square, resize
+
+    expected = resize(center_square(read_image(clips / "source.png")), (SIDE, SIDE))
+    np.testing.assert_array_equal(read_source(clips / "source.png", (SIDE, SIDE)), expected)
+
+
+def test_one_picture_drives_with_its_pose(make, clips, tmp_path):
+    result = animate(make(video_source=clips / "portraits" / "a.png", output=tmp_path / "posed.png"))
+    assert result.frames == 1
+    assert read_image(result.path).shape == (SIDE, SIDE, 3)
+    assert "its pose itself is taken" in result.warnings[0]
+
+
+def test_folder_of_frames_drives(make, clips, tmp_path):
+    result = animate(make(video_source=clips / "frames", output=tmp_path / "result.gif"))
+    assert result.frames == FRAMES
+    assert probe(result.path).frames == FRAMES
+
+
+def test_frame_limit_and_rate(make, tmp_path):
+    short = animate(make(frame_limit=4, output=tmp_path / "short"))
+    assert short.frames == 4
+    assert len(list((tmp_path / "short").glob("*.png"))) == 4
+    slow = animate(make(fps=Fraction(10)))
+    assert slow.fps == 10
+    assert slow.seconds == pytest.approx(FRAMES * 1001 / 30000, abs=0.1)
+
+
+def test_sound_is_as_long_as_the_picture(make):
+    result = animate(make(frame_limit=6))
+    assert has_audio(result.path)
+    assert len(read_audio(result.path)) / 16000 == pytest.approx(result.seconds, abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("flags", "shape"), [({"compare": True}, (SIDE, 3 * SIDE)), ({"visualize": True}, (2 * SIDE, 3 * SIDE))]
+)
+def test_grids_have_whole_tiles(make, clips, tmp_path, flags, shape):
+    result = animate(make(output=tmp_path / "grid", audio="none", **flags))
+    plain = animate(make(output=tmp_path / "plain", audio="none"))
+    frames = frames_of(result.path)
+    assert frames.shape[1] % SIDE == 0
+    assert frames.shape[:3] == (FRAMES, max(shape[0], frames.shape[1] if "visualize" in flags else 0), shape[1])
+    with open_video(clips / "talk.mp4", size=(SIDE, SIDE), square=True) as reader:
+        driving = np.stack(list(reader))
+    source = read_source(clips / "source.png", (SIDE, SIDE))
+    np.testing.assert_array_equal(frames[3, :SIDE, :SIDE], source)
+    np.testing.assert_array_equal(frames[:, :SIDE, SIDE : 2 * SIDE], driving)
+    np.testing.assert_array_equal(frames[:, :SIDE, 2 * SIDE :], frames_of(plain.path))
+
+
+def test_larger_pictures_than_the_model_was_made_for(make):
+    assert probe(animate(make(image_size=2 * SIDE)).path).width == 2 * SIDE
+
+
+def test_folder_of_pictures_keeps_what_succeeds(make, clips, tmp_path):
+    batch = animate_each(make(image_source=clips / "portraits", output=None, output_dir=tmp_path))
+    assert [result.path.name for result in batch.results] == ["a__talk.mp4", "b__talk.mp4"]
+    assert all(probe(result.path).frames == FRAMES for result in batch.results)
+    [(source, error)] = batch.failures
+    assert source.name == "broken.png"
+    assert isinstance(error, MediaError)
+
+
+def test_failure_while_rendering_leaves_nothing(make, tmp_path):
+    def failing():
+        yield np.zeros((16, 16, 3), np.uint8)
+        raise MediaError("the disk is gone")
+
+    with pytest.raises(MediaError, match="disk is gone"):
+        steps.write(failing(), tmp_path / "half.mp4", fps=Fraction(25))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_several_frames_are_no_picture(tmp_path):
+    frames = [np.zeros((4, 4, 3), np.uint8)] * 2
+    with pytest.raises(MediaError, match="2 frames do not fit"):
+        steps.write(frames, tmp_path / "one.png", fps=Fraction(25))
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"checkpoint": "no-such-file.safetensors"}, TalkingFaceError),
+        ({"device": "cuda:99"}, ConfigError),
+        ({"best_frame": 500}, ConfigError),
+    ],
+)
+def test_errors_leave_no_output(make, tmp_path, changes, error):
+    with pytest.raises(error):
+        animate(make(**changes))
+    assert not (tmp_path / "result.mp4").exists()
+
+
+def test_weights_of_another_kind_are_refused(make, clips):
+    with pytest.raises(WeightsError):
+        animate(make(checkpoint=str(clips / "source.png")))
+
+
+def test_same_settings_give_the_same_frames(make, tmp_path):
+    one, two = (frames_of(animate(make(output=tmp_path / name)).path) for name in ("one", "two"))
+    np.testing.assert_array_equal(one, two)
+
+
+def test_gradients_are_never_kept(make):
+    settings = make()
+    model = load_model(settings)
+    with steps.open_driving(settings.video_source, model.driver.size, frame_limit=2) as reader:
+        motion = steps.drive(model.driver, reader, reader.fps)
+    assert not any(value.requires_grad for value in motion.values.values())
+    assert all(isinstance(value, torch.Tensor) and len(value) == 2 for value in motion.values.values())

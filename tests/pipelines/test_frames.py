@@ -1,0 +1,65 @@
+"""Chunks, windows, and the way between uint8 and [0, 1]."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from talkingface.pipelines.compose import compose, grid
+from talkingface.pipelines.frames import chunked, to_frames, to_tensor, windows
+
+
+def test_every_level_survives_the_way_to_a_tensor_and_back():
+    frame = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
+    tensor = to_tensor([frame, 255 - frame])
+    assert tensor.shape == (2, 3, 16, 16)
+    assert tensor.dtype == torch.float32
+    assert tensor[0, 0, 0, 1].item() == pytest.approx(1 / 255)
+    np.testing.assert_array_equal(to_frames(tensor), np.stack([frame, 255 - frame]))
+
+
+def test_values_are_rounded_and_clipped():
+    pictures = torch.tensor([-0.2, 0.4999 / 255, 0.5001 / 255, 1.3]).view(1, 1, 1, 4).expand(1, 3, 1, 4)
+    assert to_frames(pictures)[0, 0, :, 0].tolist() == [0, 0, 1, 255]
+
+
+def test_chunks_keep_order_and_lose_nothing():
+    assert list(chunked(range(7), 3)) == [[0, 1, 2], [3, 4, 5], [6]]
+    assert list(chunked([], 3)) == []
+
+
+def test_windows_are_clamped_at_both_ends():
+    assert list(windows(5, 2, radius=2)) == [
+        (slice(0, 4), slice(0, 2)),
+        (slice(0, 5), slice(2, 4)),
+        (slice(2, 5), slice(2, 3)),
+    ]
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 11, 20])
+@pytest.mark.parametrize("radius", [0, 1, 13])
+def test_kept_frames_of_all_windows_are_the_clip(size, radius):
+    clip = list(range(11))
+    kept = [frame for window, keep in windows(len(clip), size, radius) for frame in clip[window][keep]]
+    assert kept == clip
+
+
+def flat(level: int) -> np.ndarray:
+    return np.full((2, 3, 3), level, np.uint8)
+
+
+def test_grid_fills_the_last_row_with_black():
+    picture = grid([flat(level) for level in (10, 20, 30, 40)], columns=3)
+    assert picture.shape == (4, 9, 3)
+    assert picture[::2, ::3, 0].tolist() == [[10, 20, 30], [40, 0, 0]]
+
+
+def test_compose_puts_source_driving_result_in_a_row_and_inner_pictures_below():
+    frames = list(compose(flat(1), [flat(2), flat(3)], [flat(4), flat(5)], [[flat(6)], [flat(7)]]))
+    assert [frame[::2, ::3, 0].tolist() for frame in frames] == [[[1, 2, 4], [6, 0, 0]], [[1, 3, 5], [7, 0, 0]]]
+
+
+def test_compose_refuses_a_driving_of_another_length():
+    with pytest.raises(ValueError, match="shorter"):
+        list(compose(flat(1), [flat(2), flat(3)], [flat(4)], [[], []]))
