@@ -1,0 +1,68 @@
+"""Turns weight files into each other: any known kind into ours, and back to the layout the models were published in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import WeightsError
+from .load import Networks, load_networks, save_networks
+from .tensorfile import replacing, stored
+
+LAYOUTS = ("safetensors", "published")
+
+
+def convert(
+    source: Path, target: Path, *, to: str | None = None, half: bool = False, model: str | None = None
+) -> Networks:
+    """Write the networks of ``source`` to ``target`` and return them.
+
+    Tensors keep their values bit by bit unless ``half`` is set. What only training needs (optimizer states, the epoch)
+    is left out.
+
+    Args:
+        source: any file that `load_networks` reads.
+        target: the file to write; it must not be the source.
+        to: ``"safetensors"`` (ours) or ``"published"`` (torch file of state dicts); None goes by the target's ending.
+        half: numbers with a fraction become float16.
+        model: the model that the weights are meant for; None takes any that is recognised.
+
+    Raises:
+        WeightsError: if the source cannot be read or the target is the source.
+    """
+    import torch
+
+    if source.resolve() == target.resolve():
+        raise WeightsError("the file to write is the file to read", where=target, cure="Name another output.")
+    networks = load_networks(source, model=model)
+    dtype = torch.float16 if half else None
+    if (to or layout_of(target)) == "published":
+        save_published(target, networks, dtype)
+    else:
+        notes = {"model": networks.model, **networks.metadata}
+        save_networks(target, networks.states, notes, dtype)
+    return networks
+
+
+def layout_of(target: Path) -> str:
+    """Layout that a file's ending asks for.
+
+    Raises:
+        WeightsError: if it is neither ``.safetensors`` nor one of torch's.
+    """
+    if target.suffix == ".safetensors":
+        return "safetensors"
+    if target.suffix in (".pth", ".pt", ".tar", ".ckpt"):
+        return "published"
+    raise WeightsError(f"no known ending {target.suffix!r}", where=target, cure="Use .safetensors or .pth.tar.")
+
+
+def save_published(path: Path, networks: Networks, dtype: object = None) -> None:
+    """Write a torch file of the kind the published code loads: network -> state dict; complete or not there at all."""
+    import torch
+
+    wanted = dtype if isinstance(dtype, torch.dtype) else None
+    states = {
+        name: {key: stored(value, wanted) for key, value in state.items()} for name, state in networks.states.items()
+    }
+    with replacing(path) as part:
+        torch.save(states, part)
