@@ -1,0 +1,39 @@
+"""Turn a weight file of any known kind into ours (.safetensors), or back into the published layout (.pth.tar).
+
+python scripts/convert_checkpoint.py vox-cpk.pth.tar vox.safetensors --half
+python scripts/convert_checkpoint.py vox.safetensors vox-cpk.pth.tar --to published
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from talkingface.errors import TalkingFaceError
+from talkingface.weights.convert import LAYOUTS, convert
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Convert one file; returns the exit status (2: an error that the user can mend)."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("input", type=Path, help="torch, safetensors, Paddle or NumPy file, or a folder of .npz files")
+    parser.add_argument("output", type=Path, help="file to write")
+    parser.add_argument("--to", choices=LAYOUTS, help="layout of the output; by its ending if left out")
+    parser.add_argument("--half", action="store_true", help="store numbers with a fraction as float16")
+    parser.add_argument("--model", help="model the weights are meant for, such as FOM; any if left out")
+    options = parser.parse_args(argv)
+    try:
+        found = convert(options.input, options.output, to=options.to, half=options.half, model=options.model)
+    except TalkingFaceError as error:
+        print(error, file=sys.stderr)
+        return 2
+    counts = ", ".join(f"{name or 'weights'}: {len(state)} tensors" for name, state in found.states.items())
+    print(f"{options.output} ({found.model or 'unknown model'}; {counts})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
