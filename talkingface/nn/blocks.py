@@ -34,6 +34,14 @@ class SameBlock(nn.Module):
         return F.relu(self.norm(self.conv(x)))
 
 
+class StridedBlock(SameBlock):
+    """Convolution of stride 2, batch norm, ReLU; (N, C, H, W) -> (N, out, H / 2, W / 2) at a quarter of the cost."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels)
+        self.conv.stride = (2, 2)
+
+
 class DownBlock(SameBlock):
     """Convolution, batch norm, ReLU, 2 x 2 mean; (N, C, H, W) -> (N, out, H / 2, W / 2)."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ class Encoder(nn.Module):
     def __init__(self, in_channels: int, widths: Sequence[int]) -> None:
         super().__init__()
         channels = [in_channels, *widths[1:]]
-        self.down_blocks = nn.ModuleList(DownBlock(a, b) for a, b in zip(channels, channels[1:], strict=False))
+        self.down_blocks = nn.ModuleList(DownBlock(a, b) for a, b in pairwise(channels))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         stages = [x]

@@ -71,6 +71,22 @@ class DiscriminatorParams(Group):
     kp_variance: PositiveFloat = Field(0.01, description="Variance of those heatmaps.")
 
 
+class CompactParams(Group):
+    """The compact networks (compact.py); unused by the published ones."""
+
+    motion_size: PositiveInt = Field(128, description="Motion is estimated on pictures pooled to about this side.")
+    temperature: PositiveFloat = Field(0.1, description="As in kp_detector_params.")
+    kp_variance: PositiveFloat = Field(0.01, description="As in dense_motion_params.")
+    detector_widths: list[PositiveInt] = Field([48, 80, 112, 128], description="Channels, from fine to coarse.")
+    motion_widths: list[PositiveInt] = Field([64, 96, 128, 128], description="Channels, from fine to coarse.")
+    motion_features: PositiveInt = Field(32, description="Channels that tell the decoder about the motion.")
+    generator_widths: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
+        (24, 64, 96), description="Channels of the source's features at 1/2, 1/4 and 1/8 of its size."
+    )
+    decoder_width: PositiveInt = Field(32, description="Channels of the decoder at 1/2 of the picture's size.")
+    num_bottleneck_blocks: PositiveInt = Field(3, description="Residual blocks at 1/8 of the picture's size.")
+
+
 class TransformParams(Group):
     """The random thin-plate transform of the equivariance loss."""
 
@@ -96,6 +112,8 @@ class LossWeights(Group):
     perceptual: list[float] = Field([10, 10, 10, 10, 10], description="One per VGG19 layer; [] trains without VGG19.")
     equivariance_value: float = Field(10, ge=0)
     equivariance_jacobian: float = Field(10, ge=0)
+    reconstruction: float = Field(0, ge=0, description="Absolute error of the prediction, over a pyramid.")
+    deformed: float = Field(0, ge=0, description="The same for the warped source; guides the motion directly.")
 
     @model_validator(mode="before")
     @classmethod
@@ -118,6 +136,7 @@ class TrainParams(Group):
     lr_kp_detector: float = Field(2e-4, ge=0, description="0 freezes the detector, its batch norm included.")
     batch_size: PositiveInt = 40
     scales: list[PositiveFloat] = Field([1, 0.5, 0.25, 0.125], description="Scales of the perceptual loss.")
+    both_directions: bool = Field(False, description="Each pair of frames trains a second time with its parts exchanged.")
     checkpoint_freq: PositiveInt = Field(
         50, description="Read for the sake of released files; the trainer has its own."
     )
@@ -141,6 +160,7 @@ class FOMConfig(Group):
     kp_detector_params: KPDetectorParams = KPDetectorParams()
     generator_params: GeneratorParams = GeneratorParams()
     discriminator_params: DiscriminatorParams = DiscriminatorParams()
+    compact_params: CompactParams = CompactParams()
     train_params: TrainParams = TrainParams()
 
     @classmethod

@@ -81,8 +81,7 @@ class DenseMotionNetwork(nn.Module):
         moved = self.heatmaps(kp_driving["value"], size) - source_heatmaps
         still = torch.zeros_like(moved[:, :1])
         moved = torch.cat([still, moved], dim=1)[:, :, None]
-        features = self.hourglass(torch.cat([moved, sparse_deformed], dim=2).flatten(1, 2))
-        logits, occlusion = self.heads(features)
+        logits, occlusion = self.predict(torch.cat([moved, sparse_deformed], dim=2).flatten(1, 2))
         mask = logits.softmax(dim=1)
         deformation = (motions * mask[..., None]).sum(dim=1)
         out = {"deformation": deformation, "mask": mask, "sparse_deformed": sparse_deformed}
@@ -90,6 +89,7 @@ class DenseMotionNetwork(nn.Module):
             out["occlusion_map"] = occlusion.sigmoid()
         return out
 
-    def heads(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Logits of the mask (N, K + 1, h, w) and of the occlusion map (N, 1, h, w) from the hourglass's features."""
+    def predict(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits of the mask (N, K + 1, h, w) and of the occlusion map (N, 1, h, w) from heatmaps and warped sources."""
+        features = self.hourglass(x)
         return self.mask(features), self.occlusion(features) if self.occlusion is not None else None

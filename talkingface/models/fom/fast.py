@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,8 @@ from ...nn.blocks import DownBlock, ResidualBlock, SameBlock, UpBlock
 from ...nn.fold import fold_batch_norm, fold_doubling, merge_outputs
 from .dense_motion import DenseMotionNetwork
 from .generator import OcclusionAwareGenerator
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class FoldedBlock(nn.Module):
@@ -33,7 +36,7 @@ class FoldedBlock(nn.Module):
 
 
 class FoldedResidual(nn.Module):
-    """A residual block whose second norm is inside the first convolution and whose first is a scale and a shift."""
+    """A residual block whose second norm is inside the first convolution."""
 
     def __init__(self, block: ResidualBlock) -> None:
         super().__init__()
@@ -47,7 +50,7 @@ class FoldedResidual(nn.Module):
 
 
 class InPrecision(nn.Module):
-    """Run a network in another precision; pictures come and go in float32."""
+    """A network in another precision; what goes in and comes out is float32."""
 
     def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
@@ -78,7 +81,7 @@ FOLDERS: dict[type[nn.Module], Callable[..., nn.Module]] = {
 }
 
 
-def fold_blocks(network: nn.Module) -> nn.Module:
+def fold_blocks(network: Network) -> Network:
     """Replace the blocks inside a network, in place, by their folded forms."""
     for name, child in network.named_children():
         folder = FOLDERS.get(type(child))
@@ -86,21 +89,24 @@ def fold_blocks(network: nn.Module) -> nn.Module:
     return network
 
 
+def in_precision(network: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """The network itself for float32, else wrapped by InPrecision."""
+    return network if dtype == torch.float32 else InPrecision(network, dtype)
+
+
 class FastDenseMotion(DenseMotionNetwork):
     """The dense motion network with folded blocks and with both heads in one convolution."""
 
     def __init__(self, network: DenseMotionNetwork, precision: torch.dtype) -> None:
         nn.Module.__init__(self)
-        hourglass = fold_blocks(copy.deepcopy(network.hourglass))
-        self.hourglass = hourglass if precision == torch.float32 else InPrecision(hourglass, precision)
-        self.down, self.kp_variance = network.down, network.kp_variance
-        self.align_corners = network.align_corners
+        self.predictor = in_precision(fold_blocks(copy.deepcopy(network.hourglass)), precision)
+        self.down, self.kp_variance, self.align_corners = network.down, network.kp_variance, network.align_corners
         self.motions = network.mask.out_channels
         self.head = merge_outputs(network.mask, network.occlusion) if network.occlusion is not None else network.mask
 
-    def heads(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
+    def predict(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """As in the base class."""
-        both = self.head(features)
+        both = self.head(self.predictor(x))
         mask, occlusion = both[:, : self.motions], both[:, self.motions :]
         return mask, occlusion if occlusion.shape[1] else None
 
@@ -120,10 +126,11 @@ class FastGenerator(OcclusionAwareGenerator):
         self.dense_motion_network = FastDenseMotion(generator.dense_motion_network, precision)
         parts = fold_blocks(copy.deepcopy(generator))
         self.first, self.down_blocks = parts.first, parts.down_blocks
-        decoder = nn.Sequential(*parts.bottleneck, *parts.up_blocks, parts.final)
-        self.decoder = decoder if precision == torch.float32 else InPrecision(decoder, precision)
-        self.requires_grad_(False).eval().to(memory_format=torch.channels_last)
+        self.decoder = in_precision(nn.Sequential(*parts.bottleneck, *parts.up_blocks, parts.final), precision)
+        self.requires_grad_(False).eval()
+        super().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def draw(self, features: Tensor, motion: dict[str, Tensor]) -> Tensor:
-        """As in the base class, decoded by the folded parts."""
-        return self.decoder(self.hide(features, motion)).sigmoid_()
+    def decode_features(self, features: Tensor) -> Tensor:
+        """As in the base class."""
+        out: Tensor = self.decoder(features)
+        return out.sigmoid_()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -54,8 +55,8 @@ class OcclusionAwareGenerator(nn.Module):
         )
         widths = level_widths(params.block_expansion, params.max_features, params.num_down_blocks + 1)
         self.first = SameBlock(common.num_channels, widths[0], 7)
-        self.down_blocks = nn.ModuleList(DownBlock(a, b) for a, b in zip(widths, widths[1:], strict=False))
-        self.up_blocks = nn.ModuleList(UpBlock(b, a) for a, b in reversed(list(zip(widths, widths[1:], strict=False))))
+        self.down_blocks = nn.ModuleList(DownBlock(a, b) for a, b in pairwise(widths))
+        self.up_blocks = nn.ModuleList(UpBlock(b, a) for a, b in reversed(list(pairwise(widths))))
         self.bottleneck = nn.Sequential()
         for index in range(params.num_bottleneck_blocks):
             self.bottleneck.add_module(f"r{index}", ResidualBlock(widths[-1]))
@@ -105,16 +106,16 @@ class OcclusionAwareGenerator(nn.Module):
         field = resize_field(deformation, (image.shape[-2], image.shape[-1]))
         return warp(image, field, align_corners=self.align_corners)
 
-    def hide(self, features: Tensor, motion: dict[str, Tensor]) -> Tensor:
-        """Source features (N, C, h, w) where the driving frame has them, zero where they are occluded."""
+    def draw(self, features: Tensor, motion: dict[str, Tensor]) -> Tensor:
+        """Pictures (N, 3, H, W) from source features and dense motion: warp, hide what is occluded, decode."""
         out = self.deform(features, motion["deformation"])
         if "occlusion_map" in motion:
             out = out * resize_map(motion["occlusion_map"], (out.shape[-2], out.shape[-1]))
-        return out
+        return self.decode_features(out)
 
-    def draw(self, features: Tensor, motion: dict[str, Tensor]) -> Tensor:
-        """Pictures (N, 3, H, W) from source features and dense motion."""
-        out = self.bottleneck(self.hide(features, motion))
+    def decode_features(self, features: Tensor) -> Tensor:
+        """Pictures (N, 3, H, W) in [0, 1] from warped features."""
+        out = self.bottleneck(features)
         for block in self.up_blocks:
             out = block(out)
         return torch.sigmoid(self.final(out))

@@ -48,8 +48,7 @@ class KPDetector(nn.Module):
         """A convolution that gives the identity matrix everywhere before it is trained."""
         head = nn.Conv2d(features, 4 * self.num_jacobian_maps, 7, padding=pad)
         nn.init.zeros_(head.weight)
-        with torch.no_grad():
-            head.bias.copy_(torch.eye(2).flatten().repeat(self.num_jacobian_maps))
+        head.bias = nn.Parameter(torch.eye(2).flatten().repeat(self.num_jacobian_maps))
         return head
 
     def forward(self, image: Tensor) -> Keypoints:
@@ -57,7 +56,7 @@ class KPDetector(nn.Module):
         features = self.predictor(self.down(image))
         logits = self.kp(features)
         heatmap = (logits.flatten(2) / self.temperature).softmax(dim=2)
-        grid = coordinate_grid(*logits.shape[-2:], like=logits).flatten(0, 1)
+        grid = coordinate_grid(logits.shape[-2], logits.shape[-1], logits).flatten(0, 1)
         keypoints = {"value": heatmap @ grid}
         if self.jacobian is not None:
             maps = self.jacobian(features).unflatten(1, (self.num_jacobian_maps, 4)).flatten(3)

@@ -42,7 +42,7 @@ class Architecture:
     """
 
     build: Callable[[FOMConfig], nn.ModuleDict]
-    accelerate: Callable[[nn.Module, torch.dtype], Generator]
+    accelerate: Callable[..., Generator]
 
 
 ARCHITECTURES: dict[str, Architecture] = {

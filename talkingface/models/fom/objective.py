@@ -53,7 +53,10 @@ class Objective:
 
     def generator_losses(self, batch: Batch) -> Losses:
         """Weighted losses of generator and keypoint detector for frames ``source`` and ``driving`` (N, 3, H, W)."""
-        step = self.generator_step(batch)
+        return self.sum_up(batch, self.generator_step(batch))
+
+    def sum_up(self, batch: Batch, step: GeneratorStep) -> Losses:
+        """Weighted losses of a step that has been run; keeps the prediction for the discriminator's turn."""
         self._made = (batch, step.generated["prediction"].detach(), detach_keypoints(step.kp_driving))
         terms = {term.__name__: term(step, self.train.loss_weights) for term in GENERATOR_TERMS}
         return {name: value for name, value in terms.items() if value is not None}

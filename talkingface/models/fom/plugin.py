@@ -156,7 +156,8 @@ class FOM(ModelPlugin):
     @torch.no_grad()
     def validate(self, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
         """Mean absolute error of the driving frames re-enacted from the source frames, and the pictures."""
-        detector, generator = self.networks["kp_detector"], self.networks["generator"]
+        detector: Any = self.networks["kp_detector"]
+        generator: Any = self.networks["generator"]
         source, driving = batch["source"], batch["driving"]
         kp_source, kp_driving = detector(source), detector(driving)
         out = generator.decode(generator.encode(source), kp_source, kp_driving, explain=True)

@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""Check that our networks give the numbers of the published ones.
+
+Builds every recorded case below a folder, compares its outputs, and prints a line for each: status, largest error
+against its tolerance, seconds. Exit status 1 if one fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import torch
+
+from talkingface.errors import TalkingFaceError
+from talkingface.parity import Report, Status, find_cases, run_case
+
+CLONE = Path(__file__).resolve().parents[1]
+
+
+def default_root() -> Path:
+    """The full collection beside the clone where it is there, else the small cases among the tests."""
+    beside = CLONE.parent / "shared" / "parity"
+    return beside if beside.is_dir() else CLONE / "tests" / "parity"
+
+
+def line(report: Report, root: Path) -> str:
+    """One line about a case; a failed one names every output that is off."""
+    name = str(report.folder.relative_to(root)) if report.folder != root else report.folder.name
+    worst = report.worst
+    if worst is None:
+        return f"{report.status.value:<12} {name}"
+    text = f"{report.status.value:<12} {name:<34} error {worst.error:.1e} of {worst.tolerance:.0e} ({worst.output})"
+    off = [deviation for deviation in report.deviations if not deviation.passed]
+    details = "".join(f"\n    {d.output}: {d.fault or f'error {d.error:.3g} of {d.tolerance:.0e}'}" for d in off)
+    return f"{text}  {report.seconds:.1f} s{details}"
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--root", type=Path, default=default_root(), help="folder with cases at any depth (%(default)s)"
+    )
+    parser.add_argument("--match", default="", help="only cases whose path holds this text")
+    parser.add_argument("--float64", action="store_true", help="compute in float64, by the tolerances for it")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse(argv)
+    folders = [folder for folder in find_cases(args.root) if args.match in str(folder.relative_to(args.root))]
+    if not folders:
+        print(f"no case below {args.root} matches '{args.match}'", file=sys.stderr)
+        return 2
+    counts: Counter[Status] = Counter()
+    for folder in folders:
+        try:
+            report = run_case(folder, torch.float64 if args.float64 else torch.float32)
+        except TalkingFaceError as error:
+            report = Report(folder, Status.FAILED)
+            print(f"    {error}")
+        counts[report.status] += 1
+        print(line(report, args.root), flush=True)
+    print(", ".join(f"{counts[status]} {status.value}" for status in Status))
+    return 1 if counts[Status.FAILED] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,268 @@
+"""The compact networks: the First Order Motion Model at a small fraction of its size and cost.
+
+The idea is the paper's: unsupervised keypoints with Jacobians, dense motion from them, a warped source completed by a
+decoder. What differs from the released networks, and why (docs/compact-fom.md has the experiments):
+
+* Motion is estimated on the picture pooled to about `motion_size`, whatever the picture's size, so that training can
+  begin small and weights serve larger pictures. Stems fold pixels into channels instead of convolving at full size.
+* The source is warped as a picture too, at full size, and a map chooses at each pixel between it and what is painted.
+  Still parts and skin are copied sharply; the decoder has only to paint what the source does not show.
+* Features are warped at three sizes and the decoder sees the features of the dense motion network, so that it can
+  paint according to the motion, such as a closed eye where the source's is open.
+* A small free flow is added to the sum of the keypoints' motions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...nn.blocks import ResidualBlock, SameBlock, StridedBlock
+from ...nn.geometry import coordinate_grid, gaussian_heatmaps, resize_field, resize_map, warp
+from ...nn.precision import float32_region
+from .config import CommonParams, CompactParams
+from .dense_motion import sparse_motions
+from .generator import expand_keypoints
+from .keypoints import Keypoints
+
+FLOW_SCALE = 0.1  # of the free flow: its head's outputs are of order one, flows of order a tenth of the picture
+SQUEEZED = 64  # channels that the dense motion network's many inputs are brought to
+
+
+def pool_to(image: Tensor, side: int) -> Tensor:
+    """Mean-pool (N, C, H, W) by the whole factor that brings the shorter side nearest to `side`; never enlarges."""
+    factor = max(1, round(min(image.shape[-2:]) / side))
+    return F.avg_pool2d(image, factor) if factor > 1 else image
+
+
+def double(x: Tensor) -> Tensor:
+    """Nearest doubling of (N, C, H, W)."""
+    return F.interpolate(x, scale_factor=2, mode="nearest")
+
+
+class UNet(nn.Module):
+    """(N, in, H, W) -> (N, widths[0], H, W) through one level per width, each half the size of the one before."""
+
+    def __init__(self, in_channels: int, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.stem = SameBlock(in_channels, widths[0])
+        self.down = nn.ModuleList(StridedBlock(a, b) for a, b in pairwise(widths))
+        self.middle = ResidualBlock(widths[-1])
+        self.up = nn.ModuleList(SameBlock(a + b, a) for a, b in pairwise(widths))
+
+    def forward(self, x: Tensor) -> Tensor:
+        stages = [self.stem(x)]
+        for block in self.down:
+            stages.append(block(stages[-1]))
+        out = self.middle(stages.pop())
+        for block, skip in zip(reversed(self.up), reversed(stages), strict=True):
+            out = block(torch.cat([double(out), skip], dim=1))
+        return out
+
+
+class CompactKPDetector(nn.Module):
+    """Keypoints and Jacobians from a quarter-size map of the pooled picture; outputs as those of KPDetector."""
+
+    def __init__(self, params: CompactParams, common: CommonParams) -> None:
+        super().__init__()
+        self.motion_size, self.temperature = params.motion_size, params.temperature
+        self.predictor = UNet(16 * common.num_channels, params.detector_widths)
+        self.kp = nn.Conv2d(params.detector_widths[0], common.num_kp, 3, padding=1)
+        self.jacobian = nn.Conv2d(params.detector_widths[0], 4 * common.num_kp, 3, padding=1)
+        nn.init.zeros_(self.jacobian.weight)
+        with torch.no_grad():
+            self.jacobian.bias.copy_(torch.eye(2).flatten().repeat(common.num_kp))
+
+    def forward(self, image: Tensor) -> Keypoints:
+        """Keypoints of (N, 3, H, W) pictures in [0, 1]."""
+        features = self.predictor(F.pixel_unshuffle(pool_to(image, self.motion_size), 4))
+        logits, maps = self.kp(features), self.jacobian(features)
+        with float32_region(image):
+            logits = logits.float()
+            heatmap = (logits.flatten(2) / self.temperature).softmax(dim=2)
+            grid = coordinate_grid(*logits.shape[-2:], like=logits).flatten(0, 1)
+            maps = maps.float().unflatten(1, (-1, 4)).flatten(3)
+            jacobian = (maps @ heatmap[..., None]).unflatten(2, (2, 2)).squeeze(-1)
+            return {"value": heatmap @ grid, "jacobian": jacobian}
+
+
+@dataclass(frozen=True)
+class DenseMotion:
+    """What the dense motion network finds, at half the pooled picture's size (h, w).
+
+    Attributes:
+        deformation: (N, h, w, 2), backward field.
+        mask: (N, K + 1, h, w), weights of the background and the keypoints, summing to 1.
+        visibility: (N, 2, h, w) in [0, 1], of coarse and of fine features.
+        features: (N, C, h / 2, w / 2), what the decoder is told of the motion.
+    """
+
+    deformation: Tensor
+    mask: Tensor
+    visibility: Tensor
+    features: Tensor
+
+
+class CompactDenseMotion(nn.Module):
+    """Dense motion at half the pooled picture's size, from a U-Net that runs at a quarter of it."""
+
+    def __init__(self, params: CompactParams, common: CommonParams, *, align_corners: bool) -> None:
+        super().__init__()
+        self.motions, self.kp_variance, self.align_corners = common.num_kp + 1, params.kp_variance, align_corners
+        widths = params.motion_widths
+        inputs = 4 * common.num_channels * self.motions + common.num_kp
+        self.squeeze = SameBlock(inputs, SQUEEZED, 1)
+        self.predictor = UNet(SQUEEZED, widths)
+        self.head = nn.Conv2d(widths[0], 4 * (self.motions + 2 + 2), 3, padding=1)
+        self.features = SameBlock(widths[0], params.motion_features)
+        flow = slice(4 * self.motions, 4 * (self.motions + 2))
+        with torch.no_grad():
+            self.head.weight[flow] = 0
+            self.head.bias[flow] = 0
+
+    def forward(self, small: Tensor, kp_source: Keypoints, kp_driving: Keypoints) -> DenseMotion:
+        """Motion from the source (N, 3, h, w) to the driving frames."""
+        with float32_region(small):
+            motions = sparse_motions(kp_source, kp_driving, (small.shape[-2], small.shape[-1]))
+            inputs = torch.cat([self._warped(small, motions), self._moved(small, kp_source, kp_driving)], dim=1)
+        features = self.predictor(self.squeeze(inputs))
+        head = F.pixel_shuffle(self.head(features), 2)
+        with float32_region(small):
+            weights, flow, visibility = head.float().split([self.motions, 2, 2], dim=1)
+            mask = weights.softmax(dim=1)
+            deformation = (motions * mask[..., None]).sum(dim=1) + FLOW_SCALE * flow.permute(0, 2, 3, 1)
+        return DenseMotion(deformation, mask, visibility.sigmoid(), self.features(features))
+
+    def _warped(self, small: Tensor, motions: Tensor) -> Tensor:
+        """The source warped by each motion, folded to half size: (N, 12 (K + 1), h / 2, w / 2).
+
+        The motions lie below each other in one tall field, so that the source is never repeated.
+        """
+        warped = warp(small, motions.flatten(1, 2), align_corners=self.align_corners, padding_mode="border")
+        stacked = warped.unflatten(2, (self.motions, -1)).transpose(1, 2).flatten(1, 2)
+        return F.pixel_unshuffle(stacked, 2)
+
+    def _moved(self, small: Tensor, kp_source: Keypoints, kp_driving: Keypoints) -> Tensor:
+        """Heatmaps of the driving keypoints less those of the source, (N, K, h / 2, w / 2)."""
+        size = (small.shape[-2] // 2, small.shape[-1] // 2)
+        source, driving = (gaussian_heatmaps(kp["value"], size, self.kp_variance) for kp in (kp_source, kp_driving))
+        return driving - source
+
+
+@dataclass(frozen=True)
+class CompactState:
+    """What the compact generator keeps of a source picture.
+
+    Attributes:
+        image: (N, 3, H, W).
+        small: (N, 3, h, w), as the dense motion network sees it.
+        features: at 1/2, 1/4 and 1/8 of the picture's size.
+    """
+
+    image: Tensor
+    small: Tensor
+    features: tuple[Tensor, Tensor, Tensor]
+
+    def expand(self, count: int) -> CompactState:
+        """The same source for `count` frames; no memory is copied."""
+        if self.image.shape[0] == count:
+            return self
+        image, small, *features = (t.expand(count, -1, -1, -1) for t in (self.image, self.small, *self.features))
+        return CompactState(image, small, (features[0], features[1], features[2]))
+
+
+class CompactGenerator(nn.Module):
+    """Warp the source and its features by the dense motion, and paint what the warped source does not show."""
+
+    def __init__(self, params: CompactParams, common: CommonParams, *, align_corners: bool = True) -> None:
+        super().__init__()
+        self.motion_size, self.align_corners, colours = params.motion_size, align_corners, common.num_channels
+        self.dense_motion_network = CompactDenseMotion(params, common, align_corners=align_corners)
+        fine, middle, coarse = params.generator_widths
+        motion = params.motion_features
+        self.first = SameBlock(4 * colours, fine)
+        self.down_middle = StridedBlock(fine, middle)
+        self.down_coarse = nn.Sequential(StridedBlock(middle, coarse), ResidualBlock(coarse))
+        self.join_coarse = nn.Conv2d(coarse + motion, coarse, 1)
+        self.bottleneck = nn.Sequential(*(ResidualBlock(coarse) for _ in range(params.num_bottleneck_blocks)))
+        self.shrink_coarse = SameBlock(coarse, middle, 1)
+        self.up_middle = nn.Sequential(SameBlock(2 * middle + motion, middle), ResidualBlock(middle))
+        self.shrink_middle = SameBlock(middle, params.decoder_width, 1)
+        self.up_fine = nn.Sequential(
+            SameBlock(params.decoder_width + fine, params.decoder_width), ResidualBlock(params.decoder_width)
+        )
+        self.final = nn.Conv2d(params.decoder_width + 4 * colours, 4 * (colours + 1), 3, padding=1)
+        self._begin_with_the_warped_source(4 * colours)
+
+    def _begin_with_the_warped_source(self, painted: int) -> None:
+        """Start out from the warped source, so that the motion learns before the paint hides its faults."""
+        nn.init.zeros_(self.final.weight)
+        nn.init.zeros_(self.final.bias)
+        with torch.no_grad():
+            self.final.bias[painted:] = 2.0
+
+    def encode(self, image: Tensor) -> CompactState:
+        """The source side of (N, 3, H, W) pictures in [0, 1]; H and W multiples of 64 at least."""
+        fine = self.first(F.pixel_unshuffle(image, 2))
+        middle = self.down_middle(fine)
+        small = F.avg_pool2d(pool_to(image, self.motion_size), 2)
+        return CompactState(image, small, (fine, middle, self.down_coarse(middle)))
+
+    def decode(
+        self, state: CompactState, kp_source: Keypoints, kp_driving: Keypoints, *, explain: bool = False
+    ) -> dict[str, Tensor]:
+        """Draw the source as the driving keypoints say; arguments as OcclusionAwareGenerator.decode.
+
+        Returns:
+            ``prediction`` (N, 3, H, W) in [0, 1]; with `explain` also ``deformed`` (the source warped, at full size),
+            ``mask``, ``deformation`` and ``occlusion_map`` (N, 1, H, W), 1 where the warped source is shown.
+        """
+        count = kp_driving["value"].shape[0]
+        state = state.expand(count)
+        motion = self.dense_motion_network(state.small, expand_keypoints(kp_source, count), kp_driving)
+        deformed = self._deform(state.image, motion.deformation)
+        paint, shown = self._paint(state, motion, deformed)
+        out = {"prediction": shown * deformed + (1 - shown) * paint}
+        if explain:
+            out |= {"deformed": deformed, "mask": motion.mask, "deformation": motion.deformation}
+            out["occlusion_map"] = shown
+        return out
+
+    def forward(self, image: Tensor, kp_source: Keypoints, kp_driving: Keypoints) -> dict[str, Tensor]:
+        """Encode and decode at once, with all intermediate maps, as training does."""
+        return self.decode(self.encode(image), kp_source, kp_driving, explain=True)
+
+    def _paint(self, state: CompactState, motion: DenseMotion, deformed: Tensor) -> tuple[Tensor, Tensor]:
+        """Painted colours (N, 3, H, W) in [0, 1], and where the warped source is shown instead (N, 1, H, W)."""
+        fine, middle, coarse = state.features
+        out = self.join_coarse(self._join(motion, self._reveal(coarse, motion, 0)))
+        out = double(self.shrink_coarse(self.bottleneck(out)))
+        out = self.up_middle(self._join(motion, out, self._reveal(middle, motion, 0)))
+        out = double(self.shrink_middle(out))
+        out = self.up_fine(torch.cat([out, self._reveal(fine, motion, 1)], dim=1))
+        both = self.final(torch.cat([out, F.pixel_unshuffle(deformed, 2).to(out.dtype)], dim=1))
+        paint, shown = F.pixel_shuffle(both, 2).float().sigmoid().split([3, 1], dim=1)
+        return paint, shown
+
+    def _join(self, motion: DenseMotion, *maps: Tensor) -> Tensor:
+        """Maps of one size side by side, with the motion's features brought to that size."""
+        size = (maps[0].shape[-2], maps[0].shape[-1])
+        return torch.cat([*maps, resize_map(motion.features, size)], dim=1)
+
+    def _deform(self, maps: Tensor, deformation: Tensor) -> Tensor:
+        """Warp (N, C, H, W) by the field brought to H x W, in float32; outside, the border goes on."""
+        with float32_region(maps):
+            field = resize_field(deformation, (maps.shape[-2], maps.shape[-1]))
+            return warp(maps.float(), field, align_corners=self.align_corners, padding_mode="border")
+
+    def _reveal(self, features: Tensor, motion: DenseMotion, channel: int) -> Tensor:
+        """Features warped and dimmed where a visibility map says that the source does not show them."""
+        visible = resize_map(motion.visibility[:, channel : channel + 1], (features.shape[-2], features.shape[-1]))
+        revealed: Any = self._deform(features, motion.deformation) * visible
+        return revealed.to(features.dtype)

@@ -1,0 +1,14 @@
+"""Where numbers must stay float32 inside mixed precision."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def float32_region(like: Tensor) -> torch.autocast:
+    """Switch mixed precision off for a block of code on the device of `like`.
+
+    For coordinates: bfloat16 knows a point of [-1, 1] to one part in 256 only, which is half a pixel at 128 pixels.
+    """
+    return torch.autocast(like.device.type, enabled=False)
