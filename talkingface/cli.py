@@ -37,10 +37,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return MENDABLE
 
 
+class _Format(logging.Formatter):
+    """Plain lines; warnings and errors say so."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record)
+        return f"{record.levelname.lower()}: {line}" if record.levelno >= logging.WARNING else line
+
+
 def _run(settings: Settings) -> int:
     """One job, with the log of the package on standard error; says what is kept when it is stopped."""
     level = logging.ERROR if settings.quiet else logging.DEBUG if settings.verbose else logging.INFO
     handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Format())
     logger = logging.getLogger("talkingface")
     logger.addHandler(handler)
     logger.setLevel(level)

@@ -1,0 +1,140 @@
+"""``--run_mode=doctor``: what works on this machine, and the cure for what does not."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from .. import __version__, registry
+from ..errors import TalkingFaceError
+from ..paths import default_checkpoint_root
+
+if TYPE_CHECKING:
+    from ..config import Settings
+
+WHEN_STOPPED = "nothing was changed"
+ESSENTIAL_CODECS = {"libx264": "mp4 pictures", "aac": "mp4 sound"}
+LANDMARK_BACKENDS = {
+    "ai_edge_litert": "pip install 'talkingface[landmarks]'",
+    "face_alignment": "pip install face-alignment",
+}
+EXTRAS = {"tensorboard": ("log", "training curves in TensorBoard; the text log is always written")}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report.
+
+    Attributes:
+        topic: what was looked at.
+        text: what was found.
+        cure: what to do about it; empty where all is well.
+        broken: whether nothing can work before it is mended.
+    """
+
+    topic: str
+    text: str
+    cure: str = ""
+    broken: bool = False
+
+
+def run(settings: Settings) -> int:
+    """Print the report; exit status 2 if something essential is broken."""
+    broken = False
+    for finding in examine(settings):
+        mark = "error" if finding.broken else "lacks" if finding.cure else "ok"
+        print(f"{mark:<6} {finding.topic:<11} {finding.text}", flush=True)
+        if finding.cure:
+            print(f"{'':<18} -> {finding.cure}", flush=True)
+        broken = broken or finding.broken
+    return 2 if broken else 0
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """All findings, the essential ones first."""
+    yield Finding("program", f"talkingface {__version__}, Python {platform.python_version()}, {platform.platform()}")
+    yield from _torch(settings)
+    yield from _codecs()
+    yield from _landmarks()
+    yield from _extras()
+    yield from _models()
+    yield from _weights(settings)
+
+
+def _torch(settings: Settings) -> Iterator[Finding]:
+    try:
+        import torch
+    except (ImportError, OSError) as error:  # OSError: a library of its own that cannot be loaded
+        yield Finding("torch", f"cannot be imported: {error}", "pip install torch", broken=True)
+        return
+    from ..pipelines.device import choose_device, choose_precision
+
+    yield Finding("torch", f"{torch.__version__}, {torch.get_num_threads()} CPU threads")
+    gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    yield Finding("devices", ", ".join([*gpus, *(["mps"] if torch.backends.mps.is_available() else []), "cpu"]))
+    try:
+        device = choose_device(settings.device)
+        precision = str(choose_precision(settings.precision, device)).removeprefix("torch.")
+        yield Finding("computes", f"device {device}, precision {precision} ({_matrix_units()})")
+    except TalkingFaceError as error:
+        yield Finding("computes", error.what, error.cure or "Use --device=auto.", broken=True)
+
+
+def _matrix_units() -> str:
+    """What the CPU has for bfloat16; AMX makes it several times faster than float32."""
+    import torch
+
+    able = torch.cpu.get_capabilities()
+    names = [name for name in ("amx_bf16", "avx512_bf16") if able.get(name)]
+    return f"this CPU has {', '.join(names)}" if names else "this CPU has no bfloat16 instructions"
+
+
+def _codecs() -> Iterator[Finding]:
+    from ..media.ffmpeg import executable, output_of
+
+    try:
+        program = executable()
+        listed = output_of(["-encoders"])[1].decode("ascii", "replace")
+    except TalkingFaceError as error:
+        yield Finding("ffmpeg", error.what, error.cure or "", broken=True)
+        return
+    encoders = {words[1] for words in map(str.split, listed.splitlines()) if len(words) > 1}
+    yield Finding("ffmpeg", program)
+    for name, use in ESSENTIAL_CODECS.items():
+        cure = "" if name in encoders else "Unset IMAGEIO_FFMPEG_EXE, and: pip install --force-reinstall imageio-ffmpeg"
+        yield Finding("codec", f"{name} ({use})", cure, broken=bool(cure))
+
+
+def _landmarks() -> Iterator[Finding]:
+    for package, install in LANDMARK_BACKENDS.items():
+        found = find_spec(package) is not None
+        text = f"{package}: {'importable' if found else 'not installed'}; no model of this version needs it"
+        yield Finding("landmarks", text, "" if found else install)
+
+
+def _extras() -> Iterator[Finding]:
+    for package, (extra, use) in EXTRAS.items():
+        cure = "" if find_spec(package) else f"pip install 'talkingface[{extra}]'"
+        yield Finding(f"extra {extra}", use, cure)
+
+
+def _models() -> Iterator[Finding]:
+    broken = registry.broken()
+    yield Finding("models", ", ".join(name for name in registry.models() if name not in broken))
+    for name, reason in broken.items():
+        yield Finding("models", f"{name}: {reason}", "Update or uninstall the package that brings it.")
+
+
+def _weights(settings: Settings) -> Iterator[Finding]:
+    from ..weights import resolve, status
+
+    root = settings.checkpoint_root or default_checkpoint_root()
+    try:
+        yield Finding("animates", resolve(settings.model, settings.checkpoint, root).label)
+    except TalkingFaceError as error:
+        yield Finding("animates", error.what, error.cure or "", broken=True)
+    for item in status(root):
+        yield Finding("weights", f"{item.entry.name} ({item.entry.title}): {item.state}, {item.path}", item.advice)
