@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -39,34 +38,43 @@ def variant_params(model: str, variant: str) -> dict[str, Any]:
     return dict(read_yaml(variant_file(model, variant)).get("model_params") or {})
 
 
-def model_config(settings: Settings, metadata: Mapping[str, str] | None = None, variant: str | None = None) -> Any:
+def model_config(settings: Settings, base: Mapping[str, Any] | None = None) -> Any:
     """The typed configuration to build the model with.
 
     Args:
-        metadata: of the weight file; its ``config`` (JSON) is the configuration that the weights were trained with.
-        variant: what the catalogue says of weights without metadata. Where both are missing, the model's own
-            defaults are the ground. What the user set in ``model_params`` wins over all of them.
+        base: the configuration that the weights bring, from their file or from :func:`variant_params`; what the user
+            set in ``model_params`` wins over it. Without one, the model's own defaults are the ground.
 
     Raises:
         ConfigError: for a wrong key, type or range, naming its file or flag.
     """
-    base: Mapping[str, Any] = {}
-    if metadata and "config" in metadata:
-        base = json.loads(metadata["config"])
-    elif variant is not None:
-        base = variant_params(settings.model, variant)
     config_class = registry.config_class(settings.model)
     try:
-        return config_class.model_validate(_merged(base, settings.model_params))
+        return config_class.model_validate(_merged(base or {}, settings.model_params))
     except ValidationError as error:
         lines = [_complaint(settings, config_class, problem) for problem in error.errors()]
         raise ConfigError("\n".join(dict.fromkeys(lines))) from None
 
 
 def check_model_params(settings: Settings) -> None:
-    """Refuse wrong settings of the model before anything heavy is loaded; errors as :func:`model_config`."""
+    """Refuse wrong settings of the model before anything heavy is loaded, and give the right ones their types.
+
+    Raises:
+        ConfigError: as :func:`model_config`.
+    """
     if settings.model_params:
-        model_config(settings)
+        whole = model_config(settings).model_dump(mode="json")
+        settings.model_params = _chosen(whole, settings.model_params)
+
+
+def _chosen(whole: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of ``whole`` that ``names`` has too."""
+    return {
+        key: _chosen(whole[key], inner)
+        if isinstance(inner, Mapping) and isinstance(whole[key], Mapping)
+        else whole[key]
+        for key, inner in names.items()
+    }
 
 
 def _merged(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
