@@ -112,7 +112,7 @@ def _load(name: str, target: str) -> Any:
 
 
 def _strangers() -> Iterator[EntryPoint]:
-    return iter(sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)))
+    return iter(sorted(entry_points(group=GROUP), key=lambda point: (point.name, _owner(point))))
 
 
 @cache
