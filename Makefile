@@ -17,7 +17,7 @@ help:
 
 demo: $(VENV)/.installed
 	@mkdir -p results
-	$(PY) run_talkingface.py --model=FOM --run_mode=infer --image_source=dataset/sample/portrait.png \
+	$(PY) run_talkingface.py --model=FOM --run_mode=infer --image_source=dataset/sample/source.png \
 	  --video_source=dataset/sample/driving.mp4 --output=$(DEMO)
 
 test: $(VENV)/.installed-dev
