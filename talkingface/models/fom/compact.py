@@ -14,20 +14,21 @@ decoder. What differs from the released networks, and why (docs/compact-fom.md h
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...nn.blocks import ResidualBlock, SameBlock, StridedBlock
-from ...nn.geometry import coordinate_grid, gaussian_heatmaps, resize_field, resize_map, warp
-from ...nn.precision import float32_region
+from ...nn.geometry import coordinate_grid, gaussian_heatmaps, resize_map, warp
+from ...nn.precision import at_least_float32, float32_region
 from .config import CommonParams, CompactParams
 from .dense_motion import sparse_motions
+from .fast import fold_blocks
 from .generator import expand_keypoints
 from .keypoints import Keypoints
 
@@ -44,6 +45,19 @@ def pool_to(image: Tensor, side: int) -> Tensor:
 def double(x: Tensor) -> Tensor:
     """Nearest doubling of (N, C, H, W)."""
     return F.interpolate(x, scale_factor=2, mode="nearest")
+
+
+def deform(maps: Tensor, deformation: Tensor) -> Tensor:
+    """Warp (N, C, H, W) by a field (N, h, w, 2) brought to H x W, in float32; outside, the border goes on.
+
+    Corner pixels are aligned throughout, so that no motion is exactly the identity at every size. (The released
+    networks resize fields edge to edge, which blurs still pictures to 24 dB; here still parts must stay sharp.)
+    """
+    with float32_region(maps):
+        size = (maps.shape[-2], maps.shape[-1])
+        field = deformation.permute(0, 3, 1, 2)
+        field = F.interpolate(field, size=size, mode="bilinear", align_corners=True).permute(0, 2, 3, 1)
+        return warp(at_least_float32(maps), field, align_corners=True, padding_mode="border")
 
 
 class UNet(nn.Module):
@@ -84,10 +98,10 @@ class CompactKPDetector(nn.Module):
         features = self.predictor(F.pixel_unshuffle(pool_to(image, self.motion_size), 4))
         logits, maps = self.kp(features), self.jacobian(features)
         with float32_region(image):
-            logits = logits.float()
+            logits, maps = at_least_float32(logits), at_least_float32(maps)
             heatmap = (logits.flatten(2) / self.temperature).softmax(dim=2)
             grid = coordinate_grid(*logits.shape[-2:], like=logits).flatten(0, 1)
-            maps = maps.float().unflatten(1, (-1, 4)).flatten(3)
+            maps = maps.unflatten(1, (-1, 4)).flatten(3)
             jacobian = (maps @ heatmap[..., None]).unflatten(2, (2, 2)).squeeze(-1)
             return {"value": heatmap @ grid, "jacobian": jacobian}
 
@@ -112,9 +126,9 @@ class DenseMotion:
 class CompactDenseMotion(nn.Module):
     """Dense motion at half the pooled picture's size, from a U-Net that runs at a quarter of it."""
 
-    def __init__(self, params: CompactParams, common: CommonParams, *, align_corners: bool) -> None:
+    def __init__(self, params: CompactParams, common: CommonParams) -> None:
         super().__init__()
-        self.motions, self.kp_variance, self.align_corners = common.num_kp + 1, params.kp_variance, align_corners
+        self.motions, self.kp_variance = common.num_kp + 1, params.kp_variance
         widths = params.motion_widths
         inputs = 4 * common.num_channels * self.motions + common.num_kp
         self.squeeze = SameBlock(inputs, SQUEEZED, 1)
@@ -134,7 +148,7 @@ class CompactDenseMotion(nn.Module):
         features = self.predictor(self.squeeze(inputs))
         head = F.pixel_shuffle(self.head(features), 2)
         with float32_region(small):
-            weights, flow, visibility = head.float().split([self.motions, 2, 2], dim=1)
+            weights, flow, visibility = at_least_float32(head).split([self.motions, 2, 2], dim=1)
             mask = weights.softmax(dim=1)
             deformation = (motions * mask[..., None]).sum(dim=1) + FLOW_SCALE * flow.permute(0, 2, 3, 1)
         return DenseMotion(deformation, mask, visibility.sigmoid(), self.features(features))
@@ -144,7 +158,7 @@ class CompactDenseMotion(nn.Module):
 
         The motions lie below each other in one tall field, so that the source is never repeated.
         """
-        warped = warp(small, motions.flatten(1, 2), align_corners=self.align_corners, padding_mode="border")
+        warped = warp(small, motions.flatten(1, 2), align_corners=True, padding_mode="border")
         stacked = warped.unflatten(2, (self.motions, -1)).transpose(1, 2).flatten(1, 2)
         return F.pixel_unshuffle(stacked, 2)
 
@@ -180,10 +194,10 @@ class CompactState:
 class CompactGenerator(nn.Module):
     """Warp the source and its features by the dense motion, and paint what the warped source does not show."""
 
-    def __init__(self, params: CompactParams, common: CommonParams, *, align_corners: bool = True) -> None:
+    def __init__(self, params: CompactParams, common: CommonParams) -> None:
         super().__init__()
-        self.motion_size, self.align_corners, colours = params.motion_size, align_corners, common.num_channels
-        self.dense_motion_network = CompactDenseMotion(params, common, align_corners=align_corners)
+        self.motion_size, colours = params.motion_size, common.num_channels
+        self.dense_motion_network = CompactDenseMotion(params, common)
         fine, middle, coarse = params.generator_widths
         motion = params.motion_features
         self.first = SameBlock(4 * colours, fine)
@@ -226,7 +240,7 @@ class CompactGenerator(nn.Module):
         count = kp_driving["value"].shape[0]
         state = state.expand(count)
         motion = self.dense_motion_network(state.small, expand_keypoints(kp_source, count), kp_driving)
-        deformed = self._deform(state.image, motion.deformation)
+        deformed = deform(state.image, motion.deformation)
         paint, shown = self._paint(state, motion, deformed)
         out = {"prediction": shown * deformed + (1 - shown) * paint}
         if explain:
@@ -247,7 +261,7 @@ class CompactGenerator(nn.Module):
         out = double(self.shrink_middle(out))
         out = self.up_fine(torch.cat([out, self._reveal(fine, motion, 1)], dim=1))
         both = self.final(torch.cat([out, F.pixel_unshuffle(deformed, 2).to(out.dtype)], dim=1))
-        paint, shown = F.pixel_shuffle(both, 2).float().sigmoid().split([3, 1], dim=1)
+        paint, shown = at_least_float32(F.pixel_shuffle(both, 2)).sigmoid().split([3, 1], dim=1)
         return paint, shown
 
     def _join(self, motion: DenseMotion, *maps: Tensor) -> Tensor:
@@ -255,14 +269,37 @@ class CompactGenerator(nn.Module):
         size = (maps[0].shape[-2], maps[0].shape[-1])
         return torch.cat([*maps, resize_map(motion.features, size)], dim=1)
 
-    def _deform(self, maps: Tensor, deformation: Tensor) -> Tensor:
-        """Warp (N, C, H, W) by the field brought to H x W, in float32; outside, the border goes on."""
-        with float32_region(maps):
-            field = resize_field(deformation, (maps.shape[-2], maps.shape[-1]))
-            return warp(maps.float(), field, align_corners=self.align_corners, padding_mode="border")
-
     def _reveal(self, features: Tensor, motion: DenseMotion, channel: int) -> Tensor:
         """Features warped and dimmed where a visibility map says that the source does not show them."""
         visible = resize_map(motion.visibility[:, channel : channel + 1], (features.shape[-2], features.shape[-1]))
-        revealed: Any = self._deform(features, motion.deformation) * visible
-        return revealed.to(features.dtype)
+        return (deform(features, motion.deformation) * visible).to(features.dtype)
+
+
+class FastCompactGenerator(CompactGenerator):
+    """The compact generator for inference: batch norms folded into convolutions, channels last.
+
+    Args:
+        generator: in eval mode; stays as it is.
+        precision: of the convolutions; coordinates and warps are float32 in any case.
+    """
+
+    def __init__(self, generator: CompactGenerator, precision: torch.dtype = torch.float32) -> None:
+        nn.Module.__init__(self)
+        self.precision, self.motion_size = precision, generator.motion_size
+        for name, part in fold_blocks(copy.deepcopy(generator)).named_children():
+            self.add_module(name, part)
+        self.requires_grad_(False).eval()
+        nn.Module.to(self, memory_format=torch.channels_last)
+
+    def encode(self, image: Tensor) -> CompactState:
+        with self._autocast(image):
+            return super().encode(image)
+
+    def decode(
+        self, state: CompactState, kp_source: Keypoints, kp_driving: Keypoints, *, explain: bool = False
+    ) -> dict[str, Tensor]:
+        with self._autocast(state.image):
+            return super().decode(state, kp_source, kp_driving, explain=explain)
+
+    def _autocast(self, like: Tensor) -> torch.autocast:
+        return torch.autocast(like.device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16)

@@ -106,7 +106,7 @@ class TransformParams(Group):
 class LossWeights(Group):
     """Weight of each loss; a loss with weight zero is not computed."""
 
-    generator_gan: float = Field(1, ge=0)
+    generator_gan: float = Field(1, ge=0, description="0 trains without discriminator and feature matching.")
     discriminator_gan: float = Field(1, ge=0)
     feature_matching: list[float] = Field([10, 10, 10, 10], description="One per discriminator block.")
     perceptual: list[float] = Field([10, 10, 10, 10, 10], description="One per VGG19 layer; [] trains without VGG19.")
@@ -136,7 +136,9 @@ class TrainParams(Group):
     lr_kp_detector: float = Field(2e-4, ge=0, description="0 freezes the detector, its batch norm included.")
     batch_size: PositiveInt = 40
     scales: list[PositiveFloat] = Field([1, 0.5, 0.25, 0.125], description="Scales of the perceptual loss.")
-    both_directions: bool = Field(False, description="Each pair of frames trains a second time with its parts exchanged.")
+    both_directions: bool = Field(
+        False, description="Each pair of frames trains a second time with its parts exchanged."
+    )
     checkpoint_freq: PositiveInt = Field(
         50, description="Read for the sake of released files; the trainer has its own."
     )

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ...nn.antialias import AntiAliasDownsample
 from ...nn.geometry import coordinate_grid, gaussian_heatmaps, inverse_2x2, warp
 from ...nn.hourglass import Hourglass
+from ...nn.precision import float32_region
 from .config import CommonParams, DenseMotionParams
 from .keypoints import Keypoints
 
@@ -23,8 +24,9 @@ def sparse_motions(kp_source: Keypoints, kp_driving: Keypoints, size: tuple[int,
     identity = coordinate_grid(*size, like=value).expand(count, 1, *size, 2)
     offset = identity - value[:, :, None, None]
     if "jacobian" in kp_driving:
-        jacobian = kp_source["jacobian"] @ inverse_2x2(kp_driving["jacobian"])
-        offset = (offset.flatten(2, 3) @ jacobian.transpose(-1, -2)).view(count, points, *size, 2)
+        with float32_region(value):
+            jacobian = kp_source["jacobian"] @ inverse_2x2(kp_driving["jacobian"])
+            offset = (offset.flatten(2, 3) @ jacobian.transpose(-1, -2)).view(count, points, *size, 2)
     return torch.cat([identity, offset + kp_source["value"][:, :, None, None]], dim=1)
 
 
@@ -90,6 +92,6 @@ class DenseMotionNetwork(nn.Module):
         return out
 
     def predict(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Logits of the mask (N, K + 1, h, w) and of the occlusion map (N, 1, h, w) from heatmaps and warped sources."""
+        """Logits of mask (N, K + 1, h, w) and occlusion map (N, 1, h, w) from heatmaps and warped sources."""
         features = self.hourglass(x)
         return self.mask(features), self.occlusion(features) if self.occlusion is not None else None

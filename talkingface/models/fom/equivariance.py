@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ...nn.geometry import coordinate_grid, warp
+from ...nn.precision import float32_region
 from .config import TransformParams
 
 TINY = 1e-6  # inside the logarithm, where a point meets a control point
@@ -41,7 +42,8 @@ class ThinPlateTransform:
 
     def warp_points(self, points: Tensor) -> Tensor:
         """Where the points (N, M, 2) go; (N, M, 2)."""
-        out = points @ self.theta[:, :, :2].transpose(1, 2) + self.theta[:, None, :, 2]
+        with float32_region(points):
+            out = points @ self.theta[:, :, :2].transpose(1, 2) + self.theta[:, None, :, 2]
         if self.control_params is None:
             return out
         distance = self._offsets(points).abs().sum(dim=-1)

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...nn.blocks import DownBlock, ResidualBlock, SameBlock, UpBlock
+from ...nn.blocks import DownBlock, ResidualBlock, SameBlock, StridedBlock, UpBlock
 from ...nn.fold import fold_batch_norm, fold_doubling, merge_outputs
 from .dense_motion import DenseMotionNetwork
 from .generator import OcclusionAwareGenerator
@@ -75,6 +75,7 @@ def _fold_up(block: UpBlock) -> nn.Module:
 
 FOLDERS: dict[type[nn.Module], Callable[..., nn.Module]] = {
     SameBlock: _fold_same,
+    StridedBlock: _fold_same,
     DownBlock: _fold_down,
     UpBlock: _fold_up,
     ResidualBlock: FoldedResidual,

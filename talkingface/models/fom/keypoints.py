@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ...nn.antialias import AntiAliasDownsample
 from ...nn.geometry import coordinate_grid
 from ...nn.hourglass import Hourglass
+from ...nn.precision import at_least_float32, float32_region
 from .config import CommonParams, KPDetectorParams
 
 Keypoints: TypeAlias = dict[str, Tensor]
@@ -54,10 +55,11 @@ class KPDetector(nn.Module):
     def forward(self, image: Tensor) -> Keypoints:
         """Keypoints of (N, 3, H, W) pictures in [0, 1]."""
         features = self.predictor(self.down(image))
-        logits = self.kp(features)
+        logits = at_least_float32(self.kp(features))
         heatmap = (logits.flatten(2) / self.temperature).softmax(dim=2)
         grid = coordinate_grid(logits.shape[-2], logits.shape[-1], logits).flatten(0, 1)
-        keypoints = {"value": heatmap @ grid}
+        with float32_region(image):
+            keypoints = {"value": heatmap @ grid}
         if self.jacobian is not None:
             maps = self.jacobian(features).unflatten(1, (self.num_jacobian_maps, 4)).flatten(3)
             mean = (maps * heatmap[:, :, None]).sum(dim=-1)

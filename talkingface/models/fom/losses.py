@@ -11,13 +11,17 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...nn.gan import discriminator_loss, feature_distance, generator_loss
 from ...nn.geometry import inverse_2x2
+from ...nn.precision import float32_region
 from .config import LossWeights
 from .equivariance import ThinPlateTransform
 from .keypoints import Keypoints
+
+ERROR_LEVELS = 3
 
 Pyramid: TypeAlias = dict[float, Tensor]
 Judgement: TypeAlias = dict[float, tuple[list[Tensor], Tensor]]
@@ -29,6 +33,7 @@ class GeneratorStep:
     """What one step of generator and keypoint detector has computed.
 
     Attributes:
+        driving: (N, 3, H, W), the driving frames.
         kp_source, kp_driving: keypoints of the two frames.
         generated: what the generator gave; ``prediction`` (N, 3, H, W) in [0, 1].
         real, fake: the driving frame and the prediction at several scales.
@@ -37,6 +42,7 @@ class GeneratorStep:
         vgg: fixed features for the perceptual loss; None likewise.
     """
 
+    driving: Tensor
     kp_source: Keypoints
     kp_driving: Keypoints
     generated: dict[str, Tensor]
@@ -76,7 +82,7 @@ def gen_gan(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
 
 
 def feature_matching(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
-    """Distance of the discriminator's features of prediction and driving frame."""
+    """Distance of the discriminator's features of prediction and driving frame; only beside `gen_gan`, as published."""
     if step.judged_fake is None or step.judged_real is None or not any(weights.feature_matching):
         return None
     distances = (
@@ -100,10 +106,34 @@ def equivariance_jacobian(step: GeneratorStep, weights: LossWeights) -> Tensor |
         return None
     if "jacobian" not in step.kp_driving:
         return None
-    back = step.transform.jacobian(step.kp_transformed["value"]) @ step.kp_transformed["jacobian"]
-    product = inverse_2x2(step.kp_driving["jacobian"]) @ back
+    with float32_region(step.driving):
+        back = step.transform.jacobian(step.kp_transformed["value"]) @ step.kp_transformed["jacobian"]
+        product = inverse_2x2(step.kp_driving["jacobian"]) @ back
     identity = torch.eye(2, dtype=product.dtype, device=product.device)
     return weights.equivariance_jacobian * (identity - product).abs().mean()
+
+
+def reconstruction(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
+    """Absolute error of the prediction; not in the paper, it stands in for VGG19 features where there are none."""
+    if not weights.reconstruction:
+        return None
+    return weights.reconstruction * pyramid_error(step.generated["prediction"], step.driving)
+
+
+def deformed(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
+    """Absolute error of the warped source; not in the paper, it tells the motion directly where to go."""
+    if not weights.deformed:
+        return None
+    return weights.deformed * pyramid_error(step.generated["deformed"], step.driving)
+
+
+def pyramid_error(made: Tensor, real: Tensor) -> Tensor:
+    """Mean absolute error of (N, C, H, W) pictures, averaged over full, half and quarter size."""
+    errors = []
+    for _ in range(ERROR_LEVELS):
+        errors.append((made - real).abs().mean())
+        made, real = F.avg_pool2d(made, 2), F.avg_pool2d(real, 2)
+    return torch.stack(errors).mean()
 
 
 def disc_gan(step: DiscriminatorStep, weights: LossWeights) -> Tensor | None:
@@ -129,5 +159,7 @@ GENERATOR_TERMS: list[GeneratorTerm] = [
     feature_matching,
     equivariance_value,
     equivariance_jacobian,
+    reconstruction,
+    deformed,
 ]
 DISCRIMINATOR_TERMS: list[DiscriminatorTerm] = [disc_gan]

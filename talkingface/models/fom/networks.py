@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from .compact import CompactGenerator, CompactKPDetector, FastCompactGenerator
 from .config import FOMConfig
 from .discriminator import MultiScaleDiscriminator
 from .fast import FastGenerator
@@ -32,6 +33,18 @@ def build_published(config: FOMConfig) -> nn.ModuleDict:
     )
 
 
+def build_compact(config: FOMConfig) -> nn.ModuleDict:
+    """This project's small networks, with the discriminator of the paper."""
+    common, params = config.common_params, config.compact_params
+    return nn.ModuleDict(
+        {
+            "kp_detector": CompactKPDetector(params, common),
+            "generator": CompactGenerator(params, common),
+            "discriminator": MultiScaleDiscriminator(config.discriminator_params, common),
+        }
+    )
+
+
 @dataclass(frozen=True)
 class Architecture:
     """How networks of an architecture are made.
@@ -47,6 +60,7 @@ class Architecture:
 
 ARCHITECTURES: dict[str, Architecture] = {
     "published": Architecture(build_published, FastGenerator),
+    "compact": Architecture(build_compact, FastCompactGenerator),
 }
 
 

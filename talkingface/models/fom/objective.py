@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
 from ...nn.antialias import ImagePyramid
@@ -43,13 +44,12 @@ class Objective:
         scales = dict.fromkeys([*train.scales, *config.discriminator_params.scales])
         self.pyramid = ImagePyramid(list(scales), config.common_params.num_channels)
         self.draw_transform = draw_transform or self._random_transform
-        self._made: tuple[Batch, Tensor, Keypoints] | None = None
+        self._made: tuple[Batch, Tensor, Tensor, Keypoints] | None = None
 
     @property
     def uses_discriminator(self) -> bool:
-        """Whether the generator's losses ask the discriminator."""
-        weights = self.train.loss_weights
-        return bool(weights.generator_gan or any(weights.feature_matching))
+        """Whether there is an adversary at all; without its GAN loss there is no feature matching, as published."""
+        return self.train.loss_weights.generator_gan > 0
 
     def generator_losses(self, batch: Batch) -> Losses:
         """Weighted losses of generator and keypoint detector for frames ``source`` and ``driving`` (N, 3, H, W)."""
@@ -57,7 +57,8 @@ class Objective:
 
     def sum_up(self, batch: Batch, step: GeneratorStep) -> Losses:
         """Weighted losses of a step that has been run; keeps the prediction for the discriminator's turn."""
-        self._made = (batch, step.generated["prediction"].detach(), detach_keypoints(step.kp_driving))
+        made = step.generated["prediction"].detach()
+        self._made = (batch, step.driving, made, detach_keypoints(step.kp_driving))
         terms = {term.__name__: term(step, self.train.loss_weights) for term in GENERATOR_TERMS}
         return {name: value for name, value in terms.items() if value is not None}
 
@@ -67,13 +68,16 @@ class Objective:
         if self.train.lr_kp_detector == 0:
             detector.eval()  # frozen: its batch statistics must not drift either
         source, driving = batch["source"], batch["driving"]
-        kp_source, kp_driving = detector(source), detector(driving)
+        if self.train.both_directions:
+            source, driving, kp_source, kp_driving = _both_directions(source, driving, detector)
+        else:
+            kp_source, kp_driving = detector(source), detector(driving)
         generated = self.networks["generator"](source, kp_source, kp_driving)
         self.pyramid.to(driving)
         real, fake = self.pyramid(driving), self.pyramid(generated["prediction"])
         compared = self.train.scales
         step = GeneratorStep(
-            kp_source, kp_driving, generated, {s: real[s] for s in compared}, {s: fake[s] for s in compared}
+            driving, kp_source, kp_driving, generated, {s: real[s] for s in compared}, {s: fake[s] for s in compared}
         )
         if self.vgg is not None and any(self.train.loss_weights.perceptual):
             step.vgg = self.vgg.to(driving)
@@ -85,19 +89,18 @@ class Objective:
 
     def discriminator_losses(self, batch: Batch) -> Losses:
         """Weighted losses of the discriminator for the frames that `generator_losses` was given last."""
-        prediction, keypoints = self._prediction_for(batch)
+        driving, prediction, keypoints = self._prediction_for(batch)
         self.pyramid.to(prediction)
         judged_fake = self._judge(self.pyramid(prediction), keypoints)
-        judged_real = self._judge(self.pyramid(batch["driving"]), keypoints)
+        judged_real = self._judge(self.pyramid(driving), keypoints)
         step = DiscriminatorStep(judged_real, judged_fake)
         terms = {term.__name__: term(step, self.train.loss_weights) for term in DISCRIMINATOR_TERMS}
         return {name: value for name, value in terms.items() if value is not None}
 
-    def _prediction_for(self, batch: Batch) -> tuple[Tensor, Keypoints]:
+    def _prediction_for(self, batch: Batch) -> tuple[Tensor, Tensor, Keypoints]:
         if self._made is None or self._made[0] is not batch:
             raise RuntimeError("the discriminator's losses need the generator's of the same batch before them")
-        _, prediction, keypoints = self._made
-        return prediction, keypoints
+        return self._made[1:]
 
     def _judge(self, pyramid: dict[float, Tensor], keypoints: Keypoints) -> Judgement:
         scales = self.config.discriminator_params.scales
@@ -117,3 +120,13 @@ class Objective:
 
     def _random_transform(self, driving: Tensor) -> ThinPlateTransform:
         return ThinPlateTransform.random(len(driving), self.train.transform_params, driving)
+
+
+def _both_directions(
+    source: Tensor, driving: Tensor, detector: nn.Module
+) -> tuple[Tensor, Tensor, Keypoints, Keypoints]:
+    """Each pair and its exchange as one batch of 2 N; the keypoints of each picture are found once."""
+    first, second = torch.cat([source, driving]), torch.cat([driving, source])
+    keypoints = detector(first)
+    exchanged = {name: values.roll(len(source), 0) for name, values in keypoints.items()}
+    return first, second, keypoints, exchanged
