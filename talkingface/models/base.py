@@ -104,6 +104,10 @@ class ModelPlugin(ABC):
     config: Any
     networks: nn.ModuleDict
 
+    def __init__(self, config: Any) -> None:
+        """Build the networks, with fresh weights, from an instance of :attr:`Config`."""
+        self.config = config
+
     @abstractmethod
     def driver(self, precision: torch.dtype = torch.float32) -> Driver:
         """The driver, ready for inference."""
