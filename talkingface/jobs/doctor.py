@@ -98,8 +98,9 @@ def _codecs() -> Iterator[Finding]:
     try:
         program = executable()
         listed = output_of(["-encoders"])[1].decode("ascii", "replace")
-    except TalkingFaceError as error:
-        yield Finding("ffmpeg", error.what, error.cure or "", broken=True)
+    except (TalkingFaceError, OSError) as error:
+        cure = "pip install imageio-ffmpeg, and unset IMAGEIO_FFMPEG_EXE or let it name an ffmpeg that starts"
+        yield Finding("ffmpeg", f"does not start: {error}", cure, broken=True)
         return
     encoders = {words[1] for words in map(str.split, listed.splitlines()) if len(words) > 1}
     yield Finding("ffmpeg", program)
