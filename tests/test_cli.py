@@ -1,0 +1,156 @@
+"""The command: what it prints where, and its exit status."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from talkingface import __version__
+from talkingface.cli import main
+from talkingface.config import load_settings
+from talkingface.config.options import options
+from talkingface.jobs import doctor
+from talkingface.paths import CLONE, shipped
+
+RUN = [sys.executable, str(CLONE / "run_talkingface.py")]
+SAMPLE = shipped("dataset", "sample")
+TINY = {
+    "model_params": {
+        "common_params": {"num_kp": 4},
+        "kp_detector_params": {"block_expansion": 4, "max_features": 16, "num_blocks": 2},
+        "generator_params": {
+            **{"block_expansion": 4, "max_features": 16, "num_down_blocks": 2, "num_bottleneck_blocks": 1},
+            "dense_motion_params": {"block_expansion": 4, "max_features": 16, "num_blocks": 2},
+        },
+        "discriminator_params": {"block_expansion": 4, "max_features": 16, "num_blocks": 2},
+    },
+    "train": {"image_size": 32, "batch_size": 2, "workers": 0, "tensorboard": False},
+}
+
+
+def command(*words: str, cwd: Path = CLONE, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own."""
+    surroundings = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+    return subprocess.run(
+        [*RUN, *words], cwd=cwd, capture_output=True, text=True, env=surroundings, timeout=300, check=False
+    )
+
+
+def test_help_is_quick_and_shows_every_setting_in_its_group(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert [key for key in options() if f"--{key} " not in text and f"--{key}\n" not in text] == []
+    headings = ["What to do", "What to animate", "What comes out", "Weights", "Machine", "How a model is trained"]
+    assert [text.count(f"\n{heading}") for heading in headings] == [1] * len(headings)
+    assert max(map(len, text.splitlines())) <= 120
+    start = time.process_time()
+    main(["--help"])
+    assert time.process_time() - start < 0.5
+
+
+def test_help_of_a_model_adds_its_own_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--model", "FOM", "--help"]) == 0
+    assert "--model_params.common_params.num_kp N" in capsys.readouterr().out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == __version__
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--modle=FOM"],
+        ["--model=FON", "--help"],
+        ["--run_mode=infer"],
+        ["--run_mode=train"],
+        ["--run_mode=evaluate"],
+        ["--run_mode=fetch"],
+        ["--run_mode=fetch", "--checkpoint=fom_vox"],
+        ["--video_source=no-such-file.mp4"],
+        ["--fps=x", "--batch_size=0"],
+    ],
+)
+def test_what_the_user_can_mend_is_plain_lines_and_status_2(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert all(line.startswith("error: ") for line in captured.err.splitlines())
+    assert captured.err.count("\n") == (2 if len(words) == 2 and words[0] == "--fps=x" else 1)
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(settings: object) -> int:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(doctor, "run", fail)
+    with pytest.raises(ZeroDivisionError):
+        main(["--run_mode=doctor"])
+
+
+def test_ctrl_c_says_what_is_kept(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def stop(settings: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(doctor, "run", stop)
+    assert main(["--run_mode=doctor"]) == 130
+    assert "stopped: nothing was changed" in capsys.readouterr().err
+
+
+def test_doctor_looks_at_everything() -> None:
+    topics = {finding.topic for finding in doctor.examine(load_settings([]))}
+    wanted = {
+        "program",
+        "torch",
+        "devices",
+        "computes",
+        "ffmpeg",
+        "codec",
+        "landmarks",
+        "models",
+        "animates",
+        "weights",
+    }
+    assert wanted <= topics
+
+
+def test_doctor_tells_the_cure_of_what_is_missing(tmp_path: Path) -> None:
+    done = command("--run_mode=doctor", IMAGEIO_FFMPEG_EXE=str(tmp_path / "none"))
+    assert done.returncode == 2
+    lines = done.stdout.splitlines()
+    place = next(number for number, line in enumerate(lines) if line.startswith("error  ffmpeg"))
+    assert "pip install imageio-ffmpeg" in lines[place + 1]
+    assert any("--run_mode=fetch --checkpoint=fom_vox_256" in line for line in lines)
+
+
+def test_a_device_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--run_mode=doctor", "--device=cuda:99"]) == 2
+    assert "no such device" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not (SAMPLE / "clips.csv").is_file(), reason="this installation has no sample clips")
+def test_train_resume_and_evaluate_through_the_command(tmp_path: Path) -> None:
+    config = tmp_path / "tiny.yaml"
+    config.write_text(yaml.safe_dump({**TINY, "train": {**TINY["train"], "loss_weights": {"perceptual": []}}}))
+    common = [f"--config={config}", "--dataset=sample", f"--output_dir={tmp_path / 'run'}", "--cpu", "--threads=1"]
+    train = ["--run_mode=train", *common]
+    first = command(*train, "--train.max_steps=2")
+    assert first.returncode == 0, first.stderr
+    again = command(*train, "--train.max_steps=4", "--train.resume=auto")
+    assert again.returncode == 0, again.stderr
+    assert "goes on from" in again.stderr
+    weights = again.stdout.splitlines()[-1]
+    assert Path(weights).suffix == ".safetensors"
+    judge = ["--run_mode=evaluate", *common, f"--checkpoint={weights}", "--evaluate.max_frames=3"]
+    report = command(*judge, "--evaluate.max_clips=1")
+    assert report.returncode == 0, report.stderr
+    assert Path(report.stdout.splitlines()[-1]).suffix == ".json"
