@@ -90,8 +90,7 @@ class CompactKPDetector(nn.Module):
         self.kp = nn.Conv2d(params.detector_widths[0], common.num_kp, 3, padding=1)
         self.jacobian = nn.Conv2d(params.detector_widths[0], 4 * common.num_kp, 3, padding=1)
         nn.init.zeros_(self.jacobian.weight)
-        with torch.no_grad():
-            self.jacobian.bias.copy_(torch.eye(2).flatten().repeat(common.num_kp))
+        self.jacobian.bias = nn.Parameter(torch.eye(2).flatten().repeat(common.num_kp))
 
     def forward(self, image: Tensor) -> Keypoints:
         """Keypoints of (N, 3, H, W) pictures in [0, 1]."""
@@ -100,7 +99,7 @@ class CompactKPDetector(nn.Module):
         with float32_region(image):
             logits, maps = at_least_float32(logits), at_least_float32(maps)
             heatmap = (logits.flatten(2) / self.temperature).softmax(dim=2)
-            grid = coordinate_grid(*logits.shape[-2:], like=logits).flatten(0, 1)
+            grid = coordinate_grid(logits.shape[-2], logits.shape[-1], logits).flatten(0, 1)
             maps = maps.unflatten(1, (-1, 4)).flatten(3)
             jacobian = (maps @ heatmap[..., None]).unflatten(2, (2, 2)).squeeze(-1)
             return {"value": heatmap @ grid, "jacobian": jacobian}
@@ -133,25 +132,22 @@ class CompactDenseMotion(nn.Module):
         inputs = 4 * common.num_channels * self.motions + common.num_kp
         self.squeeze = SameBlock(inputs, SQUEEZED, 1)
         self.predictor = UNet(SQUEEZED, widths)
-        self.head = nn.Conv2d(widths[0], 4 * (self.motions + 2 + 2), 3, padding=1)
         self.features = SameBlock(widths[0], params.motion_features)
-        flow = slice(4 * self.motions, 4 * (self.motions + 2))
-        with torch.no_grad():
-            self.head.weight[flow] = 0
-            self.head.bias[flow] = 0
+        self.refine = SameBlock(params.motion_features, params.motion_features)
+        self.head = nn.Conv2d(params.motion_features, self.motions + 2 + 2, 3, padding=1)
 
     def forward(self, small: Tensor, kp_source: Keypoints, kp_driving: Keypoints) -> DenseMotion:
         """Motion from the source (N, 3, h, w) to the driving frames."""
         with float32_region(small):
             motions = sparse_motions(kp_source, kp_driving, (small.shape[-2], small.shape[-1]))
             inputs = torch.cat([self._warped(small, motions), self._moved(small, kp_source, kp_driving)], dim=1)
-        features = self.predictor(self.squeeze(inputs))
-        head = F.pixel_shuffle(self.head(features), 2)
+        features = self.features(self.predictor(self.squeeze(inputs)))
+        head = self.head(self.refine(double(features)))
         with float32_region(small):
             weights, flow, visibility = at_least_float32(head).split([self.motions, 2, 2], dim=1)
             mask = weights.softmax(dim=1)
             deformation = (motions * mask[..., None]).sum(dim=1) + FLOW_SCALE * flow.permute(0, 2, 3, 1)
-        return DenseMotion(deformation, mask, visibility.sigmoid(), self.features(features))
+        return DenseMotion(deformation, mask, visibility.sigmoid(), features)
 
     def _warped(self, small: Tensor, motions: Tensor) -> Tensor:
         """The source warped by each motion, folded to half size: (N, 12 (K + 1), h / 2, w / 2).
@@ -212,14 +208,9 @@ class CompactGenerator(nn.Module):
             SameBlock(params.decoder_width + fine, params.decoder_width), ResidualBlock(params.decoder_width)
         )
         self.final = nn.Conv2d(params.decoder_width + 4 * colours, 4 * (colours + 1), 3, padding=1)
-        self._begin_with_the_warped_source(4 * colours)
-
-    def _begin_with_the_warped_source(self, painted: int) -> None:
-        """Start out from the warped source, so that the motion learns before the paint hides its faults."""
         nn.init.zeros_(self.final.weight)
-        nn.init.zeros_(self.final.bias)
-        with torch.no_grad():
-            self.final.bias[painted:] = 2.0
+        # Training starts from the warped source, so that the motion learns before the paint hides its faults.
+        self.final.bias = nn.Parameter(torch.tensor([0.0] * 4 * colours + [2.0] * 4))
 
     def encode(self, image: Tensor) -> CompactState:
         """The source side of (N, 3, H, W) pictures in [0, 1]; H and W multiples of 64 at least."""
@@ -289,7 +280,7 @@ class FastCompactGenerator(CompactGenerator):
         for name, part in fold_blocks(copy.deepcopy(generator)).named_children():
             self.add_module(name, part)
         self.requires_grad_(False).eval()
-        nn.Module.to(self, memory_format=torch.channels_last)
+        nn.Module.to(self, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def encode(self, image: Tensor) -> CompactState:
         with self._autocast(image):

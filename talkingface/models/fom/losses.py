@@ -22,6 +22,7 @@ from .equivariance import ThinPlateTransform
 from .keypoints import Keypoints
 
 ERROR_LEVELS = 3
+NEAREST = 0.06
 
 Pyramid: TypeAlias = dict[float, Tensor]
 Judgement: TypeAlias = dict[float, tuple[list[Tensor], Tensor]]
@@ -127,6 +128,20 @@ def deformed(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
     return weights.deformed * pyramid_error(step.generated["deformed"], step.driving)
 
 
+def separation(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
+    """Keypoints nearer to each other than `NEAREST` (squared) push each other away.
+
+    Source: Wang et al. 2021 (one-shot free-view neural talking-head synthesis), keypoint prior loss, in two dimensions.
+    """
+    if not weights.separation:
+        return None
+    points = step.kp_driving["value"]
+    squared = (points[:, :, None] - points[:, None]).square().sum(dim=-1)
+    too_near = (NEAREST - squared).clamp_min(0)
+    count = points.shape[1]
+    return weights.separation * (too_near.sum(dim=(1, 2)).mean() - count * NEAREST) / count
+
+
 def pyramid_error(made: Tensor, real: Tensor) -> Tensor:
     """Mean absolute error of (N, C, H, W) pictures, averaged over full, half and quarter size."""
     errors = []
@@ -161,5 +176,6 @@ GENERATOR_TERMS: list[GeneratorTerm] = [
     equivariance_jacobian,
     reconstruction,
     deformed,
+    separation,
 ]
 DISCRIMINATOR_TERMS: list[DiscriminatorTerm] = [disc_gan]
