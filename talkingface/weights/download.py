@@ -59,8 +59,8 @@ class TransferError(Exception):
 def download(url: str, part: Path, wanted: Wanted, patience: Patience, progress: Progress | None = None) -> None:
     """Fetch ``url`` into ``part``, in as many attempts as patience allows, and check it.
 
-    A part left by an earlier run is continued only where a sha256 will judge the whole; without one, a part is continued
-    only within this call, and only while the server's ETag says that it is the same file.
+    A part left by an earlier run is continued only where a sha256 will judge the whole. Without one, a part is
+    continued only within this call, and only while the server's ETag says that it is the same file.
 
     Raises:
         WeightsError: if the server gives something else, or no attempt succeeds. A wrong file is deleted; a part that
@@ -68,19 +68,32 @@ def download(url: str, part: Path, wanted: Wanted, patience: Patience, progress:
     """
     if wanted.sha256 is None:
         part.unlink(missing_ok=True)
-    transfer = _Transfer(url, part, wanted, patience, progress)
-    failures, best = 0, _size(part)
+    leftover = _size(part) > 0
+    _transfer(_Transfer(url, part, wanted, patience, progress))
+    try:
+        check(part, wanted, url)
+    except WeightsError:
+        if not leftover:
+            raise
+        # The part of the earlier run may have been of another file: once more, from the beginning.
+        _transfer(_Transfer(url, part, wanted, patience, progress))
+        check(part, wanted, url)
+
+
+def _transfer(transfer: _Transfer) -> None:
+    """Attempts until the file is complete, or until too many in a row have brought nothing."""
+    patience = transfer.patience
+    failures, best = 0, _size(transfer.part)
     while True:
         try:
-            transfer.attempt()
-            break
+            return transfer.attempt()
         except TransferError as error:
-            failures = 1 if _size(part) > best else failures + 1
-            best = max(best, _size(part))
+            got = _size(transfer.part)
+            failures = 1 if got > best else failures + 1
+            best = max(best, got)
             if failures >= patience.attempts:
-                raise WeightsError(f"{error} ({failures} attempts)", where=url) from error
+                raise WeightsError(f"{error} ({failures} attempts)", where=transfer.url) from error
             time.sleep(patience.backoff_s * 2 ** (failures - 1))
-    check(part, wanted, url)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tokenize
 import zipfile
 from pathlib import Path
 
@@ -47,7 +48,8 @@ def _array(data: bytes) -> TensorRecord:
         version = np.lib.format.read_magic(stream)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = read(stream)
-    except (ValueError, RecursionError, MemoryError) as error:
+    except (ValueError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError) as error:
+        # What the literal reader behind NumPy's header parser raises, besides NumPy's own ValueError.
         raise WeightsError("it holds something other than NumPy arrays") from error
     if dtype.hasobject or dtype.name not in ITEM_BYTES or dtype.byteorder == ">":
         raise WeightsError("it has an array that does not hold plain numbers", cure="Nothing of it was run.")

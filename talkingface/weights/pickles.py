@@ -24,7 +24,7 @@ from typing import Any, Protocol
 from ..errors import WeightsError
 
 # A checkpoint with optimizer states has some 40,000 instructions.
-MAX_INSTRUCTIONS = 4_000_000
+MAX_INSTRUCTIONS = 1_000_000
 
 
 class Stream(Protocol):

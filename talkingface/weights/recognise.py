@@ -13,7 +13,7 @@ from .records import TensorRecord
 # Keys that only wrap what is wanted; averaged weights come before the plain ones.
 _WRAPPERS = ("net_G_ema", "g_ema", "params_ema", "state_dict", "model_state_dict", "model", "params")
 _TRAINING_KEYS = ("optimizer", "opt_", "sch_", "scheduler")
-_MAX_DEPTH, _MAX_NAMES = 3, 200_000
+_MAX_DEPTH, _MAX_NAMES = 3, 100_000
 
 Records = dict[str, TensorRecord]
 
