@@ -16,6 +16,7 @@ from talkingface.cli import main
 from talkingface.config import load_settings
 from talkingface.config.options import options
 from talkingface.jobs import doctor
+from talkingface.media.ffmpeg import executable
 from talkingface.paths import CLONE, shipped
 
 RUN = [sys.executable, str(CLONE / "run_talkingface.py")]
@@ -123,13 +124,21 @@ def test_doctor_looks_at_everything() -> None:
     assert wanted <= topics
 
 
-def test_doctor_tells_the_cure_of_what_is_missing(tmp_path: Path) -> None:
-    done = command("--run_mode=doctor", IMAGEIO_FFMPEG_EXE=str(tmp_path / "none"))
-    assert done.returncode == 2
-    lines = done.stdout.splitlines()
+def test_doctor_tells_the_cure_of_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "none"))
+    executable.cache_clear()
+    try:
+        assert main(["--run_mode=doctor", f"--checkpoint_root={tmp_path}"]) == 2
+    finally:
+        executable.cache_clear()
+    lines = capsys.readouterr().out.splitlines()
     place = next(number for number, line in enumerate(lines) if line.startswith("error  ffmpeg"))
     assert "pip install imageio-ffmpeg" in lines[place + 1]
-    assert any("--run_mode=fetch --checkpoint=fom_vox_256" in line for line in lines)
+    place = next(number for number, line in enumerate(lines) if "fom_vox_256 (" in line)
+    assert lines[place].endswith(str(tmp_path / "vox-cpk.pth.tar"))
+    assert "--run_mode=fetch --checkpoint=fom_vox_256" in lines[place + 1]
 
 
 def test_a_device_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -> None:
