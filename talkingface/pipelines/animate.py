@@ -165,7 +165,14 @@ def animate_scene(
     options, notes = movement(settings, plan, frames=len(driven.motion))
     motion = steps.retarget(model.plugin, model.driver, scene.seen, driven.motion, options)
     frames = progress.track(draw(model, scene, motion, plan, settings), "render", len(motion))
-    count, degraded = steps.write(frames, plan.output, fps=motion.fps, sound=plan.sound, quality=settings.quality)
+    count, degraded = steps.write(
+        frames,
+        plan.output,
+        fps=motion.fps,
+        sound=plan.sound,
+        sound_s=len(motion) / motion.fps,
+        quality=settings.quality,
+    )
     save_settings(settings, plan.output.with_name(f"{plan.output.name}.yaml"))
     return Result(
         path=plan.output,

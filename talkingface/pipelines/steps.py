@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +97,20 @@ def explain(renderer: Renderer, state: Any, motion: Motion, *, chunk: int = 4) -
 
 
 def write(
-    frames: Iterable[Frame], output: Path, *, fps: Fraction, sound: Path | None = None, quality: str = "high"
+    frames: Iterable[Frame],
+    output: Path,
+    *,
+    fps: Fraction,
+    sound: Path | None = None,
+    sound_s: Fraction | None = None,
+    quality: str = "high",
 ) -> tuple[int, list[str]]:
     """Encode frames as they come.
+
+    Args:
+        output: .mp4, .gif, a folder for png frames, or a picture file for a single frame.
+        sound: file whose sound goes with the frames.
+        sound_s: seconds of it to use.
 
     Returns:
         (how many frames, what was degraded, for example a sound that could not be added).
@@ -108,17 +120,16 @@ def write(
     """
     if output.suffix.lower() in PICTURE_ENDINGS:
         return _write_picture(frames, output), []
-    count = 0
-    with open_writer(output, fps=fps, audio=sound, quality=quality) as writer:
+    with open_writer(output, fps=fps, audio=sound, audio_duration_s=sound_s, quality=quality) as writer:
         for frame in frames:
             writer.write(frame)
-            count += 1
-    return count, list(writer.warnings)
+    return writer.frames, list(writer.warnings)
 
 
 def _write_picture(frames: Iterable[Frame], output: Path) -> int:
-    pictures = list(frames)
+    pictures = list(islice(frames, 2))
     if len(pictures) != 1:
-        raise MediaError(f"{len(pictures)} frames do not fit in one picture", where=output, cure="Write an .mp4.")
+        count = "several" if pictures else "no"
+        raise MediaError(f"{count} frames do not make one picture", where=output, cure="Write an .mp4.")
     write_image(output, pictures[0])
     return 1

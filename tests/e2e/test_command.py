@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from talkingface.cli import main
 from talkingface.media.video import open_video, probe
 
 
@@ -55,9 +56,9 @@ def test_folder_of_pictures_exits_2_where_one_fails_and_keeps_the_rest(run, weig
         (("--video_source={clips}/talk.mp4", "--modle=FOM"), "--model"),
     ],
 )
-def test_mistakes_are_one_line_and_exit_2(run, clips, tmp_path, words, message):
-    done = run(*(word.format(clips=clips) for word in words))
-    assert done.returncode == 2
-    [line] = done.stderr.splitlines()
+def test_mistakes_are_one_line_and_exit_2(capsys, monkeypatch, clips, tmp_path, words, message):
+    monkeypatch.chdir(tmp_path)
+    assert main([word.format(clips=clips) for word in words]) == 2
+    [line] = capsys.readouterr().err.splitlines()
     assert message in line
     assert not list(tmp_path.rglob("*.mp4"))
