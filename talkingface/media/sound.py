@@ -19,10 +19,12 @@ class SoundTrack:
     Attributes:
         path: file it comes from.
         filters: ffmpeg filters that bring it onto the clock of the pictures.
+        length_s: how long it shall be, silence included; None where only the pictures' end tells.
     """
 
     path: Path
     filters: str
+    length_s: Fraction | float | None = None
 
     def input_arguments(self) -> list[str]:
         """Arguments that open it as an input of the encoder."""
@@ -30,7 +32,9 @@ class SoundTrack:
 
     def output_arguments(self) -> list[str]:
         """Arguments that encode it as input number 1, padded with silence and cut where the pictures end."""
-        return ["-map", "1:a:0", "-af", f"{self.filters},apad", "-c:a", "aac", "-b:a", "160k", "-shortest"]
+        # Endless padding alone would let the encoder run ahead of slow pictures, past the end of a short clip.
+        padding = "apad" if self.length_s is None else f"apad=whole_dur={float(self.length_s):.6f}"
+        return ["-map", "1:a:0", "-af", f"{self.filters},{padding}", "-c:a", "aac", "-b:a", "160k", "-shortest"]
 
 
 def sound_track(path: str | Path, duration_s: float | Fraction | None) -> tuple[SoundTrack | None, list[str]]:
@@ -51,7 +55,7 @@ def sound_track(path: str | Path, duration_s: float | Fraction | None) -> tuple[
     info = describe(path)
     if not info.has_audio:
         return None, [f"{info.path} has no sound; the result is silent"]
-    track = SoundTrack(info.path, _filters(_picture_start_s(info), duration_s))
+    track = SoundTrack(info.path, _filters(_picture_start_s(info), duration_s), duration_s)
     has_samples, complaints = _try_out(track, duration_s)
     reason = f" ({complaints[0]})" if complaints else ""
     if not has_samples:
