@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 from pathlib import Path
 
+from talkingface.config import Settings, settings_from
 from talkingface.media.ffmpeg import executable, input_arguments
 from talkingface.paths import shipped
 
 
-def sample_source() -> Path:
-    """The shipped portrait."""
-    return shipped("dataset", "sample", "portrait.png")
+SAMPLE = shipped("dataset", "sample")
 
 
-def sample_driving() -> Path:
-    """The shipped driving clip."""
-    return shipped("dataset", "sample", "driving.mp4")
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Options for what is animated and with which weights; by default what ships."""
+    parser.add_argument("--source", type=Path, default=SAMPLE / "portrait.png", help="picture to animate")
+    parser.add_argument("--driving", type=Path, default=SAMPLE / "driving.mp4", help="clip that drives it, repeated")
+    parser.add_argument("--checkpoint", help="name or file of the weights")
+
+
+def run_settings(options: argparse.Namespace, driving: Path, output: Path) -> Settings:
+    """Settings of one animation with the options of a benchmark."""
+    values = {"image_source": options.source, "video_source": driving, "output": output}
+    optional = {"checkpoint": options.checkpoint, "threads": options.threads}
+    return settings_from(values | {name: value for name, value in optional.items() if value is not None})
 
 
 def loop_clip(clip: Path, output: Path, *, frames: int) -> Path:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.clips import loop_clip, sample_driving, sample_source
+from benchmarks.clips import add_inputs, loop_clip, run_settings
 from benchmarks.report import Figure, arguments, publish
-from talkingface.config import settings_from
+from talkingface.config import Settings
 from talkingface.pipelines import animate
 
 FRAMES = 250
@@ -25,12 +25,14 @@ def main() -> int:
     parser = arguments(__doc__)
     parser.add_argument("--frames", type=int, default=FRAMES, help="length of the driving clip")
     parser.add_argument("--repeat", type=int, default=3, help="runs; the fastest counts, as others use the machine too")
+    add_inputs(parser)
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as folder:
-        driving = loop_clip(sample_driving(), Path(folder) / "driving.mp4", frames=options.frames)
-        runs = [_run(driving, Path(folder) / "result.mp4", options.threads) for _ in range(options.repeat)]
+        driving = loop_clip(options.driving, Path(folder) / "driving.mp4", frames=options.frames)
+        settings = run_settings(options, driving, Path(folder) / "result.mp4")
+        runs = [_run(settings) for _ in range(options.repeat)]
     program_s, loaded_s, frames, weights = min(runs)
     cores = torch.get_num_threads()
     figures = [
@@ -41,10 +43,8 @@ def main() -> int:
     return publish(f"compact model, whole program at 256: {weights}", figures, options.json)
 
 
-def _run(driving: Path, output: Path, threads: int | None) -> tuple[float, float, int, str]:
+def _run(settings: Settings) -> tuple[float, float, int, str]:
     """(seconds with loading, seconds without, frames, weights) of one animation."""
-    values = {"model": "FOM", "image_source": sample_source(), "video_source": driving, "output": output}
-    settings = settings_from(values | ({"threads": threads} if threads else {}))
     start = time.perf_counter()
     result = animate(settings)
     return time.perf_counter() - start, result.elapsed_s, result.frames, result.weights

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.clips import loop_clip, sample_driving, sample_source
+from benchmarks.clips import add_inputs, loop_clip, run_settings
 from benchmarks.report import Figure, arguments, publish
 
 FPS = 25
@@ -32,11 +32,11 @@ def main() -> int:
     parser.add_argument("--short", type=int, default=10, help="seconds of the short clip")
     parser.add_argument("--long", type=int, default=600, help="seconds of the long clip")
     parser.add_argument("--clip", type=Path, help=argparse.SUPPRESS)
+    add_inputs(parser)
     options = parser.parse_args()
     if options.clip is not None:
-        return _animate(options.clip, options.threads)
-    short = measure(options.short, options.threads)
-    long = measure(options.long, options.threads)
+        return _animate(options)
+    short, long = measure(options, options.short), measure(options, options.long)
     figures = [
         Figure(f"{options.short} s, main process", short[0], "MiB"),
         Figure(f"{options.long} s, main process", long[0], "MiB"),
@@ -48,12 +48,13 @@ def main() -> int:
     return publish("peak memory by length of the driving video", figures, options.json)
 
 
-def measure(seconds: int, threads: int | None = None) -> tuple[float, float]:
+def measure(options: argparse.Namespace, seconds: int) -> tuple[float, float]:
     """(peak of the main process, peak of the family) in MiB for a driving clip of so many seconds."""
     with tempfile.TemporaryDirectory() as folder:
-        clip = loop_clip(sample_driving(), Path(folder) / "driving.mp4", frames=seconds * FPS)
-        command = [sys.executable, "-m", "benchmarks.memory", "--clip", str(clip)]
-        command += ["--threads", str(threads)] if threads else []
+        clip = loop_clip(options.driving, Path(folder) / "driving.mp4", frames=seconds * FPS)
+        command = [sys.executable, "-m", "benchmarks.memory", "--clip", str(clip), "--source", str(options.source)]
+        command += ["--threads", str(options.threads)] if options.threads else []
+        command += ["--checkpoint", options.checkpoint] if options.checkpoint else []
         child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
         family = 0
         while child.poll() is None:
@@ -86,14 +87,11 @@ def resident_kib(pid: int) -> int:
     return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")), 0)
 
 
-def _animate(clip: Path, threads: int | None) -> int:
+def _animate(options: argparse.Namespace) -> int:
     """The measured process: one animation, then its own peak in KiB on the last line."""
-    from talkingface.config import settings_from
     from talkingface.pipelines import animate
 
-    values = {"model": "FOM", "image_source": sample_source(), "video_source": clip}
-    values["output"] = clip.with_name("result.mp4")
-    animate(settings_from(values | ({"threads": threads} if threads else {})))
+    animate(run_settings(options, options.clip, options.clip.with_name("result.mp4")))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     return 0
 
