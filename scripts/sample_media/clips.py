@@ -114,8 +114,6 @@ def _row(plan: Plan) -> dict[str, object]:
         "seconds": plan.frames / FPS,
         "has_audio": int(bool(plan.text)),
         "synthetic": 1,
-        "native_side": plan.size,
-        "face_frac": 0.47,
         "origin": "scripts/make_sample_media.py",
         "start_frame": 0,
         "licence": "see README.md beside this table",
