@@ -20,7 +20,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from benchmarks.clips import sample_driving, sample_source
 from benchmarks.report import Figure, arguments, publish
 from talkingface.media.image import center_square, read_image, resize
 from talkingface.media.video import open_video
@@ -29,9 +28,11 @@ from talkingface.models.fom.config import FOMConfig
 from talkingface.models.fom.plugin import FOM
 from talkingface.models.fom.retarget import normalize_kp
 from talkingface.parity import read_case
+from talkingface.paths import shipped
 from talkingface.pipelines.frames import to_tensor
 from talkingface.types import Source
 
+SAMPLE = shipped("dataset", "sample")
 SEEDED = Path(__file__).resolve().parents[1] / "tests" / "parity" / "fom" / "vox-256-e2e-absolute"
 SIZE = (256, 256)
 BATCH = 4
@@ -51,8 +52,8 @@ def main() -> int:
     parser = arguments(__doc__)
     parser.add_argument("--frames", type=int, default=16, help="driving frames")
     parser.add_argument("--repeat", type=int, default=3, help="runs; the fastest counts, as others use the machine too")
-    parser.add_argument("--source", type=Path, default=sample_source(), help="picture")
-    parser.add_argument("--driving", type=Path, default=sample_driving(), help="video")
+    parser.add_argument("--source", type=Path, default=SAMPLE / "source.png", help="picture")
+    parser.add_argument("--driving", type=Path, default=SAMPLE / "driving.mp4", help="video")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
