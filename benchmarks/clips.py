@@ -10,13 +10,12 @@ from talkingface.config import Settings, settings_from
 from talkingface.media.ffmpeg import executable, input_arguments
 from talkingface.paths import shipped
 
-
 SAMPLE = shipped("dataset", "sample")
 
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:
     """Options for what is animated and with which weights; by default what ships."""
-    parser.add_argument("--source", type=Path, default=SAMPLE / "portrait.png", help="picture to animate")
+    parser.add_argument("--source", type=Path, default=SAMPLE / "source.png", help="picture to animate")
     parser.add_argument("--driving", type=Path, default=SAMPLE / "driving.mp4", help="clip that drives it, repeated")
     parser.add_argument("--checkpoint", help="name or file of the weights")
 
