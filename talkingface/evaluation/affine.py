@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_SIDES = (32, 64, 128)
-_STEPS = 12
+_SIDES = (16, 32, 64)
+_STEPS = 8
 # Weight 1 / |error| is cut here: smaller errors count as this, which keeps the equations well posed.
 _SMALLEST_ERROR = 0.02
 
@@ -15,10 +15,10 @@ _SMALLEST_ERROR = 0.02
 def best_affine(source: Tensor, frames: Tensor) -> Tensor:
     """The source, moved by the affine map that makes it most like each frame.
 
-    The map minimises the mean absolute difference of the pictures scaled to 32, then 64, then 128 pixels: each step
+    The map minimises the mean absolute difference of the pictures scaled to 16, then 32, then 64 pixels: each step
     solves the least squares of the linearised difference, weighted by the inverse of the present error (which turns
     squares into absolute values), and is taken only where the difference becomes smaller. The first map is the
-    identity, so that the result at the finest of these sizes is never worse than the source as it is.
+    identity, and the source as it is stays where no map is better.
 
     Args:
         source: (1, 3, H, W), [0, 1].
