@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..data.store import Clip, ClipStore
+from ..data.store import Clip, ClipStore, Frames
 from ..models.base import Driver, ModelPlugin, Renderer
-from ..pipelines.frames import Frame, to_tensor, windows
+from ..pipelines.frames import to_tensor, windows
 from ..types import Source
 from .affine import best_affine
 from .metrics import METRICS
@@ -75,11 +75,11 @@ class _Reconstructor:
         self._device = device
         self.size = self._renderer.size[0]
 
-    def predictor(self, frames: Frame, fps: Fraction, chunk: int) -> Predict:
+    def predictor(self, frames: Frames, fps: Fraction, chunk: int) -> Predict:
         """Drive the first frame by all; returns what draws a chunk of the result."""
         with torch.inference_mode():
             motion = self._driver.drive(self._driving(frames, chunk), fps)
-            state = self._renderer.encode_source(Source(to_tensor(frames[:1], self._device)))
+            state = self._renderer.encode_source(Source(_pictures(frames[:1], self._device)))
         parts = {keep_of.start: (window, keep) for keep_of, window, keep in _chunks(len(motion), chunk, self._renderer)}
 
         def predict(chosen: slice) -> Tensor:
@@ -88,10 +88,10 @@ class _Reconstructor:
 
         return predict
 
-    def _driving(self, frames: Frame, chunk: int) -> Iterator[Tensor]:
+    def _driving(self, frames: Frames, chunk: int) -> Iterator[Tensor]:
         """Chunks of the clip in the size that the driver wants."""
         for start in range(0, len(frames), chunk):
-            pictures = to_tensor(frames[start : start + chunk], self._device)
+            pictures = _pictures(frames[start : start + chunk], self._device)
             if tuple(pictures.shape[-2:]) != tuple(self._driver.size):
                 pictures = functional.interpolate(pictures, size=self._driver.size, mode="bilinear", antialias=True)
             yield pictures
@@ -103,27 +103,32 @@ def _chunks(length: int, chunk: int, renderer: Renderer) -> Iterator[tuple[slice
         yield slice(start, min(start + chunk, length)), window, keep
 
 
+def _pictures(frames: Frames, device: torch.device | str) -> Tensor:
+    """Frames (n, H, W, 3) uint8 as (n, 3, H, W) in [0, 1]."""
+    return to_tensor(list(frames), device)
+
+
 def _methods(
-    model: _Reconstructor | None, clip: Clip, frames: Frame, settings: EvaluateSettings, device: torch.device | str
+    model: _Reconstructor | None, clip: Clip, frames: Frames, settings: EvaluateSettings, device: torch.device | str
 ) -> dict[str, Predict]:
     """What is measured on a clip, by name."""
-    source, chunk = to_tensor(frames[:1], device), settings.chunk
+    source, chunk = _pictures(frames[:1], device), settings.chunk
     baselines: dict[str, Predict] = {
         "repeat": lambda chosen: source.expand(chosen.stop - chosen.start, -1, -1, -1),
-        "affine": lambda chosen: best_affine(source, to_tensor(frames[chosen], device)),
+        "affine": lambda chosen: best_affine(source, _pictures(frames[chosen], device)),
     }
     methods = {model.name: model.predictor(frames, clip.fps or _DEFAULT_FPS, chunk)} if model else {}
     return {**methods, **{name: baselines[name] for name in settings.baselines}}
 
 
 def _score_clip(
-    clip: Clip, frames: Frame, methods: dict[str, Predict], chunk: int, device: torch.device | str
+    clip: Clip, frames: Frames, methods: dict[str, Predict], chunk: int, device: torch.device | str
 ) -> list[ClipScore]:
     """Mean scores of a clip, by method."""
     totals = {method: dict.fromkeys(METRICS, 0.0) for method in methods}
     for start in range(0, len(frames), chunk):
         chosen = slice(start, min(start + chunk, len(frames)))
-        real = to_tensor(frames[chosen], device)
+        real = _pictures(frames[chosen], device)
         with torch.inference_mode():
             for method, predict in methods.items():
                 predicted = predict(chosen)

@@ -20,6 +20,6 @@ class EvaluateSettings(BaseModel):
     image_size: int | None = Field(None, ge=16, description="Side of the pictures (default: the size of the model).")
     chunk: int = Field(16, ge=1, description="Frames in memory at once.")
     baselines: list[Literal["repeat", "affine"]] = Field(
-        default_factory=lambda: ["repeat", "affine"],
+        ["repeat", "affine"],
         description="Rows beside the model: the source frame repeated, and its best affine warp.",
     )
