@@ -28,6 +28,7 @@ _MATRIX = re.compile(r"bt709|bt470|bt2020|smpte|fcc|gbr")
 _ALPHA = re.compile(r"yuva|rgba|bgra|argb|abgr|gbrap|ya8|ya16|pal8")
 _TEXT_AS_PICTURES = ("tty",)  # ffmpeg draws text files as a terminal; nobody means that here
 _CORRUPT, _DISCARD = 2, 4  # packet flags of ffmpeg
+_NO_TIME = -(2**63)  # how ffmpeg prints a time that the container does not give
 
 
 @dataclass(frozen=True)
@@ -119,24 +120,23 @@ def probe(path: str | Path) -> MediaInfo:
 
 @dataclass
 class _Packets:
-    """Presentation times of the pictures: 8 bytes of memory a frame."""
+    """Times of the pictures in ticks, as the container lists them: 16 bytes of memory a frame."""
 
     time_base: Fraction
-    ticks: array[int]
-    end_tick: int
-    count: int
-    damaged: bool
+    decoded: array[int]
+    shown: array[int]
+    longest_tick: int = 0
+    damaged: bool = False
 
     @classmethod
     def read(cls, lines: Iterable[str]) -> _Packets:
         """Read ffmpeg's packet list: stream, decoding time, presentation time, duration, size, checksum, flags."""
-        packets = cls(Fraction(1), array("q"), 0, 0, False)
+        packets = cls(Fraction(1), array("q"), array("q"))
         for line in lines:
             if line.startswith("#tb 0:"):
                 packets.time_base = Fraction(line.split(":")[1].strip())
             elif not line.startswith("#"):
                 packets._add([field.strip() for field in line.split(",")])
-        packets.ticks = array("q", sorted(packets.ticks))
         return packets
 
     def _add(self, fields: list[str]) -> None:
@@ -145,20 +145,30 @@ class _Packets:
             self.damaged = True
         if flags & (_DISCARD | _CORRUPT) or len(fields) < 4:
             return
-        self.count += 1
-        if fields[2].lstrip("-").isdigit():
-            self.ticks.append(int(fields[2]))
-            self.end_tick = max(self.end_tick, int(fields[2]) + int(fields[3]))
+        decoded, shown, lasts = (int(field) for field in fields[1:4])
+        self.decoded.append(decoded)
+        if shown != _NO_TIME:
+            self.shown.append(shown)
+            self.longest_tick = max(self.longest_tick, shown + lasts)
+
+    def _ticks(self) -> list[int]:
+        """Presentation times, ascending. Where some are missing (MPEG-1), the decoding times with the same start."""
+        if len(self.shown) == len(self.decoded) or not self.shown:
+            return sorted(self.shown)
+        shift = min(self.shown) - min(self.decoded)
+        return sorted(tick + shift for tick in self.decoded)
 
     def refine(self, info: MediaInfo) -> MediaInfo:
         """The report with exact rate, length, start and frame count."""
-        if len(self.ticks) < self.count or not self.ticks:
-            return info  # a container without presentation times: the header is the best there is
-        start_s = self.ticks[0] * self.time_base
-        seen_s = (self.end_tick - self.ticks[0]) * self.time_base
-        rate = rate_from_ticks(self.ticks, self.time_base, seen_s) or Rate(info.fps or DEFAULT_FPS)
+        ticks = self._ticks()
+        if not ticks:
+            return replace(info, damaged=self.damaged)  # no times at all: the header is the best there is
+        start_s = ticks[0] * self.time_base
+        end_tick = max(self.longest_tick, ticks[-1] + 1)
+        seen_s = (end_tick - ticks[0]) * self.time_base
+        rate = rate_from_ticks(ticks, self.time_base, seen_s) or Rate(info.fps or DEFAULT_FPS)
         # A regular clip lasts as long as its frames: some containers announce a last frame that is shown far longer.
-        length_s = self.count / rate.fps if rate.constant else seen_s
+        length_s = len(ticks) / rate.fps if rate.constant else seen_s
         frames = max(1, round(length_s * rate.fps))
         known: dict[str, Any] = {
             "fps": rate.fps,
@@ -227,7 +237,7 @@ def _quarter_turned(report: list[str]) -> bool:
 
 
 def _unreadable(path: Path, report: list[str]) -> MediaError:
-    if any("moov atom not found" in line for line in report):
+    if any("moov atom not found" in line for line in report) and _starts_as_mp4(path):
         return MediaError(
             "the index of this video is missing (moov atom not found): it was cut off while being recorded or copied",
             where=path,
@@ -238,3 +248,9 @@ def _unreadable(path: Path, report: list[str]) -> MediaError:
         where=path,
         cure="Give a file that a player can open, such as mp4, mov, avi, mpg, webm, gif, wav, mp3, m4a or flac.",
     )
+
+
+def _starts_as_mp4(path: Path) -> bool:
+    """Whether the first box is one of the mp4 family: ffmpeg misses the index in any file that is merely so named."""
+    with path.open("rb") as stream:
+        return stream.read(8)[4:] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")

@@ -191,7 +191,18 @@ class _FileReader(VideoReader):
     def _arguments(self, pixels: str) -> list[str]:
         limit = [] if self.frames is None else ["-frames:v", str(self.frames)]
         picture = ["-map", "0:V:0", "-vf", f"{self._filters()},format={pixels}", "-fps_mode", "passthrough", *limit]
-        return [*input_arguments(self.path), *picture, "-f", "rawvideo", "-pix_fmt", pixels, "pipe:1"]
+        # Whatever share of the frames is damaged, the rest is wanted.
+        return [
+            "-max_error_rate",
+            "1",
+            *input_arguments(self.path),
+            *picture,
+            "-f",
+            "rawvideo",
+            "-pix_fmt",
+            pixels,
+            "pipe:1",
+        ]
 
     def _filters(self) -> str:
         # The start is given as a number: STARTPTS would begin anew wherever the stream changes its size.
