@@ -121,20 +121,19 @@ def test_sound_is_as_long_as_the_picture(make):
 
 
 @pytest.mark.parametrize(
-    ("flags", "shape"), [({"compare": True}, (SIDE, 3 * SIDE)), ({"visualize": True}, (2 * SIDE, 3 * SIDE))]
+    ("flags", "shape"), [({"compare": True}, (SIDE, 3 * SIDE)), ({"visualize": True}, (2 * SIDE, 4 * SIDE))]
 )
-def test_grids_have_whole_tiles(make, clips, tmp_path, flags, shape):
+def test_grids_show_source_driving_and_result_first(make, clips, tmp_path, flags, shape):
     result = animate(make(output=tmp_path / "grid", audio="none", **flags))
     plain = animate(make(output=tmp_path / "plain", audio="none"))
     frames = frames_of(result.path)
-    assert frames.shape[1] % SIDE == 0
-    assert frames.shape[:3] == (FRAMES, max(shape[0], frames.shape[1] if "visualize" in flags else 0), shape[1])
+    assert frames.shape == (FRAMES, *shape, 3)
     with open_video(clips / "talk.mp4", size=(SIDE, SIDE), square=True) as reader:
         driving = np.stack(list(reader))
     source = read_source(clips / "source.png", (SIDE, SIDE))
     np.testing.assert_array_equal(frames[3, :SIDE, :SIDE], source)
     np.testing.assert_array_equal(frames[:, :SIDE, SIDE : 2 * SIDE], driving)
-    np.testing.assert_array_equal(frames[:, :SIDE, 2 * SIDE :], frames_of(plain.path))
+    np.testing.assert_array_equal(frames[:, :SIDE, 2 * SIDE : 3 * SIDE], frames_of(plain.path))
 
 
 def test_larger_pictures_than_the_model_was_made_for(make):

@@ -49,10 +49,10 @@ def flat(level: int) -> np.ndarray:
     return np.full((2, 3, 3), level, np.uint8)
 
 
-def test_grid_fills_the_last_row_with_black():
-    picture = grid([flat(level) for level in (10, 20, 30, 40)], columns=3)
-    assert picture.shape == (4, 9, 3)
-    assert picture[::2, ::3, 0].tolist() == [[10, 20, 30], [40, 0, 0]]
+def test_grid_fills_short_rows_with_black_and_leaves_empty_ones_out():
+    picture = grid([[flat(10)], [flat(20), flat(30)], []])
+    assert picture.shape == (4, 6, 3)
+    assert picture[::2, ::3, 0].tolist() == [[10, 0], [20, 30]]
 
 
 def test_compose_puts_source_driving_result_in_a_row_and_inner_pictures_below():
