@@ -15,6 +15,7 @@ from ...nn.vgg import VGG19
 from ...types import Motion
 from ..base import Batch, Driver, ModelPlugin, Phase, Renderer
 from .config import FOMConfig, TrainParams
+from .fast import fast_detector
 from .inference import FOMDriver, FOMRenderer
 from .keypoints import Keypoints, slice_keypoints
 from .networks import build_networks, fast_generator
@@ -41,12 +42,12 @@ class FOM(ModelPlugin):
 
     def driver(self, precision: torch.dtype = torch.float32) -> Driver:
         """The driver; keypoints are float32 in any precision."""
-        return FOMDriver(self.networks["kp_detector"].eval(), self.kind, self.size)
+        return FOMDriver(fast_detector(self.networks["kp_detector"]), self.kind, self.size)
 
     def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:
         """The renderer, over a copy of the generator that is rearranged for speed."""
         generator = fast_generator(self.config, self.networks["generator"].eval(), precision)
-        return FOMRenderer(self.networks["kp_detector"].eval(), generator, self.kind, self.size)
+        return FOMRenderer(fast_detector(self.networks["kp_detector"]), generator, self.kind, self.size)
 
     def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
         """Fit the driving keypoints to the source.
