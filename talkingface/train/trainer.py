@@ -16,12 +16,12 @@ from ..data.loader import Batches, batch_loader
 from ..data.store import ClipStore
 from ..errors import ConfigError, did_you_mean
 from ..models.base import Batch, ModelPlugin, Phase
-from . import processes, schedule, state
+from . import processes, schedule
+from .checkpoints import Checkpoints
 from .ema import WeightAverage
-from .export import export
 from .report import TrainingLog
 from .settings import TrainSettings
-from .start import changed_settings, find_resume, initialise
+from .start import find_resume, initialise
 from .step import freeze_others, take_step, thaw
 from .stop import StopRequest
 from .validate import Validation
@@ -84,7 +84,7 @@ class Trainer:
     ) -> None:
         self._plugin, self._store, self._settings, self._folder = plugin, store, settings, Path(run_dir)
         self._device = processes.local_device(torch.device(device))
-        self._precision, self._metadata = precision, dict(metadata or {})
+        self._precision = precision
         self._group = processes.join(self._device)
         self._log = TrainingLog(self._folder, tensorboard=settings.tensorboard, silent=not self._group.first)
         self._phases = plugin.phases(settings)
@@ -97,9 +97,8 @@ class Trainer:
         self._validation = Validation(plugin, validation or store, settings, scored=validation is not None)
         self._epoch_steps = max(1, len(store.clips()) * settings.repeats // (settings.batch_size * self._group.world))
         self._total = settings.max_steps or settings.epochs * self._epoch_steps
-        self.step = 0
-        self._best: tuple[float, str] | None = None
-        self._resume()
+        self._checkpoints = Checkpoints(self._folder, plugin, self._average, self._optimizers, settings, metadata or {})
+        self.step = self._resume()
 
     def run(self) -> TrainResult:
         """Train to the end, until the time is up, or until Ctrl-C or SIGTERM; the state is saved before leaving.
@@ -115,7 +114,7 @@ class Trainer:
                 thaw(self._plugin.networks, self._trainable)
         self._save()
         self._group.wait()
-        self._log.line(f"{reason} after step {self.step}: {self._state_folder()}")
+        self._log.line(f"{reason} after step {self.step}: {self._checkpoints.state(self.step)}")
         self._log.close()
         return self._result(reason)
 
@@ -220,15 +219,14 @@ class Trainer:
         show_due = self._due(settings.image_every)
         if not self._group.first or not (score_due or show_due):
             return
-        improved = False
+        best = False
         with self._average.in_place():
             if show_due:
                 self._log.pictures(self.step, self._validation.pictures(self._device))
             if score_due:
-                improved = self._score()
-        if improved:
-            self._save()
-            self._export("best")
+                best = self._score()
+        if best:
+            self._checkpoints.save(self.step, best=True)
 
     def _due(self, every: int) -> bool:
         return self.step % (every or self._epoch_steps) == 0 or self.step == self._total
@@ -237,55 +235,26 @@ class Trainer:
         """Validate; returns whether this is the best so far."""
         scores = self._validation.scores(self._device)
         self._log.scalars(self.step, "validation", scores)
-        score = self._validation.ranked(scores)
-        if self._best is not None and score >= self._best[0]:
-            return False
-        self._best = (score, self._state_folder().name)
-        return True
+        return self._checkpoints.improves(self._validation.ranked(scores), self.step)
 
     def _save(self) -> None:
-        """Write the state and the weights of now; keeps the newest states and the best one."""
-        if not self._group.first:
-            return
-        facts = {
-            "step": self.step,
-            "model": self._plugin.name,
-            "best": self._best,
-            "settings": self._settings.model_dump(mode="json"),
-        }
-        folder = self._state_folder()
-        state.save(folder, self._plugin.networks, self._average.states, self._optimizers, facts)
-        best = folder.parent / self._best[1] if self._best else None
-        state.prune(folder.parent, self._settings.keep_last, best)
-        self._export("last")
+        if self._group.first:
+            self._checkpoints.save(self.step)
 
-    def _export(self, name: str) -> None:
-        facts = {**self._metadata, "step": str(self.step)}
-        export(self._weights(name), self._plugin, self._average.states, self._settings.export_dtype, facts)
-
-    def _resume(self) -> None:
-        """Go on from the state that the settings name, if they do."""
+    def _resume(self) -> int:
+        """Go on from the state that the settings name, if they do; returns the steps done so far."""
         found = find_resume(self._settings.resume, self._folder)
         if found is None:
-            return
-        facts, average = state.load(found, self._plugin.networks, self._optimizers)
-        self._average.load(average)
-        self.step = int(facts["step"])
-        self._best = (float(facts["best"][0]), str(facts["best"][1])) if facts["best"] else None
-        changed = changed_settings(facts["settings"], self._settings.model_dump(mode="json"))
-        self._log.line(f"goes on from {found}" + (f"; changed since: {', '.join(changed)}" if changed else ""))
-
-    def _state_folder(self) -> Path:
-        return self._folder / "states" / f"step-{self.step:08d}"
-
-    def _weights(self, name: str) -> Path:
-        return self._folder / "export" / f"{name}.safetensors"
+            return 0
+        step, line = self._checkpoints.restore(found)
+        self._log.line(line)
+        return step
 
     def _result(self, reason: str) -> TrainResult:
-        best = self._weights("best")
-        score = self._best[0] if self._best else None
+        kept, best = self._checkpoints, self._checkpoints.weights("best")
+        score = kept.best[0] if kept.best else None
         present = best if best.is_file() else None
-        return TrainResult(self.step, reason, self._state_folder(), self._weights("last"), present, score)
+        return TrainResult(self.step, reason, kept.state(self.step), kept.weights("last"), present, score)
 
     def _headline(self) -> str:
         clips = self._store.clips()
