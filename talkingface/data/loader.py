@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -93,11 +94,15 @@ def batch_loader(batches: Batches, steps: range, workers: int = 0, *, pin: bool 
         prefetch_factor=ahead,
         pin_memory=pin,
         generator=own,
-        worker_init_fn=_one_thread,
+        worker_init_fn=_begin_worker,
     )
     return iter(loader)
 
 
-def _one_thread(worker: int) -> None:
-    """Workers keep to one thread each: more of them only take the cores from the training process."""
+def _begin_worker(worker: int) -> None:
+    """Workers keep to one thread each, else they take the cores from training; and Ctrl-C is for that process alone.
+
+    A terminal sends Ctrl-C to the workers too; without them the last step could not be finished and saved.
+    """
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -163,3 +166,28 @@ def test_errors_name_the_setting(clips: Path, tmp_path: Path) -> None:
         Trainer(Tiny(), store, quick(sync_batchnorm=True), tmp_path)
     with pytest.raises(ConfigError, match="no score 'l2'"):
         Trainer(Tiny(), store, quick(best_score="l2"), tmp_path, validation=store).run()
+
+
+INTERRUPTED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from train.tiny import Tiny, quick
+from talkingface.data import open_store
+from talkingface.train import Trainer
+settings = quick(max_steps=10**6, workers=1, log_every=1)
+print(Trainer(Tiny(), open_store(sys.argv[2]), settings, Path(sys.argv[3])).run().reason)
+"""
+
+
+def test_ctrl_c_in_a_terminal_saves_although_it_reaches_the_workers(clips: Path, tmp_path: Path) -> None:
+    tests, log = Path(__file__).parents[1], tmp_path / "run" / "scalars.jsonl"
+    command = [sys.executable, "-c", INTERRUPTED, str(tests), str(clips), str(tmp_path / "run")]
+    process = subprocess.Popen(command, cwd=tests.parent, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 90
+    while not log.is_file() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert output.strip() == "SIGINT"
+    assert find(tmp_path / "run") is not None
