@@ -10,7 +10,7 @@ from ..errors import ShapeError
 # Wang et al. 2004, section III.B: window of 11 x 11 with a standard deviation of 1.5, K1 and K2.
 _WINDOW, _SIGMA = 11, 1.5
 _C1, _C2 = 0.01**2, 0.03**2
-# A picture without any error would have an infinite PSNR; 8-bit pictures cannot be told apart beyond this.
+# A picture without any error, as the first frame is for the baselines, would make every mean infinite.
 _LARGEST_PSNR = 100.0
 
 
