@@ -10,6 +10,7 @@ from .ffmpeg import Child, input_arguments
 from .probe import MediaInfo, describe, probe
 
 _BLOCK_BYTES = 1 << 16
+_TOLERANCE_S = 0.001  # lengths come as floats of whole frames
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,18 @@ class SoundTrack:
         return input_arguments(self.path)
 
     def output_arguments(self) -> list[str]:
-        """Arguments that encode it as input number 1, padded with silence and cut where the pictures end."""
-        # Endless padding alone would let the encoder run ahead of slow pictures, past the end of a short clip.
-        padding = "apad" if self.length_s is None else f"apad=whole_dur={float(self.length_s):.6f}"
-        return ["-map", "1:a:0", "-af", f"{self.filters},{padding}", "-c:a", "aac", "-b:a", "160k", "-shortest"]
+        """Arguments that encode it as input number 1, padded with silence.
+
+        Where only the pictures' end tells the length, ffmpeg's ``-shortest`` stops it soon after that, but not at
+        it: the slower the pictures come, the further the sound has run ahead. See ``may_outlast``.
+        """
+        known = self.length_s is not None
+        padding, end = (f"apad=whole_dur={float(self.length_s or 0):.6f}", []) if known else ("apad", ["-shortest"])
+        return ["-map", "1:a:0", "-af", f"{self.filters},{padding}", "-c:a", "aac", "-b:a", "160k", *end]
+
+    def may_outlast(self, pictures_s: Fraction) -> bool:
+        """Whether the encoded sound may go on after the pictures."""
+        return self.length_s is None or float(self.length_s) > float(pictures_s) + _TOLERANCE_S
 
 
 def sound_track(path: str | Path, duration_s: float | Fraction | None) -> tuple[SoundTrack | None, list[str]]:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import MediaError, ShapeError
-from .ffmpeg import Child, address
+from .ffmpeg import Child, address, input_arguments, output_of
 from .image import Picture, check_picture
 from .output import FRAME_NAME, Kind, Part, output_kind
 from .sound import SoundTrack, sound_track
@@ -191,6 +191,20 @@ class _EncodingWriter(Writer):
             raise self._failed(child) from error
         if child.wait() != 0:
             raise self._failed(child)
+        pictures_s = self.frames / self.fps
+        if self._track is not None and self._track.may_outlast(pictures_s):
+            self._cut_sound(pictures_s)
+
+    def _cut_sound(self, pictures_s: Fraction) -> None:
+        """Copy the finished part without the sound that goes on after the last picture; nothing is encoded again."""
+        whole, cut = self._part.path, self._part.path.with_suffix(".cut.mp4")
+        copy = ["-map", "0", "-c", "copy", "-t", f"{float(pictures_s):.6f}", "-movflags", "+faststart", "-f", "mp4"]
+        status, _, messages = output_of(["-y", *input_arguments(whole), *copy, address(cut)])
+        if status == 0:
+            cut.replace(whole)
+        else:
+            cut.unlink(missing_ok=True)
+            self.warnings.append(f"the sound could not be cut to the pictures ({' '.join(messages[:1])})")
 
     def _stop(self) -> None:
         if self._child is not None:
