@@ -58,12 +58,28 @@ def measure(options: argparse.Namespace, seconds: int) -> tuple[float, float]:
         child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
         family = 0
         while child.poll() is None:
-            family = max(family, sum(map(resident_kib, descendants(child.pid))))
+            family = max(family, family_kib(child.pid))
             time.sleep(SAMPLE_S)
         output, _ = child.communicate()
         if child.returncode:
             raise SystemExit(f"the animation of {seconds} s failed (exit status {child.returncode})")
     return int(output.split()[-1]) / 1024, family / 1024
+
+
+def family_kib(pid: int) -> int:
+    """Memory that a process and what it started hold now."""
+    members = list(descendants(pid))
+    # A child that has not yet become its own program still runs in its parent's memory, which counts once.
+    started = [member for member in members if member == pid or program(member) != program(pid)]
+    return sum(map(resident_kib, started))
+
+
+def program(pid: int) -> str:
+    """The file that a process runs; empty once it has ended."""
+    try:
+        return str((PROC / str(pid) / "exe").readlink())
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def descendants(pid: int) -> Iterator[int]:
