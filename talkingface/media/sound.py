@@ -10,6 +10,7 @@ from .ffmpeg import Child, input_arguments
 from .probe import MediaInfo, describe, probe
 
 _BLOCK_BYTES = 1 << 16
+_PLAIN = "aformat=sample_fmts=s16:channel_layouts=mono|stereo"
 _TOLERANCE_S = 0.001  # lengths come as floats of whole frames
 
 
@@ -80,9 +81,10 @@ def _filters(picture_start_s: Fraction, duration_s: float | Fraction | None) -> 
     chain = [
         f"asetpts=PTS-({picture_start_s})/TB",
         # Whole numbers: samples that are no numbers would stop the AAC encoder.
-        "aformat=sample_fmts=s16:channel_layouts=mono|stereo",
+        _PLAIN,
         # Silence in front of a sound that starts late and in its gaps; what lies before the first picture is cut.
         "aresample=async=1:first_pts=0",
+        _PLAIN,  # again: ffmpeg cannot settle the layout of a six-channel sound on both sides of aresample
     ]
     if duration_s is not None:
         chain.append(f"atrim=end={float(duration_s):.6f}")

@@ -83,7 +83,7 @@ def test_sound(row: dict[str, str]) -> None:
     stem = file.name[:3]
     silent = stem in ("d11", "d22") or (stem.startswith("d") and not has_audio(file))
     if stem in BAD_SOUNDS or silent:
-        return fails_in_one_line(file, BAD_SOUNDS.get(stem, ""), read_audio)
+        return fails_in_one_line(file, BAD_SOUNDS.get(stem, stem), read_audio)
     wave = read_audio(file)
     assert wave.dtype == np.float32 and wave.ndim == 1 and np.isfinite(wave).all()
     if stem.startswith("a") and stem != "a31":
