@@ -125,8 +125,8 @@ class FOM(ModelPlugin):
             raise WeightsError(
                 "the perceptual loss needs the weights of VGG19",
                 where="train.loss_weights.perceptual",
-                cure="Place torchvision's vgg19-dcbb9e9d.pth in the checkpoint folder (--run_mode=doctor says where), "
-                "or train without it: --train.loss_weights.perceptual=0.",
+                cure="Get them with --run_mode=fetch --checkpoint=vgg19, "
+                "or train without: --train.loss_weights.perceptual=0.",
             )
         objective = Objective(self.networks, self.config, params, self._vgg)
         phases = [self._generator_phase(objective, params)]

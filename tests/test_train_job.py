@@ -1,0 +1,41 @@
+"""The training job: what it hands to a model before training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from talkingface import registry
+from talkingface.config import model_config, settings_from
+from talkingface.errors import WeightsError
+from talkingface.jobs.train import give_auxiliary
+from talkingface.nn.vgg import VGG19
+from talkingface.weights import load_catalogue
+
+
+def plugin_of(settings):
+    return registry.model(settings.model)(model_config(settings))
+
+
+def settings_in(root: Path):
+    return settings_from({"model": "FOM", "variant": "vox-256", "checkpoint_root": str(root)})
+
+
+def test_the_model_says_how_to_do_without_vgg19(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    plugin = plugin_of(settings)
+    give_auxiliary(plugin, settings)
+    with pytest.raises(WeightsError, match="perceptual=0"):
+        plugin.phases(settings.train)
+
+
+def test_vgg19_is_loaded_from_the_checkpoint_folder(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    deepest = {"features.34.weight": torch.zeros(512, 512, 3, 3), "features.34.bias": torch.zeros(512)}
+    torch.save({**VGG19().state_dict(), **deepest}, load_catalogue()["vgg19"].path(tmp_path))
+    settings = settings_in(tmp_path)
+    plugin = plugin_of(settings)
+    give_auxiliary(plugin, settings)
+    assert [phase.name for phase in plugin.phases(settings.train)] == ["generator"]
