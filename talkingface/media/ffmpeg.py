@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, cast
 
-from ..errors import DependencyError
+from ..errors import DependencyError, MediaError
 
 _ORIGIN = re.compile(r"\[[^\[\]]* @ 0x[0-9a-f]+\] ")
 _LINES_KEPT = 400  # a damaged hour of video complains once per frame; the first complaints tell the cause
@@ -58,16 +58,23 @@ class Child:
             level: which messages are wanted ("error", "info").
             feed: whether the caller writes to ``stdin``; otherwise the program has nothing to read.
             collect: whether the caller reads ``stdout``; otherwise it is thrown away.
+
+        Raises:
+            MediaError: if the program does not start.
         """
         command = [executable(), "-hide_banner", "-nostdin", "-nostats", "-loglevel", level, *arguments]
-        # Own session: Ctrl-C on the terminal reaches us alone, and we decide what becomes of the child.
-        self._process = subprocess.Popen(  # noqa: S603
-            command,
-            stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
-            stdout=subprocess.PIPE if collect else subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        try:
+            # Own session: Ctrl-C on the terminal reaches us alone, and we decide what becomes of the child.
+            self._process = subprocess.Popen(  # noqa: S603
+                command,
+                stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if collect else subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            cure = "Unset IMAGEIO_FFMPEG_EXE, or let it name an ffmpeg that starts."
+            raise MediaError(f"ffmpeg does not start: {error.strerror}", where=command[0], cure=cure) from error
         self.messages: list[str] = []
         self._drain = threading.Thread(target=self._read_messages, daemon=True)
         self._drain.start()
