@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import multiprocessing
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import numpy as np
@@ -96,13 +99,29 @@ def batch_loader(batches: Batches, steps: range, workers: int = 0, *, pin: bool 
         generator=own,
         worker_init_fn=_begin_worker,
     )
-    return iter(loader)
+    before = set(multiprocessing.active_children())
+    made = iter(loader)
+    atexit.register(_end_workers, set(multiprocessing.active_children()) - before)
+    return made
+
+
+def _end_workers(workers: Iterable[BaseProcess]) -> None:
+    """End those that an error has left behind, when this process leaves.
+
+    Python would send them SIGTERM, which they ignore, and wait for ever.
+    """
+    if left := [worker for worker in workers if worker.is_alive()]:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's own handler calls their end a failure
+        for worker in left:
+            worker.kill()
 
 
 def _begin_worker(worker: int) -> None:
-    """Workers keep to one thread each, else they take the cores from training; and Ctrl-C is for that process alone.
+    """Workers keep to one thread each, else they take the cores from training; and only that process is stopped.
 
-    A terminal sends Ctrl-C to the workers too; without them the last step could not be finished and saved.
+    A terminal sends Ctrl-C, and a job scheduler SIGTERM, to the workers too; without them the last step could not be
+    finished and saved. They end when the process that asked for them lets go of the batches, or is gone.
     """
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -91,6 +96,33 @@ def test_batches_are_the_same_with_workers_and_from_the_middle(root: Path) -> No
         assert all(torch.equal(one[name], other[name]) for name in one)
     assert plain[0]["source"].shape == (4, 3, 12, 12)
     assert plain[0]["source"].dtype == torch.float32
+
+
+def test_workers_outlive_the_signals_that_are_sent_to_all_processes(root: Path) -> None:
+    loaded = batch_loader(batches(root), range(12), workers=2)
+    next(loaded)  # the workers run by now
+    workers = multiprocessing.active_children()
+    assert len(workers) == 2
+    for worker in workers:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            os.kill(worker.pid, number)
+    assert len(list(loaded)) == 11
+
+
+LEAVES_BY_AN_ERROR = """
+import sys
+from talkingface.data import Batches, batch_loader, open_store
+batches = Batches(open_store(sys.argv[1]), {"source": "random"}, batch_size=2, image_size=12)
+loaded = batch_loader(batches, range(100), workers=2)
+next(loaded)
+raise SystemError("a bug")
+"""
+
+
+def test_workers_never_hold_up_a_process_that_leaves_by_an_error(root: Path) -> None:
+    program = [sys.executable, "-c", LEAVES_BY_AN_ERROR, str(root)]
+    done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=60)
+    assert done.stderr.rstrip().endswith("SystemError: a bug")
 
 
 def test_loading_leaves_the_global_random_numbers_alone(root: Path) -> None:
