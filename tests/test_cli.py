@@ -146,6 +146,12 @@ def test_a_device_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) 
     assert "no such device" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("mode", ["train", "evaluate"])
+def test_a_job_that_fills_a_folder_refuses_a_file(mode: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([f"--run_mode={mode}", "--dataset=sample", "--output=scores.json"]) == 2
+    assert "Use --output_dir=FOLDER." in capsys.readouterr().err
+
+
 @pytest.mark.skipif(not (SAMPLE / "clips.csv").is_file(), reason="this installation has no sample clips")
 def test_train_resume_and_evaluate_through_the_command(tmp_path: Path) -> None:
     config = tmp_path / "tiny.yaml"

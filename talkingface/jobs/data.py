@@ -24,6 +24,13 @@ def data_root(settings: Settings) -> Path:
 
 
 def run_folder(settings: Settings) -> Path:
-    """Where a job on a data set leaves its results: ``--output_dir``, or a name in ``runs/``."""
+    """Where a job on a data set leaves its results: ``--output_dir``, or a name in ``runs/``.
+
+    Raises:
+        ConfigError: if ``--output`` names one file for what fills a folder.
+    """
+    if settings.output is not None:
+        what = f"--run_mode={settings.run_mode} fills a folder"
+        raise ConfigError(what, where=f"--output={settings.output}", cure="Use --output_dir=FOLDER.")
     name = Path(settings.dataset or data_root(settings)).name
     return settings.output_dir or Path("runs") / f"{settings.model}_{name}"

@@ -70,7 +70,7 @@ def _torch(settings: Settings) -> Iterator[Finding]:
     except (ImportError, OSError) as error:  # OSError: a library of its own that cannot be loaded
         yield Finding("torch", f"cannot be imported: {error}", "pip install torch", broken=True)
         return
-    from ..pipelines.device import choose_device, choose_precision
+    from ..pipelines.device import choose_device, choose_precision, cpu_bf16_units
 
     yield Finding("torch", f"{torch.__version__}, {torch.get_num_threads()} CPU threads")
     gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
@@ -78,18 +78,10 @@ def _torch(settings: Settings) -> Iterator[Finding]:
     try:
         device = choose_device(settings.device)
         precision = str(choose_precision(settings.precision, device)).removeprefix("torch.")
-        yield Finding("computes", f"device {device}, precision {precision} ({_matrix_units()})")
+        units = ", ".join(cpu_bf16_units()) or "no bfloat16 instructions that torch knows of"
+        yield Finding("computes", f"device {device}, precision {precision} (this CPU has {units})")
     except TalkingFaceError as error:
         yield Finding("computes", error.what, error.cure or "Use --device=auto.", broken=True)
-
-
-def _matrix_units() -> str:
-    """What the CPU has for bfloat16; AMX makes it several times faster than float32."""
-    import torch
-
-    able = torch.cpu.get_capabilities()
-    names = [name for name in ("amx_bf16", "avx512_bf16") if able.get(name)]
-    return f"this CPU has {', '.join(names)}" if names else "this CPU has no bfloat16 instructions"
 
 
 def _codecs() -> Iterator[Finding]:
@@ -98,9 +90,9 @@ def _codecs() -> Iterator[Finding]:
     try:
         program = executable()
         listed = output_of(["-encoders"])[1].decode("ascii", "replace")
-    except (TalkingFaceError, OSError) as error:
+    except TalkingFaceError as error:
         cure = "pip install imageio-ffmpeg, and unset IMAGEIO_FFMPEG_EXE or let it name an ffmpeg that starts"
-        yield Finding("ffmpeg", f"does not start: {error}", cure, broken=True)
+        yield Finding("ffmpeg", error.what, cure, broken=True)
         return
     encoders = {words[1] for words in map(str.split, listed.splitlines()) if len(words) > 1}
     yield Finding("ffmpeg", program)

@@ -22,12 +22,12 @@ logger = logging.getLogger(__name__)
 
 def run(settings: Settings) -> int:
     """Print the table; the last line on standard output is the path of the report."""
+    folder = run_folder(settings)
     store = open_store(data_root(settings), settings.evaluate.split)
     model = load_model(settings)
     logger.info("%s", model.weights)
     precision = choose_precision(settings.precision, model.device)
     report = evaluate(model.plugin, store, settings.evaluate, device=model.device, precision=precision)
-    folder = run_folder(settings)
     save_settings(settings, folder / "evaluation.yaml")
     print(report.table())
     print(report.save_json(folder / "evaluation.json"), flush=True)

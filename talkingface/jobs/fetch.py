@@ -15,7 +15,7 @@ from ..weights.fetch import fetch
 if TYPE_CHECKING:
     from ..config import Settings
 
-WHEN_STOPPED = "what has come so far is kept; the same command goes on from there"
+WHEN_STOPPED = "the same command goes on from there if the file's sha256 is known, and else begins anew"
 
 
 def run(settings: Settings) -> int:
