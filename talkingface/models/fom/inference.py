@@ -53,8 +53,8 @@ class FOMDriver(Driver):
 
     @torch.inference_mode()
     def drive(self, frames: Iterable[Tensor], fps: Fraction) -> Motion:
-        # Copied, because the few numbers kept lie between the network's large buffers and stop the heap from closing up:
-        # without it ten minutes of video cost 180 MB.
+        # Copied, because the few numbers kept lie between the network's large buffers and stop the heap from closing
+        # up: without it ten minutes of video cost 180 MB.
         chunks = [{name: value.clone() for name, value in self.detector(chunk).items()} for chunk in frames]
         if not chunks:
             return Motion(self.gives, fps)
