@@ -32,7 +32,20 @@ def loop_clip(clip: Path, output: Path, *, frames: int) -> Path:
     command = [
         *(executable(), "-hide_banner", "-nostdin", "-loglevel", "error", "-stream_loop", "-1"),
         *input_arguments(clip),
-        *("-frames:v", str(frames), "-c:v", "libx264", "-preset", "veryfast", "-c:a", "aac", "-shortest", "-y"),
+        *(
+            "-frames:v",
+            str(frames),
+            "-fps_mode",
+            "cfr",
+            "-c:v",
+            "libx264",
+            "-preset",
+            "veryfast",
+            "-c:a",
+            "aac",
+            "-shortest",
+            "-y",
+        ),
         str(output),
     ]
     subprocess.run(command, check=True)  # noqa: S603

@@ -40,7 +40,7 @@ def main() -> int:
         Figure("whole program, loading included", frames / program_s, "frames/s"),
         Figure("frames", frames),
     ]
-    return publish(f"compact model, whole program at 256: {weights}", figures, options.json)
+    return publish(f"whole program: decode, animate, encode; {weights}", figures, options.json)
 
 
 def _run(settings: Settings) -> tuple[float, float, int, str]:
