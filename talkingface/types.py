@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Square:
+    """A square part of a picture, in pixels: its left and top edge and its side; it lies inside the picture."""
+
+    left: int
+    top: int
+    side: int
+
+
+@dataclass(frozen=True)
 class Source:
     """The picture to animate, as the renderer sees it.
 

@@ -39,7 +39,9 @@ class Inputs(Group):
     image_source: Path | None = Field(None, description="the picture to animate; none: the video's own first frame")
     video_source: Path | None = Field(None, description="what drives it: a video, gif, folder of frames or picture")
     cross_id: bool | None = Field(None, description="picture and video show different people; none: if both are given")
-    if_align: bool = Field(False, description="cut picture and video to the face (now: to the central square)")
+    if_align: bool = Field(
+        True, description="cut picture and video to the subject, where the model can find it; off: the central square"
+    )
     frame_limit: int | None = Field(None, ge=1, description="use the first frames of the driving video only")
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ..errors import MediaError, ShapeError
+from ..types import Square
 from .probe import check_file
 
 Picture = NDArray[np.uint8]
@@ -112,6 +113,11 @@ def center_square(picture: Picture) -> Picture:
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     return picture[top : top + side, left : left + side]
+
+
+def cut_square(picture: Picture, square: Square) -> Picture:
+    """A square part of a picture; a view."""
+    return picture[square.top : square.top + square.side, square.left : square.left + square.side]
 
 
 def over_background(picture: Picture) -> Picture:

@@ -12,8 +12,9 @@ from types import TracebackType
 import numpy as np
 
 from ..errors import MediaError
+from ..types import Square
 from .ffmpeg import Child, input_arguments
-from .image import Picture, center_square, over_background, read_image, resize
+from .image import Picture, center_square, cut_square, over_background, read_image, resize
 from .pictures import describe_pictures, is_pictures, picture_files
 from .probe import MediaInfo
 from .probe import probe as probe_file
@@ -89,7 +90,7 @@ def open_video(
     fps: Fraction | None = None,
     frame_limit: int | None = None,
     size: tuple[int, int] | None = None,
-    square: bool = False,
+    square: bool | Square = False,
 ) -> VideoReader:
     """Open a video, gif, folder of pictures (natural order, scaled to the first) or single picture (one frame).
 
@@ -102,7 +103,7 @@ def open_video(
             A folder is not resampled: ``fps`` says how fast its pictures follow each other.
         frame_limit: stop after so many frames.
         size: (height, width) of the frames; default: as in the file.
-        square: take the largest square in the middle before scaling.
+        square: take this square of the frames before scaling; true takes the largest in the middle.
 
     Raises:
         MediaError: if there is no video in it, or it cannot be read.
@@ -129,7 +130,7 @@ class _PictureReader(VideoReader):
     """Still pictures, read one by one; all get the size of the first."""
 
     def __init__(
-        self, path: Path, fps: Fraction, frame_limit: int | None, size: tuple[int, int] | None, square: bool
+        self, path: Path, fps: Fraction, frame_limit: int | None, size: tuple[int, int] | None, square: bool | Square
     ) -> None:
         self._files = picture_files(path)
         self._square = square
@@ -139,6 +140,8 @@ class _PictureReader(VideoReader):
 
     def _read(self, file: Path) -> Picture:
         picture = read_image(file)
+        if isinstance(self._square, Square):
+            return cut_square(picture, self._square)
         return center_square(picture) if self._square else picture
 
     def _decode(self) -> Generator[Picture, None, None]:
@@ -153,10 +156,15 @@ class _FileReader(VideoReader):
     """A video file, decoded, turned, resampled and scaled by ffmpeg in one process."""
 
     def __init__(
-        self, info: MediaInfo, fps: Fraction | None, limit: int | None, size: tuple[int, int] | None, square: bool
+        self,
+        info: MediaInfo,
+        fps: Fraction | None,
+        limit: int | None,
+        size: tuple[int, int] | None,
+        square: bool | Square,
     ) -> None:
         self._square = square
-        side = min(info.height, info.width)
+        side = square.side if isinstance(square, Square) else min(info.height, info.width)
         shown = (side, side) if square else (info.height, info.width)
         rate = fps or info.fps or DEFAULT_FPS
         known = max(1, round(info.duration_s * rate)) if info.frames and info.duration_s else None
@@ -215,12 +223,16 @@ class _FileReader(VideoReader):
         return "bt709" if min(self.info.stored_size) >= _HD_LINES else "bt601"
 
     def _crop(self) -> str:
+        """The crop in stored pixels, which are not square where the aspect is not 1."""
         height, width = self.info.stored_size
-        side = min(self.info.height, self.info.width)
-        # In stored pixels, which are not square where the aspect is not 1.
-        return (
-            f"crop={round(Fraction(side * width, self.info.width))}:{round(Fraction(side * height, self.info.height))}"
-        )
+        across, down = Fraction(width, self.info.width), Fraction(height, self.info.height)
+        if isinstance(self._square, Square):
+            square = self._square
+            numbers = [square.side * across, square.side * down, square.left * across, square.top * down]
+        else:
+            side = min(self.info.height, self.info.width)
+            numbers = [side * across, side * down]
+        return "crop=" + ":".join(str(round(number)) for number in numbers)
 
 
 def _fill(child: Child, frame: Picture) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..types import Motion, Source
+from ..types import Motion, Source, Square
 
 Batch = dict[str, Tensor]
 Losses = dict[str, Tensor]
@@ -24,11 +24,13 @@ class Driver(ABC):
         takes: the signals it accepts, of ``"video"``, ``"audio"``, ``"image"``, ``"motion"``.
         gives: the kind of motion it makes.
         size: (height, width) of the frames it wants.
+        locates: whether `locate` searches.
     """
 
     takes: frozenset[str]
     gives: str
     size: tuple[int, int]
+    locates: bool = False
 
     @abstractmethod
     def drive(self, frames: Iterable[Tensor], fps: Fraction) -> Motion:
@@ -38,6 +40,13 @@ class Driver(ABC):
             frames: chunks (n, 3, H, W), RGB, [0, 1], read once and in order.
             fps: frames per second of the chunks.
         """
+
+    def locate(self, picture: Tensor) -> Square | None:
+        """The part of a picture (1, 3, H, W) that shows the subject as the model is used to see it.
+
+        None where there is no such part, and from drivers that cannot search for it.
+        """
+        return None
 
 
 class Renderer(ABC):

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from ..config import save_settings
 from ..config.schema import Movement
 from ..errors import MediaError, TalkingFaceError
+from ..media.video import VideoReader
 from ..types import Motion, Source
 from . import steps
 from .compose import compose
 from .frames import Frame, to_frames
+from .framing import View, view_of
 from .model import LoadedModel, load_model
 from .plan import Plan, is_picture, plan_each, plan_one
 from .progress import SILENT, Progress
@@ -67,12 +69,14 @@ class Scene:
         source: in the renderer's size.
         seen: the same in the driver's size.
         state: what the renderer keeps of it.
+        view: the part of the picture that it is.
         elapsed_s: how long that took.
     """
 
     source: Source
     seen: Source
     state: Any
+    view: View
     elapsed_s: float
 
 
@@ -82,11 +86,13 @@ class Driven:
 
     Attributes:
         motion: one entry per frame.
+        view: the part of the frames that was looked at.
         warnings: what decoding had to say, for example about a truncated tail.
         elapsed_s: how long it took.
     """
 
     motion: Motion
+    view: View
     warnings: tuple[str, ...]
     elapsed_s: float
 
@@ -122,7 +128,7 @@ def _animate_plans(plans: list[Plan], settings: Settings, progress: Progress) ->
     driven: Driven | None = None
     for plan in plans:
         try:
-            scene = set_scene(model, plan.source)
+            scene = set_scene(model, plan.source, settings)
         except TalkingFaceError as error:
             batch.failures.append((plan.source, error))
             continue
@@ -135,26 +141,33 @@ def _animate_plans(plans: list[Plan], settings: Settings, progress: Progress) ->
     return batch
 
 
-def set_scene(model: LoadedModel, path: Path) -> Scene:
+def set_scene(model: LoadedModel, path: Path, settings: Settings) -> Scene:
     """Read a source and let the renderer encode it."""
     start = time.perf_counter()
-    source = seen = prepare_source(path, model.renderer.size, model.device)
+    view = look_at(model, path, settings)
+    source = seen = prepare_source(path, model.renderer.size, model.device, view.square)
     if model.driver.size != model.renderer.size:
-        seen = prepare_source(path, model.driver.size, model.device)
+        seen = prepare_source(path, model.driver.size, model.device, view.square)
     state = steps.encode_source(model.renderer, source)
-    return Scene(source, seen, state, time.perf_counter() - start)
+    return Scene(source, seen, state, view, time.perf_counter() - start)
+
+
+def look_at(model: LoadedModel, path: Path, settings: Settings) -> View:
+    """The part of a picture or video to show the model: with ``if_align`` the subject, else the central square."""
+    return view_of(model.driver, path, model.device) if settings.if_align else View()
 
 
 def drive_video(model: LoadedModel, path: Path, settings: Settings, progress: Progress = SILENT) -> Driven:
     """The motion of a driving video, gif, folder of frames or picture."""
     start = time.perf_counter()
     steps.check_drivable(model.driver, path)
-    with steps.open_driving(path, model.driver.size, fps=settings.fps, frame_limit=settings.frame_limit) as reader:
+    view = look_at(model, path, settings)
+    with open_frames(path, model.driver.size, view, settings) as reader:
         frames = progress.track(reader, "drive", reader.frames)
         motion = steps.drive(model.driver, frames, reader.fps, chunk=settings.batch_size, device=model.device)
     if len(motion) == 0:
         raise MediaError("no frame could be read", where=path)
-    return Driven(motion, tuple(reader.warnings), time.perf_counter() - start)
+    return Driven(motion, view, tuple(reader.warnings), time.perf_counter() - start)
 
 
 def animate_scene(
@@ -164,7 +177,7 @@ def animate_scene(
     start = time.perf_counter()
     options, notes = movement(settings, plan, frames=len(driven.motion))
     motion = steps.retarget(model.plugin, model.driver, scene.seen, driven.motion, options)
-    frames = progress.track(draw(model, scene, motion, plan, settings), "render", len(motion))
+    frames = progress.track(draw(model, scene, motion, driven.view, plan, settings), "render", len(motion))
     count, degraded = steps.write(
         frames,
         plan.output,
@@ -180,10 +193,16 @@ def animate_scene(
         fps=motion.fps,
         seconds=float(count / motion.fps),
         weights=model.weights,
-        warnings=(*plan.notes, *driven.warnings, *notes, *degraded),
+        warnings=(*plan.notes, *views(plan, scene, driven), *driven.warnings, *notes, *degraded),
         settings=settings,
         elapsed_s=scene.elapsed_s + driven.elapsed_s + time.perf_counter() - start,
     )
+
+
+def views(plan: Plan, scene: Scene, driven: Driven) -> tuple[str, ...]:
+    """What there is to say about the parts shown; source and driving of the same file share one."""
+    notes = [scene.view.note] if plan.same_identity else [scene.view.note, driven.view.note]
+    return tuple(note for note in notes if note)
 
 
 def movement(settings: Settings, plan: Plan, *, frames: int) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -204,10 +223,15 @@ def movement(settings: Settings, plan: Plan, *, frames: int) -> tuple[dict[str, 
     return options, ()
 
 
-def draw(model: LoadedModel, scene: Scene, motion: Motion, plan: Plan, settings: Settings) -> Iterator[Frame]:
+def draw(
+    model: LoadedModel, scene: Scene, motion: Motion, view: View, plan: Plan, settings: Settings
+) -> Iterator[Frame]:
     """The frames of the result, uint8, as they are drawn; with ``--compare`` or ``--visualize`` in a grid.
 
     For the grid the driving video is decoded a second time, so that no frame has to be kept.
+
+    Args:
+        view: the part of the driving frames that was looked at.
     """
     results = steps.render(model.renderer, scene.state, motion, chunk=settings.batch_size)
     if not (settings.compare or settings.visualize):
@@ -215,10 +239,15 @@ def draw(model: LoadedModel, scene: Scene, motion: Motion, plan: Plan, settings:
     inner: Iterator[list[Frame]] = repeat([], len(motion))
     if settings.visualize:
         inner = steps.explain(model.renderer, scene.state, motion, chunk=settings.batch_size)
-    driving = _driving_frames(plan.driving, model.renderer.size, settings)
+    driving = _driving_frames(plan.driving, model.renderer.size, view, settings)
     return compose(to_frames(scene.source.image)[0], driving, results, inner)
 
 
-def _driving_frames(path: Path, size: tuple[int, int], settings: Settings) -> Iterator[Frame]:
-    with steps.open_driving(path, size, fps=settings.fps, frame_limit=settings.frame_limit) as reader:
+def _driving_frames(path: Path, size: tuple[int, int], view: View, settings: Settings) -> Iterator[Frame]:
+    with open_frames(path, size, view, settings) as reader:
         yield from reader
+
+
+def open_frames(path: Path, size: tuple[int, int], view: View, settings: Settings) -> VideoReader:
+    """The driving frames that the settings ask for, cut to the view and scaled to ``size`` (height, width)."""
+    return steps.open_driving(path, size, fps=settings.fps, frame_limit=settings.frame_limit, square=view.square)

@@ -171,8 +171,6 @@ def _notes(settings: Settings, source: Path, driving: Path) -> tuple[str, ...]:
     notes = []
     if source != driving and not is_picture(source):
         notes.append(f"{source} is a video: its first frame is the source")
-    if settings.if_align:
-        notes.append("--if_align: no face is searched, picture and video are cut to their central square")
     return tuple(notes)
 
 

@@ -19,21 +19,27 @@ from ..media.image import PICTURE_ENDINGS, write_image
 from ..media.video import VideoReader, open_video
 from ..media.writer import open_writer
 from ..models.base import Driver, ModelPlugin, Renderer
-from ..types import Motion, Source
+from ..types import Motion, Source, Square
 from .frames import Frame, chunked, to_frames, to_tensor, windows
 from .plan import is_picture
 
 
 def open_driving(
-    path: Path, size: tuple[int, int], *, fps: Fraction | None = None, frame_limit: int | None = None
+    path: Path,
+    size: tuple[int, int],
+    *,
+    fps: Fraction | None = None,
+    frame_limit: int | None = None,
+    square: Square | None = None,
 ) -> VideoReader:
-    """The central square of the driving frames, scaled to ``size`` (height, width).
+    """A square of the driving frames, scaled to ``size`` (height, width).
 
     Args:
         fps: resample to this rate; None keeps the file's own.
         frame_limit: stop after so many frames.
+        square: the part to take; None is the central square.
     """
-    return open_video(path, fps=fps, frame_limit=frame_limit, size=size, square=True)
+    return open_video(path, fps=fps, frame_limit=frame_limit, size=size, square=square or True)
 
 
 def check_drivable(driver: Driver, path: Path) -> None:

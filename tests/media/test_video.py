@@ -11,6 +11,7 @@ from talkingface.errors import MediaError
 from talkingface.media.ffmpeg import address
 from talkingface.media.image import write_image
 from talkingface.media.video import open_video, probe
+from talkingface.types import Square
 
 from .clips import ffmpeg, moving_picture, smooth_frames, with_sound
 
@@ -171,3 +172,15 @@ def test_cover_art_is_not_a_video(tmp_path: Path) -> None:
 def test_sound_is_seen(tmp_path: Path) -> None:
     assert probe(with_sound(tmp_path / "x.mp4")).sample_rate_hz == 16000
     assert not probe(moving_picture(tmp_path / "y.mp4")).has_audio
+
+
+def test_a_given_square_is_cut_out(tmp_path: Path) -> None:
+    square = Square(20, 8, 32)
+    path = moving_picture(tmp_path / "x.mkv", "-c:v", "ffv1", "-pix_fmt", "bgr0")
+    parts, wholes = list(open_video(path, square=square)), list(open_video(path))
+    assert len(parts) == len(wholes) == 25
+    for part, whole in zip(parts, wholes, strict=True):
+        assert np.array_equal(part, whole[8:40, 20:52])
+    write_image(tmp_path / "x.png", wholes[0])
+    (still,) = open_video(tmp_path / "x.png", square=square)
+    assert np.array_equal(still, wholes[0][8:40, 20:52])

@@ -33,6 +33,7 @@ from .generator import expand_keypoints
 from .keypoints import Keypoints
 
 FLOW_SCALE = 0.1  # of the free flow: its head's outputs are of order one, flows of order a tenth of the picture
+USUAL_RATE = 0.01  # of the running mean of keypoints, per batch
 SQUEEZED = 64  # channels that the dense motion network's many inputs are brought to
 
 
@@ -81,7 +82,12 @@ class UNet(nn.Module):
 
 
 class CompactKPDetector(nn.Module):
-    """Keypoints and Jacobians from a quarter-size map of the pooled picture; outputs as those of KPDetector."""
+    """Keypoints and Jacobians from a quarter-size map of the pooled picture; outputs as those of KPDetector.
+
+    The buffer `usual` (K, 2) follows the mean of the keypoints in training; locate.py finds subjects with it.
+    """
+
+    usual: Tensor
 
     def __init__(self, params: CompactParams, common: CommonParams) -> None:
         super().__init__()
@@ -91,6 +97,7 @@ class CompactKPDetector(nn.Module):
         self.jacobian = nn.Conv2d(params.detector_widths[0], 4 * common.num_kp, 3, padding=1)
         nn.init.zeros_(self.jacobian.weight)
         self.jacobian.bias = nn.Parameter(torch.eye(2).flatten().repeat(common.num_kp))
+        self.register_buffer("usual", torch.zeros(common.num_kp, 2))
 
     def forward(self, image: Tensor) -> Keypoints:
         """Keypoints of (N, 3, H, W) pictures in [0, 1]."""
@@ -102,7 +109,10 @@ class CompactKPDetector(nn.Module):
             grid = coordinate_grid(logits.shape[-2], logits.shape[-1], logits).flatten(0, 1)
             maps = maps.unflatten(1, (-1, 4)).flatten(3)
             jacobian = (maps @ heatmap[..., None]).unflatten(2, (2, 2)).squeeze(-1)
-            return {"value": heatmap @ grid, "jacobian": jacobian}
+            value = heatmap @ grid
+        if self.training:
+            self.usual.lerp_(value.detach().mean(dim=0).to(self.usual), USUAL_RATE)
+        return {"value": value, "jacobian": jacobian}
 
 
 @dataclass(frozen=True)

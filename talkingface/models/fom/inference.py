@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from ...errors import MotionError
 from ...nn.geometry import resize_map
-from ...types import Motion, Source
+from ...types import Motion, Source, Square
 from ..base import Driver, Renderer
 from .keypoints import Keypoints
+from .locate import locate
 from .visualize import draw_keypoints
 
 
@@ -50,6 +51,8 @@ class FOMDriver(Driver):
 
     def __init__(self, detector: nn.Module, kind: str, size: tuple[int, int]) -> None:
         self.detector, self.gives, self.size = detector, kind, size
+        self.usual: Tensor | None = getattr(detector, "usual", None)
+        self.locates = self.usual is not None
 
     @torch.inference_mode()
     def drive(self, frames: Iterable[Tensor], fps: Fraction) -> Motion:
@@ -60,6 +63,13 @@ class FOMDriver(Driver):
             return Motion(self.gives, fps)
         values = {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
         return Motion(self.gives, fps, values)
+
+    @torch.inference_mode()
+    def locate(self, picture: Tensor) -> Square | None:
+        """As in the base class, with detectors that know where their keypoints usually lie."""
+        if self.usual is None:
+            return None
+        return locate(lambda crops: self.detector(crops)["value"], self.usual, picture)
 
 
 class FOMRenderer(Renderer):
