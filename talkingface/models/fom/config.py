@@ -113,6 +113,7 @@ class LossWeights(Group):
     equivariance_value: float = Field(10, ge=0)
     equivariance_jacobian: float = Field(10, ge=0)
     reconstruction: float = Field(0, ge=0, description="Absolute error of the prediction, over a pyramid.")
+    focus: float = Field(0, ge=0, description="How much more of `reconstruction` pixels near keypoints count.")
     deformed: float = Field(0, ge=0, description="The same for the warped source; guides the motion directly.")
     separation: float = Field(0, ge=0, description="Keeps keypoints from gathering in one place.")
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...nn.gan import discriminator_loss, feature_distance, generator_loss
-from ...nn.geometry import inverse_2x2
+from ...nn.geometry import gaussian_heatmaps, inverse_2x2
 from ...nn.precision import float32_region
 from .config import LossWeights
 from .equivariance import ThinPlateTransform
@@ -23,6 +23,7 @@ from .keypoints import Keypoints
 
 ERROR_LEVELS = 3
 NEAREST = 0.06
+FOCUS_VARIANCE = 0.015
 
 Pyramid: TypeAlias = dict[float, Tensor]
 Judgement: TypeAlias = dict[float, tuple[list[Tensor], Tensor]]
@@ -115,10 +116,17 @@ def equivariance_jacobian(step: GeneratorStep, weights: LossWeights) -> Tensor |
 
 
 def reconstruction(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
-    """Absolute error of the prediction; not in the paper, it stands in for VGG19 features where there are none."""
+    """Absolute error of the prediction; not in the paper, it stands in for VGG19 features where there are none.
+
+    Pixels near keypoints count more, by the weight `focus`: an eye that closes is a handful of pixels, and the plain
+    error would rather spend the network on hair and background.
+    """
     if not weights.reconstruction:
         return None
-    return weights.reconstruction * pyramid_error(step.generated["prediction"], step.driving)
+    importance = None
+    if weights.focus:
+        importance = 1 + weights.focus * near_keypoints(step.kp_driving["value"].detach(), step.driving)
+    return weights.reconstruction * pyramid_error(step.generated["prediction"], step.driving, importance)
 
 
 def deformed(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
@@ -126,6 +134,27 @@ def deformed(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
     if not weights.deformed:
         return None
     return weights.deformed * pyramid_error(step.generated["deformed"], step.driving)
+
+
+def near_keypoints(points: Tensor, like: Tensor) -> Tensor:
+    """(N, 1, H, W) in [0, 1], 1 at keypoints (N, K, 2) and falling off with the spots' spread."""
+    spots = gaussian_heatmaps(points, (like.shape[-2], like.shape[-1]), FOCUS_VARIANCE)
+    return spots.sum(dim=1, keepdim=True).clamp_max(1)
+
+
+def pyramid_error(made: Tensor, real: Tensor, importance: Tensor | None = None) -> Tensor:
+    """Mean absolute error of (N, C, H, W) pictures, averaged over full, half and quarter size.
+
+    Args:
+        importance: (N, 1, H, W), weights of the pixels, multiplied to the error.
+    """
+    errors = []
+    for _ in range(ERROR_LEVELS):
+        error = (made - real).abs()
+        errors.append((error if importance is None else error * importance).mean())
+        made, real = F.avg_pool2d(made, 2), F.avg_pool2d(real, 2)
+        importance = None if importance is None else F.avg_pool2d(importance, 2)
+    return torch.stack(errors).mean()
 
 
 def separation(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
@@ -140,15 +169,6 @@ def separation(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
     too_near = (NEAREST - squared).clamp_min(0)
     count = points.shape[1]
     return weights.separation * (too_near.sum(dim=(1, 2)).mean() - count * NEAREST) / count
-
-
-def pyramid_error(made: Tensor, real: Tensor) -> Tensor:
-    """Mean absolute error of (N, C, H, W) pictures, averaged over full, half and quarter size."""
-    errors = []
-    for _ in range(ERROR_LEVELS):
-        errors.append((made - real).abs().mean())
-        made, real = F.avg_pool2d(made, 2), F.avg_pool2d(real, 2)
-    return torch.stack(errors).mean()
 
 
 def disc_gan(step: DiscriminatorStep, weights: LossWeights) -> Tensor | None:

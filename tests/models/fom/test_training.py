@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from talkingface.errors import ConfigError, WeightsError
-from talkingface.models.fom.config import TransformParams
+from talkingface.models.fom.config import LossWeights, TransformParams
 from talkingface.models.fom.equivariance import ThinPlateTransform
+from talkingface.models.fom.losses import near_keypoints, pyramid_error, separation
+from talkingface.models.fom.objective import Objective
 from talkingface.nn.vgg import VGG19
 
 from .conftest import build_small
@@ -141,3 +143,51 @@ def test_validation_scores_the_driving_frame(plugin, batch):
     expected = (pictures["prediction"] - batch["driving"]).abs().mean()
     assert scores["l1"] == pytest.approx(expected.item())
     assert all(picture.shape == batch["source"].shape for picture in pictures.values())
+
+
+def test_both_directions_train_each_pair_twice(batch):
+    """The terms of the doubled batch are the mean of those of both directions (batch statistics apart)."""
+    plugin = build_small(train_params={"loss_weights": TERMS, "both_directions": True})
+    exchanged = {"source": batch["driving"], "driving": batch["source"]}
+    both = losses_of(plugin, batch)
+    one_way = build_small(train_params={"loss_weights": TERMS})
+    there, back = losses_of(one_way, batch), losses_of(one_way, exchanged)
+    for name in ("reconstruction", "deformed", "separation"):
+        assert both[name] == pytest.approx((there[name] + back[name]) / 2, rel=1e-4)
+
+
+TERMS = {"perceptual": 0, "generator_gan": 0, "reconstruction": 1, "deformed": 1, "separation": 1}
+
+
+def losses_of(plugin, batch) -> dict[str, float]:
+    objective = Objective(plugin.networks, plugin.config, plugin.config.train_params)
+    for network in plugin.networks.values():
+        network.eval()
+    with torch.no_grad():
+        return {name: value.item() for name, value in objective.generator_losses(batch).items()}
+
+
+def test_pyramid_error_is_the_mean_absolute_error_at_each_size():
+    real = torch.zeros(1, 3, 8, 8)
+    made = real + 0.25
+    assert pyramid_error(made, real).item() == pytest.approx(0.25)
+    made[..., ::2] = -0.25  # cancels out at half size
+    assert pyramid_error(made, real).item() == pytest.approx(0.25 / 3)
+
+
+def test_focus_counts_pixels_near_keypoints_more():
+    real = torch.zeros(1, 3, 32, 32)
+    importance = 1 + 4 * near_keypoints(torch.tensor([[[-0.5, -0.5]]]), real)
+    near, far = real.clone(), real.clone()
+    near[..., 7:9, 7:9] = 1
+    far[..., 23:25, 23:25] = 1
+    ratio = pyramid_error(near, real, importance) / pyramid_error(far, real, importance)
+    assert 3 < ratio.item() <= 5  # 5 at full size; the halved sizes mix near and far
+
+
+def test_keypoints_that_gather_are_pushed_apart():
+    points = torch.tensor([[[0.0, 0.0], [0.05, 0.0], [0.8, 0.8]]], requires_grad=True)
+    step = SimpleNamespace(kp_driving={"value": points})
+    separation(step, LossWeights(separation=1)).backward()
+    assert points.grad[0, 0, 0] > 0 > points.grad[0, 1, 0]  # descending moves them away from each other
+    assert points.grad[0, 2].abs().sum() == 0
