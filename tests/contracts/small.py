@@ -1,0 +1,93 @@
+"""How each registered model is built small enough for the contract. A new model adds its entries here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from talkingface import registry
+from talkingface.models.base import ModelPlugin
+from talkingface.train import TrainSettings
+
+
+@dataclass(frozen=True)
+class Small:
+    """A model, made small.
+
+    Attributes:
+        model: the word after ``--model=``.
+        label: tells several small builds of one model apart.
+        params: its settings, which may leave everything out that is small by default.
+        train: settings of its training, for example to leave out a loss that needs a download.
+        may_default: groups of its settings that a variant's file need not spell out.
+    """
+
+    model: str
+    label: str
+    params: Mapping[str, Any]
+    train: Mapping[str, Any] = field(default_factory=dict)
+    may_default: frozenset[str] = frozenset()
+
+    def build(self, seed: int = 0) -> ModelPlugin:
+        """The plug-in with fresh weights drawn from ``seed``."""
+        torch.manual_seed(seed)
+        plugin = registry.model(self.model)
+        return plugin(plugin.Config.model_validate(dict(self.params)))
+
+    def settings(self) -> TrainSettings:
+        return TrainSettings.model_validate({"batch_size": 2, "workers": 0, "tensorboard": False, **self.train})
+
+
+SMALL = [
+    Small(
+        "FOM",
+        "published",
+        {
+            "image_size": 64,
+            "common_params": {"num_kp": 4},
+            "kp_detector_params": {"block_expansion": 8, "max_features": 32, "num_blocks": 3},
+            "generator_params": {
+                "block_expansion": 8,
+                "max_features": 32,
+                "num_bottleneck_blocks": 1,
+                "dense_motion_params": {"block_expansion": 8, "max_features": 32, "num_blocks": 3},
+            },
+            "discriminator_params": {"block_expansion": 8, "max_features": 32, "num_blocks": 2, "use_kp": True},
+        },
+        train={"loss_weights": {"perceptual": [], "reconstruction": 10}},
+        may_default=frozenset({"compact_params", "train_params"}),
+    ),
+    Small(
+        "FOM",
+        "compact",
+        {
+            "architecture": "compact",
+            "image_size": 64,
+            "common_params": {"num_kp": 4},
+            "compact_params": {
+                "motion_size": 32,
+                "detector_widths": [8, 8],
+                "motion_widths": [8, 8],
+                "motion_features": 8,
+                "generator_widths": [8, 8, 8],
+                "decoder_width": 8,
+                "num_bottleneck_blocks": 1,
+            },
+        },
+        train={
+            "loss_weights": {
+                "generator_gan": 0,
+                "perceptual": [],
+                "feature_matching": [],
+                "reconstruction": 10,
+                "deformed": 5,
+                "separation": 1,
+            }
+        },
+        may_default=frozenset({"kp_detector_params", "generator_params", "discriminator_params", "train_params"}),
+    ),
+    Small("Drift", "example", {"width": 8}),
+]

@@ -1,0 +1,167 @@
+"""What every registered model keeps. small.py says how each is built; nothing here knows one of them."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from talkingface import registry
+from talkingface.data import Batches, open_store
+from talkingface.errors import MotionError
+from talkingface.models.base import Batch, ModelPlugin, Phase
+from talkingface.pipelines.frames import windows
+from talkingface.pipelines.model import check_joined
+from talkingface.train.export import export
+from talkingface.train.step import freeze_others
+from talkingface.types import Motion, Source
+from talkingface.weights.load import load_networks, load_strict
+
+from .small import SMALL, Small
+
+FPS = Fraction(30000, 1001)
+# Chunks only change the order of sums; after some tens of layers that is far below one of 255 levels.
+ROUNDING = 2e-5
+
+every_model = pytest.mark.parametrize("small", SMALL, ids=lambda small: f"{small.model}-{small.label}")
+
+
+def drive(plugin: ModelPlugin, frames: Tensor, chunk: int = 5) -> Motion:
+    return plugin.driver().drive(frames.split(chunk), FPS)
+
+
+def animate(plugin: ModelPlugin, frames: Tensor, chunk: int = 5) -> Tensor:
+    """The first frame, moved like all of them; the way of the pipeline, on tensors."""
+    plugin.networks.eval()
+    renderer, motion = plugin.renderer(), drive(plugin, frames)
+    fitted = plugin.retarget(motion[:1], motion, {"relative": True})
+    state = renderer.encode_source(Source(frames[:1]))
+    chunks = windows(len(fitted), chunk, renderer.radius)
+    return torch.cat([renderer.render(state, fitted[window])[keep] for window, keep in chunks])
+
+
+def batch_of(plugin: ModelPlugin, clips: Path) -> Batch:
+    """A training batch as the model describes it."""
+    return Batches(open_store(clips), plugin.samples(), batch_size=2, image_size=64)[0]
+
+
+def losses_of(plugin: ModelPlugin, phase: Phase, batch: Batch) -> dict[str, Tensor]:
+    """Run a phase as the trainer does, the other networks frozen, and take its gradients."""
+    freeze_others(plugin.networks, phase, {id(parameter) for parameter in plugin.networks.parameters()})
+    plugin.networks.train().zero_grad()
+    losses = phase.loss(batch)
+    torch.stack(list(losses.values())).sum().backward()
+    return losses
+
+
+def test_every_model_of_ours_has_a_small_build() -> None:
+    ours = {name for name in registry.models() if registry.entry(name).plugin.startswith("talkingface.")}
+    assert ours <= {small.model for small in SMALL}, "add it to tests/contracts/small.py"
+
+
+@every_model
+def test_builds_from_its_config(small: Small) -> None:
+    plugin = small.build()
+    assert plugin.name == small.model
+    assert plugin.Config is registry.config_class(small.model)
+    assert set(plugin.inference_networks) <= set(plugin.networks)
+    again = plugin.Config.model_validate(json.loads(plugin.config.model_dump_json()))
+    assert again == plugin.config
+
+
+@every_model
+def test_animates_five_frames(small: Small, frames: Tensor) -> None:
+    plugin = small.build()
+    drawn = animate(plugin, frames)
+    assert drawn.shape == (5, 3, *plugin.renderer().size)
+    assert drawn.min() >= 0 and drawn.max() <= 1
+    motion = drive(plugin, frames)
+    assert (len(motion), motion.fps, motion.kind) == (5, FPS, plugin.driver().gives)
+
+
+@every_model
+def test_no_movement_at_all_gives_one_picture_all_along(small: Small, frames: Tensor) -> None:
+    drawn = animate(small.build(), frames[:1].expand(5, -1, -1, -1))
+    assert torch.allclose(drawn, drawn[:1].expand_as(drawn), atol=ROUNDING)
+
+
+@every_model
+@pytest.mark.parametrize("chunk", [1, 2])
+def test_chunk_size_does_not_change_the_numbers(small: Small, frames: Tensor, chunk: int) -> None:
+    plugin = small.build()
+    plugin.networks.eval()
+    whole, pieces = drive(plugin, frames), drive(plugin, frames, chunk)
+    for name, value in whole.values.items():
+        assert torch.allclose(pieces.values[name], value, atol=ROUNDING), name
+    assert torch.allclose(animate(plugin, frames, chunk), animate(plugin, frames), atol=ROUNDING)
+
+
+@every_model
+def test_driver_and_renderer_fit_and_others_are_refused(small: Small, frames: Tensor) -> None:
+    plugin = small.build()
+    driver, renderer = plugin.driver(), plugin.renderer()
+    check_joined(driver, renderer)
+    own = drive(plugin, frames)
+    stranger = Motion("of.another.model", FPS, own.values)
+    with pytest.raises(MotionError, match=r"of\.another\.model"):
+        renderer.render(renderer.encode_source(Source(frames[:1])), stranger)
+
+
+@every_model
+def test_gradients_reach_every_declared_parameter(small: Small, clips: Path) -> None:
+    plugin = small.build()
+    batch = batch_of(plugin, clips)
+    for phase in plugin.phases(small.settings()):
+        assert set(phase.networks) <= set(plugin.networks)
+        losses = losses_of(plugin, phase, batch)
+        assert all(value.ndim == 0 and value.isfinite() for value in losses.values()), losses
+        for name, network in plugin.networks.items():
+            for key, parameter in network.named_parameters():
+                if name in phase.networks:
+                    reached = parameter.grad is not None and bool(parameter.grad.isfinite().all())
+                    assert reached, f"{phase.name} does not reach {name}.{key}"
+                else:
+                    assert parameter.grad is None, f"{phase.name} also reaches {name}.{key}"
+
+
+@every_model
+def test_a_step_changes_every_declared_network(small: Small, clips: Path) -> None:
+    plugin = small.build()
+    batch = batch_of(plugin, clips)
+    for phase in plugin.phases(small.settings()):
+        own = [(name, parameter) for name in phase.networks for parameter in plugin.networks[name].parameters()]
+        before = [parameter.detach().clone() for _, parameter in own]
+        losses_of(plugin, phase, batch)
+        phase.optimizer([parameter for _, parameter in own]).step()
+        changed = {name for (name, now), old in zip(own, before, strict=True) if not torch.equal(now, old)}
+        assert changed == set(phase.networks)
+
+
+@every_model
+def test_validation_gives_scores_and_pictures(small: Small, clips: Path) -> None:
+    plugin = small.build()
+    plugin.networks.eval()
+    scores, pictures = plugin.validate(batch_of(plugin, clips))
+    assert scores and all(torch.tensor(score).isfinite() for score in scores.values())
+    for name, shown in pictures.items():
+        assert shown.shape == (2, 3, 64, 64), name
+        assert shown.min() >= -1e-6 and shown.max() <= 1 + 1e-6, name
+
+
+@every_model
+def test_saved_and_loaded_weights_draw_the_same(small: Small, frames: Tensor, tmp_path: Path) -> None:
+    plugin = small.build()
+    states = {name: plugin.networks[name].state_dict() for name in plugin.inference_networks}
+    path = export(tmp_path / "weights.safetensors", plugin, states, "float32", {"variant": small.label})
+    loaded = load_networks(path, model=small.model)
+    assert (loaded.model, loaded.metadata["variant"]) == (small.model, small.label)
+    other = type(plugin)(plugin.Config.model_validate_json(loaded.metadata["config"]))
+    for name in plugin.inference_networks:
+        load_strict(other.networks[name], loaded.states[name], where=path)
+        for key, value in other.networks[name].state_dict().items():
+            assert torch.equal(value, states[name][key]), f"{name}.{key}"
+    assert torch.equal(animate(other, frames), animate(plugin, frames))
