@@ -112,6 +112,16 @@ def test_driver_and_renderer_fit_and_others_are_refused(small: Small, frames: Te
 
 
 @every_model
+def test_a_found_subject_lies_inside_the_picture(small: Small, frames: Tensor) -> None:
+    driver = small.build().driver()
+    found = driver.locate(frames[:1])
+    assert found is None or driver.locates
+    assert found is None or (
+        found.side > 0 and 0 <= found.left <= 64 - found.side and 0 <= found.top <= 64 - found.side
+    )
+
+
+@every_model
 def test_gradients_reach_every_declared_parameter(small: Small, clips: Path) -> None:
     plugin = small.build()
     batch = batch_of(plugin, clips)

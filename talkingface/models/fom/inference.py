@@ -52,7 +52,7 @@ class FOMDriver(Driver):
     def __init__(self, detector: nn.Module, kind: str, size: tuple[int, int]) -> None:
         self.detector, self.gives, self.size = detector, kind, size
         self.usual: Tensor | None = getattr(detector, "usual", None)
-        self.locates = self.usual is not None
+        self.locates = self.usual is not None and bool(self.usual.any())  # zeros say that it was never trained
 
     @torch.inference_mode()
     def drive(self, frames: Iterable[Tensor], fps: Fraction) -> Motion:
@@ -67,7 +67,7 @@ class FOMDriver(Driver):
     @torch.inference_mode()
     def locate(self, picture: Tensor) -> Square | None:
         """As in the base class, with detectors that know where their keypoints usually lie."""
-        if self.usual is None:
+        if self.usual is None or not self.locates:
             return None
         return locate(lambda crops: self.detector(crops)["value"], self.usual, picture)
 
