@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,7 +17,7 @@ from .frames import Frame, to_tensor
 from .plan import is_picture
 
 NEARLY_ALL = 0.8  # of the central square's side: a subject this large is shown as it is
-LOOKS, LOOK_EVERY = 3, 12  # frames of a video that are searched, and how many lie between them
+LOOKS, LOOK_EVERY = 3, 12  # frames of a video that are searched at most, and how many lie from one to the next
 
 
 @dataclass(frozen=True)
@@ -39,18 +40,21 @@ def view_of(driver: Driver, path: Path, device: torch.device | str = "cpu") -> V
     """
     if not driver.locates:
         return View()
-    frames = [read_image(path)] if is_picture(path) else first_looks(path)
-    found = [square for frame in frames if (square := driver.locate(to_tensor([frame], device)))]
-    if not found:
-        return View(note=f"{path}: no subject was found, its central square is taken")
-    square = sorted(found, key=lambda each: each.side)[len(found) // 2]
-    if square.side >= NEARLY_ALL * min(frames[0].shape[:2]):
+    for frame in [read_image(path)] if is_picture(path) else first_looks(path):
+        square = driver.locate(to_tensor([frame], device))
+        if square is not None:
+            return _shown(square, frame, path)
+    return View(note=f"{path}: no subject was found, its central square is taken")
+
+
+def _shown(square: Square, frame: Frame, path: Path) -> View:
+    if square.side >= NEARLY_ALL * min(frame.shape[:2]):
         return View()
     place = f"{square.side} x {square.side} pixels at ({square.left}, {square.top})"
     return View(square, f"{path}: cut to {place}, where the subject is (--no-if_align takes the central square)")
 
 
-def first_looks(path: Path) -> list[Frame]:
+def first_looks(path: Path) -> Iterator[Frame]:
     """A few frames from the beginning of a video."""
     with open_video(path, frame_limit=LOOKS * LOOK_EVERY) as frames:
-        return [frame for frame in islice(frames, 0, None, LOOK_EVERY)]
+        yield from islice(frames, 0, None, LOOK_EVERY)

@@ -22,7 +22,7 @@ from .equivariance import ThinPlateTransform
 from .keypoints import Keypoints
 
 ERROR_LEVELS = 3
-NEAREST = 0.06
+NEAREST = 0.02
 FOCUS_VARIANCE = 0.015
 
 Pyramid: TypeAlias = dict[float, Tensor]

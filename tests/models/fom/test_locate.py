@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from talkingface.models.fom.locate import agreed_box, candidates, cut, implied_boxes, inside, locate
+from talkingface.models.fom.locate import ENOUGH, candidates, confirm, cut, implied_boxes, inside, locate, most_voted
 from talkingface.nn.geometry import coordinate_grid
 from talkingface.types import Square
 
@@ -66,11 +66,29 @@ def test_keypoints_at_their_usual_places_imply_the_box_they_are_in():
     assert misfit.item() < 1e-6
 
 
-def test_crops_that_contradict_each_other_are_not_believed():
-    boxes = torch.tensor(list(candidates(100, 100)))
+def test_crops_that_contradict_each_other_do_not_confirm_a_place():
     generator = torch.Generator().manual_seed(0)
-    implied = boxes * (0.3 + 1.5 * torch.rand(boxes.shape, generator=generator))
-    assert agreed_box(boxes, implied, torch.full((len(boxes),), 0.3)) is None
+
+    def made_up(boxes: Tensor) -> tuple[Tensor, Tensor]:
+        return boxes * (0.3 + 1.5 * torch.rand(boxes.shape, generator=generator)), torch.full((len(boxes),), 0.1)
+
+    _, agreement = confirm(made_up, torch.tensor([50.0, 50.0, 80.0]))
+    assert agreement < ENOUGH
+
+
+def test_crops_that_imply_one_box_confirm_it():
+    subject = torch.tensor([52.0, 47.0, 85.0])
+    found, agreement = confirm(lambda boxes: (subject.expand(len(boxes), 3), torch.zeros(len(boxes))), subject + 5)
+    torch.testing.assert_close(found, subject)
+    assert agreement == pytest.approx(1, abs=1e-5)
+
+
+def test_places_to_try_differ():
+    boxes = torch.tensor(list(candidates(100, 100)))
+    two = torch.tensor([[30.0, 30.0, 40.0], [70.0, 70.0, 50.0]])
+    implied = two[torch.arange(len(boxes)) % 2]
+    places = most_voted(boxes, implied, torch.zeros(len(boxes)))
+    assert sorted(place.tolist() for place, _ in places) == two.tolist()
 
 
 def test_squares_lie_inside_the_picture():
