@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
@@ -24,17 +25,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return OK
     try:
         if {"-h", "--help"} & set(words):
-            print(help_text(named_model(words)))
+            print(help_text(named_model(words)), flush=True)
             return OK
         settings = load_settings(words)
         if settings.print_config:
-            print(describe(settings))
+            print(describe(settings), flush=True)
             return OK
         return _run(settings)
     except TalkingFaceError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
         return MENDABLE
+    except BrokenPipeError:
+        # Whoever reads the output has seen enough, as in `... | head`; Python's own flush at exit must not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
 
 
 class _Format(logging.Formatter):

@@ -169,3 +169,13 @@ def test_train_resume_and_evaluate_through_the_command(tmp_path: Path) -> None:
     report = command(*judge, "--evaluate.max_clips=1")
     assert report.returncode == 0, report.stderr
     assert Path(report.stdout.splitlines()[-1]).suffix == ".json"
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    command = subprocess.Popen(
+        [sys.executable, "-m", "talkingface", "--print_config"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert command.stdout is not None and command.stderr is not None
+    command.stdout.close()
+    assert command.stderr.read() == b""
+    assert command.wait(60) == 0
