@@ -30,7 +30,7 @@ def speak(text: str, voice: str, seconds: float) -> tuple[Array, int]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "voice.wav"
         command = ["espeak-ng", "-v", voice, "-s", str(_SPEED), "-w", str(path), text]
-        subprocess.run(command, check=True, capture_output=True)  # noqa: S603
+        subprocess.run(command, check=True, capture_output=True)
         speech, rate = soundfile.read(path, dtype="float32")
     sound = np.zeros(round(seconds * rate), np.float32)
     start = round(_LEAD_S * rate)
