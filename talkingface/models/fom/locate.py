@@ -28,6 +28,7 @@ TRIED = 5  # places with the most votes that are looked at more closely
 MANY = 0.3  # votes that make a place fully credible
 FRAMED = 0.4  # agreement around the picture's centre, at most 1, of a picture that needs no search
 ENOUGH = 0.12  # agreement times credibility of a place that is believed
+MARGIN = 1.15  # of the square over the box found: training enlarges its pictures at random, so that it is tight
 CHUNK = 64
 
 FindPoints = Callable[[Tensor], Tensor]
@@ -58,7 +59,9 @@ def locate(find_points: FindPoints, usual: Tensor, picture: Tensor) -> Square | 
     found, agreement = confirm(look, centre)
     if agreement < FRAMED:
         found, agreement = search(look, small.new_tensor(list(candidates(small.shape[-2], small.shape[-1]))))
-    return inside(found * factor, height, width) if agreement >= ENOUGH else None
+    if agreement < ENOUGH:
+        return None
+    return inside(found * found.new_tensor([factor, factor, factor * MARGIN]), height, width)
 
 
 Look = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -163,7 +166,7 @@ def distance(boxes: Tensor) -> Tensor:
 
 
 def inside(box: Tensor, height: int, width: int) -> Square:
-    """A box (centre x, centre y, side) as a square that lies within H x W, moved or shrunk where it must be."""
+    """A box (centre x, centre y, side) as a square within H x W, moved or shrunk where it must be."""
     x, y, wanted = box.tolist()
     side = max(1, min(round(wanted), height, width))
     left = min(max(round(x - side / 2), 0), width - side)

@@ -6,7 +6,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from talkingface.models.fom.locate import ENOUGH, candidates, confirm, cut, implied_boxes, inside, locate, most_voted
+from talkingface.models.fom.locate import (
+    ENOUGH,
+    MARGIN,
+    candidates,
+    confirm,
+    cut,
+    implied_boxes,
+    inside,
+    locate,
+    most_voted,
+)
 from talkingface.nn.geometry import coordinate_grid
 from talkingface.types import Square
 
@@ -39,7 +49,7 @@ def test_the_subject_is_found_wherever_it_is(box):
     x, y, side = box
     assert abs(found.left + found.side / 2 - x) < 0.08 * side
     assert abs(found.top + found.side / 2 - y) < 0.08 * side
-    assert abs(found.side / side - 1) < 0.12
+    assert abs(found.side / (MARGIN * side) - 1) < 0.12
 
 
 def test_nothing_is_found_where_nothing_is():
@@ -49,7 +59,7 @@ def test_nothing_is_found_where_nothing_is():
 def test_large_pictures_give_the_place_in_their_own_pixels():
     found = locate(spots, USUAL, picture_with((700.0, 500.0, 400.0), 1100, 1300))
     assert found is not None
-    assert abs(found.left + found.side / 2 - 700) < 40 and abs(found.side - 400) < 50
+    assert abs(found.left + found.side / 2 - 700) < 40 and abs(found.side - MARGIN * 400) < 50
 
 
 def test_cutting_a_box_gives_its_pixels():
