@@ -17,6 +17,8 @@ from .options import find
 from .schema import Settings
 from .yaml_file import flatten, read_layer
 
+INPUTS = frozenset({"image_source", "video_source"})
+
 
 def load_settings(argv: Sequence[str]) -> Settings:
     """The settings of a command line.
@@ -44,6 +46,7 @@ def _resolve(top: list[Given]) -> Settings:
     overall = read_layer(shipped("properties", "overall.yaml"))
     model = str(_last("model", [*overall, *upper]) or Settings.model_fields["model"].default)
     middle = [*overall, *_model_layer(model)]
+    middle += _implied([*middle, *upper])
     variant, dataset = _last("variant", [*middle, *upper]), _last("dataset", [*middle, *upper])
     if variant is not None:
         middle += read_layer(variant_file(model, str(variant)))
@@ -52,6 +55,21 @@ def _resolve(top: list[Given]) -> Settings:
     chosen = {item.key: item for item in [*middle, *upper]}
     chosen["config"] = Given("config", files, "flag")
     return _validated(_without_hidden(chosen.values()))
+
+
+def _implied(given: Sequence[Given]) -> list[Given]:
+    """The job and the variant where they follow from the rest: a data set alone is to be trained on.
+
+    Training needs a variant, because there are no weights that bring one.
+    """
+    values = {item.key: item.value for item in given}
+    implied = []
+    if "run_mode" not in values and values.get("dataset") and not INPUTS & values.keys():
+        values["run_mode"] = "train"
+        implied.append(Given("run_mode", "train", "--dataset without a picture or video"))
+    if values.get("run_mode") == "train" and values.get("variant") is None and values.get("train_variant"):
+        implied.append(Given("variant", values["train_variant"], "train_variant"))
+    return implied
 
 
 def _last(key: str, given: Iterable[Given]) -> Any:
