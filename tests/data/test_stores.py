@@ -7,7 +7,6 @@ import pickle
 from fractions import Fraction
 from pathlib import Path
 
-import imageio.v2 as imageio
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,6 +17,7 @@ from talkingface.data.frames import FrameStore
 from talkingface.data.preload import PackedStore
 from talkingface.data.store import identity_of
 from talkingface.errors import DataError, MediaError
+from talkingface.media.writer import open_writer
 
 
 def write_folder(folder: Path, levels: list[int], size: tuple[int, int] = (8, 8)) -> None:
@@ -161,7 +161,9 @@ def test_a_prepared_store_travels_to_a_worker_without_its_frames(tmp_path: Path)
 def test_mp4_frames_come_in_rgb(tmp_path: Path) -> None:
     red = np.zeros((32, 32, 3), np.uint8)
     red[..., 0] = 200
-    imageio.mimwrite(tmp_path / "a.mp4", [red] * 5, fps=25, codec="libx264", macro_block_size=2)
+    with open_writer(tmp_path / "a.mp4", fps=Fraction(25)) as writer:
+        for _ in range(5):
+            writer.write(red)
     store = open_store(tmp_path)
     frame = store.frames(store.clips()[0], [4], 32)[0].astype(int)
     assert store.clips()[0].frames == 5
