@@ -3,7 +3,8 @@
     python -m benchmarks.memory [--short 10] [--long 600] [--json FILE]
 
 Each length runs in a process of its own. Counted is the process that holds the network (its peak as the system keeps
-it) and, sampled, the whole family with the decoder and the encoder.
+it), and with it the decoder or encoder that runs at the time: the peaks of the processes together. Their momentary sum
+would depend on where the samples fall, and a short run has few.
 """
 
 from __future__ import annotations
@@ -67,11 +68,11 @@ def measure(options: argparse.Namespace, seconds: int) -> tuple[float, float]:
 
 
 def family_kib(pid: int) -> int:
-    """Memory that a process and what it started hold now."""
+    """Peaks so far of a process and of what it has running, together."""
     members = list(descendants(pid))
     # A child that has not yet become its own program still runs in its parent's memory, which counts once.
     started = [member for member in members if member == pid or program(member) != program(pid)]
-    return sum(map(resident_kib, started))
+    return sum(map(peak_kib, started))
 
 
 def program(pid: int) -> str:
@@ -94,13 +95,13 @@ def descendants(pid: int) -> Iterator[int]:
             yield from descendants(int(child))
 
 
-def resident_kib(pid: int) -> int:
-    """Memory that a process holds now; 0 once it has ended."""
+def peak_kib(pid: int) -> int:
+    """The most memory that a process has held so far; 0 once it has ended."""
     try:
         status = (PROC / str(pid) / "status").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return 0
-    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")), 0)
+    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), 0)
 
 
 def _animate(options: argparse.Namespace) -> int:
