@@ -16,6 +16,7 @@ from talkingface import registry
 PACKAGE = Path(talkingface.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MODELS = sorted(path.name for path in (PACKAGE / "models").iterdir() if (path / "__init__.py").is_file())
+FACES = ("face", "face3d", "motion")
 HIGH = ("models", "data", "train", "pipelines", "evaluation", "jobs", "cli", "api", "config", "registry")
 FORBIDDEN = {
     # Settings of training and evaluation are typed where they are used; those modules hold no torch.
@@ -35,17 +36,20 @@ FORBIDDEN = {
         "train",
     ),
     "errors": ("*",),
-    "media": HIGH,
-    "nn": HIGH,
-    "ops": HIGH,
-    "weights": HIGH,
+    "media": (*HIGH, *FACES),
+    "nn": (*HIGH, *FACES),
+    "ops": (*HIGH, *FACES),
+    "weights": (*HIGH, *FACES),
+    "motion": (*HIGH, "face", "face3d"),
+    "face": (*HIGH, "face3d"),
+    "face3d": HIGH,
     "models": ("data", "train", "pipelines", "evaluation", "jobs", "cli", "api", "config"),
     "data": ("train", "pipelines", "evaluation", "jobs", "cli", "api", "config"),
     "train": ("pipelines", "jobs", "cli", "api", "config"),
     "evaluation": ("jobs", "cli", "api", "train"),
     "pipelines": ("jobs", "cli", "api", "train", "data"),
 }
-NAMES_NO_MODEL = ("train", "pipelines", "evaluation", "data", "config", "jobs", "media", "nn", "weights")
+NAMES_NO_MODEL = ("train", "pipelines", "evaluation", "data", "config", "jobs", "media", "nn", "weights", *FACES)
 WITHOUT_TORCH = ("errors", "registry", "config", "paths", "types")
 
 

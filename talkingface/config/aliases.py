@@ -18,10 +18,18 @@ RENAMED: dict[str, str] = {
     "max_steps": "train.max_steps",
     "epochs": "train.epochs",
     "resume": "train.resume",
+    "raw": "prepare.raw",
+    "engine": "prepare.engine",
+    "workers": "prepare.workers",
+    "sample_if_missing": "data.sample_if_missing",
 }
 """Their flag -> our setting."""
 
-SHORTHANDS: dict[str, tuple[str, str]] = {"cpu": ("device", "cpu"), "side_by_side": ("compare", "true")}
+SHORTHANDS: dict[str, tuple[str, str]] = {
+    "cpu": ("device", "cpu"),
+    "side_by_side": ("compare", "true"),
+    "multi_person": ("face", "all"),
+}
 """Their switch -> our setting and its value."""
 
 BARE: dict[str, str] = {"audio": "driving"}
@@ -43,7 +51,6 @@ ABSENT: dict[str, str] = {
     "audio_path": _SOUND,
     "audio_source": _SOUND,
     "still": _PLAIN,
-    "preprocess": _PLAIN,
     "enhancer": _ENHANCE,
     "background_enhancer": _ENHANCE,
     "if_extract": _POSE,
@@ -55,7 +62,6 @@ ABSENT: dict[str, str] = {
     "input_roll": _POSE,
     "ref_eyeblink": _POSE,
     "ref_pose": _POSE,
-    "face3dvis": "--visualize shows keypoints, the deformed picture and the occlusion map.",
     "device_ids": "--device=cuda:N chooses one GPU; several GPUs train through torchrun.",
 }
 """Their flags whose function is not here -> what is."""

@@ -124,12 +124,11 @@ def _split(text: str) -> list[str]:
 
 
 def _near_flag(name: str) -> str:
-    """The cure for an unknown flag: our own nearest name, else the nearest name of the published programs."""
+    """The cure for an unknown flag: the nearest name, ours or of the published programs."""
     if name in groups():
         inner = next(key for key in options() if key.startswith(f"{name}."))
         return f"It is a group of settings: write --{inner}=VALUE, and so on."
-    for names in (options(), [*RENAMED, *SHORTHANDS]):
-        cure = did_you_mean(name, names)
-        if cure.startswith("Did"):
-            return cure.replace("'", "'--", 1)
+    cure = did_you_mean(name, [*options(), *RENAMED, *SHORTHANDS])
+    if cure.startswith("Did"):
+        return cure.replace("'", "'--", 1)
     return "See --help for all of them."

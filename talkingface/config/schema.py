@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
+from ..data.prepare.settings import PrepareSettings
 from ..evaluation.settings import EvaluateSettings
 from ..train.settings import TrainSettings
 
-RunMode = Literal["infer", "train", "evaluate", "doctor", "fetch"]
+RunMode = Literal["infer", "train", "evaluate", "prepare", "doctor", "fetch"]
 QUALITIES = ("low", "medium", "high", "lossless")
 
 
@@ -41,9 +42,36 @@ class Inputs(Group):
     video_source: Path | None = Field(None, description="what drives it: a video, gif, folder of frames or picture")
     cross_id: bool | None = Field(None, description="picture and video show different people; none: if both are given")
     if_align: bool = Field(
-        True, description="cut picture and video to the subject, where the model can find it; off: the central square"
+        True, description="cut picture and video to the face, or what the model can find; off: the central square"
     )
+    motion_path: Path | None = Field(None, description="a saved motion that drives the picture, in place of a video")
     frame_limit: int | None = Field(None, ge=1, description="use the first frames of the driving video only")
+
+
+class Faces(Group):
+    """Which face, and how much around it"""
+
+    landmarks: Literal["auto", "mesh", "face_alignment", "given", "none"] = Field(
+        "auto", description="what finds faces; auto: the first that is there; none: the model's own search"
+    )
+    landmarks_file: Path | None = Field(None, description="points or boxes of faces, for --landmarks=given")
+    face: str | None = Field(
+        None, description="the source's face: largest, left, right, a number from 0, or all; none: the only one"
+    )
+    driving_face: str | None = Field(None, description="the driving video's face, as --face; none: the largest")
+    drive: list[str] = Field([], description="a driver for each face of the source, such as 0=a.mp4 1=b.mp4")
+    preprocess: Literal["crop", "extcrop", "resize", "full", "extfull"] | None = Field(
+        None,
+        description="crop: the face alone; full: put back into the picture; ext: with more around it; resize: "
+        "the whole picture; none: crop, or full for several faces",
+    )
+    paste: Literal["soft", "poisson", "round"] = Field(
+        "soft", description="how a face is put back: a soft edge, seamless cloning, or an ellipse"
+    )
+    ratio: float = Field(0.4, gt=0, le=1, description="half-axes of the ellipse of --paste=round, of the crop's side")
+    debug_dir: Path | None = Field(
+        None, description="folder for pictures of what was looked at where a face is missing"
+    )
 
 
 class Output(Group):
@@ -57,8 +85,10 @@ class Output(Group):
     )
     audio: str = Field("driving", description="sound of the result: driving, source, none or a file")
     quality: str = Field("high", description="low, medium, high, lossless, or an h264 crf from 0 (best) to 51")
+    save_motion: Path | None = Field(None, description="write the driving motion to this file, for --motion_path")
     compare: bool = Field(False, description="write source, driving and result side by side")
     visualize: bool = Field(False, description="add keypoints and the model's inner pictures")
+    face3dvis: bool = Field(False, description="write the reconstructed face of the driving video beside the result")
 
     @field_validator("quality", mode="before")
     @classmethod
@@ -117,16 +147,19 @@ class Messages(Group):
 class DataSettings(Group):
     """Where the clips of the data set are"""
 
+    sample_if_missing: bool = Field(False, description="train on the shipped sample where the data set is not there")
+
     root: Path | None = Field(None, description="folder or file of the data set")
     train_split: str = Field("train", description="part of the data set to train on; empty: all of it")
 
 
-class Settings(What, Inputs, Output, Movement, Weights, Machine, Messages):
+class Settings(What, Inputs, Faces, Output, Movement, Weights, Machine, Messages):
     """All settings of one run; :meth:`origin` tells which file or flag set a value."""
 
     data: DataSettings = Field(default_factory=DataSettings, description="the data set")
     train: TrainSettings = Field(default_factory=TrainSettings, description="training")
     evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings, description="evaluation")
+    prepare: PrepareSettings = Field(default_factory=PrepareSettings, description="data preparation")
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
@@ -135,4 +168,4 @@ class Settings(What, Inputs, Output, Movement, Weights, Machine, Messages):
         return self._origins.get(key, "default")
 
 
-HEADINGS: tuple[type[Group], ...] = (What, Inputs, Output, Movement, Weights, Machine, Messages)
+HEADINGS: tuple[type[Group], ...] = (What, Inputs, Faces, Output, Movement, Weights, Machine, Messages)

@@ -19,8 +19,13 @@ from .check import Deviation, deviations
 Runner: TypeAlias = Callable[[Case], dict[str, Tensor]]
 """Builds what a case names, feeds it, and gives its outputs by name."""
 
-# Word before the slash of a kind -> module with RUNNERS, a table of kind -> Runner.
-FAMILIES = {"fom": "talkingface.models.fom.parity"}
+# Word before the slash of a kind -> modules with RUNNERS, a table of kind -> Runner.
+FAMILIES = {
+    "fom": ("talkingface.models.fom.parity",),
+    "deep3d": ("talkingface.face3d.parity",),
+    "styleheat": ("talkingface.face.parity", "talkingface.face3d.parity", "talkingface.motion.parity"),
+    "sadtalker": ("talkingface.face.parity", "talkingface.face3d.parity"),
+}
 
 
 class Status(Enum):
@@ -54,8 +59,11 @@ class Report:
 
 def find_runner(kind: str) -> Runner | None:
     """The runner of a kind, or None."""
-    module = FAMILIES.get(kind.partition("/")[0])
-    return import_module(module).RUNNERS.get(kind) if module else None
+    for module in FAMILIES.get(kind.partition("/")[0], ()):
+        runners: dict[str, Runner] = import_module(module).RUNNERS
+        if kind in runners:
+            return runners[kind]
+    return None
 
 
 def run_case(folder: Path, dtype: torch.dtype = torch.float32) -> Report:

@@ -1,0 +1,1 @@
+"""Faces in pictures and videos: detection, landmarks, tracks, crops, and putting results back."""

@@ -1,0 +1,1 @@
+"""Coefficients of a three-dimensional face: named views, reconstruction networks, face models, preview."""

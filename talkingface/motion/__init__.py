@@ -1,0 +1,1 @@
+"""Motions as values: files, windows, edits."""
