@@ -60,11 +60,15 @@ class TrainingError(TalkingFaceError):
     """Training cannot go on, for example because a loss is not finite."""
 
 
-def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """Return "Did you mean 'x'?" for the nearest choice, or the list of choices where none is near."""
+def did_you_mean(word: str, choices: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return "Did you mean 'x'?" for the nearest choice, or the list of choices where none is near.
+
+    Args:
+        cutoff: how alike the two must be, from 0 (anything) to 1 (the same).
+    """
     names = sorted(choices)
     folded = {name.casefold(): name for name in names}
-    near = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=cutoff)
     if near:
         return f"Did you mean '{folded[near[0]]}'?"
     return f"Choose one of: {', '.join(names)}." if names else "There are none."

@@ -10,6 +10,7 @@ from ..errors import ConfigError, did_you_mean
 from .aliases import ABSENT, BARE, RENAMED, SHORTHANDS, WORDS
 from .options import Option, find, groups, options
 
+SURELY_OURS = 0.8  # a flag as like as this to one of ours is not taken for one of the published programs
 TRUTH = {"true", "false", "yes", "no", "on", "off", "1", "0"}
 
 
@@ -124,11 +125,13 @@ def _split(text: str) -> list[str]:
 
 
 def _near_flag(name: str) -> str:
-    """The cure for an unknown flag: the nearest name, ours or of the published programs."""
+    """The cure for an unknown flag: our own nearest name, else the nearest of all, theirs too."""
     if name in groups():
         inner = next(key for key in options() if key.startswith(f"{name}."))
         return f"It is a group of settings: write --{inner}=VALUE, and so on."
-    cure = did_you_mean(name, [*options(), *RENAMED, *SHORTHANDS])
-    if cure.startswith("Did"):
-        return cure.replace("'", "'--", 1)
+    published = [*options(), *RENAMED, *SHORTHANDS]
+    for names, cutoff in ((options(), SURELY_OURS), (published, 0.6)):
+        cure = did_you_mean(name, names, cutoff)
+        if cure.startswith("Did"):
+            return cure.replace("'", "'--", 1)
     return "See --help for all of them."
