@@ -1,0 +1,105 @@
+"""What is known of one face in a picture: where it is, its landmarks, and who found it.
+
+Points are (x, y) in pixels, and whole numbers are the centres of pixels: the middle of the top left pixel is (0, 0).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Box:
+    """An upright rectangle. Its edges are in the coordinates of points, so a whole picture is -0.5 .. width - 0.5.
+
+    Attributes:
+        left, top, right, bottom: edges in pixels; they may lie outside the picture.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @classmethod
+    def around(cls, points: NDArray[np.floating]) -> Box:
+        """The smallest box that holds the points.
+
+        Args:
+            points: (n, 2 or more); columns behind y are ignored.
+        """
+        (left, top), (right, bottom) = points[:, :2].min(0), points[:, :2].max(0)
+        return cls(float(left), float(top), float(right), float(bottom))
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+    @property
+    def side(self) -> float:
+        """The longer of the two sides."""
+        return max(self.width, self.height)
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """(x, y) of the middle."""
+        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
+
+    @property
+    def area(self) -> float:
+        """In square pixels; 0 where the edges are the wrong way round."""
+        return max(0.0, self.width) * max(0.0, self.height)
+
+    def overlap(self, other: Box) -> float:
+        """Area in common, in square pixels."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return max(0.0, width) * max(0.0, height)
+
+    def iou(self, other: Box) -> float:
+        """Area in common over area in all, from 0 (apart) to 1 (the same)."""
+        common = self.overlap(other)
+        whole = self.area + other.area - common
+        return common / whole if whole > 0 else 0.0
+
+    def enlarged(self, factor: float) -> Box:
+        """The box with both sides times ``factor``, around the same middle."""
+        (x, y), across, down = self.center, self.width * factor / 2, self.height * factor / 2
+        return Box(x - across, y - down, x + across, y + down)
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One face.
+
+    Attributes:
+        box: tight around the face as the backend sees it; the mesh's holds all its points, chin to upper forehead.
+        score: how sure the backend is, from 0 to 1.
+        landmarks: (68, 2), the usual 68 points (jaw, brows, nose, eyes, mouth); None where only a box is known. Each
+            backend has its own idea of jaw and brows, so a network trained on one backend's points wants that one.
+        mesh: (468, 3), points of the face mesh; z in pixels too, smaller is nearer to the camera; None where the
+            backend has no mesh.
+        backend: who found it: ``"mesh"``, ``"face_alignment"`` or ``"given"``.
+        five: (5, 2), eyes (left in the picture first), nose tip, mouth corners; only where a file gave just those.
+    """
+
+    box: Box
+    score: float
+    landmarks: Points | None
+    mesh: Points | None
+    backend: str
+    five: Points | None = None
+
+
+def largest_first(faces: list[Face]) -> list[Face]:
+    """Faces by the longer side of their box, the largest first; equal ones from left to right."""
+    return sorted(faces, key=lambda face: (-face.box.side, face.box.left, face.box.top))
