@@ -1,0 +1,181 @@
+"""Finding faces and their landmarks: the protocol of all backends, and the choice between them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..errors import ConfigError, DependencyError, TalkingFaceError, UnknownNameError, WeightsError, did_you_mean
+from ..media.image import Picture
+from ..paths import default_checkpoint_root
+from ..weights import Entry, load_catalogue
+from .face import Face
+
+NAMES = ("mesh", "face_alignment", "given")  # also the order of "auto", behind a file of the user's own
+
+
+class FaceAnalyser(ABC):
+    """Finds faces in pictures.
+
+    Attributes:
+        name: the backend's word for ``--landmarks``; the faces it finds carry it.
+    """
+
+    name: str
+
+    @abstractmethod
+    def faces(self, picture: Picture) -> list[Face]:
+        """All faces of a picture, the largest first.
+
+        Args:
+            picture: (H, W, 3), RGB, uint8.
+        """
+
+    def faces_of(self, pictures: Sequence[Picture]) -> list[list[Face]]:
+        """All faces of each picture; the pictures may differ in size."""
+        return [self.faces(picture) for picture in pictures]
+
+    @abstractmethod
+    def follow(self, picture: Picture, previous: Sequence[Face]) -> list[Face | None]:
+        """The same faces in the next picture of a video, looked for where they were, without a detector.
+
+        Args:
+            picture: (H, W, 3), RGB, uint8.
+            previous: faces of the picture before it.
+
+        Returns:
+            As many as in ``previous``, in their order; None where a face is lost.
+        """
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether a backend can be used on this machine.
+
+    Attributes:
+        name: its word for ``--landmarks``.
+        problem: the error that opening it would raise; None if it can be used.
+    """
+
+    name: str
+    problem: TalkingFaceError | None
+
+
+@dataclass(frozen=True)
+class _Needs:
+    """What a backend needs: a package, the command that installs it, and files of the catalogue."""
+
+    package: str
+    install: str
+    entries: tuple[str, ...]
+
+
+_NEEDS = {
+    "mesh": _Needs(
+        "ai_edge_litert",
+        'pip install "talkingface[landmarks]"',
+        ("face_mesh", "face_mesh_detector", "face_mesh_detector_full"),
+    ),
+    "face_alignment": _Needs("face_alignment", 'pip install "talkingface[fan]"', ("face_alignment_2d", "s3fd")),
+}
+
+
+def open_analyser(
+    name: str = "auto",
+    *,
+    root: Path | None = None,
+    device: str = "cpu",
+    landmarks_file: Path | None = None,
+) -> FaceAnalyser:
+    """Open a backend.
+
+    Args:
+        name: ``"mesh"``, ``"face_alignment"``, ``"given"``, or ``"auto"``: the file if one is given, else the first of
+            the others that is installed and whose files are there.
+        root: folder of the weights that the user adds; None takes the usual one.
+        device: where networks of torch run; the mesh always runs on the CPU.
+        landmarks_file: points or boxes for ``"given"``.
+
+    Raises:
+        UnknownNameError: if there is no such backend.
+        DependencyError: if its package is not installed.
+        WeightsError: if one of its files is not there.
+        ConfigError: if ``"given"`` has no file, or the file is not as documented.
+    """
+    root = root or default_checkpoint_root()
+    if name == "auto":
+        name = "given" if landmarks_file else _first_available(root)
+    if name == "given":
+        return _open_given(landmarks_file)
+    if name not in _NEEDS:
+        raise UnknownNameError(
+            f"no landmark backend {name!r}", where="--landmarks", cure=did_you_mean(name, ("auto", *NAMES))
+        )
+    problem = problem_of(name, root)
+    if problem is not None:
+        raise problem
+    return _open_mesh(root) if name == "mesh" else _open_fan(root, device)
+
+
+def available(root: Path) -> list[Availability]:
+    """The backends that need something, in the order in which ``"auto"`` tries them."""
+    return [Availability(name, problem_of(name, root)) for name in _NEEDS]
+
+
+def problem_of(name: str, root: Path) -> TalkingFaceError | None:
+    """Why a backend cannot be used, with the cure; None if it can."""
+    needs = _NEEDS[name]
+    if find_spec(needs.package) is None:
+        return DependencyError(
+            f"{needs.package} is not installed", where=f"--landmarks={name}", cure=f"Install it: {needs.install}"
+        )
+    missing = [entry for entry in map(load_catalogue().__getitem__, needs.entries) if not entry.path(root).is_file()]
+    return missing_files(name, missing, root) if missing else None
+
+
+def missing_files(name: str, entries: Sequence[Entry], root: Path) -> WeightsError:
+    """The error that says which files of a backend are not there, where they come from, and where they go."""
+    places = ", ".join(f"{entry.path(root)} (from {entry.origin}{_hash_note(entry)})" for entry in entries)
+    names = " ".join(f"--checkpoint={entry.name}" for entry in entries[:1])
+    return WeightsError(
+        f"not there: {places}",
+        where=f"--landmarks={name}",
+        cure=f"Run with --run_mode=fetch {names}, or put the file there by hand.",
+    )
+
+
+def _hash_note(entry: Entry) -> str:
+    return f", sha256 {entry.sha256}" if entry.sha256 else ""
+
+
+def _first_available(root: Path) -> str:
+    found = available(root)
+    for backend in found:
+        if backend.problem is None:
+            return backend.name
+    reasons = "; ".join(f"{item.name}: {item.problem.what}" for item in found if item.problem)
+    cures = ", or ".join(f"for {item.name}: {item.problem.cure}" for item in found if item.problem)
+    raise DependencyError(f"no landmark backend is there ({reasons})", where="--landmarks=auto", cure=cures)
+
+
+def _open_given(file: Path | None) -> FaceAnalyser:
+    from .given import GivenAnalyser
+
+    if file is None:
+        raise ConfigError("needs a file with points or boxes", where="--landmarks=given", cure="Give --landmarks_file.")
+    return GivenAnalyser.open(file)
+
+
+def _open_mesh(root: Path) -> FaceAnalyser:
+    from .mesh import MeshAnalyser
+
+    return MeshAnalyser.open(root)
+
+
+def _open_fan(root: Path, device: str) -> FaceAnalyser:
+    from .fan import FanAnalyser
+
+    return FanAnalyser.open(root, device=device)
