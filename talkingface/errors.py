@@ -60,6 +60,26 @@ class TrainingError(TalkingFaceError):
     """Training cannot go on, for example because a loss is not finite."""
 
 
+class FaceError(TalkingFaceError):
+    """The faces of a picture or video are not as they have to be."""
+
+
+class NoFaceError(FaceError):
+    """No face was found."""
+
+
+class SeveralFacesError(FaceError):
+    """Several faces were found and nothing says which one is meant."""
+
+
+class SmallFaceError(FaceError):
+    """The face is too small to see what it does."""
+
+
+class CutFaceError(FaceError):
+    """Eyes or mouth of the face lie outside the picture."""
+
+
 def did_you_mean(word: str, choices: Iterable[str], cutoff: float = 0.6) -> str:
     """Return "Did you mean 'x'?" for the nearest choice, or the list of choices where none is near.
 

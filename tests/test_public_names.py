@@ -18,6 +18,7 @@ NAMES = {
     "talkingface.errors": [
         *("ConfigError", "DataError", "DependencyError", "MediaError", "MotionError", "ShapeError"),
         *("TalkingFaceError", "TrainingError", "UnknownNameError", "WeightsError", "did_you_mean"),
+        *("CutFaceError", "FaceError", "NoFaceError", "SeveralFacesError", "SmallFaceError"),
     ],
     "talkingface.registry": ["GROUP", "ModelEntry", "broken", "config_class", "entry", "model", "models"],
     "talkingface.models.base": ["Driver", "ModelPlugin", "Phase", "Renderer"],
