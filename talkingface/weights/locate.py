@@ -9,6 +9,7 @@ from typing import Literal
 
 from ..errors import UnknownNameError, WeightsError, did_you_mean
 from .catalogue import Catalogue, Entry, ManualSource, load_catalogue
+from .matlab import check_mat
 from .read import read
 
 State = Literal["present", "missing", "damaged"]
@@ -122,12 +123,15 @@ def _status(entry: Entry, root: Path) -> EntryStatus:
 
 
 def check_usable(path: Path) -> None:
-    """Look whether a file is whole, without reading its numbers; models of other runtimes (``.tflite``) pass.
+    """Look whether a file is whole, without reading its numbers; models of other runtimes and bare numbers pass.
 
     Raises:
         WeightsError: if it is empty, a web page, truncated or otherwise not a readable weight file.
     """
-    if path.suffix in (".tflite", ".onnx"):
+    if path.suffix == ".mat":
+        check_mat(path)
+        return
+    if path.suffix in (".tflite", ".onnx", ".bin", ".txt"):
         if path.stat().st_size == 0:
             raise WeightsError("an empty file", where=path)
         return
