@@ -6,6 +6,7 @@ says whether it sees a face at all (Kartynnik et al. 2019, "Real-time Facial Sur
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from ..media.image import Picture, check_picture
 from ..weights import load_catalogue
 from .analyser import FaceAnalyser
-from .blaze import FULL_RANGE_GRIDS, SHORT_RANGE_GRIDS, Detector
+from .blaze import FULL_RANGE_GRIDS, SHORT_RANGE_GRIDS, Detection, Detector
 from .face import Box, Face, largest_first
 from .mesh68 import EYE_CORNERS, MESH_POINTS, landmarks_of
 from .region import Pyramid, Region
@@ -23,7 +24,9 @@ from .search import Search
 from .tflite import Model
 
 MARGIN = 1.5  # side of the square that the mesh network wants, in sides of the face's box
+SEEN = 0.6  # flag from which a detector's find counts as a face
 LOST = 0.5  # flag below which a followed face counts as lost
+SAME = 0.5  # part of the smaller of two boxes that the other covers, from which they are one face
 
 
 class MeshAnalyser(FaceAnalyser):
@@ -53,7 +56,10 @@ class MeshAnalyser(FaceAnalyser):
     def faces(self, picture: Picture) -> list[Face]:
         check_picture(picture)
         pyramid = Pyramid(picture)
-        return largest_first(self._search.faces(pyramid, self._fit))
+        for look in (self._search.crop, self._search.upright, self._search.unusual):
+            if faces := self._confirmed(pyramid, look(pyramid)):
+                return largest_first(faces)
+        return []
 
     def follow(self, picture: Picture, previous: Sequence[Face]) -> list[Face | None]:
         check_picture(picture)
@@ -66,8 +72,20 @@ class MeshAnalyser(FaceAnalyser):
         mesh, flag = self._look(pyramid, region_of(face.mesh))
         return face_of(mesh, flag) if flag >= LOST else None
 
+    def _confirmed(self, pyramid: Pyramid, candidates: Sequence[Detection]) -> list[Face]:
+        """The candidates, best first, in which the mesh sees a face, each face once."""
+        faces: list[Face] = []
+        for found in candidates:
+            if any(_same(found.box, face.box) for face in faces):
+                continue
+            mesh, flag = self._fit(pyramid, found.region)
+            face = face_of(mesh, math.sqrt(found.score * flag))
+            if flag >= SEEN and not any(_same(face.box, other.box) for other in faces):
+                faces.append(face)
+        return faces
+
     def _fit(self, pyramid: Pyramid, region: Region) -> tuple[NDArray[np.float32], float]:
-        """The mesh in a detector's square: once to find it, once more from its own points as a video would."""
+        """The mesh in a detector's square: once to find it, once more from its own points as in a video."""
         mesh, flag = self._look(pyramid, Region(region.x, region.y, region.side * MARGIN, region.angle))
         again, second = self._look(pyramid, region_of(mesh))
         return again, min(flag, second)
@@ -95,3 +113,8 @@ def region_of(mesh: NDArray[np.floating]) -> Region:
 def face_of(mesh: NDArray[np.float32], score: float) -> Face:
     """The face whose mesh is known."""
     return Face(Box.around(mesh), score, landmarks_of(mesh), mesh, MeshAnalyser.name)
+
+
+def _same(box: Box, other: Box) -> bool:
+    """Whether two boxes are of one face: parts of a face lie within it, neighbours overlap little."""
+    return box.overlap(other) > SAME * min(box.area, other.area)
