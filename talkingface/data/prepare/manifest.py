@@ -1,0 +1,111 @@
+"""What was done to each item: one line of JSON each, appended and put on the disk before the next is begun.
+
+A line is written after the files that it tells of, so whatever the moment of a kill, a line that is there is true. Only
+the last line can be torn, and is then left out. A later line about an item replaces an earlier one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from .files import Print, unchanged
+
+Outcome = Literal["done", "failed", "skipped"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What came of one step on one item.
+
+    Attributes:
+        item: name of the item.
+        outcome: ``"done"``; ``"failed"``: see the reason; ``"skipped"``: there was nothing to do, for the reason given.
+        settings: digest of the settings that shape the outcome.
+        reason: why it failed or was skipped, as a sentence.
+        passing: the failure may be gone another time (network, memory), so the next run tries again.
+        inputs, outputs: what was read and written.
+        facts: numbers about the outputs, for the steps behind and for the report.
+        seconds: time that it took.
+    """
+
+    item: str
+    outcome: Outcome
+    settings: str
+    reason: str = ""
+    passing: bool = False
+    inputs: tuple[Print, ...] = ()
+    outputs: tuple[Print, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def holds(self, root: Path, settings: str, *, retry_failed: bool = False) -> bool:
+        """Whether the step need not be done again: same settings, same inputs, and the outputs are there.
+
+        Args:
+            root: folder of the data set.
+            settings: digest of the present settings.
+            retry_failed: take no failure as final.
+        """
+        if self.settings != settings or (self.outcome == "failed" and (self.passing or retry_failed)):
+            return False
+        if not all(unchanged(known, root) for known in self.inputs):
+            return False
+        return all(unchanged(known, root, quick=True) for known in self.outputs)
+
+
+class Manifest:
+    """The records of one step.
+
+    Args:
+        path: the file, made when the first record is added.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.records = {record.item: record for record in _read(path)}
+
+    def add(self, record: Record) -> None:
+        """Append a record; it is on the disk when this returns."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        line = json.dumps(asdict(record), sort_keys=True, ensure_ascii=False) + "\n"
+        with self.path.open("a+b") as file:
+            _end_torn_line(file.fileno(), file.seek(0, os.SEEK_END))
+            file.write(line.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        self.records[record.item] = record
+
+    def of(self, names: Iterable[str]) -> list[Record]:
+        """The records of some items, in their order; items without one are left out."""
+        return [self.records[name] for name in names if name in self.records]
+
+
+def _end_torn_line(handle: int, size: int) -> None:
+    """End the line that a kill has cut, so that the next one stands alone."""
+    if size and os.pread(handle, 1, size - 1) != b"\n":
+        os.write(handle, b"\n")
+
+
+def _read(path: Path) -> Iterable[Record]:
+    if not path.is_file():
+        return
+    for line in path.read_bytes().split(b"\n"):
+        record = _parsed(line)
+        if record is not None:
+            yield record
+
+
+def _parsed(line: bytes) -> Record | None:
+    """A record, or None for a torn line, whose item is then simply done again."""
+    try:
+        values = json.loads(line)
+        for key in ("inputs", "outputs"):
+            values[key] = tuple(Print(**entry) for entry in values[key])
+        return Record(**values)
+    except (ValueError, TypeError, KeyError):
+        return None
