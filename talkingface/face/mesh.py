@@ -7,8 +7,13 @@ says whether it sees a face at all (Kartynnik et al. 2019, "Real-time Facial Sur
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,46 +32,91 @@ MARGIN = 1.5  # side of the square that the mesh network wants, in sides of the 
 SEEN = 0.6  # flag from which a detector's find counts as a face
 LOST = 0.5  # flag below which a followed face counts as lost
 SAME = 0.5  # part of the smaller of two boxes that the other covers, from which they are one face
+LOOKS = 4  # at most, until a found face's square rests
+RESTS = 0.01  # of the square's side: a move below it
+MOST_THREADS = 8  # of the default
 
 
 class MeshAnalyser(FaceAnalyser):
-    """Finds faces of any size with two detectors and puts the mesh on each."""
+    """Finds faces of any size with two detectors and puts the mesh on each. Any number of threads may use it."""
 
     name = "mesh"
 
-    def __init__(self, short: Detector, full: Detector, mesh: Model) -> None:
-        self._search = Search(short, full)
-        self._mesh = mesh
+    def __init__(self, networks: Sequence[Networks]) -> None:
+        """Args: networks: one set for each picture that is looked at at once."""
+        self._threads = len(networks)
+        self._idle: SimpleQueue[Networks] = SimpleQueue()
+        for one in networks:
+            self._idle.put(one)
 
     @classmethod
-    def open(cls, root: Path, threads: int = 1) -> MeshAnalyser:
-        """Load the three networks from the checkpoint folder.
+    def open(cls, root: Path, threads: int | None = None) -> MeshAnalyser:
+        """Load the networks from the checkpoint folder.
 
         Args:
-            threads: CPU threads within one network.
+            threads: pictures that `faces_of` looks at at once, each on one CPU core; None takes all cores, up to 8.
 
         Raises:
             DependencyError: if ai-edge-litert is not installed.
             WeightsError: if a file is not there or damaged.
         """
-        names = ("face_mesh_detector", "face_mesh_detector_full", "face_mesh")
-        short, full, mesh = (Model(load_catalogue()[name].path(root), threads) for name in names)
-        return cls(Detector(short, SHORT_RANGE_GRIDS), Detector(full, FULL_RANGE_GRIDS), mesh)
+        threads = threads or min(os.cpu_count() or 1, MOST_THREADS)
+        return cls([Networks.open(root) for _ in range(threads)])
 
     def faces(self, picture: Picture) -> list[Face]:
         check_picture(picture)
-        pyramid = Pyramid(picture)
-        for look in (self._search.crop, self._search.upright, self._search.unusual):
-            if faces := self._confirmed(pyramid, look(pyramid)):
-                return largest_first(faces)
-        return []
+        with self._borrowed() as networks:
+            return networks.faces(Pyramid(picture))
+
+    def faces_of(self, pictures: Sequence[Picture]) -> list[list[Face]]:
+        if self._threads == 1 or len(pictures) < 2:
+            return super().faces_of(pictures)
+        with ThreadPoolExecutor(self._threads) as pool:
+            return list(pool.map(self.faces, pictures))
 
     def follow(self, picture: Picture, previous: Sequence[Face]) -> list[Face | None]:
         check_picture(picture)
         pyramid = Pyramid(picture)
-        return [self._next(pyramid, face) for face in previous]
+        with self._borrowed() as networks:
+            return [networks.next(pyramid, face) for face in previous]
 
-    def _next(self, pyramid: Pyramid, face: Face) -> Face | None:
+    @contextmanager
+    def _borrowed(self) -> Iterator[Networks]:
+        networks = self._idle.get()
+        try:
+            yield networks
+        finally:
+            self._idle.put(networks)
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The three networks, for one thread at a time.
+
+    Attributes:
+        search: the two detectors.
+        mesh: the face mesh.
+    """
+
+    search: Search
+    mesh: Model
+
+    @classmethod
+    def open(cls, root: Path) -> Networks:
+        """Load them from the checkpoint folder; errors as `Model`."""
+        names = ("face_mesh_detector", "face_mesh_detector_full", "face_mesh")
+        near, far, mesh = (Model(load_catalogue()[name].path(root)) for name in names)
+        return cls(Search(Detector(near, SHORT_RANGE_GRIDS), Detector(far, FULL_RANGE_GRIDS)), mesh)
+
+    def faces(self, pyramid: Pyramid) -> list[Face]:
+        """All faces, the largest first."""
+        for look in (self.search.crop, self.search.upright, self.search.unusual):
+            if faces := self._confirmed(pyramid, look(pyramid)):
+                return largest_first(faces)
+        return []
+
+    def next(self, pyramid: Pyramid, face: Face) -> Face | None:
+        """The face in the next picture of a video; None where it is lost, or was never seen by the mesh."""
         if face.mesh is None:
             return None
         mesh, flag = self._look(pyramid, region_of(face.mesh))
@@ -85,15 +135,26 @@ class MeshAnalyser(FaceAnalyser):
         return faces
 
     def _fit(self, pyramid: Pyramid, region: Region) -> tuple[NDArray[np.float32], float]:
-        """The mesh in a detector's square: once to find it, once more from its own points as in a video."""
-        mesh, flag = self._look(pyramid, Region(region.x, region.y, region.side * MARGIN, region.angle))
-        again, second = self._look(pyramid, region_of(mesh))
-        return again, min(flag, second)
+        """The mesh in a detector's square, looked for again in its own square until that rests, as in a video.
+
+        Returns:
+            The mesh, and the lowest flag on the way.
+        """
+        region = Region(region.x, region.y, region.side * MARGIN, region.angle)
+        lowest = 1.0
+        for _ in range(LOOKS):
+            mesh, flag = self._look(pyramid, region)
+            lowest = min(lowest, flag)
+            following = region_of(mesh)
+            if lowest < SEEN or following.moved_from(region) < RESTS:
+                break
+            region = following
+        return mesh, lowest
 
     def _look(self, pyramid: Pyramid, region: Region) -> tuple[NDArray[np.float32], float]:
         """The mesh in a square, (468, 3) in pixels of the picture, and the flag from 0 to 1."""
-        side = self._mesh.side
-        points, flag = self._mesh(pyramid.cut(region, side, "edge").astype(np.float32) / np.float32(255))
+        side = self.mesh.side
+        points, flag = self.mesh(pyramid.cut(region, side, "edge").astype(np.float32) / np.float32(255))
         unit = points.reshape(MESH_POINTS, 3) / side
         mesh = np.column_stack([region.points_from(unit[:, :2]), unit[:, 2] * region.side])
         return mesh.astype(np.float32), float(1 / (1 + np.exp(-flag.item())))

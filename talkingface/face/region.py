@@ -39,6 +39,12 @@ class Region:
         turn = np.array([[cos, sin], [-sin, cos]]) * self.side
         return (unit - 0.5) @ turn + (self.x, self.y)
 
+    def moved_from(self, other: Region) -> float:
+        """Largest change of middle, side and turn since ``other``, as parts of its side; a turn by what it moves."""
+        turned = (self.angle - other.angle + np.pi) % (2 * np.pi) - np.pi
+        moves = (self.x - other.x, self.y - other.y, self.side - other.side, turned * other.side / 2)
+        return float(max(map(abs, moves)) / max(other.side, 1e-6))
+
 
 class Pyramid:
     """A picture and its reductions to a half, a quarter and so on, made when they are first asked for."""
