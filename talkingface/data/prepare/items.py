@@ -16,7 +16,7 @@ class Part:
         name: of the clips made from it, without the number behind it.
         start_s, end_s: place in the video, in seconds; None for its beginning and end.
         box: (left, top, right, bottom), the region to take as it is; None: faces are looked for.
-        frame_size: (width, height) of the picture in which ``box`` is meant; None: the video's own.
+        frame_height: height of the picture in which ``box`` is meant; None: the video's own.
         annotation: VoxCeleb txt file with a box for each frame, which tells whose face is meant.
     """
 
@@ -24,7 +24,7 @@ class Part:
     start_s: float | None = None
     end_s: float | None = None
     box: tuple[float, float, float, float] | None = None
-    frame_size: tuple[int, int] | None = None
+    frame_height: int | None = None
     annotation: Path | None = None
 
 

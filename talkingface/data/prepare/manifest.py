@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 from .files import Print, unchanged
 
@@ -74,8 +74,7 @@ class Manifest:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps(asdict(record), sort_keys=True, ensure_ascii=False) + "\n"
         with self.path.open("a+b") as file:
-            _end_torn_line(file.fileno(), file.seek(0, os.SEEK_END))
-            file.write(line.encode())
+            file.write(_end_of_torn_line(file) + line.encode())
             file.flush()
             os.fsync(file.fileno())
         self.records[record.item] = record
@@ -85,10 +84,12 @@ class Manifest:
         return [self.records[name] for name in names if name in self.records]
 
 
-def _end_torn_line(handle: int, size: int) -> None:
-    """End the line that a kill has cut, so that the next one stands alone."""
-    if size and os.pread(handle, 1, size - 1) != b"\n":
-        os.write(handle, b"\n")
+def _end_of_torn_line(file: BinaryIO) -> bytes:
+    """What ends the line that a kill has cut, so that the next one stands alone."""
+    if file.seek(0, os.SEEK_END) == 0:
+        return b""
+    file.seek(-1, os.SEEK_END)
+    return b"" if file.read(1) == b"\n" else b"\n"
 
 
 def _read(path: Path) -> Iterable[Record]:

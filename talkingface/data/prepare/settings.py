@@ -8,7 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-STEPS = ("download", "crop", "landmarks", "coefficients", "lmdb")
+StepName = Literal["download", "crop", "landmarks", "coefficients", "lmdb"]
+STEPS: tuple[StepName, ...] = ("download", "crop", "landmarks", "coefficients", "lmdb")
 
 
 class PrepareSettings(BaseModel):
@@ -30,7 +31,7 @@ class PrepareSettings(BaseModel):
         description="Program that fetches a video, with {id}, {url} and {out}; started without a shell.",
     )
     download_timeout_s: float = Field(3600, gt=0, description="A download that takes longer is given up, in seconds.")
-    steps: tuple[Literal["download", "crop", "landmarks", "coefficients", "lmdb"], ...] = Field(
+    steps: tuple[StepName, ...] = Field(
         STEPS, description="Steps to do, of the chain download, crop, landmarks, coefficients, lmdb."
     )
     fps: Fraction = Field(Fraction(25), gt=0, le=240, description="Frames per second of the clips.")
