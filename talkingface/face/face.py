@@ -5,12 +5,14 @@ Points are (x, y) in pixels, and whole numbers are the centres of pixels: the mi
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Points = NDArray[np.float32]
+LEFT_EYE_CORNER, RIGHT_EYE_CORNER = 36, 45  # the outer ones among the 68 landmarks, left as seen in the picture
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,14 @@ class Face:
     mesh: Points | None
     backend: str
     five: Points | None = None
+
+    @property
+    def roll(self) -> float | None:
+        """How far the head is turned in the picture plane, clockwise, in radians; None without landmarks."""
+        if self.landmarks is None:
+            return None
+        across, down = self.landmarks[RIGHT_EYE_CORNER] - self.landmarks[LEFT_EYE_CORNER]
+        return math.atan2(float(down), float(across))
 
 
 def largest_first(faces: list[Face]) -> list[Face]:

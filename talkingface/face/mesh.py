@@ -29,7 +29,7 @@ from .search import Search
 from .tflite import Model
 
 MARGIN = 1.5  # side of the square that the mesh network wants, in sides of the face's box
-SEEN = 0.6  # flag from which a detector's find counts as a face
+SEEN = 0.95  # flag from which a find counts: faces give 0.999 and more, what only looks like one up to 0.84
 LOST = 0.5  # flag below which a followed face counts as lost
 SAME = 0.5  # part of the smaller of two boxes that the other covers, from which they are one face
 LOOKS = 4  # at most, until a found face's square rests
