@@ -30,19 +30,24 @@ def waves(parameters: Array, size: tuple[int, int]) -> Array:
 def resize_bilinear(picture: Array, size: tuple[int, int]) -> Array:
     """Two by two neighbours, whatever the factor, as OpenCV's INTER_LINEAR: reductions alias.
 
+    It counts in whole numbers, with weights of 1/2048, and cuts off twice, which darkens every eighth pixel or so.
+
     Args:
         picture: (H, W, channels), uint8.
         size: (height, width) of what comes out, uint8.
     """
-    rows, columns = (_neighbours(old, new) for old, new in zip(picture.shape[:2], size, strict=True))
-    values = picture.astype(np.float64)
-    values = values[rows[0]] * (1 - rows[2])[:, None, None] + values[rows[1]] * rows[2][:, None, None]
-    values = values[:, columns[0]] * (1 - columns[2])[:, None] + values[:, columns[1]] * columns[2][:, None]
-    return np.rint(values).astype(np.uint8)
+    (top, bottom, down), (left, right, across) = (
+        _neighbours(old, new) for old, new in zip(picture.shape[:2], size, strict=True)
+    )
+    values = picture.astype(np.int64)
+    rows = values[:, left] * across[0][:, None] + values[:, right] * across[1][:, None] >> 4
+    upper, lower = rows[top] * down[0][:, None, None] >> 16, rows[bottom] * down[1][:, None, None] >> 16
+    return (upper + lower + 2 >> 2).astype(np.uint8)
 
 
 def _neighbours(old: int, new: int) -> tuple[Array, Array, Array]:
-    """For each place along an axis the places before and behind it, and the weight of the one behind."""
+    """For each place along an axis the places before and behind it, and (2, new) their weights times 2048."""
     places = ((np.arange(new) + 0.5) * (old / new) - 0.5).clip(0, old - 1)
     before = np.floor(places).astype(np.int64)
-    return before, np.minimum(before + 1, old - 1), places - before
+    share = places - before
+    return before, np.minimum(before + 1, old - 1), np.rint(2048 * np.stack([1 - share, share])).astype(np.int64)
