@@ -1,15 +1,22 @@
-"""From faces in pictures to rows of coefficients: the protocol of all reconstructors."""
+"""From faces in pictures to rows of coefficients: the protocol of all reconstructors, and the choice between them."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import ShapeError, UnknownNameError, WeightsError, did_you_mean
 from ..face.face import Face
 from ..media.image import Picture
+from ..paths import default_checkpoint_root
+
+SPACES = ("bfm", "mesh")
+FRAME = 256
+"""Side of the frame in which crop parameters are counted, whatever the size of the picture."""
 
 
 class Reconstructor(ABC):
@@ -38,3 +45,53 @@ class Reconstructor(ABC):
         Raises:
             ShapeError: if a picture is not square, or a face lacks the points that are needed.
         """
+
+
+def check_square(picture: Picture) -> None:
+    """Refuse a picture that would be squeezed into the frame.
+
+    Raises:
+        ShapeError: if its sides differ.
+    """
+    height, width = picture.shape[:2]
+    if height != width:
+        raise ShapeError(
+            f"a picture of {width}x{height} is not square",
+            cure="Cut a square around the face first, as talkingface.face.crop.square_crop does.",
+        )
+
+
+def open_reconstructor(space: str = "auto", *, root: Path | None = None, device: str = "cpu") -> Reconstructor:
+    """Open a reconstructor; its label says which it is.
+
+    Args:
+        space: ``"bfm"`` (the published network), ``"mesh"`` (ours, from the points of the face mesh), or ``"auto"``:
+            bfm where its files are, else mesh.
+        root: folder of the weights that the user adds; None takes the usual one.
+        device: where networks run.
+
+    Raises:
+        UnknownNameError: if there is no such space.
+        WeightsError: if a file of the space that was asked for is missing or damaged.
+    """
+    from .deep import DeepReconstructor, find_files
+
+    if space not in ("auto", *SPACES):
+        raise UnknownNameError(f"no space {space!r}", where="space", cure=did_you_mean(space, ("auto", *SPACES)))
+    if space == "mesh":
+        return _open_mesh("coefficients: mesh space, ours")
+    try:
+        files = find_files(root or default_checkpoint_root())
+    except WeightsError as error:
+        if space == "bfm":
+            raise
+        return _open_mesh(f"coefficients: mesh space, ours ({error.what})")
+    return DeepReconstructor.open(files, device=device)
+
+
+def _open_mesh(label: str) -> Reconstructor:
+    from .mesh_space import MeshReconstructor
+
+    found = MeshReconstructor()
+    found.label = label
+    return found

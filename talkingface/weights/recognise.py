@@ -112,6 +112,18 @@ RECIPES = (
         {"stylegan_d": ""},
     ),
     Recipe("Deep3D", "face reconstruction", {"net_recon.backbone.conv1.weight": 4}, {"net_recon": "net_recon."}),
+    Recipe(
+        "Deep3D",
+        "face reconstruction, the network alone",
+        {"backbone.conv1.weight": 4, "final_layers.0.weight": 4},
+        {"net_recon": ""},
+    ),
+    Recipe(
+        "ArcFace",
+        "identity network (iresnet)",
+        {"conv1.weight": 4, "prelu.weight": 1, "features.weight": 1, "fc.weight": 2},
+        {"recog": ""},
+    ),
     Recipe("ArcFace", "identity network", {"input_layer.0.weight": 4, "output_layer.3.weight": 2}, {"identity": ""}),
     Recipe("VGG19", "image features", {"features.0.weight": 4, "features.34.weight": 4}, {"vgg": ""}),
 )
