@@ -10,7 +10,7 @@ from types import TracebackType
 from .settings import PrepareSettings
 from .step import Answer, Step, Thing
 
-KILLED = "the process at work on it was killed twice (most often: not enough memory; try fewer --workers)"
+KILLED = "the process at work on it was killed each time (most often: not enough memory; try fewer --workers)"
 
 
 class Engine(ABC):
@@ -34,7 +34,7 @@ class Engine(ABC):
     def answers(self, step: Step[Thing], items: Sequence[Thing]) -> Iterator[tuple[Thing, Answer]]:
         """Do a step on each item; in the order in which they are finished.
 
-        An item whose process dies is tried once more, alone with its fate, and then recorded as failed.
+        An item whose process dies is tried again, and recorded as failed if that ends the same way.
         """
 
     @abstractmethod

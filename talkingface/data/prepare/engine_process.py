@@ -42,7 +42,8 @@ class ProcessEngine(Engine):
         running: dict[Future[Answer], Thing] = {}
         while waiting or running:
             while waiting and len(running) < 2 * self.workers:  # one more for each, so that none has to wait
-                running[self._submit(step, waiting[0])] = waiting.popleft()
+                item = waiting.popleft()
+                running[self._submit(step, item)] = item
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             suspects = []
             for future in done:

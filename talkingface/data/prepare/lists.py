@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -69,8 +70,8 @@ def split_of(identity: str, test_share: float) -> str:
 
 
 def plain(name: str) -> str:
-    """A name that can be part of a clip's: '#' separates those, and a list has one to a line."""
-    return "_".join(name.replace("#", "_").split())
+    """A name that can be part of a clip's: '#' separates those, a dot begins an ending, a list has one to a line."""
+    return "_".join(re.sub(r"[#.\s]+", " ", name).split())
 
 
 def check_names(found: Sequence[Video]) -> None:

@@ -1,0 +1,85 @@
+"""Several machines: each step is a stage of Ray Data, one task to an item.
+
+All machines see the raw videos and the data set under the same paths (a shared file system) and have this package
+installed. The records come back here, and this process alone writes manifests and LMDB.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ...errors import ConfigError, DependencyError
+from .engine import KILLED, Engine
+from .step import Answer, Step, Thing
+
+logger = logging.getLogger(__name__)
+_ITEMS_A_BLOCK = 8  # what is lost with a worker when there are very many items
+_MOST_BLOCKS = 1000
+
+
+class RayEngine(Engine):
+    """Stages of Ray Data.
+
+    Args:
+        workers: tasks at a time; None: as many as the cluster has CPUs.
+        address: of a running cluster (``auto``, ``ray://...``); None starts one on this machine, which ends with it.
+        gpus: whether each task asks for a GPU.
+
+    Raises:
+        DependencyError: if Ray is not installed.
+        ConfigError: if there is no cluster at the address.
+    """
+
+    def __init__(self, workers: int | None, address: str | None = None, *, gpus: bool = False) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
+        try:
+            import ray
+            import ray.data
+        except ImportError as error:
+            cure = "Install it with: pip install 'talkingface[ray]'"
+            raise DependencyError("Ray is not installed", where="--engine=ray", cure=cure) from error
+        self._ray, self._address, self._gpus = ray, address, gpus
+        self._start(workers)
+        self.workers = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+
+    def answers(self, step: Step[Thing], items: Sequence[Thing]) -> Iterator[tuple[Thing, Answer]]:
+        if not items:
+            return
+        ray = self._ray
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.max_errored_blocks = -1  # a task that was killed each time is missing from the answers, and told below
+        waiting = {item.name: item for item in items}
+        blocks = len(items) if len(items) <= _MOST_BLOCKS else -(-len(items) // _ITEMS_A_BLOCK)
+        source = ray.data.from_items([{"item": item} for item in items], override_num_blocks=blocks)
+        stage = source.map(_answer, fn_args=(step,), concurrency=self.workers, num_cpus=1, num_gpus=int(self._gpus))
+        for row in stage.iter_rows():
+            answer: Answer = row["answer"]
+            yield waiting.pop(answer.record.item), answer
+        for item in waiting.values():
+            yield item, Answer(step.failure(item, KILLED, passing=True))
+
+    def close(self, *, at_once: bool = False) -> None:
+        self._ray.shutdown()
+
+    def _start(self, workers: int | None) -> None:
+        if self._ray.is_initialized():
+            return
+        quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+        if self._address is None:
+            self._ray.init(num_cpus=workers, include_dashboard=False, **quiet)
+        else:
+            try:
+                self._ray.init(address=self._address, **quiet)
+            except ConnectionError as error:
+                cure = "Start one with: ray start --head, or leave the address out."
+                raise ConfigError(f"no Ray cluster answers ({error})", where="--ray_address", cure=cure) from error
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # failures are told by our own report
+
+
+def _answer(row: dict[str, Any], step: Step[Any]) -> dict[str, Answer]:
+    """One task: the answer to one item."""
+    return {"answer": step.answer(row["item"])}
