@@ -73,7 +73,6 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ["--run_mode=infer"],
         ["--run_mode=train"],
         ["--run_mode=evaluate"],
-        ["--run_mode=fetch"],
         ["--run_mode=fetch", "--checkpoint=fom_vox"],
         ["--video_source=no-such-file.mp4"],
         ["--fps=x", "--batch_size=0"],

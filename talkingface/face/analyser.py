@@ -66,20 +66,16 @@ class Availability:
 
 @dataclass(frozen=True)
 class _Needs:
-    """What a backend needs: a package, the command that installs it, and files of the catalogue."""
+    """What a backend needs: a package, the command that installs it, and a bundle of the catalogue."""
 
     package: str
     install: str
-    entries: tuple[str, ...]
+    bundle: str
 
 
 _NEEDS = {
-    "mesh": _Needs(
-        "ai_edge_litert",
-        'pip install "talkingface[landmarks]"',
-        ("face_mesh", "face_mesh_detector", "face_mesh_detector_full"),
-    ),
-    "face_alignment": _Needs("face_alignment", 'pip install "talkingface[fan]"', ("face_alignment_2d", "s3fd")),
+    "mesh": _Needs("ai_edge_litert", 'pip install "talkingface[landmarks]"', "mesh"),
+    "face_alignment": _Needs("face_alignment", 'pip install "talkingface[fan]"', "face_alignment"),
 }
 
 
@@ -132,23 +128,22 @@ def problem_of(name: str, root: Path) -> TalkingFaceError | None:
         return DependencyError(
             f"{needs.package} is not installed", where=f"--landmarks={name}", cure=f"Install it: {needs.install}"
         )
-    missing = [entry for entry in map(load_catalogue().__getitem__, needs.entries) if not entry.path(root).is_file()]
-    return missing_files(name, missing, root) if missing else None
+    missing = [entry for entry in load_catalogue().meant_by(needs.bundle) if not entry.path(root).is_file()]
+    return missing_files(f"--landmarks={name}", missing, root) if missing else None
 
 
-def missing_files(name: str, entries: Sequence[Entry], root: Path) -> WeightsError:
-    """The error that says which files of a backend are not there, where they come from, and where they go."""
-    places = ", ".join(f"{entry.path(root)} (from {entry.origin}{_hash_note(entry)})" for entry in entries)
-    names = " ".join(f"--checkpoint={entry.name}" for entry in entries[:1])
-    return WeightsError(
-        f"not there: {places}",
-        where=f"--landmarks={name}",
-        cure=f"Run with --run_mode=fetch {names}, or put the file there by hand.",
-    )
+def missing_files(where: str, entries: Sequence[Entry], root: Path) -> WeightsError:
+    """The error that says which files are not there, where they come from, and where they go."""
+    places = "; ".join(f"{entry.path(root)}, from {entry.origin}{_hash_note(entry)}" for entry in entries)
+    word = entries[0].bundle or entries[0].name
+    cure = f"Run with --run_mode=fetch --checkpoint={word}, or put them there by hand."
+    return WeightsError(f"not there: {places}", where=where, cure=cure)
 
 
 def _hash_note(entry: Entry) -> str:
-    return f", sha256 {entry.sha256}" if entry.sha256 else ""
+    if entry.sha256:
+        return f", sha256 {entry.sha256}"
+    return f", sha256 beginning with {entry.sha256_start}" if entry.sha256_start else ""
 
 
 def _first_available(root: Path) -> str:
@@ -156,9 +151,16 @@ def _first_available(root: Path) -> str:
     for backend in found:
         if backend.problem is None:
             return backend.name
-    reasons = "; ".join(f"{item.name}: {item.problem.what}" for item in found if item.problem)
-    cures = ", or ".join(f"for {item.name}: {item.problem.cure}" for item in found if item.problem)
-    raise DependencyError(f"no landmark backend is there ({reasons})", where="--landmarks=auto", cure=cures)
+    reasons = ", ".join(f"{item.name}: {_in_short(item.problem)}" for item in found)
+    fetch = "--run_mode=fetch --checkpoint="
+    cures = [f"{needs.install}, then {fetch}{needs.bundle}" for needs in _NEEDS.values()]
+    raise DependencyError(
+        f"no landmark backend is there ({reasons})", where="--landmarks=auto", cure=f"Either {', or '.join(cures)}."
+    )
+
+
+def _in_short(problem: TalkingFaceError | None) -> str:
+    return "its files are not there" if isinstance(problem, WeightsError) else "not installed"
 
 
 def _open_given(file: Path | None) -> FaceAnalyser:

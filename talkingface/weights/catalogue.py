@@ -14,6 +14,7 @@ from ..errors import ConfigError, UnknownNameError, did_you_mean
 from ..paths import shipped
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Sha256Start = Annotated[str, Field(pattern=r"^[0-9a-f]{8,63}$")]
 
 
 class _Strict(BaseModel):
@@ -77,8 +78,12 @@ class Entry(_Strict):
     file: str = Field(description="Path below the checkpoint folder.")
     size: int | None = Field(None, gt=0, description="In bytes; None where not known.")
     sha256: Sha256 | None = Field(None, description="Of the whole file; None where not known.")
+    sha256_start: Sha256Start | None = Field(
+        None, description="First digits of it, where the file's published name has them and the rest is not known."
+    )
     licence: str = Field(description="Terms of the weights.")
     networks: dict[str, str] = Field(description="Network -> prefix of its keys in the file.")
+    bundle: str | None = Field(None, description="A word that fetches all files at once that only work together.")
     official_default: bool = Field(False, description="Taken when its file is there and no checkpoint is named.")
     sources: tuple[Source, ...] = Field(min_length=1, description="Ways to get it, tried in this order.")
 
@@ -89,6 +94,11 @@ class Entry(_Strict):
         if path.is_absolute() or ".." in path.parts:
             raise ValueError(f"{file!r} leaves the checkpoint folder")
         return file
+
+    @property
+    def digest(self) -> str | None:
+        """As much of the file's sha256 as is known, from its first digit on; None where nothing is."""
+        return self.sha256 or self.sha256_start
 
     @property
     def shipped_path(self) -> Path | None:
@@ -121,7 +131,10 @@ class Catalogue(_Strict):
     entries: dict[str, Entry]
 
     @model_validator(mode="after")
-    def _one_default_each(self) -> Catalogue:
+    def _words_are_clear(self) -> Catalogue:
+        clash = {entry.bundle for entry in self.entries.values()} & set(self.entries)
+        if clash:
+            raise ValueError(f"{', '.join(sorted(map(str, clash)))} is both an entry and a bundle")
         defaults = [entry.model for entry in self.entries.values() if entry.official_default]
         twice = {model for model in defaults if defaults.count(model) > 1}
         if twice:
@@ -137,6 +150,18 @@ class Catalogue(_Strict):
         if name not in self.entries:
             raise UnknownNameError(f"no checkpoint named {name!r}", cure=did_you_mean(name, self.entries))
         return self.entries[name]
+
+    def meant_by(self, word: str) -> tuple[Entry, ...]:
+        """The entry of a name, or all entries of a bundle.
+
+        Raises:
+            UnknownNameError: with the nearest word.
+        """
+        together = tuple(entry for entry in self.entries.values() if entry.bundle == word)
+        if together or word in self.entries:
+            return together or (self.entries[word],)
+        words = {*self.entries, *(entry.bundle for entry in self.entries.values() if entry.bundle)}
+        raise UnknownNameError(f"no checkpoint named {word!r}", cure=did_you_mean(word, words))
 
     def of(self, model: str) -> Iterator[Entry]:
         """Entries of one model, in the order of the catalogue."""

