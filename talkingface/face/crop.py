@@ -11,16 +11,16 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageFilter
 
 from ..errors import ShapeError
 from ..media.image import Picture, check_picture
 from ..types import Square
 from .face import Box
-from .sample import Border, sample
-
-Matrix = NDArray[np.float64]
+from .sample import Border, Matrix, sample
 
 WHOLE = 1e-6  # a crop whose edges are this near to whole pixels (in pixels) is cut without interpolation
+BLUR, FADE = 0.03, 0.1  # radius, and distance from the picture at which blur is full; shares of the crop's side
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +125,8 @@ class Crop:
 
         Args:
             picture: (H, W, 3), uint8.
-            border: what lies outside the picture: ``"black"``, its ``"edge"`` pixels repeated, or ``"reflect"``.
+            border: what lies outside the picture: ``"black"``, its ``"edge"`` pixels repeated, ``"reflect"``, or
+                ``"blur"``, which reflects and blurs the more the further out.
 
         Returns:
             (height, width, 3) of ``size``; may be a view of the picture.
@@ -134,7 +135,20 @@ class Crop:
             ShapeError: if this is no picture, or the crop reaches absurdly far beyond it.
         """
         check_picture(picture)
-        return sample(picture, self.matrix, self.size, self._pixels(), border)
+        part = sample(picture, self.matrix, self.size, border, self._pixels())
+        return self._blurred_outside(part, picture.shape[:2]) if border == "blur" else part
+
+    def _blurred_outside(self, part: Picture, picture_size: tuple[int, int]) -> Picture:
+        """A crop whose mirrored parts fade into a blurred copy, so that nobody takes them for a second face."""
+        y, x = np.indices(self.size, dtype=np.float64)
+        points = self.to_picture(np.stack([x, y], axis=-1)) + 0.5
+        outside = np.maximum(-points, points - (picture_size[1], picture_size[0])).max(-1).clip(0) / self.scale
+        if not outside.any():
+            return part
+        side = min(self.size)
+        blurred = np.asarray(Image.fromarray(part).filter(ImageFilter.GaussianBlur(BLUR * side)))
+        share = np.minimum(1.0, outside / (FADE * side))[..., None]
+        return np.rint(part + share * (blurred.astype(np.float64) - part)).astype(np.uint8)
 
     def _pixels(self) -> tuple[int, int, int, int] | None:
         """Left, top, right, bottom in whole pixels (right and bottom excluded), or None."""

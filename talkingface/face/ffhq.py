@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FaceError
-from .crop import Crop, Matrix
+from .crop import Crop
+from .sample import Matrix
 
 LEFT_EYE, RIGHT_EYE = slice(36, 42), slice(42, 48)  # in the picture, of the 68 points
 MOUTH_CORNERS = [48, 54]

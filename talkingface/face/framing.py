@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .crop import Matrix
 from .ffhq import FaceSquare
+from .sample import Matrix
 
 MARGIN, LEAST_MARGIN = 0.1, 3  # share of the square's side, and pixels
 
