@@ -1,0 +1,57 @@
+"""Triangles over the 468 points of the face mesh, so that a reconstructed face can be drawn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ShapeError
+
+POINTS = 468
+OPENING = 0.08  # of the width of the mouth; enough to part the lips, too little to change the triangles of the chin
+_UPPER_LIP = [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308]  # inner edge, from corner to corner
+_LOWER_LIP = [78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308]
+_MOUTH = [*_UPPER_LIP, *_LOWER_LIP[1:-1]]
+_EYES = [
+    [33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246],
+    [263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466],
+]
+# Around the whole face.
+_OUTLINE = [10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377]
+_OUTLINE += [152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109]
+
+
+def mesh_triangles(mean: NDArray[Any]) -> NDArray[np.int64]:
+    """Triangles over the face mesh; mouth and eyes are holes.
+
+    Args:
+        mean: (468, 2 or more), a face from the front, x right and y down, in any unit; a mean face is best.
+
+    Returns:
+        (F, 3), vertices of each triangle, all going round the same way.
+
+    Raises:
+        ShapeError: if these are not 468 points.
+    """
+    from scipy.spatial import Delaunay
+
+    if mean.ndim != 2 or len(mean) != POINTS or mean.shape[1] < 2:
+        raise ShapeError(f"a face mesh has {POINTS} points, not an array {mean.shape}")
+    triangles = Delaunay(_open_mouth(np.array(mean[:, :2], np.float64))).simplices.astype(np.int64)
+    rings = (_MOUTH, *_EYES, _OUTLINE)
+    inside_one = np.any([np.isin(triangles, ring).all(-1) for ring in rings], axis=0)
+    return np.asarray(triangles[~inside_one])
+
+
+def _open_mouth(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The face with everything below the mouth moved down, so that no triangle joins the lips of a closed mouth."""
+    middle = (points[_UPPER_LIP] + points[_LOWER_LIP]) / 2
+    x, y = middle[:, 0], middle[:, 1]
+    below = points[:, 1] > np.interp(points[:, 0], x, y)
+    below[_UPPER_LIP], below[_LOWER_LIP[1:-1]] = False, True
+    width = x[-1] - x[0]
+    across = (points[:, 0] - (x[0] + x[-1]) / 2) / (width / 2)
+    points[:, 1] += np.where(below, OPENING * width * (1 - across**2).clip(min=0), 0.0)
+    return points

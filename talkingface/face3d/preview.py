@@ -1,0 +1,102 @@
+"""Pictures of reconstructed faces: triangles, lit and drawn, alone or over the picture they came from."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import ShapeError
+from ..face.crop import Crop
+from ..media.image import Picture
+from .camera import Camera
+from .face_model import FaceModel
+from .lighting import illuminate
+from .raster import rasterise, vertex_normals
+
+CLAY = (0.72, 0.70, 0.68)
+"""Colour of surfaces that have none of their own."""
+
+BACKGROUND = 32
+FINER = 2  # drawn this many times larger and averaged, so that outlines are smooth
+
+# Light from the upper left in front: even, from above, from the front, from the right, and nothing else.
+_LIGHT = (-0.25, -0.22, 0.30, 0.14, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def render(
+    vertices: Tensor,
+    triangles: Tensor,
+    size: tuple[int, int],
+    *,
+    colours: Tensor | None = None,
+    background: Picture | None = None,
+) -> Picture:
+    """Draw a surface as it lies over a picture.
+
+    Args:
+        vertices: (V, 3), pixels of the picture: x, y (downwards), depth in pixels too (smaller is nearer), as the face
+            mesh has them. Parts with corners that are not finite are left out.
+        triangles: (F, 3), int64, all going round the same way.
+        size: (height, width).
+        colours: (V, 3), RGB, 0..1, drawn as they are; None draws clay under a lamp.
+        background: (H, W, 3), uint8, of ``size``; None takes a dark grey.
+
+    Returns:
+        (height, width, 3), RGB, uint8.
+
+    Raises:
+        ShapeError: if the background is of another size.
+    """
+    if background is not None and background.shape[:2] != tuple(size):
+        raise ShapeError(f"a background of {background.shape[:2]} for a picture of {tuple(size)}")
+    if colours is None:
+        colours = shade(vertices, triangles)
+    # The middle of a fine pixel lies half a fine pixel from where the coarse one's edge is.
+    fine = torch.cat([(vertices[:, :2] + 0.5) * FINER - 0.5, vertices[:, 2:3]], -1)
+    raster = rasterise(fine, triangles, (size[0] * FINER, size[1] * FINER))
+    layers = torch.cat([raster.interpolate(torch.nan_to_num(colours).clamp(0, 1)), raster.covered[..., None]], -1)
+    drawn = F.avg_pool2d(layers.permute(2, 0, 1)[None].float(), FINER)[0].permute(1, 2, 0).cpu().numpy()
+    under = np.float32(BACKGROUND) if background is None else background.astype(np.float32)
+    return np.rint(drawn[..., :3] * 255 + under * (1 - drawn[..., 3:])).astype(np.uint8)
+
+
+def shade(vertices: Tensor, triangles: Tensor) -> Tensor:
+    """Colours of a clay surface, (V, 3), for vertices as `render` takes them, whichever way the triangles go round."""
+    upright = vertices * vertices.new_tensor([1.0, -1.0, -1.0])
+    normals = vertex_normals(torch.nan_to_num(upright), triangles)
+    # A surface that is looked at from the front has more normals towards the camera than away from it.
+    normals = normals * (1.0 if float(normals[:, 2].sum()) >= 0 else -1.0)
+    clay = vertices.new_tensor(CLAY).expand(1, len(vertices), 3)
+    return illuminate(clay, normals[None], vertices.new_tensor(_LIGHT * 3)[None])[0]
+
+
+def render_model(model: FaceModel, rows: Tensor, crop: Crop, background: Picture) -> Picture:
+    """Draw a face of the ``bfm`` space in its own colours and light over its picture.
+
+    Args:
+        model: the face model.
+        rows: (257,) or (260,), of one frame.
+        crop: where the 224 crop lies in the picture (`five_points.Alignment.crop`).
+        background: (H, W, 3), RGB, uint8, the picture.
+    """
+    surface = model.surface(rows[None])
+    points = to_picture(surface.seen[0], model.camera, crop)
+    size = (background.shape[0], background.shape[1])
+    return render(points, model.triangles, size, colours=surface.colour[0], background=background)
+
+
+def to_picture(seen: Tensor, camera: Camera, crop: Crop) -> Tensor:
+    """Where a camera's points lie in the picture that its crop was cut from.
+
+    Args:
+        seen: (V, 3) of `Camera.see`.
+
+    Returns:
+        (V, 3), pixels of the picture and depth, as `render` takes them.
+    """
+    x, y = camera.project(seen).unbind(-1)
+    places = torch.stack([x, 2 * camera.center - 1 - y], -1)
+    matrix = torch.from_numpy(crop.matrix).to(seen)
+    return torch.cat([places @ matrix[:2, :2].mT + matrix[:2, 2], seen[:, 2:]], -1)
