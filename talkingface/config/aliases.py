@@ -21,6 +21,16 @@ RENAMED: dict[str, str] = {
     "raw": "prepare.raw",
     "engine": "prepare.engine",
     "workers": "prepare.workers",
+    "list": "prepare.list",
+    "ray_address": "prepare.ray_address",
+    "data_range": "prepare.data_range",
+    "dataset_version": "prepare.dataset_version",
+    "min_frames": "prepare.min_frames",
+    "max_frames": "prepare.max_frames",
+    "min_size": "prepare.min_size",
+    "min_found": "prepare.min_found",
+    "increase": "prepare.increase",
+    "iou_with_initial": "prepare.iou",
     "sample_if_missing": "data.sample_if_missing",
 }
 """Their flag -> our setting."""
