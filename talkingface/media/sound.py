@@ -47,14 +47,17 @@ class SoundTrack:
         return self.length_s is None or float(self.length_s) > float(pictures_s) + _TOLERANCE_S
 
 
-def sound_track(path: str | Path, duration_s: float | Fraction | None) -> tuple[SoundTrack | None, list[str]]:
+def sound_track(
+    path: str | Path, duration_s: float | Fraction | None, start_s: float | Fraction = 0
+) -> tuple[SoundTrack | None, list[str]]:
     """Prepare the sound of a file, and decode it once to be sure that it cannot stop the encoder half-way.
 
     Where the file also holds a video, the sound keeps its place relative to the first picture.
 
     Args:
         path: sound or video file.
-        duration_s: use only so much of it, from the first picture on.
+        duration_s: use only so much of it.
+        start_s: where to begin, counted from the first picture.
 
     Returns:
         The track, or None where the file has no usable sound; and sentences about what is lost.
@@ -65,7 +68,7 @@ def sound_track(path: str | Path, duration_s: float | Fraction | None) -> tuple[
     info = describe(path)
     if not info.has_audio:
         return None, [f"{info.path} has no sound; the result is silent"]
-    track = SoundTrack(info.path, _filters(_picture_start_s(info), duration_s), duration_s)
+    track = SoundTrack(info.path, _filters(_picture_start_s(info) + Fraction(start_s), duration_s), duration_s)
     has_samples, complaints = _try_out(track, duration_s)
     reason = f" ({complaints[0]})" if complaints else ""
     if not has_samples:
@@ -77,9 +80,9 @@ def _picture_start_s(info: MediaInfo) -> Fraction:
     return probe(info.path).start_s if info.has_video else Fraction(0)
 
 
-def _filters(picture_start_s: Fraction, duration_s: float | Fraction | None) -> str:
+def _filters(start_s: Fraction, duration_s: float | Fraction | None) -> str:
     chain = [
-        f"asetpts=PTS-({picture_start_s})/TB",
+        f"asetpts=PTS-({start_s})/TB",
         # Whole numbers: samples that are no numbers would stop the AAC encoder.
         _PLAIN,
         # Silence in front of a sound that starts late and in its gaps; what lies before the first picture is cut.

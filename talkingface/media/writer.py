@@ -106,6 +106,7 @@ def open_writer(
     fps: Fraction,
     audio: str | Path | None = None,
     audio_duration_s: float | Fraction | None = None,
+    audio_start_s: float | Fraction = 0,
     quality: int | str = "high",
 ) -> Writer:
     """Open a result for writing; its ending decides the format, missing folders are made.
@@ -119,6 +120,7 @@ def open_writer(
         fps: frames per second, exact.
         audio: file whose sound goes with the pictures, in step with that file's own first picture where it has any.
         audio_duration_s: use only so much of the sound. In any case it ends with the pictures.
+        audio_start_s: begin so far into the sound; for a part of a video, the time of its first picture.
         quality: "low", "medium", "high", "lossless", or the encoder's constant rate factor, 0 (best) to 51.
 
     Raises:
@@ -129,7 +131,7 @@ def open_writer(
     crf = _crf(quality)
     if fps <= 0:
         raise MediaError(f"a frame rate of {fps} is not possible", where=output, cure="Use a rate above 0.")
-    track, warnings = (None, []) if audio is None else _sound_for(kind, audio, audio_duration_s)
+    track, warnings = (None, []) if audio is None else _sound_for(kind, audio, audio_duration_s, audio_start_s)
     part = Part(Path(output), kind)
     writer: Writer
     if kind is Kind.FOLDER:
@@ -227,10 +229,10 @@ class _EncodingWriter(Writer):
 
 
 def _sound_for(
-    kind: Kind, audio: str | Path, duration_s: float | Fraction | None
+    kind: Kind, audio: str | Path, duration_s: float | Fraction | None, start_s: float | Fraction
 ) -> tuple[SoundTrack | None, list[str]]:
     if kind is Kind.MP4:
-        return sound_track(audio, duration_s)
+        return sound_track(audio, duration_s, start_s)
     return None, [f"a {'gif' if kind is Kind.GIF else 'folder of png'} holds no sound; write .mp4 to keep it"]
 
 

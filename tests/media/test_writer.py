@@ -117,6 +117,16 @@ def test_audio_duration_limits_the_sound(tmp_path: Path) -> None:
     assert np.abs(wave[: 16000 // 3]).max() > 0.05 and not (np.abs(wave[10000:]) > 1e-3).any()
 
 
+@pytest.mark.parametrize("start_s", [0.4, Fraction(2, 5)])
+def test_a_part_of_a_video_has_the_sound_of_that_part(tmp_path: Path, start_s: float | Fraction) -> None:
+    driving = with_sound(tmp_path / "d.mp4", seconds=2, sound_starts_s=0.6, sound_s=0.5)
+    write(tmp_path / "x.mp4", smooth_frames(25), audio=driving, audio_start_s=start_s, audio_duration_s=1)
+    wave = read_audio(tmp_path / "x.mp4")
+    assert abs(onset_s(wave) - 0.2) < 0.03 and abs(len(wave) / 16000 - 1) < 0.1
+    loud = np.flatnonzero(np.abs(wave) > 0.05)
+    assert abs(loud[-1] / 16000 - 0.7) < 0.05
+
+
 def test_unusable_sound_leaves_the_pictures_and_a_warning(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "none.wav", np.zeros(0), 16000)
     moving_picture(tmp_path / "silent.mp4", seconds=0.2)
