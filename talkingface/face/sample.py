@@ -95,18 +95,18 @@ def _turned(picture: Picture, matrix: Matrix, size: tuple[int, int], border: Bor
     part = _reduced(take(picture, (left, top, right, bottom), border), shrink)
     local = matrix[:2].copy() / shrink
     local[:, 2] = (matrix[:2, 2] + 0.5 - (left, top)) / shrink - 0.5
-    flat = part.reshape(-1, 3)
+    flat = part.reshape(-1, 3).astype(np.float32)
     means = [_weights(local.tobytes(), rows, width, part.shape[:2]) @ flat for rows in _blocks(local, size)]
     return np.rint(np.concatenate(means)).clip(0, 255).astype(np.uint8).reshape(height, width, 3)
 
 
-def _reduced(part: Picture, shrink: int) -> NDArray[np.float32]:
-    """Means of squares of pixels, unrounded; what is left over at the right and below is dropped."""
-    height, width = (side // shrink * shrink for side in part.shape[:2])
-    rows = part[:height:shrink, :width].astype(np.float32)
-    for line in range(1, shrink):
-        rows += part[line:height:shrink, :width]
-    return np.asarray(sum(rows[:, column::shrink] for column in range(shrink)) / np.float32(shrink**2), np.float32)
+def _reduced(part: Picture, shrink: int) -> Picture:
+    """A picture at 1 / shrink of its size; what is left over at the right and below is dropped."""
+    if shrink == 1:
+        return part
+    height, width = (side // shrink for side in part.shape[:2])
+    image = Image.fromarray(np.ascontiguousarray(part[: height * shrink, : width * shrink]))
+    return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
 
 
 def _taps(matrix: Matrix) -> tuple[int, int]:
