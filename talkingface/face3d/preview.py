@@ -51,23 +51,29 @@ def render(
     """
     if background is not None and background.shape[:2] != tuple(size):
         raise ShapeError(f"a background of {background.shape[:2]} for a picture of {tuple(size)}")
-    if colours is None:
-        colours = shade(vertices, triangles)
     # The middle of a fine pixel lies half a fine pixel from where the coarse one's edge is.
     fine = torch.cat([(vertices[:, :2] + 0.5) * FINER - 0.5, vertices[:, 2:3]], -1)
     raster = rasterise(fine, triangles, (size[0] * FINER, size[1] * FINER))
+    if colours is None:
+        seen = raster.triangle[raster.covered].unique()
+        colours = shade(vertices, triangles, seen)
     layers = torch.cat([raster.interpolate(torch.nan_to_num(colours).clamp(0, 1)), raster.covered[..., None]], -1)
     drawn = F.avg_pool2d(layers.permute(2, 0, 1)[None].float(), FINER)[0].permute(1, 2, 0).cpu().numpy()
     under = np.float32(BACKGROUND) if background is None else background.astype(np.float32)
     return np.rint(drawn[..., :3] * 255 + under * (1 - drawn[..., 3:])).astype(np.uint8)
 
 
-def shade(vertices: Tensor, triangles: Tensor) -> Tensor:
-    """Colours of a clay surface, (V, 3), for vertices as `render` takes them, whichever way the triangles go round."""
+def shade(vertices: Tensor, triangles: Tensor, seen: Tensor) -> Tensor:
+    """Colours of a clay surface, (V, 3), for vertices as `render` takes them.
+
+    Args:
+        seen: (n,), int64, numbers of the triangles that are seen. They tell which side of the surface is the outer one,
+            so triangles may go round either way.
+    """
     upright = vertices * vertices.new_tensor([1.0, -1.0, -1.0])
     normals = vertex_normals(torch.nan_to_num(upright), triangles)
-    # A surface that is looked at from the front has more normals towards the camera than away from it.
-    normals = normals * (1.0 if float(normals[:, 2].sum()) >= 0 else -1.0)
+    if float(normals[triangles[seen], 2].sum()) < 0:
+        normals = -normals
     clay = vertices.new_tensor(CLAY).expand(1, len(vertices), 3)
     return illuminate(clay, normals[None], vertices.new_tensor(_LIGHT * 3)[None])[0]
 

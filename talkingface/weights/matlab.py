@@ -205,7 +205,7 @@ def _numbers(claimed: _Head, head: _Head, order: Order) -> NDArray[Any]:
     if len(element.data) != math.prod(head.shape) * stored.itemsize:
         raise _damaged()
     values = np.frombuffer(element.data, stored).reshape(head.shape, order="F")
-    return np.ascontiguousarray(values, dtype=_CLASSES[head.kind])
+    return np.array(values, dtype=_CLASSES[head.kind], order="C")  # a copy, which outlives the file
 
 
 def _damaged() -> WeightsError:
