@@ -1,1 +1,1 @@
-"""Motions as values: files, windows, edits."""
+"""Motions as values: files (`file`), windows of frames (`windows`), edits (`edits`)."""

@@ -1,0 +1,192 @@
+"""Motion files: a driving motion without any picture, to be looked at, kept, and replayed.
+
+A ``.motion`` file is a safetensors file: its tensors are the motion's values by name, (T, ...) float32, and its
+metadata has one entry, ``motion``, with JSON::
+
+    {"format": "talkingface-motion", "version": 1, "kind": "3dmm.73", "space": "mesh", "fps": "30000/1001",
+     "extra": {"driving": "clip.mp4"}}
+
+StyleHEAT's cache files, ``3dmm_<name>.npy``, are read and written too. Nothing in a file is ever executed, and reading
+takes no more memory than a small multiple of the file's size.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import MotionError, TalkingFaceError
+from ..types import Motion
+from ..weights.records import TensorRecord
+from ..weights.tensorfile import read_safetensors, stored, write_safetensors
+from .npy import MAGIC, load_3dmm, save_3dmm
+
+FORMAT, VERSION = "talkingface-motion", 1
+SUFFIX = ".motion"
+FLOATS = ("float32", "float16", "bfloat16", "float64")
+MAX_HEADER_CHARACTERS = 1 << 20
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_RATE = re.compile(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,8})")
+_AGAIN = "The file is damaged or was not written by this toolkit; save the motion again."
+
+
+@dataclass(frozen=True)
+class MotionFile:
+    """What a file holds.
+
+    Attributes:
+        motion: its values are float32, on the CPU.
+        extra: notes that came along, such as the driving video or the framing: anything that JSON can say.
+    """
+
+    motion: Motion
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def save_motion(path: Path, motion: Motion, extra: Mapping[str, Any] | None = None) -> None:
+    """Write a motion file; it is complete or not there at all.
+
+    Args:
+        path: ends in ``.motion``, or in ``.npy`` for StyleHEAT's layout (kind ``"3dmm.73"`` of space ``"bfm"`` alone).
+        motion: has at least one frame.
+        extra: notes to keep with it, which JSON can say; a ``.npy`` file keeps none.
+
+    Raises:
+        MotionError: if the ending is neither, the motion cannot be kept so, or the file cannot be written.
+        TypeError, ValueError: if JSON cannot say the notes.
+    """
+    if path.suffix.lower() == ".npy":
+        save_3dmm(path, motion)
+        return
+    if path.suffix.lower() != SUFFIX:
+        raise MotionError(f"unknown ending '{path.suffix}' of a motion file", where=path, cure=f"Use {SUFFIX}.")
+    values = {name: stored(value.float(), None) for name, value in motion.values.items()}
+    _check(values, motion.kind, motion.space, path)
+    header = _header_text(motion, extra or {}, path)
+    try:
+        # One entry only: safetensors writes several in any order, and files of equal motions are to be equal.
+        write_safetensors(path, values, {"motion": header})
+    except OSError as error:
+        raise MotionError(
+            f"cannot be written ({error.strerror or error})", where=path, cure="Check the folder, its rights and space."
+        ) from error
+
+
+def load_motion(path: Path, *, fps: Fraction | None = None) -> Motion:
+    """The motion of a file, see `load_motion_file`."""
+    return load_motion_file(path, fps=fps).motion
+
+
+def load_motion_file(path: Path, *, fps: Fraction | None = None) -> MotionFile:
+    """Read a ``.motion`` file, or StyleHEAT's ``3dmm_<name>.npy``; which of them is told by the first bytes.
+
+    Args:
+        fps: rate of a ``.npy`` file, which does not know its own; None takes StyleHEAT's 25.
+
+    Raises:
+        MotionError: if the file is missing, damaged, of a later version, or holds what no motion does.
+    """
+    with _naming(path):
+        with path.open("rb") as file:
+            head = file.read(len(MAGIC))
+        if not head:
+            raise MotionError("is empty", where=path, cure=_AGAIN)
+        if head == MAGIC:
+            return MotionFile(load_3dmm(path, fps))
+        records, metadata = read_safetensors(path)
+        header = _header(metadata.get("motion"), path)
+        values = {name: _tensor(name, record, path) for name, record in records.items()}
+    _check(values, header["kind"], header["space"], path)
+    return MotionFile(Motion(header["kind"], header["fps"], values, header["space"]), header["extra"])
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Turn what the system and the safetensors reader raise into MotionError."""
+    try:
+        yield
+    except MotionError:
+        raise
+    except FileNotFoundError as error:
+        raise MotionError("no such motion file", where=path) from error
+    except OSError as error:
+        raise MotionError(f"cannot be read: {error.strerror or error}", where=path) from error
+    except TalkingFaceError as error:
+        raise MotionError(error.what, where=path, cure=error.cure or _AGAIN) from error
+
+
+def _header_text(motion: Motion, extra: Mapping[str, Any], path: Path) -> str:
+    rate = f"{motion.fps.numerator}/{motion.fps.denominator}"
+    if not _RATE.fullmatch(rate):
+        raise MotionError(f"{rate} frames per second cannot be kept", where=path)
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "kind": motion.kind,
+        "space": motion.space,
+        "fps": rate,
+        "extra": dict(extra),
+    }
+    text = json.dumps(header, sort_keys=True, allow_nan=False)
+    if len(text) > MAX_HEADER_CHARACTERS:
+        raise MotionError(f"notes of {len(text)} characters are too long to be kept", where=path)
+    return text
+
+
+def _header(text: str | None, path: Path) -> dict[str, Any]:
+    """The JSON header with its rate as a fraction, checked."""
+    if text is None or len(text) > MAX_HEADER_CHARACTERS:
+        raise MotionError("not a motion file: it has no motion header", where=path, cure=_AGAIN)
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MotionError("its motion header is not readable", where=path, cure=_AGAIN) from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise MotionError("not a motion file: its header is of another format", where=path, cure=_AGAIN)
+    version = header.get("version")
+    if version != VERSION or isinstance(version, bool):
+        raise MotionError(
+            f"of version {str(version)[:20]}, and this toolkit reads version {VERSION}",
+            where=path,
+            cure="Update the toolkit, or save the motion again with this one.",
+        )
+    rate = _RATE.fullmatch(header["fps"]) if isinstance(header.get("fps"), str) else None
+    texts = all(isinstance(header.get(name), str) for name in ("kind", "space"))
+    if rate is None or not texts or not isinstance(header.get("extra", {}), dict):
+        raise MotionError("its motion header lacks something or is malformed", where=path, cure=_AGAIN)
+    return {**header, "fps": Fraction(int(rate[1]), int(rate[2])), "extra": header.get("extra", {})}
+
+
+def _tensor(name: str, record: TensorRecord, path: Path) -> torch.Tensor:
+    if record.storage.dtype not in FLOATS:
+        raise MotionError(f"{name[:80]!r} is of type {record.storage.dtype}, not a float", where=path, cure=_AGAIN)
+    # Any size but the file's own would be a lie: a shape with a zero takes no bytes however many frames it claims.
+    if 0 in record.shape:
+        raise MotionError(f"{name[:80]!r} is empty: {record.shape}", where=path, cure=_AGAIN)
+    return record.tensor().float()
+
+
+def _check(values: Mapping[str, torch.Tensor], kind: str, space: str, path: Path) -> None:
+    """Refuse what no motion is."""
+    if not _WORD.fullmatch(kind) or (space and not _WORD.fullmatch(space)):
+        raise MotionError(f"kind {kind[:80]!r} or space {space[:80]!r} is not a word", where=path)
+    if not values:
+        raise MotionError("a motion without values", where=path, cure="It needs at least one frame.")
+    for name, value in values.items():
+        if not _WORD.fullmatch(name):
+            raise MotionError(f"the name {name[:80]!r} of a value is not a word", where=path)
+        if value.ndim == 0 or value.numel() == 0:
+            raise MotionError(f"{name!r} has no frames: {tuple(value.shape)}", where=path)
+        if not bool(torch.isfinite(value).all()):
+            raise MotionError(f"{name!r} holds numbers that are not finite", where=path)
+    lengths = {name: len(value) for name, value in values.items()}
+    if len(set(lengths.values())) > 1:
+        raise MotionError(f"values of a motion differ in length: {lengths}", where=path, cure=_AGAIN)
