@@ -45,7 +45,8 @@ class Motion:
         kind: layout of the values, for example ``"fom.kp10"``.
         fps: frames per second, exact.
         values: name -> (T, ...) tensor; all have the same T.
-        space: what the numbers mean where a kind has several spaces (``"bfm"``, ``"mesh"``); ``""`` where it has one.
+        space: what the numbers mean where a kind has several spaces (``"bfm"``, ``"mesh"``, or a word for the weights
+            where these invent their own); ``""`` where it has one.
     """
 
     kind: str

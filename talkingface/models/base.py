@@ -55,11 +55,13 @@ class Renderer(ABC):
     Attributes:
         takes: the kind of motion it draws.
         size: (height, width) of the pictures it takes and gives.
+        space: what the numbers must mean where a kind has several spaces, see :class:`~talkingface.types.Motion`.
         radius: how many frames to each side a frame's picture depends on (0: its own motion only).
     """
 
     takes: str
     size: tuple[int, int]
+    space: str = ""
     radius: int = 0
 
     @abstractmethod

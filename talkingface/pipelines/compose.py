@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from ..media.image import resize
 from .frames import Frame
 
 
 def grid(rows: Sequence[Sequence[Frame]]) -> Frame:
-    """Rows of pictures of one size (H, W, 3); shorter rows are filled up with black, empty ones left out.
+    """Rows of pictures (H, W, 3); shorter rows and lower pictures are filled up with black, empty rows left out.
 
     Returns:
-        (rows H, longest row W, 3), uint8.
+        (sum of the rows' heights, width of the longest row, 3), uint8.
     """
-    columns = max(map(len, rows))
-    black = np.zeros_like(rows[0][0])
-    filled = [[*row, *[black] * (columns - len(row))] for row in rows if row]
-    return np.concatenate([np.concatenate(row, axis=1) for row in filled], axis=0)
+    lines = [_line(row) for row in rows if row]
+    width = max(line.shape[1] for line in lines)
+    return np.concatenate([_filled(line, line.shape[0], width) for line in lines], axis=0)
 
 
-def compose(
-    source: Frame, driving: Iterable[Frame], results: Iterable[Frame], inner: Iterable[list[Frame]]
-) -> Iterator[Frame]:
-    """One frame for each result: source | driving | result, and the renderer's inner pictures in a row below.
+def side_by_side(source: Frame, driving: Sequence[Frame], result: Frame) -> list[Frame]:
+    """Source, driving and result as a row of one height, that of the result.
 
     Args:
-        source: (H, W, 3), the same in every frame.
-        driving, results, inner: one entry per frame, all of the size of ``source``.
+        source, result: (H, W, 3).
+        driving: of any size, one for each driver; none for saved motions.
     """
-    for frame, result, shown in zip(driving, results, inner, strict=True):
-        yield grid([[source, frame, result], shown])
+    height = result.shape[0]
+    return [source, *(_of_height(frame, height) for frame in driving), result]
+
+
+def _line(row: Sequence[Frame]) -> Frame:
+    height = max(picture.shape[0] for picture in row)
+    return np.concatenate([_filled(picture, height, picture.shape[1]) for picture in row], axis=1)
+
+
+def _filled(picture: Frame, height: int, width: int) -> Frame:
+    down, across = height - picture.shape[0], width - picture.shape[1]
+    return np.pad(picture, ((0, down), (0, across), (0, 0))) if down or across else picture
+
+
+def _of_height(frame: Frame, height: int) -> Frame:
+    return resize(frame, (height, max(1, round(frame.shape[1] * height / frame.shape[0]))))

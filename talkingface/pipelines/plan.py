@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from ..media.audio import has_audio
 from ..media.image import PICTURE_ENDINGS
 from ..media.output import Part, output_kind
 from ..media.probe import describe
+from .roles import MOTION_ENDINGS, Role, choose_roles, has_frames, is_picture
 
 if TYPE_CHECKING:
     from ..config.schema import Settings
@@ -25,22 +26,27 @@ class Plan:
 
     Attributes:
         source: the picture to animate, or a video whose first frame is taken.
-        driving: video, gif, folder of frames or single picture that drives it.
+        roles: who drives which face; the first one sets the rate.
         output: the file or folder to write.
         sound: where the sound comes from; None for a silent result.
         notes: what the user should know about these choices.
     """
 
     source: Path
-    driving: Path
+    roles: tuple[Role, ...]
     output: Path
     sound: Path | None = None
     notes: tuple[str, ...] = ()
 
     @property
+    def driving(self) -> Path:
+        """What drives first: video, gif, folder of frames, single picture or motion file."""
+        return self.roles[0].driving
+
+    @property
     def same_identity(self) -> bool:
         """Whether the driving video's own first frame is the source."""
-        return self.source == self.driving
+        return self.source == self.driving and len(self.roles) == 1
 
 
 def plan_one(settings: Settings) -> Plan:
@@ -50,21 +56,21 @@ def plan_one(settings: Settings) -> Plan:
         ConfigError: nothing to animate or nothing that drives it, or settings that contradict each other.
         MediaError: a file is missing or of the wrong kind.
     """
-    source, driving = choose_inputs(settings)
+    source, roles = choose_inputs(settings)
     if settings.image_source is not None and source.is_dir():
         raise ConfigError(
             "is a folder, and one animation takes one picture",
             where=f"--image_source={source}",
             cure="Name a file in it, or use animate_each (the command does) for a result per picture.",
         )
-    return _plan(settings, source, driving, taken=())
+    return _plan(settings, source, roles, taken=())
 
 
 def plan_each(settings: Settings) -> list[Plan]:
     """One plan for each picture in the folder ``image_source``, by name; a plain source gives one plan."""
-    source, driving = choose_inputs(settings)
+    source, roles = choose_inputs(settings)
     if settings.image_source is None or not source.is_dir():
-        return [_plan(settings, source, driving, taken=())]
+        return [_plan(settings, source, roles, taken=())]
     if settings.output is not None:
         raise ConfigError(
             "several pictures cannot go into one file", where=f"--output={settings.output}", cure="Use --output_dir."
@@ -74,41 +80,34 @@ def plan_each(settings: Settings) -> list[Plan]:
         raise MediaError("no picture in this folder", where=source, cure=f"Known endings: {_listed(PICTURE_ENDINGS)}.")
     plans: list[Plan] = []
     for picture in pictures:
-        plans.append(_plan(settings, picture, driving, taken={plan.output for plan in plans}))
+        plans.append(_plan(settings, picture, roles, taken={plan.output for plan in plans}))
     return plans
 
 
-def choose_inputs(settings: Settings) -> tuple[Path, Path]:
-    """(source, driving) as the settings name them; a video alone is both."""
-    source, driving = settings.image_source, settings.video_source
-    if driving is None:
-        what = "nothing to animate" if source is None else f"nothing drives {source}"
-        need = "--image_source=PICTURE and --video_source=VIDEO" if source is None else "--video_source=VIDEO"
-        raise ConfigError(what, cure=f"Give {need}.")
-    if settings.cross_id and source is None:
-        raise ConfigError("--cross_id needs a picture beside the video", cure="Give --image_source=PICTURE.")
-    for flag, path in (("--image_source", source), ("--video_source", driving)):
-        if path is not None and not path.exists():
-            raise MediaError("no such file or folder", where=f"{flag}={path}")
-    return source or driving, driving
+def choose_inputs(settings: Settings) -> tuple[Path, tuple[Role, ...]]:
+    """(source, roles) as the settings name them; a video alone is both."""
+    roles = choose_roles(settings)
+    if settings.image_source is None and (settings.cross_id or not has_frames(roles[0].driving) or settings.drive):
+        flag = next(flag for flag in ("cross_id", "drive", "motion_path") if getattr(settings, flag))
+        raise ConfigError(f"--{flag} needs a picture to animate", cure="Give --image_source=PICTURE.")
+    source = settings.image_source
+    if source is not None and not source.exists():
+        raise MediaError("no such file or folder", where=f"--image_source={source}")
+    return source or roles[0].driving, roles
 
 
-def is_picture(path: Path) -> bool:
-    """Whether a file is a still picture, by its ending (a gif counts as a video)."""
-    return path.is_file() and path.suffix.lower() in PICTURE_ENDINGS
-
-
-def _plan(settings: Settings, source: Path, driving: Path, taken: Collection[Path]) -> Plan:
-    _check_has_picture(driving)
-    if source != driving:
-        _check_has_picture(source)
-    output = choose_output(settings, source, driving, taken)
-    for path in (source, driving):
+def _plan(settings: Settings, source: Path, roles: tuple[Role, ...], taken: Collection[Path]) -> Plan:
+    drivings = tuple(dict.fromkeys(role.driving for role in roles))
+    for path in {source, *filter(has_frames, drivings)}:
+        _check_has_picture(path)
+    output = choose_output(settings, source, drivings[0], taken)
+    for path in (source, *drivings):
         if output.resolve() == path.resolve():
             raise ConfigError("the result would replace its own input", where=output, cure="Choose another --output.")
-    _check_output(output, single=is_picture(driving) or settings.frame_limit == 1)
-    sound, sound_notes = choose_sound(settings.audio, source, driving)
-    return Plan(source, driving, output, sound, (*_notes(settings, source, driving), *sound_notes))
+    _check_output(output, single=all(map(is_picture, drivings)) or settings.frame_limit == 1)
+    _check_motion_output(settings, drivings)
+    sound, sound_notes = choose_sound(settings.audio, source, drivings)
+    return Plan(source, roles, output, sound, (*_notes(source, drivings), *sound_notes))
 
 
 def _check_output(output: Path, *, single: bool) -> None:
@@ -121,6 +120,20 @@ def _check_output(output: Path, *, single: bool) -> None:
         Part(output, output_kind(output)).discard()
     elif not single:
         raise ConfigError("one picture cannot hold a video", where=f"--output={output}", cure="Write an .mp4 or .gif.")
+
+
+def _check_motion_output(settings: Settings, drivings: Sequence[Path]) -> None:
+    path = settings.save_motion
+    if path is None:
+        return
+    if path.suffix.lower() not in MOTION_ENDINGS:
+        raise ConfigError("a motion file ends in .motion", where=f"--save_motion={path}", cure="Rename it.")
+    if len(drivings) > 1:
+        raise ConfigError("one file cannot hold several drivers", where="--save_motion", cure="Name one driver only.")
+    if settings.overwrite is False and path.exists():
+        raise ConfigError("exists already", where=f"--save_motion={path}", cure="Add --overwrite.")
+    if any(path.resolve() == driving.resolve() for driving in drivings):
+        raise ConfigError("the motion would replace its own input", where=f"--save_motion={path}", cure="Rename it.")
 
 
 def _check_has_picture(path: Path) -> None:
@@ -150,28 +163,36 @@ def choose_output(settings: Settings, source: Path, driving: Path, taken: Collec
     raise ConfigError("too many results of this name", where=folder / stem, cure="Give --output=FILE.")
 
 
-def choose_sound(audio: str, source: Path, driving: Path) -> tuple[Path | None, tuple[str, ...]]:
-    """(file with the sound or None, notes) for the words of ``--audio``: driving, source, none, or a file."""
+def choose_sound(audio: str, source: Path, drivings: Sequence[Path]) -> tuple[Path | None, tuple[str, ...]]:
+    """(file with the sound or None, notes) for the words of ``--audio``: driving, source, none, or a file.
+
+    Of several drivers it is the first that has sound.
+    """
     if audio == "none":
         return None, ()
-    named = {"driving": driving, "source": source}.get(audio)
-    if named is None:
+    candidates = {"driving": drivings, "source": [source]}.get(audio)
+    if candidates is None:
         path = Path(audio)
         if not path.is_file():
             raise MediaError("no such file", where=f"--audio={audio}", cure="Use driving, source, none or a file.")
         if not has_audio(path):
             raise MediaError("has no sound", where=f"--audio={audio}")
         return path, ()
-    if named.is_file() and not is_picture(named) and has_audio(named):
-        return named, ()
-    return None, (f"the {audio} has no sound ({named}): the result is silent",) if audio == "source" else ()
+    sounding = [path for path in candidates if _may_sound(path) and has_audio(path)]
+    if not sounding:
+        return None, (f"the source has no sound ({source}): the result is silent",) if audio == "source" else ()
+    several = len(candidates) > 1
+    return sounding[0], (f"the sound is that of {sounding[0]} (--audio=FILE takes another)",) if several else ()
 
 
-def _notes(settings: Settings, source: Path, driving: Path) -> tuple[str, ...]:
-    notes = []
-    if source != driving and not is_picture(source):
-        notes.append(f"{source} is a video: its first frame is the source")
-    return tuple(notes)
+def _may_sound(path: Path) -> bool:
+    return path.is_file() and has_frames(path) and not is_picture(path)
+
+
+def _notes(source: Path, drivings: Sequence[Path]) -> tuple[str, ...]:
+    if source not in drivings and not is_picture(source):
+        return (f"{source} is a video: its first frame is the source",)
+    return ()
 
 
 def _short(stem: str) -> str:

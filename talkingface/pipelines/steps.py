@@ -16,30 +16,12 @@ import torch
 
 from ..errors import ConfigError, MediaError
 from ..media.image import PICTURE_ENDINGS, write_image
-from ..media.video import VideoReader, open_video
 from ..media.writer import open_writer
 from ..models.base import Driver, ModelPlugin, Renderer
-from ..types import Motion, Source, Square
+from ..types import Motion, Source
 from .frames import Frame, chunked, to_frames, to_tensor, windows
-from .plan import is_picture
-
-
-def open_driving(
-    path: Path,
-    size: tuple[int, int],
-    *,
-    fps: Fraction | None = None,
-    frame_limit: int | None = None,
-    square: Square | None = None,
-) -> VideoReader:
-    """A square of the driving frames, scaled to ``size`` (height, width).
-
-    Args:
-        fps: resample to this rate; None keeps the file's own.
-        frame_limit: stop after so many frames.
-        square: the part to take; None is the central square.
-    """
-    return open_video(path, fps=fps, frame_limit=frame_limit, size=size, square=square or True)
+from .motions import check_layout
+from .roles import is_picture
 
 
 def check_drivable(driver: Driver, path: Path) -> None:
@@ -67,16 +49,28 @@ def drive(
 
 
 def retarget(
-    plugin: ModelPlugin, driver: Driver, source: Source, driving: Motion, options: Mapping[str, Any]
+    plugin: ModelPlugin,
+    driver: Driver,
+    source: Source,
+    driving: Motion,
+    options: Mapping[str, Any],
+    *,
+    where: object = None,
 ) -> Motion:
     """The driving's movement fitted to the source.
 
     Args:
         source: the source picture in the driver's size.
         options: the model's inference settings, as named by its flags.
+        where: what the motion came from, for errors.
+
+    Raises:
+        MotionError: the motion is not laid out as the driver's own.
     """
     with torch.inference_mode():
-        return plugin.retarget(driver.drive([source.image], driving.fps), driving, options)
+        own = driver.drive([source.image], driving.fps)
+        check_layout(driving, own, where)
+        return plugin.retarget(own, driving, options)
 
 
 def encode_source(renderer: Renderer, source: Source) -> Any:

@@ -24,7 +24,8 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def make(weights: Path, clips: Path, tmp_path: Path) -> Callable[..., Settings]:
-    """Settings of a run with the tiny model: source.png, driven by talk.mp4, to a new file; None leaves one out."""
+    """Settings of a run with the tiny model: source.png, driven by talk.mp4, to a new file, without a face finder; None
+    leaves one out."""
 
     def settings(**changes: object) -> Settings:
         values = {
@@ -32,6 +33,7 @@ def make(weights: Path, clips: Path, tmp_path: Path) -> Callable[..., Settings]:
             "checkpoint": str(weights),
             "device": "cpu",
             "precision": "float32",
+            "landmarks": "none",
             "image_source": clips / "source.png",
             "video_source": clips / "talk.mp4",
             "output": tmp_path / "result.mp4",

@@ -15,8 +15,12 @@ from talkingface.media.audio import has_audio, read_audio
 from talkingface.media.image import read_image
 from talkingface.media.video import open_video, probe
 from talkingface.pipelines import animate, animate_each, steps
+from talkingface.pipelines.cut import CutFrames, picture_size
+from talkingface.pipelines.frames import to_tensor
+from talkingface.pipelines.framing import central_crop
 from talkingface.pipelines.model import load_model
-from talkingface.pipelines.source import prepare_source, read_source
+from talkingface.pipelines.source import read_crop, read_picture
+from talkingface.types import Source
 
 from .small import FRAMES, SIDE
 
@@ -24,6 +28,16 @@ from .small import FRAMES, SIDE
 def frames_of(path) -> np.ndarray:
     with open_video(path) as reader:
         return np.stack(list(reader))
+
+
+def central(path) -> np.ndarray:
+    """The central square of a source."""
+    picture = read_picture(path)
+    return read_crop(path, picture, central_crop(picture.shape[:2], (SIDE, SIDE)))
+
+
+def driving_frames(path, **limits) -> CutFrames:
+    return CutFrames(path, central_crop(picture_size(path), (SIDE, SIDE)), **limits)
 
 
 def test_cross_identity_keeps_length_rate_and_sound(make, tmp_path):
@@ -61,12 +75,12 @@ def test_relative_movement_begins_at_the_source_pose(make, clips, tmp_path):
 def test_chunk_size_does_not_change_the_numbers(make, chunk):
     settings = make()
     model = load_model(settings)
-    source = prepare_source(settings.image_source, model.renderer.size)
+    source = Source(to_tensor([central(settings.image_source)]))
     state = steps.encode_source(model.renderer, source)
 
     def drawn(chunk: int) -> np.ndarray:
-        with steps.open_driving(settings.video_source, model.driver.size) as reader:
-            motion = steps.drive(model.driver, reader, reader.fps, chunk=chunk)
+        with driving_frames(settings.video_source) as frames:
+            motion = steps.drive(model.driver, frames, Fraction(25), chunk=chunk)
         return np.stack(list(steps.render(model.renderer, state, motion, chunk=chunk))).astype(int)
 
     np.testing.assert_allclose(drawn(chunk), drawn(4), atol=1)
@@ -82,14 +96,14 @@ def test_same_identity_takes_the_pose_itself(make, tmp_path):
 def test_video_as_source_gives_its_first_frame(clips):
     with open_video(clips / "talk.mp4", size=(SIDE, SIDE), square=True) as reader:
         first = next(iter(reader))
-    np.testing.assert_array_equal(read_source(clips / "talk.mp4", (SIDE, SIDE)), first)
+    np.testing.assert_array_equal(central(clips / "talk.mp4"), first)
 
 
 def test_source_is_cut_and_never_squeezed(clips):
     from talkingface.media.image import center_square, resize
 
     expected = resize(center_square(read_image(clips / "source.png")), (SIDE, SIDE))
-    np.testing.assert_array_equal(read_source(clips / "source.png", (SIDE, SIDE)), expected)
+    np.testing.assert_array_equal(central(clips / "source.png"), expected)
 
 
 def test_one_picture_drives_with_its_pose(make, clips, tmp_path):
@@ -130,7 +144,7 @@ def test_grids_show_source_driving_and_result_first(make, clips, tmp_path, flags
     assert frames.shape == (FRAMES, *shape, 3)
     with open_video(clips / "talk.mp4", size=(SIDE, SIDE), square=True) as reader:
         driving = np.stack(list(reader))
-    source = read_source(clips / "source.png", (SIDE, SIDE))
+    source = central(clips / "source.png")
     np.testing.assert_array_equal(frames[3, :SIDE, :SIDE], source)
     np.testing.assert_array_equal(frames[:, :SIDE, SIDE : 2 * SIDE], driving)
     np.testing.assert_array_equal(frames[:, :SIDE, 2 * SIDE : 3 * SIDE], frames_of(plain.path))
@@ -192,7 +206,7 @@ def test_same_settings_give_the_same_frames(make, tmp_path):
 def test_gradients_are_never_kept(make):
     settings = make()
     model = load_model(settings)
-    with steps.open_driving(settings.video_source, model.driver.size, frame_limit=2) as reader:
-        motion = steps.drive(model.driver, reader, reader.fps)
+    with driving_frames(settings.video_source, frame_limit=2) as frames:
+        motion = steps.drive(model.driver, frames, Fraction(25))
     assert not any(value.requires_grad for value in motion.values.values())
     assert all(isinstance(value, torch.Tensor) and len(value) == 2 for value in motion.values.values())

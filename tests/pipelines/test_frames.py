@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from talkingface.pipelines.compose import compose, grid
+from talkingface.pipelines.compose import grid, side_by_side
 from talkingface.pipelines.frames import chunked, to_frames, to_tensor, windows
 
 
@@ -55,11 +55,17 @@ def test_grid_fills_short_rows_with_black_and_leaves_empty_ones_out():
     assert picture[::2, ::3, 0].tolist() == [[10, 0], [20, 30]]
 
 
-def test_compose_puts_source_driving_result_in_a_row_and_inner_pictures_below():
-    frames = list(compose(flat(1), [flat(2), flat(3)], [flat(4), flat(5)], [[flat(6)], [flat(7)]]))
-    assert [frame[::2, ::3, 0].tolist() for frame in frames] == [[[1, 2, 4], [6, 0, 0]], [[1, 3, 5], [7, 0, 0]]]
+def test_grid_fills_lower_pictures_with_black():
+    picture = grid([[flat(10), np.full((4, 1, 3), 20, np.uint8)], [flat(30)]])
+    assert picture.shape == (6, 4, 3)
+    assert picture[:, :, 0].tolist() == [[10] * 3 + [20]] * 2 + [[0] * 3 + [20]] * 2 + [[30] * 3 + [0]] * 2
 
 
-def test_compose_refuses_a_driving_of_another_length():
-    with pytest.raises(ValueError, match="shorter"):
-        list(compose(flat(1), [flat(2), flat(3)], [flat(4)], [[], []]))
+def test_driving_pictures_take_the_height_of_the_result():
+    row = side_by_side(flat(1), [np.full((4, 4, 3), 2, np.uint8), flat(3)], flat(4))
+    assert [picture.shape[:2] for picture in row] == [(2, 3), (2, 2), (2, 3), (2, 3)]
+    assert [int(picture.max()) for picture in row] == [1, 2, 3, 4]
+
+
+def test_saved_motions_have_no_driving_picture():
+    assert len(side_by_side(flat(1), [], flat(4))) == 2

@@ -1,74 +1,104 @@
-"""Which square the model is shown."""
+"""Which part of a picture the model is shown: never distorted, inside the picture where the face allows it."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from talkingface.media.image import write_image
-from talkingface.models.base import Driver
-from talkingface.pipelines.framing import View, view_of
-from talkingface.types import Motion, Square
+from talkingface.face.face import Box
+from talkingface.pipelines.framing import (
+    central_crop,
+    face_crop,
+    face_scale,
+    full_size,
+    moved_to,
+    picture_part,
+    subject_box,
+    whole_crop,
+    within,
+)
+from talkingface.types import Square
+
+SIZE = (64, 64)
 
 
-class BrightSquare(Driver):
-    """A driver whose subject is the part of a picture that is not black."""
-
-    takes = frozenset({"video", "image"})
-    gives, size, locates = "test", (64, 64), True
-
-    def drive(self, frames, fps):
-        return Motion(self.gives, fps)
-
-    def locate(self, picture):
-        rows, columns = (picture[0].sum(dim=0) > 0.5).nonzero(as_tuple=True)
-        if len(rows) == 0:
-            return None
-        return Square(int(columns.min()), int(rows.min()), int(rows.max() - rows.min()) + 1)
+def undistorted(crop) -> bool:
+    (a, b), (c, d) = crop.matrix[:2, :2]
+    return b == c == 0 and a == pytest.approx(d)
 
 
-@pytest.fixture
-def picture_of(tmp_path: Path):
-    def make(name: str, square: Square | None) -> Path:
-        picture = np.zeros((120, 200, 3), np.uint8)
-        if square:
-            picture[square.top : square.top + square.side, square.left : square.left + square.side] = 255
-        write_image(tmp_path / name, picture)
-        return tmp_path / name
-
-    return make
+def test_a_face_has_half_its_side_more_around_it():
+    crop = face_crop(Box(300, 200, 380, 300), SIZE, (720, 1280))
+    assert crop.square is not None and crop.square.side == 150
+    assert crop.box.center == pytest.approx((340, 250), abs=1)
 
 
-def test_a_small_subject_is_cut_out_and_the_user_is_told(picture_of):
-    path = picture_of("small.png", Square(130, 20, 60))
-    view = view_of(BrightSquare(), path)
-    assert view.square == Square(130, 20, 60)
-    assert "60 x 60 pixels at (130, 20)" in view.note and "--no-if_align" in view.note
+@pytest.mark.parametrize(("word", "side"), [(None, 150), ("full", 150), ("extcrop", 220), ("extfull", 220)])
+def test_extended_crops_show_more(word, side):
+    crop = face_crop(Box(300, 200, 380, 300), SIZE, (720, 1280), face_scale(word))
+    assert crop.square is not None and crop.square.side == side
 
 
-def test_a_subject_that_fills_the_picture_is_left_alone(picture_of):
-    assert view_of(BrightSquare(), picture_of("large.png", Square(40, 0, 110))) == View()
+@pytest.mark.parametrize("box", [Box(0, 0, 90, 100), Box(1190, 610, 1275, 715), Box(500, 20, 1000, 620)])
+def test_a_crop_moves_and_shrinks_to_stay_inside(box):
+    crop = face_crop(box, SIZE, (720, 1280))
+    assert undistorted(crop) and within(crop, (720, 1280)) is not None
+    assert crop.box.left <= box.left and crop.box.bottom >= box.bottom
 
 
-def test_without_a_subject_the_central_square_is_taken_and_the_user_is_told(picture_of):
-    view = view_of(BrightSquare(), picture_of("none.png", None))
-    assert view.square is None and "no subject" in view.note
+def test_a_face_larger_than_the_picture_is_not_cut_for_it():
+    crop = face_crop(Box(10, -20, 700, 680), SIZE, (640, 720))
+    assert undistorted(crop) and crop.box.height > 700
+    assert within(crop, (640, 720)) is None
 
 
-def test_a_folder_of_frames_has_one_place_for_all_the_first_found(tmp_path: Path):
-    for number in range(30):
-        picture = np.zeros((120, 200, 3), np.uint8)
-        if number >= 10:  # a first look finds nothing yet
-            picture[20:80, 50 + number : 110 + number] = 255
-        write_image(tmp_path / f"{number:03}.png", picture)
-    view = view_of(BrightSquare(), tmp_path)
-    assert view.square == Square(62, 20, 60)
+def test_what_is_nearly_the_central_square_is_just_that():
+    crop = face_crop(Box(48, 46, 208, 216), SIZE, (256, 256))
+    assert crop.square == Square(0, 0, 256)
 
 
-def test_drivers_that_cannot_search_take_the_central_square(picture_of):
-    class Blind(BrightSquare):
-        locates = False
+def test_a_large_face_off_centre_in_a_wide_picture_is_not_taken_for_the_centre():
+    crop = face_crop(Box(900, 150, 1250, 600), SIZE, (720, 1280))
+    assert crop.box.left < 900 and crop.box.right > 1250
 
-    assert view_of(Blind(), picture_of("small.png", Square(130, 20, 60))) == View()
+
+@pytest.mark.parametrize("shape", [(720, 1280), (1200, 800), (331, 331), (64, 64), (1, 9)])
+def test_central_square_is_as_large_as_can_be(shape):
+    crop = central_crop(shape, SIZE)
+    assert crop.square is not None and crop.square.side == min(shape)
+    assert within(crop, shape) is not None
+    assert (crop.square.left, crop.square.top) == ((shape[1] - min(shape)) // 2, (shape[0] - min(shape)) // 2)
+
+
+@pytest.mark.parametrize("shape", [(720, 1280), (1200, 800), (331, 331), (2, 90)])
+def test_the_whole_picture_is_fitted_undistorted_and_found_again(shape):
+    crop = whole_crop(shape, SIZE)
+    assert undistorted(crop)
+    rows, columns = picture_part(shape, SIZE)
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    assert max(height, width) == 64 and height % 2 == width % 2 == 0
+    assert min(height, width) == pytest.approx(max(2, 64 * min(shape) / max(shape)), abs=1)
+    corners = crop.to_crop(np.array([[-0.5, -0.5], [shape[1] - 0.5, shape[0] - 0.5]])) + 0.5
+    np.testing.assert_allclose(corners, [[columns.start, rows.start], [columns.stop, rows.stop]], atol=1)
+
+
+def test_only_very_large_pictures_are_reduced():
+    assert full_size((1200, 800)) == (1200, 800)
+    assert full_size((6000, 4000)) == (1920, 1280)
+    assert full_size((6000, 4000), limit=None) == (6000, 4000)
+
+
+def test_a_crop_follows_its_picture_to_another_size():
+    picture = np.zeros((80, 120, 3), np.uint8)
+    picture[20:60, 40:80] = np.random.default_rng(0).integers(0, 256, (40, 40, 3))
+    crop = face_crop(Box(49.5, 29.5, 69.5, 49.5), (40, 40), (80, 120))
+    doubled = picture.repeat(2, axis=0).repeat(2, axis=1)
+    moved = moved_to(crop, (80, 120), (160, 240))
+    np.testing.assert_allclose(moved.box.center, np.array(crop.box.center) * 2 + 0.5)
+    assert moved.box.side == pytest.approx(2 * crop.box.side)
+    assert np.abs(moved.cut(doubled).astype(int) - crop.cut(picture)).mean() < 40
+
+
+def test_a_subject_found_by_the_model_is_framed_as_it_was():
+    crop = face_crop(subject_box(Square(130, 20, 60)), SIZE, (120, 200))
+    assert crop.square == Square(130, 20, 60)

@@ -45,12 +45,13 @@ class FOMDriver(Driver):
         detector: gives Keypoints of pictures; stays in float32, in which keypoints are precise to 1e-6.
         kind: of the motion, ``fom.kp<K>``.
         size: (height, width) of the frames.
+        space: word for the detector's weights: every training invents its own keypoints.
     """
 
     takes = frozenset({"video", "image"})
 
-    def __init__(self, detector: nn.Module, kind: str, size: tuple[int, int]) -> None:
-        self.detector, self.gives, self.size = detector, kind, size
+    def __init__(self, detector: nn.Module, kind: str, size: tuple[int, int], space: str = "") -> None:
+        self.detector, self.gives, self.size, self.space = detector, kind, size, space
         self.usual: Tensor | None = getattr(detector, "usual", None)
         self.locates = self.usual is not None and bool(self.usual.any())  # zeros say that it was never trained
 
@@ -60,9 +61,9 @@ class FOMDriver(Driver):
         # up: without it ten minutes of video cost 180 MB.
         chunks = [{name: value.clone() for name, value in self.detector(chunk).items()} for chunk in frames]
         if not chunks:
-            return Motion(self.gives, fps)
+            return Motion(self.gives, fps, space=self.space)
         values = {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
-        return Motion(self.gives, fps, values)
+        return Motion(self.gives, fps, values, self.space)
 
     @torch.inference_mode()
     def locate(self, picture: Tensor) -> Square | None:
@@ -80,10 +81,13 @@ class FOMRenderer(Renderer):
         generator: any Generator.
         kind: of the motion it draws.
         size: (height, width) of its pictures.
+        space: as in the driver.
     """
 
-    def __init__(self, detector: nn.Module, generator: Generator, kind: str, size: tuple[int, int]) -> None:
-        self.detector, self.generator, self.takes, self.size = detector, generator, kind, size
+    def __init__(
+        self, detector: nn.Module, generator: Generator, kind: str, size: tuple[int, int], space: str = ""
+    ) -> None:
+        self.detector, self.generator, self.takes, self.size, self.space = detector, generator, kind, size, space
 
     @torch.inference_mode()
     def encode_source(self, source: Source) -> EncodedSource:

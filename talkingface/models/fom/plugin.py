@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from ...errors import ConfigError, WeightsError
+from ...nn.fingerprint import fingerprint
 from ...nn.vgg import VGG19
 from ...types import Motion
 from ..base import Batch, Driver, ModelPlugin, Phase, Renderer
@@ -42,12 +43,14 @@ class FOM(ModelPlugin):
 
     def driver(self, precision: torch.dtype = torch.float32) -> Driver:
         """The driver; keypoints are float32 in any precision."""
-        return FOMDriver(fast_detector(self.networks["kp_detector"]), self.kind, self.size)
+        detector = self.networks["kp_detector"]
+        return FOMDriver(fast_detector(detector), self.kind, self.size, fingerprint(detector))
 
     def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:
         """The renderer, over a copy of the generator that is rearranged for speed."""
         generator = fast_generator(self.config, self.networks["generator"].eval(), precision)
-        return FOMRenderer(fast_detector(self.networks["kp_detector"]), generator, self.kind, self.size)
+        detector = self.networks["kp_detector"]
+        return FOMRenderer(fast_detector(detector), generator, self.kind, self.size, fingerprint(detector))
 
     def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
         """Fit the driving keypoints to the source.

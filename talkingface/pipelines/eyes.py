@@ -1,0 +1,61 @@
+"""The face analysers of a run, opened as the settings say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..errors import DependencyError, WeightsError
+from ..face.analyser import FaceAnalyser, open_analyser
+from ..face.given import GivenAnalyser
+from ..paths import default_checkpoint_root
+
+if TYPE_CHECKING:
+    from ..config.schema import Settings
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """What looks for faces.
+
+    Attributes:
+        source, driving: in the source and in driving videos; None: nothing does.
+        missing: why ``auto`` found no backend, or "".
+    """
+
+    source: FaceAnalyser | None = None
+    driving: FaceAnalyser | None = None
+    missing: str = ""
+
+
+def open_eyes(settings: Settings, device: torch.device | str) -> Eyes:
+    """Open what ``--landmarks`` names.
+
+    A file with points or boxes speaks of the source; driving videos are then looked at as without it.
+
+    Raises:
+        DependencyError, WeightsError, ConfigError: what was named cannot be opened; ``auto`` never raises for that.
+    """
+    if settings.landmarks == "none":
+        return Eyes()
+    analyser, missing = _open(settings.landmarks, settings, device, settings.landmarks_file)
+    if not isinstance(analyser, GivenAnalyser):
+        return Eyes(analyser, analyser, missing)
+    watcher, missing = _open("auto", settings, device)
+    return Eyes(analyser, watcher, missing)
+
+
+def _open(
+    name: str, settings: Settings, device: torch.device | str, file: Path | None = None
+) -> tuple[FaceAnalyser | None, str]:
+    """(the analyser, why there is none)."""
+    root = settings.checkpoint_root or default_checkpoint_root()
+    try:
+        return open_analyser(name, root=root, device=str(device), landmarks_file=file), ""
+    except (DependencyError, WeightsError) as error:
+        if name != "auto":
+            raise
+        return None, str(error)

@@ -1,0 +1,196 @@
+"""Finds who is to be moved, and who moves them: by a face analyser, else by the model's own search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from ..errors import NoFaceError
+from ..face.analyser import FaceAnalyser
+from ..face.crop import Crop
+from ..face.face import Face
+from ..face.select import left_to_right, select_face, select_faces, select_track
+from ..face.track import Track, TrackSettings, track_faces
+from ..media.video import open_video
+from ..models.base import Driver
+from .cut import first_looks, picture_size
+from .eyes import Eyes, open_eyes
+from .frames import Frame, to_tensor
+from .framing import Size, central_crop, face_crop, face_scale, subject_box, whole_crop
+from .progress import SILENT, Progress
+from .roles import Role
+
+if TYPE_CHECKING:
+    from ..config.schema import Settings
+
+TRACKED_SIDE = 960  # pixels: the longer side of the frames in which faces are tracked
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A part of a picture.
+
+    Attributes:
+        crop: cuts it at the renderer's or driver's size.
+        number: of the face in it, from the left; 0 where no face was looked for.
+    """
+
+    crop: Crop
+    number: int = 0
+
+
+class Finder:
+    """Chooses the parts of source and driving that the model is shown.
+
+    Attributes:
+        name: what finds faces, for the user.
+    """
+
+    def __init__(self, settings: Settings, driver: Driver, device: torch.device | str = "cpu") -> None:
+        """Open the face analyser that the settings name.
+
+        Raises:
+            DependencyError, WeightsError, ConfigError: it cannot be opened; with ``--landmarks=auto`` the model's own
+                search takes its place.
+        """
+        self._settings, self._driver, self._device = settings, driver, device
+        self._scale = face_scale(settings.preprocess)
+        self._looks = settings.if_align and settings.preprocess != "resize"
+        self._eyes = open_eyes(settings, device) if self._looks else Eyes()
+        self.name = self._named()
+
+    def people(self, path: Path, picture: Frame, roles: Sequence[Role], size: Size, tell: Tell) -> list[Place]:
+        """The parts of a source that are to be moved.
+
+        Args:
+            path: of the source, for messages.
+            picture: all of it.
+            roles: who drives which face.
+            size: (height, width) of the crops.
+            tell: takes what the user should know.
+
+        Raises:
+            FaceError: none, several or no usable faces, and the settings do not say what to do.
+        """
+        shape = picture.shape[0], picture.shape[1]
+        if not self._looks:
+            return [Place(self._fixed(shape, size))]
+        analyser = self._eyes.source
+        faces = left_to_right(analyser.faces(picture)) if analyser else []
+        if not faces:
+            self._check_found(analyser, path, wish=self._settings.face or self._settings.drive)
+            return [Place(self._by_model(analyser, path, [picture], size, tell))]
+        meant = self._meant(faces, roles, shape, path, tell)
+        return [
+            Place(face_crop(face.box, size, shape, self._scale), number)
+            for number, face in enumerate(faces)
+            if any(face is one for one in meant)
+        ]
+
+    def driving(
+        self, path: Path, size: Size, tell: Tell, *, fps: Fraction | None = None, progress: Progress = SILENT
+    ) -> Crop:
+        """The part of a driving video that shows the face, the same for all frames: around its boxes in all of them.
+
+        The video is decoded once for that, and no frame is kept.
+
+        Args:
+            path: video, gif, folder of frames or picture.
+            size: (height, width) of the crop.
+            tell: takes what the user should know.
+            fps: the rate at which it will be read; None is its own.
+
+        Raises:
+            FaceError: no face, and the settings insist on one; or too little of it can be seen.
+        """
+        shape = picture_size(path)
+        if not self._looks:
+            return self._fixed(shape, size)
+        analyser, wish = self._eyes.driving, self._settings.driving_face
+        tracks = self._tracks(analyser, path, shape, fps, progress) if analyser else []
+        if not tracks:
+            self._check_found(analyser, path, wish=wish)
+            return self._by_model(analyser, path, first_looks(path), size, tell)
+        track = select_track(tracks, wish or "largest", shape, path, tell=tell)
+        if len(tracks) > 1 and wish is None:
+            tell(f"{path}: {len(tracks)} faces or scenes; number {track.number}, the largest, drives (--driving_face)")
+        return face_crop(track.union, size, shape, self._scale)
+
+    def _named(self) -> str:
+        if not self._looks:
+            return "not looked for"
+        search = "the model's own search" if self._driver.locates else "the central square"
+        instead = f"{search} ({self._eyes.missing})" if self._eyes.missing else search
+        source, driving = (one.name if one else instead for one in (self._eyes.source, self._eyes.driving))
+        return source if source == driving else f"{source} (source), {driving} (driving)"
+
+    def _fixed(self, shape: Size, size: Size) -> Crop:
+        return whole_crop(shape, size) if self._settings.preprocess == "resize" else central_crop(shape, size)
+
+    def _meant(self, faces: list[Face], roles: Sequence[Role], shape: Size, path: Path, tell: Tell) -> list[Face]:
+        """The faces that some role moves, in any order, maybe some twice."""
+        named = [role.face for role in roles if role.face is not None]
+        chosen = [select_face(faces, str(number), shape, path, flag="--drive", tell=tell) for number in named]
+        if len(named) < len(roles):
+            wish = self._settings.face or ("all" if named else None)
+            chosen += select_faces(faces, wish, shape, path, tell=tell)
+        return chosen
+
+    def _tracks(
+        self, analyser: FaceAnalyser, path: Path, shape: Size, fps: Fraction | None, progress: Progress
+    ) -> list[Track]:
+        """All tracks of a driving video, in pixels of its full frames."""
+        factor = min(1.0, TRACKED_SIDE / max(shape))
+        small = max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))
+        with open_video(path, fps=fps, frame_limit=self._settings.frame_limit, size=small) as reader:
+            frames = progress.track(reader, "faces", reader.frames)
+            tracks = track_faces(frames, analyser, TrackSettings(keep_mesh=False))
+        return [enlarged(track, shape[1] / small[1], shape[0] / small[0]) for track in tracks]
+
+    def _check_found(self, analyser: FaceAnalyser | None, path: Path, wish: object) -> None:
+        """Refuse a picture without a face where the settings insist on one."""
+        if self._settings.landmarks not in ("mesh", "face_alignment") and not wish:
+            return
+        if analyser is None:
+            raise NoFaceError(f"no face can be looked for: {self.name}", where=path, cure="See --run_mode=doctor.")
+        raise NoFaceError(
+            f"no face was found by '{analyser.name}'",
+            where=path,
+            cure="Use a picture that shows a face from the front, or leave --face and --landmarks out.",
+        )
+
+    def _by_model(
+        self, analyser: FaceAnalyser | None, path: Path, pictures: Iterable[Frame], size: Size, tell: Tell
+    ) -> Crop:
+        """Where the model itself finds its subject, in the first of the pictures that shows one."""
+        why = f"no face was found by '{analyser.name}'" if analyser else "no face finder"
+        shape = (1, 1)
+        for picture in pictures:
+            shape = picture.shape[0], picture.shape[1]
+            square = self._driver.locate(to_tensor([picture], self._device)) if self._driver.locates else None
+            if square is not None:
+                tell(f"{path}: {why}; the model's own search took {square.side} pixels at {square.left},{square.top}")
+                return face_crop(subject_box(square), size, shape, self._scale)
+        if analyser or self._eyes.missing or self._driver.locates:
+            nor = ", nor a subject by the model's own search" if self._driver.locates else ""
+            tell(f"{path}: {why}{nor}; the central square is taken")
+        return central_crop(shape, size)
+
+
+def enlarged(track: Track, x: float, y: float) -> Track:
+    """A track in a video that is so many times larger."""
+    scale, shift = np.array([x, y], np.float32), np.array([(x - 1) / 2, (y - 1) / 2], np.float32)
+
+    def moved(points: np.ndarray | None) -> np.ndarray | None:
+        return None if points is None else points * scale + shift
+
+    boxes = (track.boxes.reshape(-1, 2, 2) * scale + shift).reshape(-1, 4)
+    return replace(track, boxes=boxes, landmarks=moved(track.landmarks), five=moved(track.five))
