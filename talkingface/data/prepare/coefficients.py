@@ -17,7 +17,7 @@ from ...face.face import Box, Face
 from ...media.video import open_video
 from .arrays import ROW, read_landmarks, write_coefficients
 from .items import Clip
-from .step import Made, Step
+from .step import Made, PassingError, Step
 from .tools import Tools
 
 
@@ -57,7 +57,7 @@ class ExtractCoefficients(Step[Clip]):
         """The points of a clip."""
         path = self.landmarks / item.split / f"{item.name}{self.points}"
         if not path.is_file():
-            raise DataError("the clip has no landmarks", where=path, cure="Extract them first.")
+            raise PassingError("the clip has no landmarks", where=path, cure="Extract them first.")
         return path
 
     def target(self, item: Clip) -> Path:
@@ -67,11 +67,11 @@ class ExtractCoefficients(Step[Clip]):
     def perform(self, item: Clip) -> Made:
         faces = faces_of(read_landmarks(self.source(item)))
         reconstructor = self.tools.reconstructor()
-        parts = []
+        parts: list[NDArray[np.float32]] = []
         with open_video(item.path, fps=None if item.path.is_file() else Fraction(25)) as reader:
             frames = iter(reader)
             while pictures := list(islice(frames, self.batch)):
-                done = sum(map(len, parts))
+                done = sum(len(part) for part in parts)
                 if done + len(pictures) > len(faces):
                     raise DataError(f"the clip has more frames than its {len(faces)} landmarks", where=item.path)
                 parts.append(reconstructor.rows(pictures, faces[done : done + len(pictures)]))

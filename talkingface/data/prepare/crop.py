@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
 
 from ...errors import DataError, NoFaceError
-from ...face.crop import Crop, square_crop
+from ...face.crop import square_crop
 from ...face.face import Box
+from ...face.stretches import CropRules
 from ...face.track import TrackSettings, track_faces
-from ...media.ffmpeg import address, output_of
 from ...media.image import Picture
-from ...media.sound import SoundTrack, sound_track
 from ...media.video import VideoReader, open_video
 from ...media.writer import Writer, open_writer
-from .files import PART, sync
+from .files import sync
 from .items import Part, Video
-from .segments import Limits, Segment, overlap_with, segments_of
-from .step import Made, Step
+from .segments import Segment, overlap_with, segments_of
+from .step import Made, PassingError, Step
 from .tools import Tools
 from .vox import FPS, read_annotation
 
@@ -40,20 +38,18 @@ class CropVideo(Step[Video]):
     Attributes:
         clips: folder; the clips go to its subfolders ``train`` and ``test``.
         tools: the landmark backend.
-        limits: what a clip must be.
+        rules: size of the clips, how much is around a face, what is too short or too small, where a clip ends.
+        max_frames: longer clips are cut.
         fps: frames per second of the clips.
-        size: side of the clips in pixels.
-        increase: part of the box's longer side that is added on each side of it.
         format: ``".mp4"``, or ``".png"`` for folders of pictures (without sound).
         dataset_version: of VoxCeleb, for its annotations.
     """
 
     clips: Path
     tools: Tools
-    limits: Limits
+    rules: CropRules
+    max_frames: int = 1024
     fps: Fraction = Fraction(25)
-    size: int = 256
-    increase: float = 0.1
     format: Literal[".mp4", ".png"] = ".mp4"
     dataset_version: int = 1
 
@@ -61,12 +57,12 @@ class CropVideo(Step[Video]):
 
     def inputs(self, item: Video) -> list[Path]:
         if not item.path.is_file():
-            raise DataError("the video is not there", where=item.path)
+            raise PassingError("the video is not there", where=item.path)
         return [item.path, *(part.annotation for part in item.parts if part.annotation is not None)]
 
     def shaping(self) -> dict[str, Any]:
-        values = {name: getattr(self, name) for name in ("limits", "fps", "size", "increase", "format")}
-        return {**values, "backend": self.tools.landmarks, "version": self.dataset_version}
+        values = {name: getattr(self, name) for name in ("max_frames", "fps", "format")}
+        return {**values, "rules": asdict(self.rules), "backend": self.tools.landmarks, "version": self.dataset_version}
 
     def check(self) -> None:
         """Raise the error of a landmark backend that cannot be opened."""
@@ -102,10 +98,12 @@ class CropVideo(Step[Video]):
     def _plan_part(self, part: Part, reader: VideoReader, frames: _Frames, plan: Plan) -> None:
         """Add the clips of one part, by its own box, its annotation or every face that is seen."""
         start, stop = self._frames_of(part, reader)
+        picture_size = (reader.height, reader.width)
         if part.box is not None and stop is not None:
-            segment = Segment(part.name, start, stop, _scaled(part.box, part.frame_height, reader.height))
-            reason = self.limits.refusal(len(segment), segment.box.side)
-            plan.add([] if reason else [segment], [f"{part.name} {reason}"] if reason else [])
+            box = _scaled(part.box, part.frame_height, reader.height)
+            plan.segments.append(
+                Segment(part.name, start, stop, square_crop(box, self.rules.size, picture_size, scale=1))
+            )
             return
         settings = TrackSettings(keep_mesh=False)
         tracks = track_faces(frames.between(start, stop), self.tools.analyser(), settings)
@@ -119,7 +117,9 @@ class CropVideo(Step[Video]):
             ]
             if not tracks:
                 plan.refused.append(f"{part.name} shows no face where the annotation has one")
-        plan.add(*segments_of(tracks, part.name, self.limits))
+        segments, refused = segments_of(tracks, part.name, self.rules, self.max_frames, picture_size)
+        plan.segments += segments
+        plan.refused += refused
 
     def _frames_of(self, part: Part, reader: VideoReader) -> tuple[int, int | None]:
         """First frame of a part, and the one behind its last; None where only the end of the video tells."""
@@ -131,38 +131,32 @@ class CropVideo(Step[Video]):
 
     def _write(self, item: Video, reader: VideoReader, segments: Sequence[Segment]) -> list[tuple[Path, int]]:
         """Write all clips in one pass; (path, number of frames) of each."""
-        (self.clips / item.split).mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=PART, dir=self.clips) as folder, reader, ExitStack() as stack:
-            sound = None if self.format == ".png" else _sound_of(item.path)
-            waiting = sorted(segments, key=lambda segment: segment.start)
-            open_now: list[_Clip] = []
-            written: list[tuple[Path, int]] = []
+        waiting = sorted(segments, key=lambda segment: segment.start)
+        running: list[_Clip] = []
+        written: list[tuple[Path, int]] = []
+        with reader, ExitStack() as stack:
             for index, frame in enumerate(islice(reader, max(segment.stop for segment in segments))):
                 while waiting and waiting[0].start == index:
-                    segment = waiting.pop(0)
-                    heard = _cut_sound(sound, segment, self.fps, Path(folder)) if sound else None
-                    open_now.append(self._open(item, segment, frame, heard, stack))
-                for clip in open_now:
-                    clip.writer.write(clip.crop.cut(frame))
-                for clip in [clip for clip in open_now if clip.segment.stop == index + 1]:
-                    open_now.remove(clip)
-                    written.append(clip.finish())
-            # The video ended before the list says; what there is of the clip is taken if it is long enough.
-            for clip in open_now:
-                if clip.writer.frames >= self.limits.min_frames:
-                    written.append(clip.finish())
+                    running.append(self._open(item, waiting.pop(0), stack))
+                for clip in running:
+                    clip.writer.write(clip.segment.crop.cut(frame))
+                written += [clip.finish() for clip in running if clip.segment.stop == index + 1]
+                running = [clip for clip in running if clip.segment.stop > index + 1]
+            # The video ended before the list says; what there is of a clip is taken if it is long enough.
+            written += [clip.finish() for clip in running if clip.writer.frames >= self.rules.min_frames]
         if not written:
             raise DataError("the video ends before any of its parts is complete", where=item.path)
         return sorted(written)
 
-    def _open(self, item: Video, segment: Segment, frame: Picture, sound: Path | None, stack: ExitStack) -> _Clip:
-        scale = 1.0 if _is_given(item, segment) else 1 + 2 * self.increase
-        crop = square_crop(segment.box, self.size, frame.shape[:2], scale=scale)
-        seconds = len(segment) / self.fps
+    def _open(self, item: Video, segment: Segment, stack: ExitStack) -> _Clip:
         writer = open_writer(
-            self.target(item, segment.name), fps=self.fps, audio=sound, audio_duration_s=seconds if sound else None
+            self.target(item, segment.name),
+            fps=self.fps,
+            audio=item.path if self.format == ".mp4" else None,
+            audio_start_s=segment.start / self.fps,
+            audio_duration_s=(segment.stop - segment.start) / self.fps,
         )
-        clip = _Clip(segment, crop, writer)
+        clip = _Clip(segment, writer)
         stack.callback(clip.abandon)
         return clip
 
@@ -183,17 +177,12 @@ class Plan:
     tracks: int = 0
     frames: int = 0
 
-    def add(self, segments: Sequence[Segment], refused: Sequence[str]) -> None:
-        self.segments.extend(segments)
-        self.refused.extend(refused)
-
 
 @dataclass
 class _Clip:
     """A clip that is being written."""
 
     segment: Segment
-    crop: Crop
     writer: Writer
     finished: bool = False
 
@@ -239,28 +228,8 @@ def _nothing(item: Video, plan: Plan) -> DataError | NoFaceError:
     return NoFaceError(f"no face in {plan.frames} frames", where=item.path)
 
 
-def _is_given(item: Video, segment: Segment) -> bool:
-    """Whether the list says the region of a clip, which is then not enlarged."""
-    return any(part.name == segment.name and part.box is not None for part in item.parts)
-
-
 def _scaled(box: tuple[float, float, float, float], frame_height: int | None, height: int) -> Box:
     """A box that a list gives by pixel borders, in the pixels of a picture of this height."""
     factor = height / frame_height if frame_height else 1.0
     left, top, right, bottom = (edge * factor - 0.5 for edge in box)
     return Box(left, top, right, bottom)
-
-
-def _sound_of(video: Path) -> SoundTrack | None:
-    return sound_track(video, None)[0]
-
-
-def _cut_sound(sound: SoundTrack, segment: Segment, fps: Fraction, folder: Path) -> Path | None:
-    """The sound of a stretch of frames as a file; None where it has none."""
-    target = folder / f"{segment.start}-{segment.stop}.wav"
-    times = f"start={float(segment.start / fps):.6f}:end={float(segment.stop / fps):.6f}"
-    cut = f"{sound.filters},atrim={times},asetpts=N/SR/TB"
-    status, _, _ = output_of(
-        ["-y", *sound.input_arguments(), "-map", "0:a:0", "-af", cut, "-c:a", "pcm_s16le", address(target)]
-    )
-    return target if status == 0 and target.is_file() and target.stat().st_size > 100 else None

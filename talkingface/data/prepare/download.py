@@ -39,6 +39,7 @@ class Download(Step[Video]):
     offline: bool = False
 
     name = "download"
+    owns_outputs = False
 
     def inputs(self, item: Video) -> list[Path]:
         return []

@@ -53,7 +53,8 @@ class Record:
         """
         if self.settings != settings or (self.outcome == "failed" and (self.passing or retry_failed)):
             return False
-        if not all(unchanged(known, root) for known in self.inputs):
+        # An input that is gone (raw videos are often deleted to make room) cannot give anything else.
+        if not all(unchanged(known, root) or not (root / known.path).exists() for known in self.inputs):
             return False
         return all(unchanged(known, root, quick=True) for known in self.outputs)
 
@@ -67,7 +68,10 @@ class Manifest:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.records = {record.item: record for record in _read(path)}
+        self.records: dict[str, Record] = {}
+        self._made: set[str] = set()
+        for record in _read(path):
+            self._take(record)
 
     def add(self, record: Record) -> None:
         """Append a record; it is on the disk when this returns."""
@@ -77,7 +81,16 @@ class Manifest:
             file.write(_end_of_torn_line(file) + line.encode())
             file.flush()
             os.fsync(file.fileno())
+        self._take(record)
+
+    def superseded(self) -> list[str]:
+        """Outputs of earlier records that no present record has, relative to the data set; what is left of them may
+        be removed."""
+        return sorted(self._made - {known.path for record in self.records.values() for known in record.outputs})
+
+    def _take(self, record: Record) -> None:
         self.records[record.item] = record
+        self._made.update(known.path for known in record.outputs)
 
     def of(self, names: Iterable[str]) -> list[Record]:
         """The records of some items, in their order; items without one are left out."""

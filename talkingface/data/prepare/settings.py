@@ -46,6 +46,7 @@ class PrepareSettings(BaseModel):
     space: Literal["auto", "bfm", "mesh"] = Field("auto", description="Kind of 3DMM coefficients; auto: what is there.")
     coefficients_format: Literal[".npz", ".mat"] = Field(".npz", description="How the coefficients are stored.")
     resolutions: tuple[int, ...] = Field((256,), min_length=1, description="Sides of the LMDB's pictures in pixels.")
+    jpeg_quality: int = Field(95, ge=1, le=100, description="Quality of the LMDB's pictures; the published had 75.")
     test_share: float = Field(0.05, ge=0, lt=1, description="Part of the identities for testing, if no list says it.")
     engine: Literal["process", "ray"] = Field("process", description="Processes of this machine, or a Ray cluster.")
     ray_address: str | None = Field(None, description="Address of a Ray cluster; none: one on this machine.")

@@ -63,6 +63,7 @@ class Step(ABC, Generic[Thing]):
 
     name = ""
     version = 1  # counted up where the same settings would now give something else
+    owns_outputs = True  # what it no longer makes may be removed
 
     @abstractmethod
     def inputs(self, item: Thing) -> list[Path]:
@@ -98,7 +99,8 @@ class Step(ABC, Generic[Thing]):
             made = self.perform(item)
             outputs = self._prints(made.outputs)
         except TalkingFaceError as error:
-            return Answer(self.failure(item, str(error), inputs, passing=isinstance(error, PassingError)))
+            reason = str(TalkingFaceError(error.what, cure=error.cure))  # the item says where
+            return Answer(self.failure(item, reason, inputs, passing=isinstance(error, PassingError)))
         except (OSError, MemoryError) as error:
             reason = f"{type(error).__name__}: {error}".rstrip(": ")
             return Answer(self.failure(item, reason, inputs, passing=True))

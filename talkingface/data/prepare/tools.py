@@ -58,6 +58,6 @@ def _analyser(name: str, root: Path | None, device: str) -> FaceAnalyser:
 
 @lru_cache(maxsize=1)
 def _reconstructor(space: str, root: Path | None, device: str) -> Reconstructor:
-    from ...face3d.open import open_reconstructor
+    from ...face3d.reconstruct import open_reconstructor
 
     return open_reconstructor(space, root=root, device=device)

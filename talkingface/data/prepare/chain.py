@@ -1,0 +1,250 @@
+"""The whole chain on one data set: list, download, crop, landmarks, coefficients, LMDB."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ...errors import DataError
+from ...face.stretches import CropRules
+from ..store import identity_of
+from .coefficients import ExtractCoefficients
+from .crop import CropVideo
+from .download import Download
+from .encode import EncodeClip
+from .engine import Engine, open_engine
+from .files import remove_parts
+from .items import Clip, Video
+from .landmarks import ExtractLandmarks
+from .lists import check_splits, videos
+from .manifest import Manifest, Record
+from .report import Report
+from .run_step import clips_of, run_step
+from .settings import PrepareSettings, StepName
+from .step import Step, Thing
+from .to_lmdb import LMDBSink
+from .tools import Tools
+
+_LOCK = ".prepare.lock"
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where everything goes.
+
+    Attributes:
+        root: of the data set; the LMDB is here.
+        clips, landmarks, coefficients: of the steps, each with subfolders ``train`` and ``test``.
+        manifests: of all steps.
+    """
+
+    root: Path
+    clips: Path
+    landmarks: Path
+    coefficients: Path
+    manifests: Path
+
+    @classmethod
+    def under(cls, root: Path) -> Folders:
+        """The usual places: all but the LMDB in ``prepare/``, which no store looks into."""
+        root = root.absolute()
+        home = root / "prepare"
+        return cls(root, home / "clips", home / "landmarks", home / "coefficients", home / "manifests")
+
+    @classmethod
+    def flat(cls, out: Path) -> Folders:
+        """One step's results in a folder of their own, as the published scripts leave them."""
+        out = out.absolute()
+        return cls(out, out, out, out, out / ".prepare" / "manifests")
+
+
+def prepare(settings: PrepareSettings, folders: Folders, tools: Tools, *, offline: bool = False) -> Report:
+    """Make (or go on making) a data set; what is there and still valid is kept.
+
+    Args:
+        settings: what to make of what.
+        folders: where it is made.
+        tools: landmark backend and reconstructor.
+        offline: download nothing.
+
+    Returns:
+        What came of it; also written to ``report.json`` beside the manifests.
+
+    Raises:
+        ConfigError, DataError: if settings or list make no sense, or another run is at work there.
+        DependencyError, WeightsError: if a step lacks its tool; nothing has been begun then.
+    """
+    found = videos(settings)
+    tools = tools.chosen(
+        landmarks=bool({"crop", "landmarks"} & set(settings.steps)), space="coefficients" in settings.steps
+    )
+    with ExitStack() as stack:
+        stack.enter_context(alone(folders.root))
+        if settings.raw is not None and any(video.url for video in found):
+            stack.enter_context(alone(settings.raw))
+        report = _Chain(settings, folders, tools, offline, stack).run(found)
+    report.save(folders.manifests.parent / "report.json")
+    return report
+
+
+class _Chain:
+    """One run: the steps, the engine they share, and the report as it grows."""
+
+    def __init__(
+        self, settings: PrepareSettings, folders: Folders, tools: Tools, offline: bool, stack: ExitStack
+    ) -> None:
+        self.settings, self.folders, self.tools, self.offline = settings, folders, tools, offline
+        self.report = Report(folders.root)
+        self._stack = stack
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Started when there is anything to do."""
+        return self._stack.enter_context(open_engine(self.settings))
+
+    def run(self, found: Sequence[Video]) -> Report:
+        fetched = self._do(self._download(), [video for video in found if video.url])
+        dead = {record.item for record in fetched if record.outcome == "failed"}
+        cropped = self._do(self._crop(), [video for video in found if video.name not in dead])
+        clips = clips_of(cropped, self.folders.root)
+        check_splits((identity_of(clip.name), clip.split) for clip in clips)
+        clips = self._done(clips, self._do(self._landmarks(), clips))
+        rows = self._do(self._coefficients(), clips)
+        clips = self._done(clips, rows)
+        self.report.space = next((str(record.facts["space"]) for record in rows if "space" in record.facts), "")
+        if "lmdb" in self.settings.steps:
+            clips = self._store(clips)
+        self._count(clips, cropped)
+        return self.report
+
+    def _do(self, step: Step[Thing], items: Sequence[Thing]) -> list[Record]:
+        """Do a step if it is wanted; the records that there are of these items."""
+        if step.name not in self.settings.steps:
+            return Manifest(self.folders.manifests / f"{step.name}.jsonl").of(item.name for item in items)
+        if not items and step.name == "download":
+            return []
+        report, records = run_step(
+            step,
+            items,
+            lambda: self.engine,
+            self.folders.manifests,
+            retry_failed=self.settings.retry_failed,
+        )
+        self.report.steps.append(report)
+        return records
+
+    def _done(self, clips: Sequence[Clip], records: Sequence[Record]) -> list[Clip]:
+        """The clips for which a step is done; all where it was never begun."""
+        names = {record.item for record in records if record.outcome == "done"}
+        return [clip for clip in clips if clip.name in names] if records else list(clips)
+
+    def _store(self, clips: Sequence[Clip]) -> list[Clip]:
+        """The step ``lmdb``, whose writing is done here while the workers encode."""
+        step = self._encode()
+        with LMDBSink(self.folders.root, self.settings.resolutions) as sink:
+            report, records = run_step(
+                step,
+                clips,
+                lambda: self.engine,
+                self.folders.manifests,
+                retry_failed=self.settings.retry_failed,
+                take=sink.take,
+                there=sink.has,
+            )
+            kept = self._done(clips, records)
+            sink.finish(kept)
+        self.report.steps.append(report)
+        return kept
+
+    def _has(self, name: StepName) -> bool:
+        """Whether a step is done now or was done before."""
+        return name in self.settings.steps or (self.folders.manifests / f"{name}.jsonl").is_file()
+
+    def _count(self, clips: Sequence[Clip], cropped: Sequence[Record]) -> None:
+        """Fill in what there is now."""
+        lengths = {clip["name"]: clip["frames"] for record in cropped for clip in record.facts.get("clips", [])}
+        people: dict[str, set[str]] = {}
+        frames: Counter[str] = Counter()
+        for clip in clips:
+            people.setdefault(clip.split, set()).add(identity_of(clip.name))
+            frames[clip.split] += lengths.get(clip.name, 0)
+        self.report.clips = dict(Counter(clip.split for clip in clips))
+        self.report.frames = dict(frames)
+        self.report.identities = {split: len(names) for split, names in people.items()}
+        if clips and not people.get("test"):
+            cure = "put videos of some people into a folder 'test', or give a larger --prepare.test_share"
+            self.report.notes.append(f"nobody is left for testing; {cure}")
+
+    def _download(self) -> Download:
+        return Download(
+            self.folders.root, self.settings.downloader, self.settings.download_timeout_s, offline=self.offline
+        )
+
+    def _crop(self) -> CropVideo:
+        wish = self.settings
+        return CropVideo(
+            self.folders.root,
+            self.folders.clips,
+            self.tools,
+            CropRules(wish.min_frames, wish.min_size, wish.increase, wish.iou, (wish.image_size, wish.image_size)),
+            max_frames=wish.max_frames,
+            fps=wish.fps,
+            format=wish.format,
+            dataset_version=wish.dataset_version,
+        )
+
+    def _landmarks(self) -> ExtractLandmarks:
+        return ExtractLandmarks(
+            self.folders.root,
+            self.folders.landmarks,
+            self.tools,
+            self.settings.min_found,
+            keep_mesh=self.tools.space == "mesh",
+        )
+
+    def _coefficients(self) -> ExtractCoefficients:
+        return ExtractCoefficients(
+            self.folders.root,
+            self.folders.landmarks,
+            self.folders.coefficients,
+            self.tools,
+            format=self.settings.coefficients_format,
+        )
+
+    def _encode(self) -> EncodeClip:
+        wish = self.settings
+        return EncodeClip(
+            self.folders.root,
+            self.folders.landmarks if self._has("landmarks") else None,
+            self.folders.coefficients if self._has("coefficients") else None,
+            wish.resolutions,
+            coefficients_format=wish.coefficients_format,
+            quality=wish.jpeg_quality,
+        )
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep others from working in a folder, and clear what a killed run has left half-done there.
+
+    Raises:
+        DataError: if another run is at work there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / _LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        cure = "Wait for it, or choose another folder with --prepare.out."
+        raise DataError("another preparation is at work here", where=folder, cure=cure) from error
+    try:
+        remove_parts(folder)
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,121 @@
+"""What the scripts of single steps share: flags of the engine, clips in a folder, running one step, exit status."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ...errors import ConfigError, DataError, TalkingFaceError
+from ..clips import VIDEO_ENDINGS
+from ..frames import pictures
+from ..store import identity_of
+from .chain import Folders, alone
+from .engine import open_engine
+from .items import SPLITS, Clip
+from .lists import split_of
+from .report import Report
+from .run_step import run_step
+from .settings import PrepareSettings
+from .step import Step
+from .tools import Tools
+
+
+def add_engine(parser: argparse.ArgumentParser, workers: Sequence[str] = ("--workers",)) -> None:
+    """Add the flags that every script has: who does the work, and with what."""
+    group = parser.add_argument_group("engine")
+    group.add_argument(*workers, dest="workers", type=int, help="processes at work; none: one for each core")
+    group.add_argument("--device_ids", help="GPUs that they share, such as 0,1; none: the CPU")
+    group.add_argument("--engine", choices=("process", "ray"), default="process", help="this machine, or a Ray cluster")
+    group.add_argument("--ray_address", help="address of the Ray cluster; none: one on this machine")
+    group.add_argument("--landmarks", choices=("auto", "mesh", "face_alignment"), default="auto", help="finds faces")
+    group.add_argument("--checkpoint_root", type=Path, help="folder with weights; none: checkpoints/ of the clone")
+    group.add_argument("--retry_failed", action="store_true", help="try again what failed before")
+
+
+def settings_of(options: argparse.Namespace, **values: Any) -> PrepareSettings:
+    """The settings of the flags of :func:`add_engine` and others.
+
+    Raises:
+        ConfigError: if a value is out of its range.
+    """
+    engine = {name: getattr(options, name) for name in ("workers", "engine", "ray_address", "retry_failed")}
+    devices = tuple(options.device_ids.split(",")) if options.device_ids else ()
+    try:
+        return PrepareSettings(**engine, device_ids=devices, **values)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise ConfigError(problem["msg"], where="--" + ".".join(map(str, problem["loc"]))) from error
+
+
+def tools_of(options: argparse.Namespace, space: str = "auto") -> Tools:
+    """Landmark backend and reconstructor of the flags."""
+    device = "cuda" if options.device_ids else "cpu"
+    return Tools(options.landmarks, space, options.checkpoint_root, device)
+
+
+def square(text: str) -> int:
+    """Side of a size such as ``256,256``; for argparse."""
+    sides = {int(word) for word in text.split(",")}
+    if len(sides) != 1:
+        raise argparse.ArgumentTypeError("must be square, such as 256,256")
+    return sides.pop()
+
+
+def clips_in(folder: Path, test_share: float = 0.05) -> list[Clip]:
+    """Clips below a folder: videos, and folders of pictures.
+
+    A folder ``train`` or ``test`` above a clip says its split; else it follows from the identity.
+
+    Raises:
+        DataError: if there is none, or two have one name.
+    """
+    if not folder.is_dir():
+        raise DataError("no such folder", where=folder)
+    found: dict[str, Clip] = {}
+    for path in sorted(folder.rglob("*")):
+        inner = path.relative_to(folder)
+        if any(part.startswith(".") for part in inner.parts):
+            continue
+        is_video = path.suffix.lower() in VIDEO_ENDINGS and path.is_file()
+        if not is_video and not (path.is_dir() and pictures(path)):
+            continue
+        name = path.stem if is_video else path.name
+        if name in found:
+            raise DataError(f"two clips have the name '{name}'", where=path, cure=f"The other is {found[name].path}.")
+        split = next((part for part in inner.parts[:-1] if part in SPLITS), None)
+        found[name] = Clip(name, split or split_of(identity_of(name), test_share), path.absolute())
+    if not found:
+        raise DataError("no clips", where=folder, cure="It has to hold videos or folders of pictures.")
+    return list(found.values())
+
+
+def run_one(step: Step[Clip], clips: Sequence[Clip], out: Path, settings: PrepareSettings) -> Report:
+    """Run one step over clips; manifests and report go to ``.prepare`` in the output folder."""
+    folders = Folders.flat(out)
+    report = Report(folders.root)
+    with alone(folders.root), open_engine(settings) as engine:
+        done, _ = run_step(step, clips, lambda: engine, folders.manifests, retry_failed=settings.retry_failed)
+    report.steps.append(done)
+    report.save(folders.manifests.parent / "report.json")
+    return report
+
+
+def finish(work: Callable[[], Report]) -> int:
+    """Do the work, print what came of it, and give the exit status: 0, 2 if nothing usable was made, 130 if stopped."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        report = work()
+    except TalkingFaceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped: everything that was finished is kept; the same command goes on", file=sys.stderr)
+        return 130
+    print(report.table())
+    return 0 if report.usable else 2

@@ -1,0 +1,117 @@
+"""What came of a preparation: counts and reasons, as a table for the terminal and as JSON for later."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .files import whole
+from .manifest import Record
+
+_REASONS_SHOWN = 5
+
+
+@dataclass
+class StepReport:
+    """One step.
+
+    Attributes:
+        name: of the step.
+        items: how many there were.
+        kept: of these, done in an earlier run and still valid.
+        done, skipped, failed: outcomes over all items.
+        seconds: wall time of this run.
+        failures: item -> reason.
+        refused: sentences about stretches of videos that were left out.
+    """
+
+    name: str
+    items: int = 0
+    kept: int = 0
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    failures: dict[str, str] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, name: str, records: Sequence[Record], *, items: int, kept: int, seconds: float) -> StepReport:
+        """From the records of all its items."""
+        outcomes = Counter(record.outcome for record in records)
+        return cls(
+            name=name,
+            items=items,
+            kept=kept,
+            done=outcomes["done"],
+            skipped=outcomes["skipped"],
+            failed=outcomes["failed"],
+            seconds=round(seconds, 1),
+            failures={record.item: record.reason for record in records if record.outcome == "failed"},
+            refused=[sentence for record in records for sentence in record.facts.get("refused", [])],
+        )
+
+
+@dataclass
+class Report:
+    """The whole preparation.
+
+    Attributes:
+        root: folder of the data set.
+        steps: those that were done, in order.
+        clips, frames, identities: what there is now, by split.
+        space: of the coefficients; empty if there are none.
+        notes: sentences that the user should read.
+    """
+
+    root: Path
+    steps: list[StepReport] = field(default_factory=list)
+    clips: dict[str, int] = field(default_factory=dict)
+    frames: dict[str, int] = field(default_factory=dict)
+    identities: dict[str, int] = field(default_factory=dict)
+    space: str = ""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def usable(self) -> bool:
+        """Whether the last step that was done has made anything."""
+        return bool(self.steps) and self.steps[-1].done + self.steps[-1].skipped > 0
+
+    def table(self) -> str:
+        """Lines for the terminal: the steps, why items failed (counted), and what there is now."""
+        lines = [f"{'step':<13}{'items':>7}{'kept':>7}{'done':>7}{'failed':>7}{'seconds':>9}"]
+        for step in self.steps:
+            lines.append(
+                f"{step.name:<13}{step.items:>7}{step.kept:>7}{step.done:>7}{step.failed:>7}{step.seconds:>9.1f}"
+            )
+        for step in self.steps:
+            lines += _counted(f"{step.name} failed", [f"{item}: {reason}" for item, reason in step.failures.items()])
+            lines += _counted(f"{step.name} left out", step.refused)
+        for split, count in sorted(self.clips.items()):
+            people = f"{self.identities.get(split, 0)} identities"
+            lines.append(f"{split}: {count} clips, {self.frames.get(split, 0)} frames, {people}")
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+    def save(self, path: Path) -> Path:
+        """Write it as JSON."""
+        values: dict[str, Any] = {**asdict(self), "root": self.root.as_posix()}
+        with whole(path) as part:
+            part.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        return path
+
+
+def _counted(heading: str, sentences: Iterable[str]) -> list[str]:
+    """The most frequent sentences; those that differ in names and numbers alone count as one."""
+    kinds: dict[str, list[str]] = {}
+    for sentence in sentences:
+        key = re.sub(r"\d+", "0", re.sub(r"\S*#\S+", "", sentence))
+        kinds.setdefault(key, []).append(sentence)
+    most = sorted(kinds.values(), key=len, reverse=True)
+    lines = [f"{heading} ({len(alike)}), such as {alike[0]}" for alike in most[:_REASONS_SHOWN]]
+    rest = sum(map(len, most[_REASONS_SHOWN:]))
+    return lines + ([f"{heading} ({rest}) for other reasons: see report.json"] if rest else [])

@@ -1,0 +1,64 @@
+"""Step ``lmdb``, the half that writes: one process alone writes what the workers encode.
+
+A clip is one transaction, so a kill leaves it there whole or not at all. Which clips are there is asked of the LMDB
+itself, and not of the manifest alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+from ..lmdb_write import LMDBWriter, write_lists
+from .encode import Encoded
+from .items import SPLITS, Clip
+from .step import Answer
+
+
+class LMDBSink:
+    """Takes encoded clips and keeps an LMDB for each resolution.
+
+    Args:
+        root: folder of the data set; the LMDB of 256 pixels is ``root/256``.
+        resolutions: sides in pixels.
+    """
+
+    def __init__(self, root: Path, resolutions: Sequence[int]) -> None:
+        self._root, self._resolutions = root, tuple(resolutions)
+        self._stack = ExitStack()
+        self._writers: dict[int, LMDBWriter] = {}
+
+    def __enter__(self) -> LMDBSink:
+        with ExitStack() as stack:
+            self._writers = {side: stack.enter_context(LMDBWriter(self._root, side)) for side in self._resolutions}
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def has(self, clip: Clip) -> bool:
+        """Whether a clip is there in all resolutions."""
+        return all(writer.digest(clip.name) is not None for writer in self._writers.values())
+
+    def take(self, clip: Clip, answer: Answer) -> None:
+        """Write what a worker has encoded."""
+        encoded: Encoded = answer.payload
+        for side, writer in self._writers.items():
+            writer.write(
+                clip.name,
+                encoded.pictures[side],
+                coefficients=encoded.coefficients,
+                keypoints=encoded.keypoints,
+            )
+
+    def finish(self, clips: Iterable[Clip]) -> None:
+        """Remove all other clips, and write the lists of the splits."""
+        kept = list(clips)
+        for writer in self._writers.values():
+            writer.keep(clip.name for clip in kept)
+        write_lists(self._root, {split: [clip.name for clip in kept if clip.split == split] for split in SPLITS})

@@ -1,0 +1,50 @@
+"""``--run_mode=prepare``: make a data set out of raw videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..data.prepare.chain import Folders, prepare
+from ..data.prepare.tools import Tools
+from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..config import Settings
+
+WHEN_STOPPED = "everything that was finished is kept; the same command goes on from there"
+
+
+def run(settings: Settings) -> int:
+    """Prepare; the last line on standard output is the folder of the data set. Exit status 2 if nothing came of it."""
+    root = place(settings)
+    report = prepare(settings.prepare, Folders.under(root), tools(settings), offline=settings.offline)
+    print(report.table())
+    print(root, flush=True)
+    return 0 if report.usable else 2
+
+
+def place(settings: Settings) -> Path:
+    """Where the data set is made.
+
+    Raises:
+        ConfigError: if nothing names it.
+    """
+    root = settings.prepare.out or settings.data.root
+    if root is None:
+        cure = "Give --dataset=NAME (or a folder that exists), or --prepare.out=DIR."
+        raise ConfigError("preparation needs a place for the data set", where="--run_mode=prepare", cure=cure)
+    return root
+
+
+def tools(settings: Settings) -> Tools:
+    """Landmark backend and reconstructor of the settings.
+
+    Workers have one CPU thread each, or share the GPUs of ``--device_ids``; a GPU is never taken by default.
+    """
+    if settings.landmarks in ("given", "none"):
+        cure = "Use --landmarks=auto, mesh or face_alignment."
+        raise ConfigError("faces of raw videos have to be found", where=f"--landmarks={settings.landmarks}", cure=cure)
+    wanted = "cpu" if settings.device == "auto" else settings.device
+    device = "cuda" if settings.prepare.device_ids else wanted
+    return Tools(settings.landmarks, settings.prepare.space, settings.checkpoint_root, device)
