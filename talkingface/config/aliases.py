@@ -30,6 +30,7 @@ RENAMED: dict[str, str] = {
     "min_size": "prepare.min_size",
     "min_found": "prepare.min_found",
     "increase": "prepare.increase",
+    "iou": "prepare.iou",
     "iou_with_initial": "prepare.iou",
     "sample_if_missing": "data.sample_if_missing",
 }
