@@ -12,7 +12,8 @@ from ..errors import ConfigError, DependencyError, TalkingFaceError, UnknownName
 from ..media.image import Picture
 from ..paths import default_checkpoint_root
 from ..weights import Entry, load_catalogue
-from .face import Face
+from .evidence import Candidate, Evidence
+from .face import Box, Face
 
 NAMES = ("mesh", "face_alignment", "given")  # also the order of "auto", behind a file of the user's own
 
@@ -50,6 +51,15 @@ class FaceAnalyser(ABC):
             As many as in ``previous``, in their order; None where a face is lost.
         """
 
+    def evidence(self, picture: Picture) -> Evidence:
+        """What is looked at in a picture and what is weighed there, for the user of a picture without a face.
+
+        A backend that tells nothing of its search gives the whole picture and the faces it finds.
+        """
+        height, width = picture.shape[:2]
+        found = (Candidate(face.box, face.score) for face in self.faces(picture))
+        return Evidence(self.name, (Box(-0.5, -0.5, width - 0.5, height - 0.5),), tuple(found))
+
 
 @dataclass(frozen=True)
 class Availability:
@@ -62,6 +72,13 @@ class Availability:
 
     name: str
     problem: TalkingFaceError | None
+
+    @property
+    def state(self) -> str:
+        """In a few words."""
+        if self.problem is None:
+            return "can be used"
+        return "its files are not there" if isinstance(self.problem, WeightsError) else "not installed"
 
 
 @dataclass(frozen=True)
@@ -151,16 +168,12 @@ def _first_available(root: Path) -> str:
     for backend in found:
         if backend.problem is None:
             return backend.name
-    reasons = ", ".join(f"{item.name}: {_in_short(item.problem)}" for item in found)
+    reasons = ", ".join(f"{item.name}: {item.state}" for item in found)
     fetch = "--run_mode=fetch --checkpoint="
     cures = [f"{needs.install}, then {fetch}{needs.bundle}" for needs in _NEEDS.values()]
     raise DependencyError(
         f"no landmark backend is there ({reasons})", where="--landmarks=auto", cure=f"Either {', or '.join(cures)}."
     )
-
-
-def _in_short(problem: TalkingFaceError | None) -> str:
-    return "its files are not there" if isinstance(problem, WeightsError) else "not installed"
 
 
 def _open_given(file: Path | None) -> FaceAnalyser:

@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 
 WHEN_STOPPED = "nothing was changed"
 ESSENTIAL_CODECS = {"libx264": "mp4 pictures", "aac": "mp4 sound"}
-LANDMARK_BACKENDS = {
-    "ai_edge_litert": "pip install 'talkingface[landmarks]'",
-    "face_alignment": "pip install face-alignment",
-}
 EXTRAS = {"tensorboard": ("log", "training curves in TensorBoard; the text log is always written")}
 
 
@@ -58,7 +54,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield Finding("program", f"talkingface {__version__}, Python {platform.python_version()}, {platform.platform()}")
     yield from _torch(settings)
     yield from _codecs()
-    yield from _landmarks()
+    yield from _landmarks(settings)
     yield from _extras()
     yield from _models()
     yield from _weights(settings)
@@ -101,11 +97,19 @@ def _codecs() -> Iterator[Finding]:
         yield Finding("codec", f"{name} ({use})", cure, broken=bool(cure))
 
 
-def _landmarks() -> Iterator[Finding]:
-    for package, install in LANDMARK_BACKENDS.items():
-        found = find_spec(package) is not None
-        text = f"{package}: {'importable' if found else 'not installed'}; no model of this version needs it"
-        yield Finding("landmarks", text, "" if found else install)
+def _landmarks(settings: Settings) -> Iterator[Finding]:
+    """Each backend that finds faces, and which one ``--landmarks=auto`` takes."""
+    from ..face.analyser import available
+
+    found = available(settings.checkpoint_root or default_checkpoint_root())
+    taken = next((backend.name for backend in found if backend.problem is None), None)
+    for backend in found:
+        note = "; --landmarks=auto takes it" if backend.name == taken else ""
+        # With one of them there, the other is no lack.
+        cure = (backend.problem.cure or "") if backend.problem and taken is None else ""
+        yield Finding("landmarks", f"{backend.name}: {backend.state}{note}", cure)
+    if taken is None:
+        yield Finding("landmarks", "--landmarks=auto leaves the search for the face to the model")
 
 
 def _extras() -> Iterator[Finding]:
