@@ -40,9 +40,7 @@ class Detection:
     @property
     def box(self) -> Box:
         """Upright box of the region's size around its middle."""
-        half = self.region.side / 2
-        x, y = self.region.x, self.region.y
-        return Box(x - half, y - half, x + half, y + half)
+        return self.region.box
 
 
 class Detector:

@@ -22,10 +22,11 @@ from ..media.image import Picture, check_picture
 from ..weights import load_catalogue
 from .analyser import FaceAnalyser
 from .blaze import FULL_RANGE_GRIDS, SHORT_RANGE_GRIDS, Detection, Detector
+from .evidence import Candidate, Evidence
 from .face import Box, Face, largest_first
 from .mesh68 import EYE_CORNERS, MESH_POINTS, landmarks_of
 from .region import Pyramid, Region
-from .search import Search
+from .search import SURE, SURE_IN_TILE, Search, by_score
 from .tflite import Model
 
 MARGIN = 1.5  # side of the square that the mesh network wants, in sides of the face's box
@@ -34,6 +35,7 @@ LOST = 0.5  # flag below which a followed face counts as lost
 SAME = 0.5  # part of the smaller of two boxes that the other covers, from which they are one face
 LOOKS = 4  # at most, until a found face's square rests
 RESTS = 0.01  # of the square's side: a move below it
+WEIGHED, MOST_WEIGHED = 0.1, 20  # score from which a place is worth reporting, and how many of them
 MOST_THREADS = 8  # of the default
 
 
@@ -80,6 +82,11 @@ class MeshAnalyser(FaceAnalyser):
         with self._borrowed() as networks:
             return [networks.next(pyramid, face) for face in previous]
 
+    def evidence(self, picture: Picture) -> Evidence:
+        check_picture(picture)
+        with self._borrowed() as networks:
+            return networks.evidence(Pyramid(picture))
+
     @contextmanager
     def _borrowed(self) -> Iterator[Networks]:
         networks = self._idle.get()
@@ -114,6 +121,25 @@ class Networks:
             if faces := self._confirmed(pyramid, look(pyramid)):
                 return largest_first(faces)
         return []
+
+    def evidence(self, pyramid: Pyramid) -> Evidence:
+        """Where the detectors look, and the best of what they weigh with what the mesh says to it."""
+        looks = self.search.everywhere(pyramid, WEIGHED)
+        found = by_score(one for _, detections in looks for one in detections)[:MOST_WEIGHED]
+        views = (Region(view.x, view.y, view.side).box for view, _ in looks)
+        return Evidence(MeshAnalyser.name, tuple(dict.fromkeys(views)), tuple(self._weighed(pyramid, found)))
+
+    def _weighed(self, pyramid: Pyramid, found: Sequence[Detection]) -> Iterator[Candidate]:
+        for one in found:
+            _, flag = self._fit(pyramid, one.region)
+            if one.score < SURE:
+                yield Candidate(one.box, one.score, f"the detector wants {SURE:.2f}")
+            elif flag < SEEN:
+                yield Candidate(one.box, one.score, f"the mesh sees {flag:.2f} of a face and wants {SEEN}")
+            elif one.score < SURE_IN_TILE:
+                yield Candidate(one.box, one.score, f"a part of the picture wants {SURE_IN_TILE:.2f}")
+            else:
+                yield Candidate(one.box, one.score)
 
     def next(self, pyramid: Pyramid, face: Face) -> Face | None:
         """The face in the next picture of a video; None where it is lost, or was never seen by the mesh."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..media.image import Picture
+from .face import Box
 
 Border = Literal["black", "edge"]
 
@@ -28,6 +29,12 @@ class Region:
     y: float
     side: float
     angle: float = 0.0
+
+    @property
+    def box(self) -> Box:
+        """Upright box of the same size around the same middle."""
+        half = self.side / 2
+        return Box(self.x - half, self.y - half, self.x + half, self.y + half)
 
     def points_from(self, unit: NDArray[np.floating]) -> NDArray[np.float64]:
         """Picture points of points in the square.

@@ -54,6 +54,14 @@ class Search:
         turned = [Region(view.x, view.y, view.side, turn * QUARTER) for turn in (1, 2, 3)]
         return by_score(found for look in (far, *turned) for found in self._both(pyramid, look, SURE_IN_TILE))
 
+    def everywhere(self, pyramid: Pyramid, threshold: float) -> list[tuple[Region, list[Detection]]]:
+        """Every view that the looks above take, with all that scores at least ``threshold`` there: for reports."""
+        square = whole(pyramid)
+        far = Region(square.x, square.y, square.side * FAR_VIEW)
+        turned = [Region(square.x, square.y, square.side, turn * QUARTER) for turn in range(4)]
+        views = [(view, self._both(pyramid, view, threshold)) for view in (far, *turned)]
+        return views + [(tile, self._far(pyramid, tile, threshold)) for tile in tiles(pyramid)]
+
     def _both(self, pyramid: Pyramid, view: Region, threshold: float) -> list[Detection]:
         near = self._near(pyramid, view, threshold)
         large = [found for found in near if found.region.side >= NEAR_FACE * view.side]
