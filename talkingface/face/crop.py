@@ -20,7 +20,7 @@ from .face import Box
 from .sample import Border, Matrix, sample
 
 WHOLE = 1e-6  # a crop whose edges are this near to whole pixels (in pixels) is cut without interpolation
-BLUR, FADE = 0.03, 0.1  # radius, and distance from the picture at which blur is full; shares of the crop's side
+BLUR, FADE = 0.05, 0.05  # radius, and distance from the picture at which blur is full; shares of the crop's side
 
 
 @dataclass(frozen=True, eq=False)
