@@ -125,7 +125,10 @@ class Networks:
     def evidence(self, pyramid: Pyramid) -> Evidence:
         """Where the detectors look, and the best of what they weigh with what the mesh says to it."""
         looks = self.search.everywhere(pyramid, WEIGHED)
-        found = by_score(one for _, detections in looks for one in detections)[:MOST_WEIGHED]
+        found: list[Detection] = []
+        for one in by_score(one for _, detections in looks for one in detections):
+            if len(found) < MOST_WEIGHED and not any(_same(one.box, other.box) for other in found):
+                found.append(one)
         views = (Region(view.x, view.y, view.side).box for view, _ in looks)
         return Evidence(MeshAnalyser.name, tuple(dict.fromkeys(views)), tuple(self._weighed(pyramid, found)))
 
