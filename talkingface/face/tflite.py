@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +40,8 @@ class Model:
         try:
             # The content rather than the path: the library reads a path through its own code page on some systems.
             self._network = Interpreter(model_content=path.read_bytes(), num_threads=threads)
-            self._network.allocate_tensors()
+            with _without_its_greeting():
+                self._network.allocate_tensors()
         except (OSError, ValueError, RuntimeError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise WeightsError(
@@ -59,3 +64,34 @@ class Model:
         self._network.set_tensor(self._input, picture[None])
         self._network.invoke()
         return [self._network.get_tensor(output)[0] for output in self._outputs]
+
+
+@contextmanager
+def _without_its_greeting() -> Iterator[None]:
+    """Keep the library from writing to the terminal what it writes once in each process, whatever one sets.
+
+    It writes to the file descriptor, past Python, so that is where it is turned away, the first time only. What goes
+    wrong still comes as an exception.
+    """
+    global _greeted
+    with _LOCK:
+        if _greeted:
+            yield
+            return
+        _greeted = True
+        try:
+            kept = os.dup(2)
+        except OSError:  # a program without a terminal may have closed it
+            yield
+            return
+        try:
+            with Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+_LOCK = threading.Lock()
+_greeted = False

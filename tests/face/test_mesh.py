@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -217,3 +219,13 @@ def test_a_mesh_gives_the_square_that_it_fills() -> None:
     again = region_of(turned)
     assert again.angle == pytest.approx(np.pi / 2) and again.side == pytest.approx(region.side)
     assert (again.x, again.y) == pytest.approx((-region.y, region.x), abs=1e-3)
+
+
+@needs_mesh
+def test_nothing_is_written_to_the_terminal() -> None:
+    code = (
+        "import sys; from pathlib import Path; from talkingface.face.mesh import MeshAnalyser\n"
+        "MeshAnalyser.open(Path(sys.argv[1]), threads=1); print('still there', file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(ROOT)], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "still there\n")
