@@ -1,4 +1,4 @@
-"""(f) Frames per second of reconstruction by the published network (random weights), and milliseconds of the rasteriser.
+"""(f) Frames per second of reconstruction by the published network (random weights), and times of the rasteriser.
 
 python -m benchmarks.face3d [--threads N] [--device cuda] [--json FILE]
 """
