@@ -11,17 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-TREMBLE = 0.003  # of the face's side; measured: the median clip trembles by 0.001, a lively one by 0.003
+# Of the face's side. Measured: points of a clean clip tremble by 0.001, of a noisy one by 0.003. At 0.003 talking mouths
+# keep 98 % of their movement and blinks 97 % of their depth, while a still face trembles a third as much; at 0.006, 96
+# and 92 %. Boxes hold no blinks.
+TREMBLE, BOX_TREMBLE = 0.003, 0.01
 NEAR = 1.0  # frames over which the distance of the two paths is averaged
 
 
-def smooth(values: NDArray[np.floating], sides: NDArray[np.floating], frames: float) -> NDArray[np.float32]:
+def smooth(
+    values: NDArray[np.floating], sides: NDArray[np.floating], frames: float, tremble: float = TREMBLE
+) -> NDArray[np.float32]:
     """Smooth paths of points.
 
     Args:
         values: (T, N, C) pixels: N points over T frames.
         sides: (T,) side of the face in pixels; distances count relative to it.
         frames: standard deviation of the strong smoothing, in frames; 0 leaves the values as they are.
+        tremble: distance of the two paths, as part of the side, at which both count the same.
 
     Returns:
         (T, N, C).
@@ -32,14 +38,14 @@ def smooth(values: NDArray[np.floating], sides: NDArray[np.floating], frames: fl
     calm = _mean_path(measured, frames)
     apart = ((calm - measured) ** 2).sum(axis=2) / np.square(np.maximum(sides, 1.0))[:, None]
     apart = gaussian_filter1d(apart, NEAR, axis=0, mode="nearest")
-    weight = 1 / (1 + apart / TREMBLE**2)
+    weight = 1 / (1 + apart / tremble**2)
     return (measured + weight[..., None] * (calm - measured)).astype(np.float32)
 
 
 def smooth_boxes(boxes: NDArray[np.floating], frames: float) -> NDArray[np.float32]:
     """Smooth boxes (T, 4): left, top, right, bottom; edges move as two points would."""
     sides = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
-    return smooth(boxes.reshape(-1, 2, 2), sides, frames).reshape(-1, 4)
+    return smooth(boxes.reshape(-1, 2, 2), sides, frames, BOX_TREMBLE).reshape(-1, 4)
 
 
 def fill_gaps(values: NDArray[np.floating], known: NDArray[np.bool_]) -> NDArray[np.float32]:
