@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-# Of the face's side. Measured: points of a clean clip tremble by 0.001, of a noisy one by 0.003. At 0.003 talking mouths
+# Of the face's side. Measured: clean clips tremble by 0.001, noisy ones by 0.003. At 0.003 talking mouths
 # keep 98 % of their movement and blinks 97 % of their depth, while a still face trembles a third as much; at 0.006, 96
 # and 92 %. Boxes hold no blinks.
 TREMBLE, BOX_TREMBLE = 0.003, 0.01
