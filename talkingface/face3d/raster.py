@@ -44,8 +44,11 @@ class Raster:
 
     def interpolate(self, values: Tensor) -> Tensor:
         """Numbers of the vertices, (V, C), at each pixel, (H, W, C); 0 where there is no triangle."""
-        corners = self.corners[self.triangle.clamp(min=0)]
-        return (values[corners] * self.weights[..., None].to(values.dtype)).sum(-2)
+        where = self.covered
+        corners, weights = self.corners[self.triangle[where]], self.weights[where].to(values.dtype)
+        out = values.new_zeros(*where.shape, values.shape[-1])
+        out[where] = torch.einsum("nk,nkc->nc", weights, values[corners])
+        return out
 
 
 @dataclass(frozen=True)
