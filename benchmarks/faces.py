@@ -48,10 +48,12 @@ def main() -> int:
         "1280x720: found once, then followed": (partial(_follow, analyser, wide), len(wide)),
         "1280x720: nothing there": (partial(_find, analyser, [np.zeros_like(wide[0])] * len(wide), 0), len(wide)),
     }
+    # Videos are followed and data sets are batches; a single detector run for each frame of a video is nobody's plan.
+    aims = [name for name in ways if name.startswith("256x256") and ("followed" in name or "at once" in name)]
     figures = []
     for name, (run, count) in ways.items():
         wall_s, processor_s = _fastest(run, options.repeat)
-        figures.append(Figure(name, count / wall_s, "frames/s", AIM if "256x256" in name else ""))
+        figures.append(Figure(name, count / wall_s, "frames/s", AIM if name in aims else ""))
         figures.append(Figure("    processor time", processor_s / count * 1e3, "ms"))
     return publish(f"faces with --landmarks={analyser.name}, {options.clip.name}", figures, options.json)
 
