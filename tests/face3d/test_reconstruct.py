@@ -74,6 +74,12 @@ def test_auto_takes_the_published_network_where_it_is_and_says_so(deep: DeepReco
     assert "bfm" in deep.label and "deep3d_recon" in deep.label
 
 
+def test_auto_takes_the_mesh_space_elsewhere_and_says_why(tmp_path: Path) -> None:
+    found = open_reconstructor("auto", root=tmp_path)
+    assert found.space == "mesh"
+    assert "mesh space, ours" in found.label and "epoch_20.pth" in found.label
+
+
 def test_rows_hold_what_the_network_says_and_where_it_looked(deep: DeepReconstructor, root: Path) -> None:
     picture, face = noise(256), face_at(55.0, 128.0, 120.0, 256)
     row = deep.rows([picture], [face])
