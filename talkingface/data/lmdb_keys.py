@@ -17,6 +17,7 @@ A key is its parts joined by "-", whole numbers with seven digits, in UTF-8. ``<
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from ..errors import DataError
 
@@ -62,3 +63,13 @@ def check_name(clip: str) -> None:
         )
     if clip.endswith(f"-{ALIGN}"):
         raise DataError(f"the clip's name '{clip}' ends like a key of aligned frames", cure="Name it otherwise.")
+
+
+def is_lmdb(root: Path) -> bool:
+    """Whether a folder is a data set in LMDB."""
+    return (root / DATA_FILE).is_file() or bool(resolutions(root))
+
+
+def resolutions(root: Path) -> list[int]:
+    """Sizes of pictures for which there is an environment, the smallest first."""
+    return sorted(int(path.parent.name) for path in root.glob(f"*/{DATA_FILE}") if path.parent.name.isdecimal())

@@ -103,7 +103,7 @@ class LMDBWriter:
         end = keys.key("", keys.LENGTH)
         with self._env.begin() as transaction:
             found = [key for key in transaction.cursor().iternext(values=False) if key.endswith(end)]
-        return [key[: -len(end)].decode() for key in found]
+        return sorted(key[: -len(end)].decode() for key in found)
 
     def keep(self, clips: Iterable[str]) -> list[str]:
         """Remove all other clips; returns their names."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from filelock import FileLock
+from numpy.typing import NDArray
 
 from ..errors import DataError
 from .store import Clip, ClipStore, Frames
@@ -28,9 +29,14 @@ class PackedStore(ClipStore):
 
     The folder holds ``frames.bin``, all frames one after another as uint8 (H, W, 3), and ``index.json``: the size and,
     per clip, name, identity, frames, rate and number of its first frame.
+
+    Args:
+        folder: of the prepared frames.
+        origin: the store that they were made from; it answers for arrays.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, origin: ClipStore | None = None) -> None:
+        self._origin = origin
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         self.root, self.size, self._folder = Path(index["root"]), int(index["size"]), folder
         self._starts = {entry["name"]: int(entry["start"]) for entry in index["clips"]}
@@ -47,6 +53,11 @@ class PackedStore(ClipStore):
         if size not in (None, self.size):
             raise DataError(f"frames are prepared at {self.size} pixels, not {size}", where=self._folder)
         return self._all()[self._starts[clip.name] + np.asarray(indices)]
+
+    def array(self, clip: Clip, key: str, indices: Sequence[int]) -> NDArray[np.float32]:
+        if self._origin is None:
+            return super().array(clip, key, indices)
+        return self._origin.array(clip, key, indices)
 
     def _all(self) -> Frames:
         if self._mapped is None:
@@ -76,7 +87,7 @@ def preload(store: ClipStore, size: int, folder: Path | None = None) -> PackedSt
     with FileLock(f"{target}.lock"):
         if not (target / "index.json").is_file():
             _pack(store, size, target)
-    return PackedStore(target)
+    return PackedStore(target, store)
 
 
 def default_folder() -> Path:

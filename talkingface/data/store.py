@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import DataError
+
 Frames = NDArray[np.uint8]
 
 
@@ -64,6 +66,23 @@ class ClipStore(ABC):
         Raises:
             DataError: if the clip cannot be decoded or holds no frame.
         """
+
+    def array(self, clip: Clip, key: str, indices: Sequence[int]) -> NDArray[np.float32]:
+        """Numbers that belong to some frames of a clip, such as 3DMM coefficients.
+
+        Args:
+            clip: one of ``clips()``.
+            key: ``"coeff_3dmm"`` (n, 260) or ``"keypoint"`` (n, 68, 2), as in :mod:`talkingface.data.lmdb_keys`.
+            indices: frame numbers from 0, in any order, repeats allowed.
+
+        Returns:
+            (n, ...), one row for each index.
+
+        Raises:
+            DataError: if the store has no such numbers; says what it has.
+        """
+        cure = "Prepare the data set with --run_mode=prepare and train on the LMDB that it makes."
+        raise DataError(f"the clips have pictures only, no array '{key}'", where=self.root, cure=cure)
 
     def whole(self, clip: Clip, size: int | None = None, limit: int | None = None) -> Frames:
         """The first ``limit`` frames of a clip (all where None), decoded once; (n, H, W, 3) uint8, RGB."""

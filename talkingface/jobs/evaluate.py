@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 def run(settings: Settings) -> int:
     """Print the table; the last line on standard output is the path of the report."""
     folder = run_folder(settings)
-    store = open_store(data_root(settings), settings.evaluate.split)
+    store = open_store(data_root(settings), settings.evaluate.split, size=settings.evaluate.image_size)
     model = load_model(settings)
     logger.info("%s", model.weights)
     precision = choose_precision(settings.precision, model.device)

@@ -97,4 +97,5 @@ def _open(settings: Settings, split: str | None) -> ClipStore:
     """Clips of a split, decoded beforehand where ``train.preload`` says so."""
     train = settings.train
     size = train.image_size if train.preload else None
-    return open_store(data_root(settings), split, preload_size=size, preload_dir=train.preload_dir)
+    root = data_root(settings)
+    return open_store(root, split, size=train.image_size, preload_size=size, preload_dir=train.preload_dir)

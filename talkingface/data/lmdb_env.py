@@ -1,0 +1,74 @@
+"""LMDB environments as they are read: opened when first asked for, once in a process, and never carried to another."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
+
+import lmdb
+
+from ..errors import DataError
+from .lmdb_keys import DATA_FILE
+
+
+class Environment:
+    """One environment, read only; use :func:`environment` to get it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            self._env = lmdb.open(str(folder), readonly=True, lock=False, readahead=False, create=False, max_dbs=0)
+        except lmdb.Error as error:
+            what = f"is no LMDB that can be read ({error})"
+            raise DataError(what, where=folder / DATA_FILE, cure="Prepare it again, or copy it again whole.") from error
+
+    def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values of some keys, None for each that is not there."""
+        with self._env.begin() as transaction:
+            return [_bytes(transaction.get(key)) for key in keys]
+
+    def names(self) -> Iterator[bytes]:
+        """All keys in order."""
+        with self._env.begin() as transaction:
+            yield from transaction.cursor().iternext(values=False)
+
+
+def environment(folder: Path) -> Environment:
+    """The environment of a folder in this process, shared by all who hold it and closed after the last.
+
+    LMDB allows one handle for a file in a process, and none that has crossed a fork: a forked process gets its own.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+    key = (os.getpid(), str(folder.resolve()))
+    opened = _opened.get(key)
+    if opened is None:
+        _opened[key] = opened = Environment(folder)
+    return opened
+
+
+_opened: WeakValueDictionary[tuple[int, str], Environment] = WeakValueDictionary()
+
+
+class Lazy:
+    """Holds an environment for a store: opened by the process that reads, and left behind when the store is pickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._held: tuple[int, Environment] | None = None
+
+    def __call__(self) -> Environment:
+        if self._held is None or self._held[0] != os.getpid():
+            self._held = (os.getpid(), environment(self.folder))
+        return self._held[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"folder": self.folder, "_held": None}
+
+
+def _bytes(value: bytes | memoryview | None) -> bytes | None:
+    return None if value is None else bytes(value)
