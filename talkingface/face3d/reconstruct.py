@@ -46,6 +46,15 @@ class Reconstructor(ABC):
             ShapeError: if a picture is not square, or a face lacks the points that are needed.
         """
 
+    def for_clip(self, faces: Sequence[Face], size: int) -> Reconstructor:
+        """One for the frames of a clip in which these faces are one person; it may know that person better.
+
+        Args:
+            faces: of all frames, or of some that show the person well.
+            size: side of the square frames, in pixels.
+        """
+        return self
+
 
 def check_square(picture: Picture) -> None:
     """Refuse a picture that would be squeezed into the frame.
