@@ -11,6 +11,8 @@ from ..errors import ShapeError
 
 POINTS = 468
 OPENING = 0.08  # of the width of the mouth; enough to part the lips, too little to change the triangles of the chin
+_NOSE_TIP = 4
+_INSIDE = 0.25  # how far behind the outline the eye inside the head is, in widths of the face
 _UPPER_LIP = [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308]  # inner edge, from corner to corner
 _LOWER_LIP = [78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308]
 _MOUTH = [*_UPPER_LIP, *_LOWER_LIP[1:-1]]
@@ -27,7 +29,8 @@ def mesh_triangles(mean: NDArray[Any]) -> NDArray[np.int64]:
     """Triangles over the face mesh; mouth and eyes are holes.
 
     Args:
-        mean: (468, 2 or more), a face from the front, x right and y down, in any unit; a mean face is best.
+        mean: (468, 3), a face from the front, x right and y down, z to the camera or away from it, in any unit; a mean
+            face is best.
 
     Returns:
         (F, 3), vertices of each triangle, all going round the same way.
@@ -37,12 +40,25 @@ def mesh_triangles(mean: NDArray[Any]) -> NDArray[np.int64]:
     """
     from scipy.spatial import Delaunay
 
-    if mean.ndim != 2 or len(mean) != POINTS or mean.shape[1] < 2:
+    if mean.shape != (POINTS, 3):
         raise ShapeError(f"a face mesh has {POINTS} points, not an array {mean.shape}")
-    triangles = Delaunay(_open_mouth(np.array(mean[:, :2], np.float64))).simplices.astype(np.int64)
+    triangles = Delaunay(_open_mouth(_unroll(np.asarray(mean, np.float64)))).simplices.astype(np.int64)
     rings = (_MOUTH, *_EYES, _OUTLINE)
     inside_one = np.any([np.isin(triangles, ring).all(-1) for ring in rings], axis=0)
     return np.asarray(triangles[~inside_one])
+
+
+def _unroll(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The face laid flat, (468, 2), by the directions in which its points are seen from inside the head.
+
+    From the front alone, points of the cheeks would lie behind each other.
+    """
+    outline = points[_OUTLINE]
+    forward = points[_NOSE_TIP, 2] - outline[:, 2].mean()
+    across = points[:, :2] - (outline[:, :2].max(0) + outline[:, :2].min(0)) / 2
+    depth = (points[:, 2] - outline[:, 2].mean()) * (1.0 if forward >= 0 else -1.0) + _INSIDE * np.ptp(outline[:, 0])
+    aside = np.hypot(across[:, 0], across[:, 1])
+    return across * (np.arctan2(aside, depth) / np.maximum(aside, 1e-9))[:, None]
 
 
 def _open_mouth(points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -87,6 +87,9 @@ def test_triangles_of_the_mesh_go_round_one_way_and_use_every_point() -> None:
     assert 700 < len(found) < 2 * POINTS and set(found.flatten()) == set(range(POINTS))
     area = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
     assert (np.sign(area) == np.sign(area[0])).mean() > 0.9
+    # Which way z goes makes no difference.
+    bulging = mean + np.hypot(*(mean[:, :2] - mean[4, :2]).T)[:, None] * (0, 0, -0.3)
+    np.testing.assert_array_equal(mesh_triangles(bulging), mesh_triangles(bulging * (1, 1, -1)))
     with pytest.raises(ShapeError, match="468 points"):
         mesh_triangles(mean[:68])
 
