@@ -66,9 +66,9 @@ class ExtractCoefficients(Step[Clip]):
 
     def perform(self, item: Clip) -> Made:
         faces = faces_of(read_landmarks(self.source(item)))
-        reconstructor = self.tools.reconstructor()
         parts: list[NDArray[np.float32]] = []
         with open_video(item.path, fps=None if item.path.is_file() else Fraction(25)) as reader:
+            reconstructor = self.tools.reconstructor().for_clip(faces, reader.height)
             frames = iter(reader)
             while pictures := list(islice(frames, self.batch)):
                 done = sum(len(part) for part in parts)

@@ -10,6 +10,8 @@ from types import TracebackType
 from .settings import PrepareSettings
 from .step import Answer, Step, Thing
 
+# Read by numpy and torch when they are loaded. More threads than one in each worker only get into each other's way.
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
 KILLED = "the process at work on it was killed each time (most often: not enough memory; try fewer --workers)"
 
 

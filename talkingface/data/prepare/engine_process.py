@@ -8,17 +8,17 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for
 from multiprocessing.sharedctypes import Synchronized
 
-from .engine import KILLED, Engine
+from .engine import KILLED, ONE_THREAD, Engine
 from .step import Answer, Step, Thing
 
 logger = logging.getLogger(__name__)
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 class ProcessEngine(Engine):
@@ -83,7 +83,10 @@ class ProcessEngine(Engine):
                 initargs=(context.Value("i", 0), self._device_ids),
             )
         try:
-            return self._pool.submit(step.answer, item)
+            with _environment(
+                ONE_THREAD
+            ):  # a worker is spawned by the call, and has loaded numpy before it can be told
+                return self._pool.submit(step.answer, item)
         except BrokenProcessPool as error:
             # Broken between two calls: the item was never begun, but shares the way of those that were.
             future: Future[Answer] = Future()
@@ -97,9 +100,23 @@ class ProcessEngine(Engine):
             self._pool = None
 
 
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Variables that processes begun in this block find."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
 def _begin(count: Synchronized[int], device_ids: Sequence[str]) -> None:
-    """First thing in a worker: one thread, its device, and an eye on the parent."""
-    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    """First thing in a worker: its device, and an eye on the parent."""
     with count.get_lock():
         number = count.value
         count.value += 1

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ...errors import ConfigError, DependencyError
-from .engine import KILLED, Engine
+from .engine import KILLED, ONE_THREAD, Engine
 from .step import Answer, Step, Thing
 
 logger = logging.getLogger(__name__)
@@ -70,6 +70,7 @@ class RayEngine(Engine):
             return
         quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
         if self._address is None:
+            os.environ.update(ONE_THREAD)  # found by the workers, which are begun as our children
             self._ray.init(num_cpus=workers, include_dashboard=False, **quiet)
         else:
             try:
