@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import MediaError
 from ..face.crop import Crop
+from ..face.track import Track
 from ..motion.file import load_motion_file, save_motion
 from ..types import Motion
 from . import steps
@@ -39,6 +40,7 @@ class Driven:
         fps: the rate at which the frames are read; None is their own.
         notes: what the user should know, for example about a truncated tail.
         elapsed_s: how long it took.
+        track: the face in the full frames; None where there is none, or no frames.
     """
 
     path: Path
@@ -47,6 +49,7 @@ class Driven:
     fps: Fraction | None
     notes: tuple[str, ...]
     elapsed_s: float
+    track: Track | None = None
 
     def frames(self, size: Size, count: int) -> Iterator[Frame]:
         """``count`` driving frames, read again; the last one is held where there are fewer.
@@ -88,13 +91,14 @@ def drive(
         return Driven(path, motion, None, fps, notes, time.perf_counter() - start)
     steps.check_drivable(model.driver, path)
     told: list[str] = []
-    crop = finder.driving(path, model.driver.size, told.append, fps=fps, progress=progress)
-    with CutFrames(path, crop, fps=fps, frame_limit=settings.frame_limit) as frames:
+    sight = finder.driving(path, model.driver.size, told.append, fps=fps, progress=progress)
+    with CutFrames(path, sight.crop, fps=fps, frame_limit=settings.frame_limit) as frames:
         tracked = progress.track(frames, "drive", frames.reader.frames)
         motion = steps.drive(model.driver, tracked, frames.reader.fps, chunk=settings.batch_size, device=model.device)
     if len(motion) == 0:
         raise MediaError("no frame could be read", where=path)
-    return Driven(path, motion, crop, fps, (*told, *frames.reader.warnings), time.perf_counter() - start)
+    notes = (*told, *frames.reader.warnings)
+    return Driven(path, motion, sight.crop, fps, notes, time.perf_counter() - start, sight.track)
 
 
 def load_driving(

@@ -14,6 +14,7 @@ import torch
 from ..errors import NoFaceError
 from ..face.analyser import FaceAnalyser
 from ..face.crop import Crop
+from ..face.debug import no_face
 from ..face.face import Face
 from ..face.select import left_to_right, select_face, select_faces, select_track
 from ..face.track import Track, TrackSettings, track_faces
@@ -45,6 +46,19 @@ class Place:
 
     crop: Crop
     number: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """The part of a driving video that is looked at.
+
+    Attributes:
+        crop: the same for all frames.
+        track: the face in it, in pixels of the full frames; None where no face was found or looked for.
+    """
+
+    crop: Crop
+    track: Track | None = None
 
 
 class Finder:
@@ -86,7 +100,7 @@ class Finder:
         analyser = self._eyes.source
         faces = left_to_right(analyser.faces(picture)) if analyser else []
         if not faces:
-            self._check_found(analyser, path, wish=self._settings.face or self._settings.drive)
+            self._check_found(analyser, path, picture, wish=self._settings.face or self._settings.drive)
             return [Place(self._by_model(analyser, path, [picture], size, tell))]
         meant = self._meant(faces, roles, shape, path, tell)
         return [
@@ -97,7 +111,7 @@ class Finder:
 
     def driving(
         self, path: Path, size: Size, tell: Tell, *, fps: Fraction | None = None, progress: Progress = SILENT
-    ) -> Crop:
+    ) -> Sight:
         """The part of a driving video that shows the face, the same for all frames: around its boxes in all of them.
 
         The video is decoded once for that, and no frame is kept.
@@ -113,16 +127,16 @@ class Finder:
         """
         shape = picture_size(path)
         if not self._looks:
-            return self._fixed(shape, size)
+            return Sight(self._fixed(shape, size))
         analyser, wish = self._eyes.driving, self._settings.driving_face
         tracks = self._tracks(analyser, path, shape, fps, progress) if analyser else []
         if not tracks:
-            self._check_found(analyser, path, wish=wish)
-            return self._by_model(analyser, path, first_looks(path), size, tell)
+            self._check_found(analyser, path, next(first_looks(path), None), wish=wish)
+            return Sight(self._by_model(analyser, path, first_looks(path), size, tell))
         track = select_track(tracks, wish or "largest", shape, path, tell=tell)
         if len(tracks) > 1 and wish is None:
             tell(f"{path}: {len(tracks)} faces or scenes; number {track.number}, the largest, drives (--driving_face)")
-        return face_crop(track.union, size, shape, self._scale)
+        return Sight(face_crop(track.union, size, shape, self._scale), track)
 
     def _named(self) -> str:
         if not self._looks:
@@ -152,20 +166,20 @@ class Finder:
         small = max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))
         with open_video(path, fps=fps, frame_limit=self._settings.frame_limit, size=small) as reader:
             frames = progress.track(reader, "faces", reader.frames)
-            tracks = track_faces(frames, analyser, TrackSettings(keep_mesh=False))
+            tracks = track_faces(frames, analyser, TrackSettings(keep_mesh=self._settings.face3dvis))
         return [enlarged(track, shape[1] / small[1], shape[0] / small[0]) for track in tracks]
 
-    def _check_found(self, analyser: FaceAnalyser | None, path: Path, wish: object) -> None:
-        """Refuse a picture without a face where the settings insist on one."""
-        if self._settings.landmarks not in ("mesh", "face_alignment") and not wish:
+    def _check_found(self, analyser: FaceAnalyser | None, path: Path, picture: Frame | None, wish: object) -> None:
+        """Refuse a picture without a face where the settings insist on one; draw what was looked at where they ask."""
+        insists = bool(wish) or self._settings.landmarks in ("mesh", "face_alignment")
+        if analyser is None or picture is None:
+            if insists:
+                raise NoFaceError(f"no face can be looked for: {self.name}", where=path, cure="See --run_mode=doctor.")
             return
-        if analyser is None:
-            raise NoFaceError(f"no face can be looked for: {self.name}", where=path, cure="See --run_mode=doctor.")
-        raise NoFaceError(
-            f"no face was found by '{analyser.name}'",
-            where=path,
-            cure="Use a picture that shows a face from the front, or leave --face and --landmarks out.",
-        )
+        if insists or self._settings.debug_dir is not None:
+            error = no_face(path, picture, analyser, self._settings.debug_dir)
+            if insists:
+                raise error
 
     def _by_model(
         self, analyser: FaceAnalyser | None, path: Path, pictures: Iterable[Frame], size: Size, tell: Tell
@@ -193,4 +207,7 @@ def enlarged(track: Track, x: float, y: float) -> Track:
         return None if points is None else points * scale + shift
 
     boxes = (track.boxes.reshape(-1, 2, 2) * scale + shift).reshape(-1, 4)
-    return replace(track, boxes=boxes, landmarks=moved(track.landmarks), five=moved(track.five))
+    mesh = None
+    if track.mesh is not None:
+        mesh = track.mesh * np.append(scale, scale.mean()) + np.append(shift, np.float32(0))
+    return replace(track, boxes=boxes, landmarks=moved(track.landmarks), five=moved(track.five), mesh=mesh)

@@ -69,7 +69,7 @@ def people(driver, path, roles=ANYONE, **settings):
 def driving(driver, path, **settings):
     told: list[str] = []
     finder = Finder(settings_from({"landmarks": "none", **settings}), driver)
-    return finder.driving(path, SIZE, told.append), told
+    return finder.driving(path, SIZE, told.append).crop, told
 
 
 def test_the_models_own_search_finds_the_subject_and_the_user_is_told(picture_of):
