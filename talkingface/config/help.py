@@ -60,7 +60,7 @@ def _placeholder(option: Option) -> str:
     if option.is_list:
         return "LIST"
     if option.choices:
-        return "|".join(map(str, option.choices))
+        return "|".join(option.choices)
     words: dict[Any, str] = {int: "N", float: "X", Path: "PATH", Fraction: "RATE"}
     return next((words[member] for member in option.members if member in words), "TEXT")
 

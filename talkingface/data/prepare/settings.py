@@ -25,7 +25,7 @@ class PrepareSettings(BaseModel):
         "HDTF_dataset; none: every face in every video of the raw folder.",
     )
     data_range: str | None = Field(None, description="Only identities with these numbers, such as 10001-10050.")
-    dataset_version: Literal[1, 2] = Field(1, description="VoxCeleb 1 (boxes in pixels) or 2 (parts of the picture).")
+    dataset_version: int = Field(1, ge=1, le=2, description="VoxCeleb 1 (boxes in pixels) or 2 (parts of the picture).")
     downloader: str = Field(
         "yt-dlp --no-playlist --no-progress -f bv*[height<=1080]+ba/b --merge-output-format mp4 -o {out} -- {url}",
         description="Program that fetches a video, with {id}, {url} and {out}; started without a shell.",
