@@ -30,6 +30,10 @@ class Environment:
         with self._env.begin() as transaction:
             return [_bytes(transaction.get(key)) for key in keys]
 
+    def close(self) -> None:
+        """Let go of the files."""
+        self._env.close()
+
     def names(self) -> Iterator[bytes]:
         """All keys in order."""
         with self._env.begin() as transaction:
@@ -39,19 +43,30 @@ class Environment:
 def environment(folder: Path) -> Environment:
     """The environment of a folder in this process, shared by all who hold it and closed after the last.
 
-    LMDB allows one handle for a file in a process, and none that has crossed a fork: a forked process gets its own.
+    LMDB allows one handle for a file in a process, and none that has crossed a fork: a forked process opens its own.
 
     Raises:
         DataError: if it cannot be read.
     """
-    key = (os.getpid(), str(folder.resolve()))
+    key = str(folder.resolve())
     opened = _opened.get(key)
     if opened is None:
         _opened[key] = opened = Environment(folder)
     return opened
 
 
-_opened: WeakValueDictionary[tuple[int, str], Environment] = WeakValueDictionary()
+_opened: WeakValueDictionary[str, Environment] = WeakValueDictionary()
+
+
+def _leave_inherited() -> None:
+    """Close a forked process's copies; else its own would count as opened twice. The parent's are not touched."""
+    for opened in list(_opened.values()):
+        opened.close()
+    _opened.clear()
+
+
+if hasattr(os, "register_at_fork"):  # Windows does not fork
+    os.register_at_fork(after_in_child=_leave_inherited)
 
 
 class Lazy:
