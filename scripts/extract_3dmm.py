@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from talkingface.data.prepare.coefficients import ExtractCoefficients
-from talkingface.data.prepare.command import add_engine, clips_in, finish, run_one, settings_of, tools_of
+from talkingface.data.prepare.command import add_engine, clips_in, ending_in, finish, run_one, settings_of, tools_of
 from talkingface.data.prepare.report import Report
 
 
@@ -40,7 +40,6 @@ def extract(options: argparse.Namespace) -> Report:
     settings = settings_of(options)
     tools = tools_of(options, options.space).chosen(landmarks=False, space=True)
     out = options.output_dir.absolute()
-    texts = any(options.keypoint_dir.rglob("*.txt")) and not any(options.keypoint_dir.rglob("*.npz"))
     step = ExtractCoefficients(
         out,
         options.keypoint_dir.absolute(),
@@ -48,7 +47,7 @@ def extract(options: argparse.Namespace) -> Report:
         tools,
         batch=max(1, options.inference_batch_size),
         format=options.format,
-        points=".txt" if texts else ".npz",
+        points=ending_in(options.keypoint_dir, ".npz", ".txt"),
     )
     return run_one(step, clips_in(options.input_dir), out, settings)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from .report import Report
 from .run_step import clips_of, run_step
 from .settings import PrepareSettings, StepName
 from .step import Step, Thing
-from .to_lmdb import LMDBSink
+from .to_lmdb import store_clips
 from .tools import Tools
 
 _LOCK = ".prepare.lock"
@@ -109,9 +108,8 @@ class _Chain:
         return self._stack.enter_context(open_engine(self.settings))
 
     def run(self, found: Sequence[Video]) -> Report:
-        fetched = self._do(self._download(), [video for video in found if video.url])
-        dead = {record.item for record in fetched if record.outcome == "failed"}
-        cropped = self._do(self._crop(), [video for video in found if video.name not in dead])
+        dead = self._fetch(found)
+        cropped = self._do(self._crop(), [video for video in found if video.path not in dead])
         clips = clips_of(cropped, self.folders.root)
         check_splits((identity_of(clip.name), clip.split) for clip in clips)
         clips = self._done(clips, self._do(self._landmarks(), clips))
@@ -120,8 +118,25 @@ class _Chain:
         self.report.space = next((str(record.facts["space"]) for record in rows if "space" in record.facts), "")
         if "lmdb" in self.settings.steps:
             clips = self._store(clips)
-        self._count(clips, cropped)
+        lengths = {clip["name"]: clip["frames"] for record in cropped for clip in record.facts.get("clips", [])}
+        self.report.count(clips, lengths)
         return self.report
+
+    def _fetch(self, found: Sequence[Video]) -> set[Path]:
+        """Download what is still needed; gives the files that cannot be had.
+
+        A raw video whose clips are there may have been deleted to make room, and is not fetched again.
+        """
+        crop = self._crop()
+        known, digest = Manifest(self.folders.manifests / f"{crop.name}.jsonl").records, crop.digest()
+        wanted = {
+            video.path: video  # the video of two people is fetched once
+            for video in found
+            if video.url and not (video.name in known and known[video.name].holds(self.folders.root, digest))
+        }
+        records = {record.item: record for record in self._do(self._download(), list(wanted.values()))}
+        outcomes = {path: records.get(video.name) for path, video in wanted.items()}
+        return {path for path, record in outcomes.items() if record is not None and record.outcome == "failed"}
 
     def _do(self, step: Step[Thing], items: Sequence[Thing]) -> list[Record]:
         """Do a step if it is wanted; the records that there are of these items."""
@@ -145,41 +160,16 @@ class _Chain:
         return [clip for clip in clips if clip.name in names] if records else list(clips)
 
     def _store(self, clips: Sequence[Clip]) -> list[Clip]:
-        """The step ``lmdb``, whose writing is done here while the workers encode."""
-        step = self._encode()
-        with LMDBSink(self.folders.root, self.settings.resolutions) as sink:
-            report, records = run_step(
-                step,
-                clips,
-                lambda: self.engine,
-                self.folders.manifests,
-                retry_failed=self.settings.retry_failed,
-                take=sink.take,
-                there=sink.has,
-            )
-            kept = self._done(clips, records)
-            sink.finish(kept)
+        """The step ``lmdb``; gives the clips that are in it."""
+        report, kept, _ = store_clips(
+            self._encode(), clips, lambda: self.engine, self.folders.manifests, retry_failed=self.settings.retry_failed
+        )
         self.report.steps.append(report)
         return kept
 
     def _has(self, name: StepName) -> bool:
         """Whether a step is done now or was done before."""
         return name in self.settings.steps or (self.folders.manifests / f"{name}.jsonl").is_file()
-
-    def _count(self, clips: Sequence[Clip], cropped: Sequence[Record]) -> None:
-        """Fill in what there is now."""
-        lengths = {clip["name"]: clip["frames"] for record in cropped for clip in record.facts.get("clips", [])}
-        people: dict[str, set[str]] = {}
-        frames: Counter[str] = Counter()
-        for clip in clips:
-            people.setdefault(clip.split, set()).add(identity_of(clip.name))
-            frames[clip.split] += lengths.get(clip.name, 0)
-        self.report.clips = dict(Counter(clip.split for clip in clips))
-        self.report.frames = dict(frames)
-        self.report.identities = {split: len(names) for split, names in people.items()}
-        if clips and not people.get("test"):
-            cure = "put videos of some people into a folder 'test', or give a larger --prepare.test_share"
-            self.report.notes.append(f"nobody is left for testing; {cure}")
 
     def _download(self) -> Download:
         return Download(

@@ -39,7 +39,7 @@ class ExtractCoefficients(Step[Clip]):
     tools: Tools
     batch: int = 100
     format: Literal[".npz", ".mat"] = ".npz"
-    points: Literal[".npz", ".txt"] = ".npz"
+    points: str = ".npz"
 
     name = "coefficients"
 

@@ -16,6 +16,7 @@ from ..clips import VIDEO_ENDINGS
 from ..frames import pictures
 from ..store import identity_of
 from .chain import Folders, alone
+from .encode import EncodeClip
 from .engine import open_engine
 from .items import SPLITS, Clip
 from .lists import split_of
@@ -23,6 +24,7 @@ from .report import Report
 from .run_step import run_step
 from .settings import PrepareSettings
 from .step import Step
+from .to_lmdb import store_clips
 from .tools import Tools
 
 
@@ -104,6 +106,27 @@ def run_one(step: Step[Clip], clips: Sequence[Clip], out: Path, settings: Prepar
     report.steps.append(done)
     report.save(folders.manifests.parent / "report.json")
     return report
+
+
+def store_all(step: EncodeClip, clips: Sequence[Clip], out: Path, settings: PrepareSettings) -> Report:
+    """Put clips into the LMDB in a folder, which holds these and no others afterwards."""
+    folders = Folders.flat(out)
+    report = Report(folders.root)
+    with alone(folders.root), open_engine(settings) as engine:
+        done, kept, frames = store_clips(
+            step, clips, lambda: engine, folders.manifests, retry_failed=settings.retry_failed
+        )
+    report.steps.append(done)
+    report.count(kept, frames)
+    report.save(folders.manifests.parent / "report.json")
+    return report
+
+
+def ending_in(folder: Path | None, ours: str, published: str) -> str:
+    """The ending of the files in a folder: the published one where there are only such."""
+    if folder is None or any(folder.rglob(f"*{ours}")) or not any(folder.rglob(f"*{published}")):
+        return ours
+    return published
 
 
 def finish(work: Callable[[], Report]) -> int:

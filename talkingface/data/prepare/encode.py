@@ -54,8 +54,8 @@ class EncodeClip(Step[Clip]):
     landmarks: Path | None
     coefficients: Path | None
     resolutions: Sequence[int] = (256,)
-    coefficients_format: Literal[".npz", ".mat"] = ".npz"
-    points_format: Literal[".npz", ".txt"] = ".npz"
+    coefficients_format: str = ".npz"
+    points_format: str = ".npz"
     picture_format: Literal["jpeg", "png"] = "jpeg"
     quality: int = 95
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..store import identity_of
 from .files import whole
+from .items import Clip
 from .manifest import Record
 
 _REASONS_SHOWN = 5
@@ -81,6 +83,22 @@ class Report:
     def usable(self) -> bool:
         """Whether the last step that was done has made anything."""
         return bool(self.steps) and self.steps[-1].done + self.steps[-1].skipped > 0
+
+    def count(self, clips: Sequence[Clip], frames: Mapping[str, int]) -> None:
+        """Fill in what there is now.
+
+        Args:
+            clips: all that are there.
+            frames: name of a clip -> how many it has.
+        """
+        for clip in clips:
+            self.clips[clip.split] = self.clips.get(clip.split, 0) + 1
+            self.frames[clip.split] = self.frames.get(clip.split, 0) + frames.get(clip.name, 0)
+        for split in self.clips:
+            self.identities[split] = len({identity_of(clip.name) for clip in clips if clip.split == split})
+        if clips and "test" not in self.clips:
+            cure = "put videos of some people into a folder 'test', or give a larger --prepare.test_share"
+            self.notes.append(f"nobody is left for testing; {cure}")
 
     def table(self) -> str:
         """Lines for the terminal: the steps, why items failed (counted), and what there is now."""

@@ -6,15 +6,41 @@ itself, and not of the manifest alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
 from ..lmdb_write import LMDBWriter, write_lists
-from .encode import Encoded
+from .encode import EncodeClip, Encoded
+from .engine import Engine
 from .items import SPLITS, Clip
+from .report import StepReport
+from .run_step import run_step
 from .step import Answer
+
+
+def store_clips(
+    step: EncodeClip,
+    clips: Sequence[Clip],
+    engine: Callable[[], Engine],
+    manifests: Path,
+    *,
+    retry_failed: bool = False,
+) -> tuple[StepReport, list[Clip], dict[str, int]]:
+    """Do the step: workers encode, this process writes.
+
+    Returns:
+        The report; the clips that are in the LMDB now, these and no others; and how many frames each has.
+    """
+    with LMDBSink(step.root, step.resolutions) as sink:
+        report, records = run_step(
+            step, clips, engine, manifests, retry_failed=retry_failed, take=sink.take, there=sink.has
+        )
+        frames = {record.item: int(record.facts["frames"]) for record in records if record.outcome == "done"}
+        kept = [clip for clip in clips if clip.name in frames]
+        sink.finish(kept)
+    return report, kept, frames
 
 
 class LMDBSink:
