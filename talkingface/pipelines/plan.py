@@ -86,13 +86,13 @@ def plan_each(settings: Settings) -> list[Plan]:
 
 def choose_inputs(settings: Settings) -> tuple[Path, tuple[Role, ...]]:
     """(source, roles) as the settings name them; a video alone is both."""
-    roles = choose_roles(settings)
-    if settings.image_source is None and (settings.cross_id or not has_frames(roles[0].driving) or settings.drive):
-        flag = next(flag for flag in ("cross_id", "drive", "motion_path") if getattr(settings, flag))
-        raise ConfigError(f"--{flag} needs a picture to animate", cure="Give --image_source=PICTURE.")
     source = settings.image_source
     if source is not None and not source.exists():
         raise MediaError("no such file or folder", where=f"--image_source={source}")
+    roles = choose_roles(settings)
+    if source is None and (settings.cross_id or not has_frames(roles[0].driving) or settings.drive):
+        flag = next(flag for flag in ("cross_id", "drive", "motion_path") if getattr(settings, flag))
+        raise ConfigError(f"--{flag} needs a picture to animate", cure="Give --image_source=PICTURE.")
     return source or roles[0].driving, roles
 
 
