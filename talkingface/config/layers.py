@@ -84,13 +84,13 @@ def _model_layer(model: str) -> list[Given]:
 
 
 def _dataset_layer(dataset: str) -> list[Given]:
-    """The file of a named data set, or the root where ``dataset`` is a folder or file with data."""
+    """The file of a named data set, or the root where ``dataset`` is a path; that may still have to be made."""
     folder = shipped("properties", "dataset")
     names = [file.stem for file in folder.glob("*.yaml")]
     if dataset in names:
         layer = read_layer(folder / f"{dataset}.yaml")
         return [_beside_package(item) if item.key == "data.root" else item for item in layer]
-    if Path(dataset).exists():
+    if Path(dataset).exists() or len(Path(dataset).parts) > 1:
         return [Given("data.root", dataset, f"--dataset={dataset}")]
     near = did_you_mean(dataset, names)
     raise UnknownNameError(f"unknown data set '{dataset}'", cure=f"{near} A folder with clips works too.")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
+from ..paths import shipped
 
 if TYPE_CHECKING:
     from ..config import Settings
+
+logger = logging.getLogger(__name__)
 
 
 def data_root(settings: Settings) -> Path:
@@ -21,6 +25,28 @@ def data_root(settings: Settings) -> Path:
         cure = "Give --dataset=NAME_OR_FOLDER; --dataset=sample is a tiny one that ships with the toolkit."
         raise ConfigError(f"--run_mode={settings.run_mode} needs a data set", cure=cure)
     return settings.data.root
+
+
+def with_data(settings: Settings) -> Settings:
+    """The settings, with a data set that is there: the one they name, or the sample where they allow it.
+
+    Raises:
+        ConfigError: if nothing names a data set.
+        DataError: if it is not there; says how to make it, and how to go on without.
+    """
+    root = data_root(settings)
+    if root.exists():
+        return settings
+    name = settings.dataset or root
+    if not settings.data.sample_if_missing:
+        cure = (
+            f"Prepare it with --run_mode=prepare --dataset={name} --raw DIR (DIR: the raw videos); or go on with the "
+            "tiny sample that ships with the toolkit: --dataset=sample, or --sample_if_missing."
+        )
+        raise DataError(f"the data set '{name}' is not there", where=root, cure=cure)
+    logger.warning("the data set '%s' is not at %s: going on with the shipped sample", name, root)
+    sample = settings.data.model_copy(update={"root": shipped("dataset", "sample")})
+    return settings.model_copy(update={"data": sample})
 
 
 def run_folder(settings: Settings) -> Path:

@@ -10,7 +10,7 @@ from ..data import open_store
 from ..evaluation import evaluate
 from ..pipelines.device import choose_precision
 from ..pipelines.model import load_model
-from .data import data_root, run_folder
+from .data import data_root, run_folder, with_data
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 def run(settings: Settings) -> int:
     """Print the table; the last line on standard output is the path of the report."""
     folder = run_folder(settings)
+    settings = with_data(settings)
     store = open_store(data_root(settings), settings.evaluate.split, size=settings.evaluate.image_size)
     model = load_model(settings)
     logger.info("%s", model.weights)

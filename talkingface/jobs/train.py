@@ -17,7 +17,7 @@ from ..pipelines.device import choose_device, choose_precision
 from ..train import Trainer, TrainSettings
 from ..weights import load_catalogue
 from ..weights.load import load_networks
-from .data import data_root, run_folder
+from .data import data_root, run_folder, with_data
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 def run(settings: Settings) -> int:
     """Train; the last line on standard output is the path of the weights."""
     folder = run_folder(settings)
+    settings = with_data(settings)
     device = choose_device(settings.device)
     precision = "bf16" if choose_precision(settings.precision, device) is torch.bfloat16 else "float32"
     if settings.threads is not None:
