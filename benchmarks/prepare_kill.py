@@ -29,6 +29,7 @@ from talkingface.data.lmdb_write import content_digest
 
 SMALL = ("--min_frames=16", "--min_size=48", "--prepare.test_share=0", "--prepare.resolutions=64")
 PROC = Path("/proc")
+VICTIMS = ("command", "family", "worker")
 
 
 @dataclass
@@ -72,7 +73,9 @@ def main() -> int:
     return publish(f"preparation killed at random moments, engine {options.engine}", figures, options.json)
 
 
-def torment(raw: Path, work: Path, kills: int, flags: Sequence[str], rng: random.Random) -> Tally:
+def torment(
+    raw: Path, work: Path, kills: int, flags: Sequence[str], rng: random.Random, victims: Sequence[str] = VICTIMS
+) -> Tally:
     """Kill a preparation so many times, over as many rounds as it takes.
 
     Args:
@@ -81,6 +84,7 @@ def torment(raw: Path, work: Path, kills: int, flags: Sequence[str], rng: random
         kills: how many.
         flags: further flags of the command.
         rng: gives moments and victims.
+        victims: what may be killed.
     """
     started = time.monotonic()
     finish(begin(raw, work / "undisturbed", flags))
@@ -92,7 +96,7 @@ def torment(raw: Path, work: Path, kills: int, flags: Sequence[str], rng: random
         if _ends_before(child, rng.uniform(0.1, length)):
             _compare(child, out, wanted, tally)
             continue
-        victim = rng.choice(("command", "family", "worker"))
+        victim = rng.choice(victims)
         tally.phases[_phase(out)] += 1
         tally.kills[_kill(child, victim, rng)] += 1
         if victim == "worker":

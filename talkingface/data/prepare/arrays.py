@@ -24,7 +24,7 @@ def write_arrays(target: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         for name, values in arrays.items():
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             with archive.open(entry, "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, np.ascontiguousarray(values), allow_pickle=False)
+                np.lib.format.write_array(file, np.asarray(values, order="C"), allow_pickle=False)
 
 
 def read_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]]:

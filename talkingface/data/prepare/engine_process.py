@@ -25,7 +25,7 @@ class ProcessEngine(Engine):
     """A pool of spawned processes.
 
     When one dies (out of memory), the pool is of no more use and nobody can say which item it was. So a new pool does
-    the items that were in work, one at a time: what kills its process again is the culprit, and is recorded as failed.
+    the items that were in work, one at a time: what kills its process twice is the culprit, and is recorded as failed.
 
     Args:
         workers: number of processes.
@@ -67,11 +67,17 @@ class ProcessEngine(Engine):
     def _one_by_one(self, step: Step[Thing], items: Sequence[Thing]) -> Iterator[tuple[Thing, Answer]]:
         logger.warning("a worker was killed; %d items are tried again, one at a time", len(items))
         for item in items:
-            try:
-                yield item, self._submit(step, item).result()
-            except BrokenProcessPool:
-                self._discard()
-                yield item, Answer(step.failure(item, KILLED, passing=True))
+            # Twice, because the first death may have been another item's doing, and this one's own first only now.
+            answer = self._alone(step, item) or self._alone(step, item)
+            yield item, answer or Answer(step.failure(item, KILLED, passing=True))
+
+    def _alone(self, step: Step[Thing], item: Thing) -> Answer | None:
+        """The answer to an item that has the pool to itself; None if its process died."""
+        try:
+            return self._submit(step, item).result()
+        except BrokenProcessPool:
+            self._discard()
+            return None
 
     def _submit(self, step: Step[Thing], item: Thing) -> Future[Answer]:
         if self._pool is None:
