@@ -150,7 +150,7 @@ def ffmpeg_commands(found: Found) -> Iterator[str]:
     )
     for stretch, crop, path in found.crops:
         box, (height, width) = crop.box, crop.size
-        part = f"crop={box.width:.0f}:{box.height:.0f}:{box.left + 0.5:.0f}:{box.top + 0.5:.0f}"
+        part = f"crop={box.width:.0f}:{box.height:.0f}:{box.left + 0.5:.0f}:{box.top + 0.5:.0f}:exact=1"
         filters = ", ".join([*scaled, part, f"scale={width}:{height}"])
         start, length = info.start_s + stretch.start / fps, len(stretch) / fps
         times = [] if found.is_still else ["-ss", _seconds(start), "-t", _seconds(length)]

@@ -97,7 +97,7 @@ def _refusal(stretch: Stretch, track: Track, rules: CropRules, picture_size: tup
     room = _room(rules.size, picture_size)
     if _roams(stretch, track, room):
         reasons.append(f"the face moves over {stretch.box.side:.0f} pixels, and a crop holds at most {room:.0f} here")
-        cures = _shorter_parts(track, rules, room)
+        cures = _shorter_parts(stretch, track, rules, room)
     verb = "accepts" if len(cures) == 1 else "accept"
     return f"{' and '.join(reasons)}; {' '.join(cures)} {verb} it" if reasons else ""
 
@@ -107,15 +107,16 @@ def _roams(stretch: Stretch, track: Track, room: float) -> bool:
     return stretch.box.side > max(room, STAYS * track.side)
 
 
-def _shorter_parts(track: Track, rules: CropRules, room: float) -> list[str]:
-    """The settings that cut the track into parts that can be cropped, the longest of them being accepted."""
-    for iou in np.arange(rules.iou, 1.0, 0.05):
-        parts = [part for part in stretches(track, float(iou)) if not _roams(part, track, room)]
-        if longest := max(map(len, parts), default=0):
-            frames, size = min(longest, rules.min_frames), min(rules.min_size, int(track.side))
+def _shorter_parts(stretch: Stretch, track: Track, rules: CropRules, room: float) -> list[str]:
+    """The settings that cut the stretch into parts of which the longest is accepted."""
+    for iou in np.round(np.arange(rules.iou, 1.0, 0.05), 2):
+        finer = [part for part in stretches(track, float(iou)) if not _roams(part, track, room)]
+        inside = [part for part in finer if part.start < stretch.stop and part.stop > stretch.start]
+        if inside:
+            longest = max(inside, key=len)
             changed = [f"--iou={iou:.2f}"]
-            changed += [f"--min_frames={frames}"] if frames < rules.min_frames else []
-            return changed + ([f"--min_size={size}"] if size < rules.min_size else [])
+            changed += [f"--min_frames={len(longest)}"] if len(longest) < rules.min_frames else []
+            return changed + ([f"--min_size={int(longest.box.side)}"] if longest.box.side < rules.min_size else [])
     raise AssertionError("a part of one frame stays where it is")
 
 
