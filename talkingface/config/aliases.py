@@ -53,7 +53,7 @@ WORDS: dict[str, dict[str, str]] = {
 """Their word -> our word, by setting."""
 
 _SOUND = "This version is driven by --video_source: a video, gif, folder of frames or picture."
-_PLAIN = "This version draws the central square and --image_size sets its side in pixels."
+_STILL = "--preprocess=full puts the face back into the picture; the head moves as it does in --video_source."
 _ENHANCE = "This version writes the frames as the model draws them; --quality sets the encoding."
 _POSE = "The pose comes from --video_source; --relative and --adapt_scale say how it is carried over."
 
@@ -61,10 +61,11 @@ ABSENT: dict[str, str] = {
     "driven_audio": _SOUND,
     "audio_path": _SOUND,
     "audio_source": _SOUND,
-    "still": _PLAIN,
+    "still": _STILL,
     "enhancer": _ENHANCE,
     "background_enhancer": _ENHANCE,
-    "if_extract": _POSE,
+    "if_extract": "Faces are always found in the driving video itself; scripts/extract_3dmm.py writes coefficients.",
+    "face_detector": "--landmarks chooses what finds faces.",
     "edit_expression_only": _POSE,
     "pose_style": _POSE,
     "expression_scale": _POSE,

@@ -15,6 +15,7 @@ from ..errors import TalkingFaceError
 from . import steps
 from .draw import Act, draw
 from .driving import Driven, drive, save_driving
+from .face_video import write_face_video
 from .finder import Finder
 from .model import LoadedModel, load_model
 from .motions import held
@@ -149,6 +150,8 @@ def animate_scene(
     count, degraded = steps.write(
         frames, plan.output, fps=fps, sound=plan.sound, sound_s=length / fps, quality=settings.quality
     )
+    if settings.face3dvis:
+        progress.note(write_face_video(next(iter(driven.values())), plan.output, settings, progress))
     save_settings(settings, plan.output.with_name(f"{plan.output.name}.yaml"))
     said = (note for one in driven.values() for note in one.notes)
     return Result(

@@ -71,6 +71,8 @@ def choose_roles(settings: Settings) -> tuple[Role, ...]:
         need = "--image_source=PICTURE and --video_source=VIDEO" if settings.image_source is None else ""
         raise ConfigError(what, cure=f"Give {need or '--video_source=VIDEO'}.")
     _check_faces(settings, named_only=roles[-1].face is not None)
+    if settings.face3dvis and not has_frames(roles[0].driving):
+        raise ConfigError("--face3dvis needs a driving video", where=str(roles[0].driving), cure="Leave it out.")
     return tuple(roles)
 
 
@@ -95,13 +97,13 @@ def _check_faces(settings: Settings, *, named_only: bool) -> None:
     Args:
         named_only: whether all drivers are for one named face each.
     """
-    flag = next((flag for flag in ("face", "drive") if getattr(settings, flag)), None)
+    flag = next((flag for flag in ("face", "drive", "face3dvis") if getattr(settings, flag)), None)
     if flag is None:
         return
     if not settings.if_align or settings.landmarks == "none" or settings.preprocess == "resize":
         off = "--no-if_align" if not settings.if_align else "--landmarks=none"
         off = "--preprocess=resize" if settings.if_align and settings.landmarks != "none" else off
-        raise ConfigError(f"--{flag} chooses a face, and {off} looks for none", cure="Leave one of them out.")
+        raise ConfigError(f"--{flag} needs faces, and {off} looks for none", cure="Leave one of them out.")
     if shows_several(settings) and settings.preprocess in ("crop", "extcrop"):
         raise ConfigError(
             f"--{flag} moves faces in their places, and --preprocess={settings.preprocess} shows one face alone",
