@@ -241,3 +241,20 @@ def test_a_clip_of_two_shared_scenes_splits_between_them(mesh: FaceAnalyser, sha
                 yield from reader
 
     assert spans(track_faces(frames(), mesh)) == [(0, 0, 30), (1, 30, 30)]
+
+
+def test_two_people_side_by_side_keep_their_numbers_through_a_short_loss(mesh: FaceAnalyser, shared_data: Path) -> None:
+    names = ("d02_talk_256.mp4", "d03_talk_256_10s.mp4")
+    readers = [open_video(shared_data / "driving" / name, frame_limit=45) for name in names]
+
+    def frames() -> Iterator[Picture]:
+        for number, pair in enumerate(zip(*readers, strict=True)):
+            both = np.hstack(pair)
+            if 20 <= number < 24:
+                both[:, 256:] = 90  # the second is covered for a moment
+            yield both
+
+    tracks = track_faces(frames(), mesh, TrackSettings(keep_mesh=False))
+    assert spans(tracks) == [(0, 0, 45), (1, 0, 45)]
+    assert tracks[0].union.right < 256 < tracks[1].union.left
+    assert list(np.flatnonzero(tracks[1].scores == 0)) == [20, 21, 22, 23] and (tracks[0].scores > 0).all()
