@@ -24,7 +24,11 @@ FAMILIES = {
     "fom": ("talkingface.models.fom.parity",),
     "deep3d": ("talkingface.face3d.parity",),
     "styleheat": ("talkingface.face.parity", "talkingface.face3d.parity", "talkingface.motion.parity"),
-    "sadtalker": ("talkingface.face.parity", "talkingface.face3d.parity"),
+    "sadtalker": (
+        "talkingface.face.parity",
+        "talkingface.face3d.parity",
+        "talkingface.models.sadtalker.parity_render",
+    ),
 }
 
 

@@ -1,0 +1,1 @@
+"""SadTalker: one picture and a voice (Zhang et al., CVPR 2023)."""

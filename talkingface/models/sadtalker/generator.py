@@ -1,0 +1,148 @@
+"""The occlusion-aware SPADE generator (Wang et al. 2021, section 3.3), split into source side and rest.
+
+What is warped is a volume, so that turning the head moves near parts further than far ones. Pictures of 256 and of 512
+pixels go through the same structure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...nn.blocks import BatchNorm2d, DownBlock, SameBlock
+from ...nn.blocks3d import ResidualBlock3d
+from ...nn.geometry import resize_map
+from ...nn.geometry3d import resize_field_3d, warp_3d
+from ...nn.hourglass import level_widths
+from ...nn.precision import at_least_float32, float32_region
+from ...nn.spade import SLOPE, SpadeBlock
+from .dense_motion import DenseMotion, DenseMotionNetwork
+from .render_config import CommonParams, GeneratorParams
+
+MIDDLE_BLOCKS = 6
+
+
+@dataclass(frozen=True)
+class SourceState:
+    """What the generator keeps of a source picture.
+
+    Attributes:
+        features: (N, C, D, h, w), the volume that is warped.
+        small: (N, compress, D, h, w), as the dense motion network sees it.
+    """
+
+    features: Tensor
+    small: Tensor
+
+    def expand(self, count: int) -> SourceState:
+        """The same source for `count` frames; no memory is copied."""
+        if self.features.shape[0] == count:
+            return self
+        return SourceState(*(volume.expand(count, -1, -1, -1, -1) for volume in (self.features, self.small)))
+
+
+class LeakyBlock(nn.Module):
+    """3 x 3 convolution, batch norm, leaky ReLU; (N, C, H, W) -> (N, out, H, W)."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.norm = BatchNorm2d(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(self.norm(self.conv(x)), 0.01)
+
+
+class SpadeDecoder(nn.Module):
+    """Warped features (N, C, h, w) -> pictures (N, 3, 4 h, 4 w) in [0, 1]; the features steer every norm."""
+
+    def __init__(self, features: int, colours: int) -> None:
+        super().__init__()
+        self.fc = nn.Conv2d(features, 2 * features, 3, padding=1)
+        self.middle = [f"G_middle_{index}" for index in range(MIDDLE_BLOCKS)]
+        for name in self.middle:
+            self.add_module(name, SpadeBlock(2 * features, 2 * features, features))
+        self.up_0 = SpadeBlock(2 * features, features, features)
+        self.up_1 = SpadeBlock(features, features // 4, features)
+        self.conv_img = nn.Conv2d(features // 4, colours, 3, padding=1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        out = self.fc(features)
+        for name in self.middle:
+            out = self.get_submodule(name)(out, features)
+        for block in (self.up_0, self.up_1):
+            out = block(F.interpolate(out, scale_factor=2, mode="nearest"), features)
+        return at_least_float32(self.conv_img(F.leaky_relu(out, SLOPE))).sigmoid()
+
+
+class OcclusionAwareSPADEGenerator(nn.Module):
+    """Warp the source's feature volume by the dense motion, hide what is occluded, and draw it as a picture."""
+
+    def __init__(self, params: GeneratorParams, common: CommonParams) -> None:
+        super().__init__()
+        self.dense_motion_network = DenseMotionNetwork(
+            params.dense_motion_params, common, estimate_occlusion_map=params.estimate_occlusion_map
+        )
+        widths = level_widths(params.block_expansion, params.max_features, params.num_down_blocks + 1)
+        self.first = SameBlock(common.image_channel, widths[0])
+        self.down_blocks = nn.ModuleList(DownBlock(a, b) for a, b in pairwise(widths))
+        self.second = nn.Conv2d(widths[-1], params.max_features, 1)
+        self.resblocks_3d = nn.Sequential()
+        for index in range(params.num_resblocks):
+            self.resblocks_3d.add_module(f"3dr{index}", ResidualBlock3d(params.reshape_channel))
+        self.third = LeakyBlock(params.max_features, widths[-1])
+        self.fourth = nn.Conv2d(widths[-1], widths[-1], 1)
+        self.decoder = SpadeDecoder(widths[-1], common.image_channel)
+        self.volume = (params.reshape_channel, params.reshape_depth)
+
+    def encode(self, image: Tensor) -> SourceState:
+        """The source side of (N, 3, S, S) pictures in [0, 1]; S a multiple of 128 with the published settings."""
+        out = self.first(image)
+        for block in self.down_blocks:
+            out = block(out)
+        features = self.resblocks_3d(self.second(out).unflatten(1, self.volume))
+        return SourceState(features, self.dense_motion_network.squeeze(features))
+
+    def decode(self, state: SourceState, kp_source: Tensor, kp_driving: Tensor) -> Tensor:
+        """Draw the source as the driving keypoints say.
+
+        Args:
+            state: of one source for all frames, or of one source per frame.
+            kp_source: (1 or N, K, 3).
+            kp_driving: (N, K, 3).
+
+        Returns:
+            (N, 3, S, S), RGB, [0, 1].
+        """
+        motion = self.move(state, kp_source, kp_driving)
+        return self.draw(state.expand(kp_driving.shape[0]).features, motion)
+
+    def move(self, state: SourceState, kp_source: Tensor, kp_driving: Tensor) -> DenseMotion:
+        """Dense motion of N driving frames; arguments as `decode`."""
+        count = kp_driving.shape[0]
+        motion: DenseMotion = self.dense_motion_network(
+            state.expand(count).small, kp_source.expand(count, -1, -1), kp_driving
+        )
+        return motion
+
+    def draw(self, features: Tensor, motion: DenseMotion) -> Tensor:
+        """Pictures (N, 3, S, S) from source volumes and dense motion: warp, flatten, hide what is occluded, draw."""
+        out = self.fourth(self.third(self.deform(features, motion.deformation).flatten(1, 2)))
+        if motion.occlusion is not None:
+            out = out * resize_map(motion.occlusion, (out.shape[-2], out.shape[-1]))
+        drawn: Tensor = self.decoder(out)
+        return drawn
+
+    def deform(self, features: Tensor, deformation: Tensor) -> Tensor:
+        """Warp (N, C, D, H, W) by a field (N, d, h, w, 3) that is first brought to its size; in float32."""
+        with float32_region(features):
+            features = at_least_float32(features)
+            size = (features.shape[2], features.shape[3], features.shape[4])
+            return warp_3d(features, resize_field_3d(deformation, size))
+
+    def forward(self, image: Tensor, kp_source: Tensor, kp_driving: Tensor) -> Tensor:
+        """Encode and decode at once, as training does."""
+        return self.decode(self.encode(image), kp_source, kp_driving)
