@@ -15,6 +15,7 @@ import soundfile
 
 from .expression import express
 from .face import Array, Face
+from .formants import RATE, Speaker, babble
 from .motion import Turn, expressions, poses, silent
 from .pose import HeadMover
 from .voice import darkness, loudness, speak
@@ -39,7 +40,8 @@ class Plan:
         size: side of the picture, pixels.
         turns: the head's movement.
         blinks_s: beginnings of blinks, seconds.
-        text: what is said; empty for a clip without sound.
+        speaker: whose babble is heard; None: ``text``, or no sound.
+        text: what espeak-ng says instead; empty for none.
         voice: the espeak-ng voice.
         seed: of the small movements.
         crf: x264's constant rate factor; higher is smaller.
@@ -51,15 +53,20 @@ class Plan:
     size: int
     turns: list[Turn]
     blinks_s: list[float] = field(default_factory=list)
+    speaker: Speaker | None = None
     text: str = ""
     voice: str = "en-us+f3"
     seed: int = 0
     crf: int = 20
 
+    @property
+    def has_sound(self) -> bool:
+        return self.speaker is not None or bool(self.text)
+
 
 def make_clip(plan: Plan, face: Face, root: Path) -> None:
     """Draw and write one clip below a folder."""
-    sound, rate = speak(plan.text, plan.voice, plan.frames / FPS) if plan.text else (None, 0)
+    sound, rate = _sound(plan)
     heard = silent(plan.frames, FPS, plan.seed) if sound is None else _heard(sound, rate)
     acting = expressions(*heard, plan.blinks_s, FPS)
     moving = poses(plan.turns, plan.frames, FPS, VIEW, plan.seed)
@@ -100,6 +107,13 @@ def _shrink(image: Array) -> Array:
     return np.rint(np.clip(small, 0, 1) * 255).astype(np.uint8)
 
 
+def _sound(plan: Plan) -> tuple[Array | None, int]:
+    """Samples and their rate; None for a clip without sound."""
+    if plan.speaker is not None:
+        return babble(plan.speaker, plan.frames / FPS), RATE
+    return speak(plan.text, plan.voice, plan.frames / FPS) if plan.text else (None, 0)
+
+
 def _heard(sound: Array, rate: int) -> tuple[Array, Array]:
     return loudness(sound, rate, FPS), darkness(sound, rate, FPS)
 
@@ -112,7 +126,7 @@ def _row(plan: Plan) -> dict[str, object]:
         "frames": plan.frames,
         "fps": float(FPS),
         "seconds": plan.frames / FPS,
-        "has_audio": int(bool(plan.text)),
+        "has_audio": int(plan.has_sound),
         "synthetic": 1,
         "origin": "scripts/make_sample_media.py",
         "start_frame": 0,
