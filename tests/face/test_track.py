@@ -251,7 +251,7 @@ def test_two_people_side_by_side_keep_their_numbers_through_a_short_loss(mesh: F
         for number, pair in enumerate(zip(*readers, strict=True)):
             both = np.hstack(pair)
             if 20 <= number < 24:
-                both[:, 256:] = 90  # the second is covered for a moment
+                both[30:230, 290:480] = 90  # the second face is covered for a moment
             yield both
 
     tracks = track_faces(frames(), mesh, TrackSettings(keep_mesh=False))
