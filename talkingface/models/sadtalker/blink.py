@@ -1,0 +1,50 @@
+"""When the eyes close: how far they are closed in each frame, with random pauses between blinks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+BLINK = (0.5, 0.9, 1.0, 0.9, 0.5)
+"""How far the eyes are closed in the five frames of a blink, a fifth of a second."""
+
+_SHORTEST, _LONGEST = 10, 70  # frames of a pause
+_TOO_SHORT = 20
+
+
+def random_blinks(frames: int, random: torch.Generator) -> Tensor:
+    """Blinks as SadTalker places them; a clip of up to 20 frames has none.
+
+    Returns:
+        (frames, 1), 0 for open eyes to 1 for closed ones.
+    """
+    return blinks(frames, _pauses(frames, random) if frames > _TOO_SHORT else ())
+
+
+def blinks(frames: int, pauses: Iterable[int], blink: Sequence[float] = BLINK) -> Tensor:
+    """Blinks after given pauses, until one does not fit in any more; the last frame is always open.
+
+    Args:
+        frames: of the clip.
+        pauses: frames with open eyes before each blink.
+        blink: how far the eyes are closed in each frame of a blink.
+
+    Returns:
+        (frames, 1).
+    """
+    closed, end = torch.zeros(frames, 1), 0
+    for pause in pauses:
+        start, end = end + pause, end + pause + len(blink)
+        if end > frames - 1:
+            break
+        closed[start:end, 0] = torch.tensor(blink)
+    return closed
+
+
+def _pauses(frames: int, random: torch.Generator) -> Iterator[int]:
+    # The published range is empty for 21 frames, where it crashes; here the shortest pause is always possible.
+    longest = max(min(frames // 2, _LONGEST), _SHORTEST + 1)
+    while True:
+        yield int(torch.randint(_SHORTEST, longest, (), generator=random))

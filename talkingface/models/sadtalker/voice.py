@@ -1,0 +1,60 @@
+"""What the audio networks listen to: a voice, or none."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ...errors import MediaError
+from .mel import BANDS, FRAME_SAMPLES, SAMPLE_RATE_HZ, WINDOW_COLUMNS, frame_count, mel_windows
+
+
+class Voice(Protocol):
+    """A source of mel windows, at 25 frames a second."""
+
+    @property
+    def frames(self) -> int:
+        """Video frames that it lasts, at least one."""
+
+    def windows(self, start: int, stop: int) -> Tensor:
+        """(stop - start, 1, 80, 16), float32: the windows of some of its frames."""
+
+
+class Speech:
+    """A recording. Windows are computed when they are asked for, so that an hour needs no more memory than its wave.
+
+    Args:
+        wave: (samples,), mono at 16 kHz, full scale -1..1; no level is changed.
+        where: file, for the message.
+
+    Raises:
+        MediaError: if it is shorter than one frame, 0.04 s.
+    """
+
+    def __init__(self, wave: Tensor, *, where: object = None) -> None:
+        if len(wave) < FRAME_SAMPLES:
+            lasts = f"the sound lasts {len(wave) / SAMPLE_RATE_HZ:.3f} s, less than one frame"
+            raise MediaError(lasts, where=where, cure="Give a longer recording.")
+        self.wave = wave
+
+    @property
+    def frames(self) -> int:
+        return frame_count(len(self.wave))
+
+    def windows(self, start: int, stop: int) -> Tensor:
+        return mel_windows(self.wave, start, stop)
+
+
+class NoVoice:
+    """The idle mode: nobody speaks.
+
+    The windows are zero as in the published program, half-way between silence (-4) and the loudest sound.
+    """
+
+    def __init__(self, frames: int) -> None:
+        self.frames = frames
+
+    def windows(self, start: int, stop: int) -> Tensor:
+        return torch.zeros(stop - start, 1, BANDS, WINDOW_COLUMNS)
