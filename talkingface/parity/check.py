@@ -32,6 +32,13 @@ class Deviation:
     fault: str = ""
 
     @property
+    def strain(self) -> float:
+        """The error in units of the tolerance; one that must be exact is either 0 or infinite."""
+        if self.tolerance:
+            return self.error / self.tolerance
+        return float("inf") if self.error else 0.0
+
+    @property
     def passed(self) -> bool:
         return self.error <= self.tolerance
 

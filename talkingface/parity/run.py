@@ -27,6 +27,7 @@ FAMILIES = {
     "sadtalker": (
         "talkingface.face.parity",
         "talkingface.face3d.parity",
+        "talkingface.models.sadtalker.parity_audio",
         "talkingface.models.sadtalker.parity_render",
     ),
 }
@@ -58,7 +59,7 @@ class Report:
     @property
     def worst(self) -> Deviation | None:
         """The deviation that is nearest to its tolerance or furthest past it."""
-        return max(self.deviations, key=lambda deviation: deviation.error / deviation.tolerance, default=None)
+        return max(self.deviations, key=lambda deviation: deviation.strain, default=None)
 
 
 def find_runner(kind: str) -> Runner | None:
