@@ -62,7 +62,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         raw = make_raw_videos(Path(folder) / "raw", copies=2)
         flags = (f"--engine={options.engine}", f"--workers={options.workers}")
-        tally = torment(raw, Path(folder), options.kills, flags, random.Random(options.seed))
+        wanted = Undisturbed.of(raw, Path(folder) / "undisturbed", flags)
+        out = Path(folder) / "tormented"
+        tally = torment(raw, out, options.kills, flags, wanted, random.Random(options.seed))
     figures = [
         *(Figure(f"kills of the {victim}", count) for victim, count in sorted(tally.kills.items())),
         *(Figure(f"kills during {phase}", count) for phase, count in sorted(tally.phases.items())),
@@ -73,27 +75,50 @@ def main() -> int:
     return publish(f"preparation killed at random moments, engine {options.engine}", figures, options.json)
 
 
+@dataclass(frozen=True)
+class Undisturbed:
+    """What a preparation gives when nobody disturbs it.
+
+    Attributes:
+        digest: of the finished LMDB.
+        seconds: how long it takes.
+    """
+
+    digest: str
+    seconds: float
+
+    @classmethod
+    def of(cls, raw: Path, out: Path, flags: Sequence[str]) -> Undisturbed:
+        """By doing it."""
+        started = time.monotonic()
+        finish(begin(raw, out, flags))
+        return cls(content_digest(out), time.monotonic() - started)
+
+
 def torment(
-    raw: Path, work: Path, kills: int, flags: Sequence[str], rng: random.Random, victims: Sequence[str] = VICTIMS
+    raw: Path,
+    out: Path,
+    kills: int,
+    flags: Sequence[str],
+    wanted: Undisturbed,
+    rng: random.Random,
+    victims: Sequence[str] = VICTIMS,
 ) -> Tally:
     """Kill a preparation so many times, over as many rounds as it takes.
 
     Args:
         raw: the raw videos.
-        work: an empty folder to work in.
+        out: where the data set is made; not there yet.
         kills: how many.
         flags: further flags of the command.
+        wanted: what has to come of it.
         rng: gives moments and victims.
         victims: what may be killed.
     """
-    started = time.monotonic()
-    finish(begin(raw, work / "undisturbed", flags))
-    length = time.monotonic() - started
-    wanted = content_digest(work / "undisturbed")
-    tally, out = Tally(), work / "tormented"
+    tally = Tally()
     while sum(tally.kills.values()) < kills:
         child = begin(raw, out, flags)
-        if _ends_before(child, rng.uniform(0.1, length)):
+        if _ends_before(child, rng.uniform(0.1, wanted.seconds)):
             _compare(child, out, wanted, tally)
             continue
         victim = rng.choice(victims)
@@ -129,10 +154,10 @@ def _ends_before(child: subprocess.Popen[bytes], seconds: float) -> bool:
     return True
 
 
-def _compare(child: subprocess.Popen[bytes], out: Path, wanted: str, tally: Tally) -> None:
+def _compare(child: subprocess.Popen[bytes], out: Path, wanted: Undisturbed, tally: Tally) -> None:
     """Let the command end, compare, and clear the folder for the next round."""
     finish(child)
-    same = content_digest(out) == wanted
+    same = content_digest(out) == wanted.digest
     tally.equal += same
     tally.different += not same
     shutil.rmtree(out)

@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.prepare_kill import torment
-from benchmarks.raw_videos import make_raw_videos
-from talkingface.face.analyser import problem_of
-from talkingface.paths import default_checkpoint_root
+from benchmarks.prepare_kill import Undisturbed, torment
 
 from .test_engines import check_answers
 
@@ -23,8 +20,9 @@ def test_tasks_that_die_take_no_other_item_with_them(tmp_path: Path) -> None:
     check_answers(RayEngine(2), tmp_path)
 
 
-@pytest.mark.skipif(problem_of("mesh", default_checkpoint_root()) is not None, reason="needs the face mesh")
-def test_a_preparation_with_a_killed_worker_ends_as_an_undisturbed_one(tmp_path: Path) -> None:
-    raw = make_raw_videos(tmp_path / "raw")
-    tally = torment(raw, tmp_path, 1, ("--engine=ray", "--workers=2"), random.Random(1), victims=("worker",))
+def test_a_preparation_with_a_killed_worker_ends_as_an_undisturbed_one(
+    raw: Path, undisturbed: Undisturbed, tmp_path: Path
+) -> None:
+    flags = ("--engine=ray", "--workers=2")
+    tally = torment(raw, tmp_path / "out", 1, flags, undisturbed, random.Random(1), victims=("worker",))
     assert tally.different == 0 and tally.equal >= 1
