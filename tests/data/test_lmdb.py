@@ -15,13 +15,18 @@ import numpy as np
 import pytest
 import torch
 
+from talkingface.config import load_settings
 from talkingface.data import Batches, batch_loader, lmdb_keys, open_store
+from talkingface.data.lmdb_forecast import check_room, forecast
 from talkingface.data.lmdb_store import LMDBStore
 from talkingface.data.lmdb_write import LMDBWriter, content_digest, encode_frame, write_lists
 from talkingface.data.store import Clip
 from talkingface.errors import DataError
+from talkingface.jobs.train import open_training, open_validation
+from talkingface.paths import shipped
 
 SIZE = 32
+SAMPLE = shipped("dataset", "sample")
 
 
 def picture(level: int) -> np.ndarray:
@@ -324,3 +329,32 @@ def test_a_foreign_file_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be opened"):
         LMDBWriter(tmp_path, SIZE)
     assert (tmp_path / str(SIZE) / "data.mdb").stat().st_size == 14000
+
+
+def test_the_forecast_is_near_the_truth(tmp_path: Path) -> None:
+    clips = open_store(SAMPLE / "lmdb", "train")
+    for size in (64, 160):
+        with LMDBWriter(tmp_path, size) as writer:
+            for clip in clips.clips():
+                frames = [encode_frame(frame, size) for frame in clips.whole(clip)]
+                rows_, points = rows(len(frames), 260), rows(len(frames), 68, 2)
+                writer.write(clip.name, frames, coefficients=rows_, keypoints=points)
+        truth = (tmp_path / str(size) / "data.mdb").stat().st_size
+        assert forecast(clips, size) == pytest.approx(truth, rel=0.2)
+
+
+def test_too_little_room_is_told_before_anything_is_written(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    check_room(tmp_path / "not" / "yet", 3 * 2**20)
+    assert "about 3.0 MiB" in caplog.text
+    with pytest.raises(DataError, match=r"needs about 1048576\.0 GiB.*--prepare\.resolutions"):
+        check_room(tmp_path, 2**50)
+
+
+def test_the_sample_opens_for_training_by_its_name() -> None:
+    settings = load_settings(["--dataset=sample_lmdb"])
+    train, test = open_training(settings), open_validation(settings)
+    assert isinstance(train, LMDBStore) and isinstance(test, LMDBStore)
+    assert {clip.identity for clip in train.clips()}.isdisjoint(clip.identity for clip in test.clips())
+    batch = Batches(train, {"source": "random", "driving": "random"}, batch_size=2, image_size=128)[0]
+    assert batch["source"].shape == (2, 3, 128, 128)
