@@ -1,4 +1,5 @@
 # make demo: a video from the shipped picture and clip.   make test: style, types and tests.   make clean
+# make test-ray: data preparation on a Ray cluster of this machine (brings Ray, half a gigabyte).
 #
 # Everything is installed into .venv, once; a second run starts at once. Choose another Python with PYTHON=python3.12,
 # and give pip more to go on with PIP_ARGS, for example an index with CPU builds of torch.
@@ -10,10 +11,10 @@ PY := $(VENV)/bin/python
 INSTALL = $(PY) -m pip install --disable-pip-version-check --quiet -c constraints.txt $(PIP_ARGS)
 DEMO := results/demo.mp4
 
-.PHONY: help demo test clean
+.PHONY: help demo test test-ray clean
 
 help:
-	@sed -n '1,4s/^# \{0,1\}//p' Makefile
+	@sed -n '1,5s/^# \{0,1\}//p' Makefile
 
 demo: $(VENV)/.installed $(VENV)/.faces
 	@mkdir -p results
@@ -24,6 +25,10 @@ test: $(VENV)/.installed-dev $(VENV)/.faces
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(PY) -m pytest
+
+test-ray: $(VENV)/.installed-dev $(VENV)/.faces
+	$(INSTALL) -e '.[dev,ray]'
+	$(PY) -m pytest tests/data/prepare/test_ray.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
