@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from ..config.schema import Settings
 
 
+SEEN = 0.9  # of the frames: a face that is tracked in fewer is worth a note
+
+
 @dataclass(frozen=True)
 class Driven:
     """The motion of a driver; the same for every source.
@@ -97,8 +100,16 @@ def drive(
         motion = steps.drive(model.driver, tracked, frames.reader.fps, chunk=settings.batch_size, device=model.device)
     if len(motion) == 0:
         raise MediaError("no frame could be read", where=path)
-    notes = (*told, *frames.reader.warnings)
+    notes = (*told, *unseen(path, sight.track, len(motion)), *frames.reader.warnings)
     return Driven(path, motion, sight.crop, fps, notes, time.perf_counter() - start, sight.track)
+
+
+def unseen(path: Path, track: Track | None, length: int) -> tuple[str, ...]:
+    """A note where the face is missing from more than a tenth of the frames: there something else drives."""
+    if track is None or len(track) >= SEEN * length:
+        return ()
+    seen = f"frames {track.start} to {track.frames[-1]} of {length}"
+    return (f"{path}: the face is seen in {seen}; what drives elsewhere is no face (--frame_limit ends earlier)",)
 
 
 def load_driving(

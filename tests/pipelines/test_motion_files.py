@@ -10,9 +10,11 @@ import pytest
 import torch
 
 from talkingface.errors import ConfigError, MotionError
+from talkingface.face.track import Track
 from talkingface.media.video import open_video, probe
 from talkingface.motion.file import load_motion_file, save_motion
 from talkingface.pipelines import animate
+from talkingface.pipelines.driving import unseen
 from talkingface.pipelines.motions import at_rate, held
 from talkingface.types import Motion
 
@@ -107,3 +109,10 @@ def test_each_frame_of_another_rate_is_the_one_at_its_time(fps, expected):
 def test_the_last_frame_is_held():
     assert held(motion(1, 2), 4).values["level"].tolist() == [1, 2, 2, 2]
     assert held(motion(1, 2), 1).values["level"].tolist() == [1]
+
+
+def test_frames_without_the_face_are_told(tmp_path):
+    track = Track(0, 2, np.zeros((6, 4), np.float32), None, np.ones(6, np.float32))
+    assert unseen(tmp_path, track, 6) == unseen(tmp_path, None, 20) == ()
+    [note] = unseen(tmp_path, track, 20)
+    assert "frames 2 to 7 of 20" in note
