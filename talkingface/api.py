@@ -26,10 +26,11 @@ def animate(
         source: the picture; None: the driving video's own first frame.
         driving: video, gif, folder of frames or picture.
         output: ``.mp4``, ``.gif``, or a folder for png frames; None: a made-up name in ``results/``.
-        settings: any other setting of the command by its name, such as ``frame_limit=50`` or ``train={...}``.
+        settings: any other setting of the command by its name, such as ``frame_limit=50``, ``face="all"``,
+            ``preprocess="full"`` or ``drive=["0=a.mp4", "1=b.mp4"]``.
 
     Returns:
-        Path, frames, fps, seconds, weights in use, warnings and settings of the result.
+        Path, frames, fps, seconds, weights in use, what found the faces, warnings and settings of the result.
 
     Raises:
         TalkingFaceError: anything that the caller can mend.
