@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .coefficients import EXP
 from .five_points import MEASURED
 from .mesh_pose import Floats, HeadPose, find_pose
-from .mesh_space import MeshSpace, to_space, turned_features
+from .mesh_space import INNER_LIPS, MeshSpace, gap, quiet_frames, to_space, turned_features
 from .mesh_triangles import POINTS
 
 EXPRESSIONS = EXP.stop - EXP.start
@@ -22,7 +22,8 @@ IDENTITIES = 40
 MOST_FRAMES = 600  # of a person, spread evenly over what there is
 ROUNDS = 4
 DEPTH_WEIGHT = 0.15  # of z beside x and y: the mesh network guesses it
-QUIET = 0.25  # part of a person's frames, those with the most closed mouth, of which eyes have to be open too
+CLOSED = 0.03  # units between the lips up to which a mouth is closed
+RELATED = 30.0  # coordinates that err together: the mesh network draws all points from far fewer numbers
 LIP_WEIGHT, LID_WEIGHT, BROW_WEIGHT = 3.0, 8.0, 2.0
 
 LIPS = [61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 146, 91, 181, 84, 17, 314, 405, 321, 375]
@@ -32,7 +33,6 @@ LIDS += [249, 390, 373, 374, 380, 381, 382, 398, 384, 385, 386, 387, 388, 466]
 BROWS = [70, 63, 105, 66, 107, 46, 53, 52, 65, 55, 300, 293, 334, 296, 336, 276, 283, 282, 295, 285]
 
 _EYES, _MOUTH, _NOSE = ([33, 133], [362, 263]), (61, 291), 4
-_INNER_LIPS, _LID_PAIRS = (13, 14), ((159, 145), (386, 374))
 
 
 @dataclass(frozen=True)
@@ -151,20 +151,8 @@ def _unposed(points: Floats, rest: Floats, turned: Floats, stable: Floats) -> tu
 
 def _at_rest(shapes: Sequence[Floats], mean: Floats, stable: Floats) -> list[Floats]:
     """Each person with the mouth closed and the eyes open, at the size and place of the mean."""
-    rests = np.stack([np.median(shape[_quiet(shape)], axis=0) for shape in shapes])
+    rests = np.stack([np.median(shape[quiet_frames(shape)], axis=0) for shape in shapes])
     return list(find_pose(mean[None], rests, stable).unpose(rests))
-
-
-def _quiet(shape: Floats) -> NDArray[np.bool_]:
-    """Frames with a closed mouth and open eyes, among all frames of a person."""
-    mouth = _gap(shape, *_INNER_LIPS)
-    lids = np.mean([_gap(shape, *pair) for pair in _LID_PAIRS], axis=0)
-    awake = lids >= np.median(lids) * 0.9
-    return awake & (mouth <= np.quantile(mouth[awake], QUIET))
-
-
-def _gap(shape: Floats, one: int, other: int) -> Floats:
-    return np.asarray(np.linalg.norm(shape[:, one] - shape[:, other], axis=1))
 
 
 def _mirror(values: Floats, partner: NDArray[np.int64]) -> Floats:
@@ -217,9 +205,11 @@ def _model(
         moments += residual.T @ residual / max(len(residual), 100)
         noise.append(np.median(np.diff(residual, 2, axis=0) ** 2, axis=0).mean() / 6 if len(residual) > 2 else np.nan)
     expression, expression_sign, left = _directions(moments / len(people), EXPRESSIONS, partner)
-    faces = ((np.stack(rests) - mean) * root).reshape(len(rests), -1)
+    # A person whose mouth is never closed would teach that some people are born with an open mouth.
+    closed = np.stack([rest for rest in rests if gap(rest[None], *INNER_LIPS)[0] <= CLOSED])
+    faces = ((closed - mean) * root).reshape(len(closed), -1)
     identity, identity_sign, _ = _directions(faces.T @ faces / len(faces), IDENTITIES, partner)
-    variance = left / (POINTS * 3) + float(np.nanmedian(noise))
+    variance = RELATED * (left / (POINTS * 3) + float(np.nanmedian(noise)))
     return MeshSpace(
         mean,
         identity / root,

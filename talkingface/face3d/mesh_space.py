@@ -40,7 +40,11 @@ SIZE = 134.0
 NETWORK, ENTRY = "mesh_space", "mesh_space"
 ROUNDS = 3  # pose, then how a face looks in that pose, then again
 LOOKS = 500  # frames, spread evenly, from which a clip's identity is found
-MEAN_EXPRESSION = 0.5  # standard deviation of the mean expression of a clip; that of a single frame is 1
+QUIET = (
+    0.25  # part of a clip's frames with open eyes, those with the most closed mouth, in which a face counts as at rest
+)
+QUIET_EXPRESSION = 0.5  # standard deviation of the expression that is left in them; that of a single frame is 1
+INNER_LIPS, LID_PAIRS = (13, 14), ((159, 145), (386, 374))
 
 
 def turned_features(angles: Floats) -> Floats:
@@ -165,22 +169,23 @@ class MeshSpace:
         return rows.astype(np.float32)
 
     def find_identity(self, mesh: NDArray[np.floating], *, size: float = FRAME) -> Floats:
-        """Identity coefficients of the one person in some frames, (K,), from the median of the frontal shapes.
+        """Identity coefficients of the one person in some frames, (K,), from those in which the face is at rest.
 
         Args:
             mesh: (T, 468, 3), pixels.
         """
         points = to_space(mesh, size)
         points = points[np.linspace(0, len(points) - 1, min(len(points), LOOKS)).round().astype(int)]
-        liveliness = MEAN_EXPRESSION if len(points) > 1 else 1.0
+        liveliness = QUIET_EXPRESSION if len(points) > 1 else 1.0
         prior = np.concatenate([np.ones(self.identities), np.full(len(self.expression), liveliness)])
         directions = np.concatenate([self.identity, self.expression])
         person = np.zeros(self.identities)
         for _ in range(ROUNDS):
             rest = self.mean + np.tensordot(person, self.identity, 1)
             _, residual = self._unpose(rest, points)
-            typical = np.median(residual, axis=0)[None] + (rest - self.mean)
-            person = self._solve(typical, directions, prior)[0, : self.identities]
+            shape = residual + rest
+            typical = np.median(shape[quiet_frames(shape)], axis=0) - self.mean
+            person = self._solve(typical[None], directions, prior)[0, : self.identities]
         return person
 
     def decode(self, rows: NDArray[np.floating], *, size: float = FRAME) -> NDArray[np.float32]:
@@ -276,6 +281,18 @@ def _place(pose: HeadPose) -> tuple[Floats, Floats]:
     trans = np.concatenate([middle, np.log(pose.scale / SIZE)[:, None]], axis=1)
     crop = np.concatenate([(RESCALE / pose.scale)[:, None], pose.shift[:, :2]], axis=1)
     return trans, crop
+
+
+def quiet_frames(shape: Floats) -> NDArray[np.bool_]:
+    """Frames with a closed mouth and open eyes, among all frames of a person."""
+    mouth = gap(shape, *INNER_LIPS)
+    lids = np.mean([gap(shape, *pair) for pair in LID_PAIRS], axis=0)
+    awake = lids >= np.median(lids) * 0.9
+    return awake & (mouth <= np.quantile(mouth[awake], QUIET))
+
+
+def gap(shape: Floats, one: int, other: int) -> Floats:
+    return np.asarray(np.linalg.norm(shape[:, one] - shape[:, other], axis=1))
 
 
 @lru_cache(maxsize=1)
