@@ -80,8 +80,10 @@ def prepare(settings: PrepareSettings, folders: Folders, tools: Tools, *, offlin
         DependencyError, WeightsError: if a step lacks its tool; nothing has been begun then.
     """
     found = videos(settings)
+    wanted = set(settings.steps)
     tools = tools.chosen(
-        landmarks=bool({"crop", "landmarks"} & set(settings.steps)), space="coefficients" in settings.steps
+        landmarks=bool({"crop", "landmarks"} & wanted),
+        space=bool({"landmarks", "coefficients"} & wanted),  # it decides what is kept of the landmarks
     )
     with ExitStack() as stack:
         stack.enter_context(alone(folders.root))

@@ -71,6 +71,7 @@ class RayEngine(Engine):
         quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
         if self._address is None:
             os.environ.update(ONE_THREAD)  # found by the workers, which are begun as our children
+            os.environ.setdefault("RAY_worker_niceness", "0")  # 15 by default: starved beside any other work
             self._ray.init(num_cpus=workers, include_dashboard=False, **quiet)
         else:
             try:
