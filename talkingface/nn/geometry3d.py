@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .grid_sample_3d import grid_sample_3d
+
 
 def _axis(length: int, like: Tensor) -> Tensor:
     return 2 * (torch.arange(length, dtype=like.dtype, device=like.device) / (length - 1)) - 1
@@ -39,8 +41,11 @@ def gaussian_heatmaps_3d(points: Tensor, size: tuple[int, int, int], variance: f
 def warp_3d(volume: Tensor, field: Tensor) -> Tensor:
     """Sample a volume (N, C, D, H, W) along a backward field (N, d, h, w, 3): (N, C, d, h, w).
 
-    Trilinear; -1 and +1 are the outer edges of the border cells, and beyond them lies zero.
+    Trilinear; -1 and +1 are the outer edges of the border cells, and beyond them lies zero. Torch's own kernel is two
+    to five times as fast on a CPU as the gathers of equal result that exported networks get.
     """
+    if torch.onnx.is_in_onnx_export():
+        return grid_sample_3d(volume, field)
     return F.grid_sample(volume, field, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
