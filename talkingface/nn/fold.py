@@ -3,21 +3,63 @@
 from __future__ import annotations
 
 import copy
+from typing import TypeVar
 
 import torch
 from torch import nn
 
+Conv = TypeVar("Conv", nn.Conv2d, nn.Conv3d)
 
-def fold_batch_norm(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
+
+def fold_batch_norm(conv: Conv, norm: nn.BatchNorm2d | nn.BatchNorm3d) -> Conv:
     """One convolution that does what `conv` and then `norm` (in eval mode) do; both stay as they are."""
     folded = copy.deepcopy(conv)
     mean, variance = norm.running_mean, norm.running_var
     if mean is None or variance is None or conv.bias is None:
         raise ValueError("folding needs running statistics and a convolution with a bias")
     scale = (norm.weight / torch.sqrt(variance + norm.eps)).detach()
-    folded.weight = nn.Parameter(conv.weight.detach() * scale[:, None, None, None], requires_grad=False)
+    folded.weight = nn.Parameter(conv.weight.detach() * _per_output(scale, conv.weight), requires_grad=False)
     folded.bias = nn.Parameter((conv.bias.detach() - mean) * scale + norm.bias.detach(), requires_grad=False)
     return folded
+
+
+def _per_output(values: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Values for each output channel, to be multiplied with a kernel."""
+    return values.view(-1, *(1,) * (weight.dim() - 1))
+
+
+def fold_spectral_norm(conv: nn.Module) -> nn.Conv2d:
+    """A plain convolution that does what one under `torch.nn.utils.spectral_norm` does in eval mode."""
+    weight, u, v = (getattr(conv, name).detach() for name in ("weight_orig", "weight_u", "weight_v"))
+    if not isinstance(conv, nn.Conv2d):
+        raise ValueError("only 2-D convolutions are folded")
+    bias = None if conv.bias is None else conv.bias.detach().clone()
+    padding = (int(conv.padding[0]), int(conv.padding[1]))
+    plain = nn.Conv2d(conv.in_channels, conv.out_channels, weight.shape[-1], padding=padding, bias=bias is not None)
+    plain.weight = nn.Parameter(weight / torch.dot(u, weight.flatten(1) @ v), requires_grad=False)
+    plain.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
+    return plain
+
+
+def chain_1x1(first: nn.Conv2d, second: nn.Conv2d) -> nn.Conv2d:
+    """One convolution that does what `first` and then the 1 x 1 convolution `second`, without bias, do."""
+    if second.kernel_size != (1, 1) or second.bias is not None or first.bias is None:
+        raise ValueError("chaining needs a bias in the first convolution only, and a second one of 1 x 1")
+    chained = copy.deepcopy(first)
+    chained.out_channels = second.out_channels
+    matrix = second.weight.detach().flatten(1)
+    chained.weight = nn.Parameter(torch.einsum("oi,icab->ocab", matrix, first.weight.detach()), requires_grad=False)
+    chained.bias = nn.Parameter(matrix @ first.bias.detach(), requires_grad=False)
+    return chained
+
+
+def add_to_bias(conv: Conv, number: float) -> Conv:
+    """A convolution that gives `number` more than `conv` everywhere."""
+    if conv.bias is None:
+        raise ValueError("adding needs a convolution with a bias")
+    more = copy.deepcopy(conv)
+    more.bias = nn.Parameter(conv.bias.detach() + number, requires_grad=False)
+    return more
 
 
 def merge_outputs(first: nn.Conv2d, second: nn.Conv2d) -> nn.Conv2d:
@@ -31,23 +73,45 @@ def merge_outputs(first: nn.Conv2d, second: nn.Conv2d) -> nn.Conv2d:
     return merged
 
 
-def fold_doubling(conv: nn.Conv2d) -> nn.ConvTranspose2d:
-    """Nearest doubling and then a 3 x 3 convolution, as one transposed 4 x 4 convolution of stride 2.
+def fold_enlarging(conv: nn.Conv2d, factor: int = 2) -> nn.ConvTranspose2d:
+    """Nearest enlarging and then a 3 x 3 convolution, as one transposed convolution with a stride of `factor`.
 
-    Both are linear and the transposed kernel is their product: doubling spreads a pixel over two, the kernel's rows
-    (and columns) over three, so that a pixel reaches four; at each output two by two of the sixteen weights meet real
-    pixels. 16 products for each input pixel replace 36.
+    Both are linear and the transposed kernel is their product: enlarging spreads a pixel over `factor`, the kernel's
+    rows (and columns) over three, so that a pixel reaches two more. For each input pixel (factor + 2)^2 products
+    replace 9 factor^2: 16 of 36 at double size, 36 of 144 at four times.
     """
     weight = conv.weight.detach()
-    reach = weight.new_zeros(4, 3)
-    for row in range(3):
-        # Kernel row r at doubled pixel d adds to output d + 1 - r; a pixel's two doubled ones are next to each other.
-        reach[[2 - row, 3 - row], row] = 1
-    doubled = nn.ConvTranspose2d(
-        conv.in_channels, conv.out_channels, 4, stride=2, padding=1, bias=conv.bias is not None
+    reach = _reach(weight, factor)
+    enlarged = nn.ConvTranspose2d(
+        conv.in_channels, conv.out_channels, factor + 2, stride=factor, padding=1, bias=conv.bias is not None
     )
-    kernel = torch.einsum("ar,bs,oirs->ioab", reach, reach, weight)
+    enlarged.weight = nn.Parameter(torch.einsum("ar,bs,oirs->ioab", reach, reach, weight), requires_grad=False)
+    if conv.bias is not None:
+        enlarged.bias = nn.Parameter(conv.bias.detach().clone(), requires_grad=False)
+    return enlarged
+
+
+def fold_doubling_planes(conv: nn.Conv3d) -> nn.ConvTranspose3d:
+    """The same for doubled slices of a volume and a 3 x 3 x 3 convolution."""
+    weight = conv.weight.detach()
+    reach = _reach(weight, 2)
+    doubled = nn.ConvTranspose3d(
+        conv.in_channels, conv.out_channels, (3, 4, 4), stride=(1, 2, 2), padding=1, bias=conv.bias is not None
+    )
+    # Transposed convolutions run through the kernel backwards; along the depth nothing else changes.
+    kernel = torch.einsum("ar,bs,oidrs->iodab", reach, reach, weight).flip(2).contiguous()
     doubled.weight = nn.Parameter(kernel, requires_grad=False)
     if conv.bias is not None:
         doubled.bias = nn.Parameter(conv.bias.detach().clone(), requires_grad=False)
     return doubled
+
+
+def _reach(like: torch.Tensor, factor: int) -> torch.Tensor:
+    """(factor + 2, 3): which rows of a transposed kernel each row of a kernel behind an enlarging adds to.
+
+    Kernel row r at enlarged pixel d adds to output d + 1 - r; a pixel's enlarged ones are next to each other.
+    """
+    reach = like.new_zeros(factor + 2, 3)
+    for row in range(3):
+        reach[2 - row : 2 - row + factor, row] = 1
+    return reach

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from talkingface.nn.antialias import AntiAliasDownsample, ImagePyramid
-from talkingface.nn.fold import fold_batch_norm, fold_doubling, merge_outputs
+from talkingface.nn.fold import fold_batch_norm, fold_enlarging, merge_outputs
 from talkingface.nn.gan import discriminator_loss, feature_distance, generator_loss
 from talkingface.nn.geometry import (
     coordinate_grid,
@@ -41,7 +41,7 @@ def test_folded_doubling_is_exact_up_to_the_border(size):
     conv = nn.Conv2d(3, 4, 3, padding=1)
     x = torch.randn(2, 3, *size)
     expected = conv(F.interpolate(x, scale_factor=2, mode="nearest"))
-    assert torch.allclose(fold_doubling(conv)(x), expected, atol=1e-5)
+    assert torch.allclose(fold_enlarging(conv)(x), expected, atol=1e-5)
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...nn.blocks import DownBlock, ResidualBlock, SameBlock, StridedBlock, UpBlock
-from ...nn.fold import fold_batch_norm, fold_doubling, merge_outputs
+from ...nn.fold import fold_batch_norm, fold_enlarging, merge_outputs
 from .dense_motion import DenseMotionNetwork
 from .generator import OcclusionAwareGenerator
 
@@ -77,7 +77,7 @@ def _fold_up(block: UpBlock) -> nn.Module:
     conv = fold_batch_norm(block.conv, block.norm)
     if conv.weight.numel() > HEAVY_KERNEL:
         return FoldedBlock(nn.Sequential(nn.UpsamplingNearest2d(scale_factor=2), conv))
-    return FoldedBlock(fold_doubling(conv))
+    return FoldedBlock(fold_enlarging(conv))
 
 
 FOLDERS: dict[type[nn.Module], Callable[..., nn.Module]] = {

@@ -62,17 +62,21 @@ class SpadeDecoder(nn.Module):
     def __init__(self, features: int, colours: int) -> None:
         super().__init__()
         self.fc = nn.Conv2d(features, 2 * features, 3, padding=1)
-        self.middle = [f"G_middle_{index}" for index in range(MIDDLE_BLOCKS)]
-        for name in self.middle:
-            self.add_module(name, SpadeBlock(2 * features, 2 * features, features))
+        for index in range(MIDDLE_BLOCKS):
+            self.add_module(f"G_middle_{index}", SpadeBlock(2 * features, 2 * features, features))
         self.up_0 = SpadeBlock(2 * features, features, features)
         self.up_1 = SpadeBlock(features, features // 4, features)
         self.conv_img = nn.Conv2d(features // 4, colours, 3, padding=1)
 
+    @property
+    def middle_blocks(self) -> list[SpadeBlock]:
+        """The blocks at the features' own size, in order."""
+        return [block for name, block in self.named_children() if isinstance(block, SpadeBlock) and "middle" in name]
+
     def forward(self, features: Tensor) -> Tensor:
         out = self.fc(features)
-        for name in self.middle:
-            out = self.get_submodule(name)(out, features)
+        for block in self.middle_blocks:
+            out = block(out, features)
         for block in (self.up_0, self.up_1):
             out = block(F.interpolate(out, scale_factor=2, mode="nearest"), features)
         return at_least_float32(self.conv_img(F.leaky_relu(out, SLOPE))).sigmoid()

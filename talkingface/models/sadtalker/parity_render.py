@@ -71,8 +71,7 @@ def facerender(case: Case) -> dict[str, Tensor]:
     state = generator.encode(image)
     motion = generator.move(state, kp_source, kp_driving)
     seen: dict[str, Tensor] = {}
-    last_middle = generator.decoder.get_submodule(generator.decoder.middle[-1])
-    last_middle.register_forward_hook(lambda module, inputs, out: seen.update(out=out))
+    generator.decoder.middle_blocks[-1].register_forward_hook(lambda module, inputs, out: seen.update(out=out))
     prediction = generator.draw(state.features, motion)
     maps = {"mask": motion.mask, "deformation": motion.deformation, "occlusion": motion.occlusion}
     return {
