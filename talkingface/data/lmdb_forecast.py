@@ -46,6 +46,19 @@ def forecast(store: ClipStore, size: int, *, quality: int = QUALITY, arrays: Seq
     return round(pictures + rows)
 
 
+def stored_size(clip: str, pictures: Sequence[bytes], arrays: Sequence[int] = (260, 136)) -> int:
+    """Bytes that a clip takes in the file.
+
+    Args:
+        clip: its name.
+        pictures: its encoded frames.
+        arrays: numbers per frame of its arrays.
+    """
+    name = len(keys.frame_key(clip, 0))
+    rows = sum(_stored(name, 4 * width * len(pictures)) for width in arrays)
+    return round(sum(_stored(name, len(picture)) for picture in pictures) + rows)
+
+
 def check_room(folder: Path, needed: int) -> None:
     """Tell how large the LMDB will be.
 

@@ -11,6 +11,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
+from ...errors import TalkingFaceError
+from ..lmdb_forecast import check_room, stored_size
 from ..lmdb_write import LMDBWriter, write_lists
 from .encode import EncodeClip, Encoded
 from .engine import Engine
@@ -18,6 +20,8 @@ from .items import SPLITS, Clip
 from .report import StepReport
 from .run_step import run_step
 from .step import Answer
+
+LOOKED_AT = 4  # clips of which the size of all is forecast
 
 
 def store_clips(
@@ -34,6 +38,8 @@ def store_clips(
         The report; the clips that are in the LMDB now, these and no others; and how many frames each has.
     """
     with LMDBSink(step.root, step.resolutions) as sink:
+        if missing := [clip for clip in clips if not sink.has(clip)]:
+            check_room(step.root, expected_size(step, missing))
         report, records = run_step(
             step, clips, engine, manifests, retry_failed=retry_failed, take=sink.take, there=sink.has
         )
@@ -41,6 +47,18 @@ def store_clips(
         kept = [clip for clip in clips if clip.name in frames]
         sink.finish(kept)
     return report, kept, frames
+
+
+def expected_size(step: EncodeClip, clips: Sequence[Clip]) -> int:
+    """About how many bytes some clips will take, from a few of them that are encoded to see."""
+    sizes = []
+    for clip in clips[:: -(-len(clips) // LOOKED_AT)]:
+        try:
+            encoded: Encoded = step.perform(clip).payload
+        except (TalkingFaceError, OSError):
+            continue  # the step itself will say what is wrong with it
+        sizes += [sum(stored_size(clip.name, pictures) for pictures in encoded.pictures.values())]
+    return round(sum(sizes) / max(len(sizes), 1) * len(clips))
 
 
 class LMDBSink:
