@@ -197,12 +197,12 @@ def family(pid: int) -> list[int]:
 
 
 def is_worker(pid: int) -> bool:
-    """Whether a process does items: one of a pool, or one of Ray's."""
+    """Whether a process does items: one of a pool, or one that Ray gives tasks to."""
     try:
         words = (PROC / str(pid) / "cmdline").read_bytes()
     except OSError:
         return False
-    return b"spawn_main" in words or words.startswith(b"ray::")
+    return b"spawn_main" in words or words.startswith((b"ray::IDLE", b"ray::Map", b"ray::_map_task"))
 
 
 def _wait_for_orphans(session: int) -> int:

@@ -11,13 +11,17 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ...errors import ConfigError, DependencyError
+from ...errors import ConfigError, DependencyError, TalkingFaceError
 from .engine import KILLED, ONE_THREAD, Engine
 from .step import Answer, Step, Thing
 
 logger = logging.getLogger(__name__)
 _ITEMS_A_BLOCK = 8  # what is lost with a worker when there are very many items
 _MOST_BLOCKS = 1000
+
+
+class LostClusterError(TalkingFaceError):
+    """The cluster went away in the middle of a step."""
 
 
 class RayEngine(Engine):
@@ -56,11 +60,23 @@ class RayEngine(Engine):
         blocks = len(items) if len(items) <= _MOST_BLOCKS else -(-len(items) // _ITEMS_A_BLOCK)
         source = ray.data.from_items([{"item": item} for item in items], override_num_blocks=blocks)
         stage = source.map(_answer, fn_args=(step,), concurrency=self.workers, num_cpus=1, num_gpus=int(self._gpus))
-        for row in stage.iter_rows():
-            answer: Answer = row["answer"]
+        for answer in self._answers(stage):
             yield waiting.pop(answer.record.item), answer
         for item in waiting.values():
             yield item, Answer(step.failure(item, KILLED, passing=True))
+
+    def _answers(self, stage: Any) -> Iterator[Answer]:
+        """The answers of a stage as they come.
+
+        Raises:
+            LostClusterError: if not a task but the cluster is gone.
+        """
+        try:
+            for row in stage.iter_rows():
+                yield row["answer"]
+        except (self._ray.exceptions.RayError, ConnectionError) as error:
+            what = f"the Ray cluster is lost ({type(error).__name__})"
+            raise LostClusterError(what, where="--engine=ray", cure="Run it again; it goes on from here.") from error
 
     def close(self, *, at_once: bool = False) -> None:
         self._ray.shutdown()
