@@ -1,4 +1,4 @@
-"""Residual networks under torchvision's names, which the published reconstruction networks carry.
+"""Residual networks under torchvision's names, which published networks for faces carry.
 
 He et al. 2016, with the stride of a bottleneck in its 3x3 convolution ("ResNet v1.5").
 """
@@ -88,10 +88,16 @@ class ResNet(nn.Module):
             self.features = width * block.expansion
         return nn.Sequential(*blocks)
 
+    def stages(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What the four stages make of (N, 3, H, W), at 1/4, 1/8, 1/16 and 1/32 of its size."""
+        first = self.layer1(self.maxpool(self.relu(self.bn1(self.conv1(x)))))
+        second = self.layer2(first)
+        third = self.layer3(second)
+        return first, second, third, self.layer4(third)
+
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, features, 1, 1), or (N, classes)."""
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        x = self.avgpool(self.layer4(self.layer3(self.layer2(self.layer1(x)))))
+        x = self.avgpool(self.stages(x)[-1])
         out: Tensor = x if self.fc is None else self.fc(x.flatten(1))
         return out
 
