@@ -26,6 +26,7 @@ FAMILIES = {
     "styleheat": ("talkingface.face.parity", "talkingface.face3d.parity", "talkingface.motion.parity"),
     "sadtalker": (
         "talkingface.face.parity",
+        "talkingface.face.parity_networks",
         "talkingface.face3d.parity",
         "talkingface.models.sadtalker.parity_audio",
         "talkingface.models.sadtalker.parity_render",
