@@ -30,6 +30,7 @@ FAMILIES = {
         "talkingface.face3d.parity",
         "talkingface.models.sadtalker.parity_audio",
         "talkingface.models.sadtalker.parity_render",
+        "talkingface.models.sadtalker.parity_e2e",
     ),
 }
 

@@ -17,7 +17,8 @@ from .transform import Angles, degrees, head_rotation, transform_keypoints
 ANGLES = ("yaw", "pitch", "roll")
 
 
-def _config(case: Case) -> RenderConfig:
+def render_config(case: Case) -> RenderConfig:
+    """Settings of the render networks that a case names."""
     groups = case.build["parameters"]
     return RenderConfig.model_validate({name: groups[name] for name in RenderConfig.model_fields if name in groups})
 
@@ -50,7 +51,7 @@ def keypoint_transformation(case: Case) -> dict[str, Tensor]:
 @torch.no_grad()
 def kp_detector(case: Case) -> dict[str, Tensor]:
     """Canonical keypoints of a picture and of its third power, with heatmaps."""
-    config = _config(case)
+    config = render_config(case)
     network = KPDetector(config.kp_detector_params, config.common_params).eval()
     case.load(network)
     first, second = case.input("source_image")
@@ -62,7 +63,7 @@ def kp_detector(case: Case) -> dict[str, Tensor]:
 @torch.no_grad()
 def facerender(case: Case) -> dict[str, Tensor]:
     """One frame with everything on the way to it."""
-    networks = RenderNetworks(_config(case)).eval()
+    networks = RenderNetworks(render_config(case)).eval()
     case.load(networks)
     generator, image, window = networks.generator, case.input("source_image"), case.input("target_window")
     canonical = networks.kp_extractor(image)
