@@ -30,7 +30,9 @@ def make_raw_videos(folder: Path, *, copies: int = 1) -> Path:
 
 def place(clip: Path, target: Path, side: int, left: int, top: int) -> Path:
     """Put a clip, scaled to a side in pixels, into a larger picture, with its sound where it has any."""
-    background = ["-f", "lavfi", "-i", "gradients=size=400x256:rate=25:speed=0.02:seed=1"]
+    # Colours and ends are given, because the filter draws them anew each time otherwise.
+    moving = "gradients=size=400x256:rate=25:speed=0.02:nb_colors=2:c0=0x305070:c1=0xa08050:x0=0:y0=0:x1=399:y1=255"
+    background = ["-f", "lavfi", "-i", moving]
     graph = f"[0:v]scale={side}:{side}[face];[1:v][face]overlay={left}:{top}:shortest=1[out]"
     _encode([*input_arguments(clip), *background, "-filter_complex", graph, "-map", "[out]", "-map", "0:a?"], target)
     return target
