@@ -1,0 +1,96 @@
+"""Both operations in plain PyTorch: what the native ones are measured by, and what works everywhere."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .sizes import Resampling
+from .taps import Floats, Taps
+
+
+def dense(x: Tensor, kernel: Tensor, how: Resampling) -> Tensor:
+    """The definition, step by step: zeros, padding, filter, decimation. Differentiable in the filter too.
+
+    Args:
+        x: (N, C, H, W).
+        kernel: (height, width).
+    """
+    n, c, h, w = x.shape
+    if how.up > 1:
+        x = F.pad(x.reshape(n, c, h, 1, w, 1), [0, how.up - 1, 0, 0, 0, how.up - 1])
+    x = x.reshape(n * c, 1, h * how.up, w * how.up)
+    x = F.pad(x, [how.left, how.right, how.top, how.bottom])
+    x = F.conv2d(x, kernel.flip(0, 1)[None, None].to(x.dtype), stride=how.down)
+    return x.reshape(n, c, *x.shape[2:])
+
+
+def separable(x: Tensor, taps: Taps, how: Resampling) -> Tensor:
+    """The same as sums of shifted pictures, first along the height, then along the width.
+
+    On a processor this takes a fifth of the time of a convolution with one channel, and no zero is ever inserted.
+    """
+    height, width = how.output_size(x.shape[2], x.shape[3], taps)
+    columns, rows = taps.factors
+    total: Tensor | None = None
+    for column, row in zip(columns, rows, strict=True):
+        part = _along(_along(x, 2, column, how, how.top, height), 3, row, how, how.left, width)
+        total = part if total is None else total.add_(part)
+    assert total is not None  # noqa: S101  a filter has at least one factor
+    return total
+
+
+def _along(x: Tensor, dim: int, taps: Floats, how: Resampling, pad: int, size: int) -> Tensor:
+    """One axis: output ``up * t + p`` is a sum over the taps that lie on samples, see csrc/polyphase.h."""
+    shape = list(x.shape)
+    shape[dim] = size
+    out = x.new_empty(shape)
+    for p in range(min(how.up, size)):
+        part = out.narrow(dim, p, size - p)[_every(dim, how.up)]
+        begin = p * how.down - pad
+        first = -begin % how.up
+        offset = (begin + first) // how.up
+        started = False
+        for m, tap in enumerate(taps[first :: how.up]):
+            started = _add_shifted(part, x, dim, float(tap), offset + m, how.down, started)
+        if not started:
+            part.zero_()
+    return out
+
+
+def _add_shifted(out: Tensor, x: Tensor, dim: int, tap: float, offset: int, step: int, started: bool) -> bool:
+    """Add ``tap * x[offset + t * step]`` to ``out[t]`` where the former exists; the first time, set all."""
+    low = min(max(0, -(offset // step)), out.shape[dim])  # the first t that meets the picture
+    high = min(out.shape[dim], max(low, (x.shape[dim] - 1 - offset) // step + 1))
+    if low >= high:
+        return started
+    inside = x.narrow(dim, offset + low * step, (high - low - 1) * step + 1)[_every(dim, step)]
+    target = out.narrow(dim, low, high - low)
+    if started:
+        target.add_(inside, alpha=tap)
+        return True
+    torch.mul(inside, tap, out=target)
+    out.narrow(dim, 0, low).zero_()
+    out.narrow(dim, high, out.shape[dim] - high).zero_()
+    return True
+
+
+def _every(dim: int, step: int) -> tuple[slice, ...]:
+    return (*[slice(None)] * dim, slice(None, None, step))
+
+
+def gated(x: Tensor, bias: Tensor | None, gate: Tensor | None, above: float, below: float) -> Tensor:
+    """``(x + bias)`` times `above` where the gate is positive, else times `below`; differentiable.
+
+    Args:
+        x: (N, C, ...).
+        bias: (C,) or None.
+        gate: as x; None: the sum itself.
+    """
+    if bias is not None:
+        x = x + bias.to(x.dtype).view(1, -1, *[1] * (x.ndim - 2))
+    if gate is None and above > 0 and not x.requires_grad and bias is not None:
+        return F.leaky_relu_(x, below / above).mul_(above)  # the sum is ours
+    positive = (x if gate is None else gate) > 0
+    return x * torch.where(positive, x.new_tensor(above), x.new_tensor(below))
