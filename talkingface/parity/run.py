@@ -23,7 +23,12 @@ Runner: TypeAlias = Callable[[Case], dict[str, Tensor]]
 FAMILIES = {
     "fom": ("talkingface.models.fom.parity",),
     "deep3d": ("talkingface.face3d.parity",),
-    "styleheat": ("talkingface.face.parity", "talkingface.face3d.parity", "talkingface.motion.parity"),
+    "styleheat": (
+        "talkingface.face.parity",
+        "talkingface.face3d.parity",
+        "talkingface.motion.parity",
+        "talkingface.ops.parity",
+    ),
     "sadtalker": (
         "talkingface.face.parity",
         "talkingface.face.parity_networks",
