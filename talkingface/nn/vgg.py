@@ -52,8 +52,15 @@ class VGG19(nn.Module):
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """The five feature maps of (N, 3, H, W) pictures in [0, 1]."""
-        out = (image - self.mean) / self.std
-        maps = []
+        return self.features_of(self.normalize(image))
+
+    def normalize(self, image: Tensor) -> Tensor:
+        """Pictures in [0, 1] as the network knows them: less the mean of ImageNet, by its deviation."""
+        return (image - self.mean) / self.std
+
+    def features_of(self, normalized: Tensor) -> list[Tensor]:
+        """The five feature maps of pictures that `normalize` gave."""
+        out, maps = normalized, []
         for index, layer in enumerate(self.features):
             out = layer(out)
             if index in RELU_LAYERS:
