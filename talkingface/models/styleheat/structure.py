@@ -1,0 +1,56 @@
+"""Sizes of StyleHEAT's networks; the defaults are the published ones. No torch here."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+
+
+class Structure(BaseModel):
+    """A group of sizes; an unknown name is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WarperStructure(Structure):
+    """The warpers."""
+
+    numbers: PositiveInt = Field(73, description="Numbers of a frame: coefficients, or bands of the spectrum.")
+    features: PositiveInt = Field(256, description="Length of the motion's descriptor.")
+    layers: PositiveInt = Field(3, description="Dilated convolutions over time.")
+    picture_channels: PositiveInt = Field(3, description="Channels of the picture that is warped.")
+    width: PositiveInt = Field(32, description="Channels of the hourglass at the full size.")
+    max_width: PositiveInt = Field(256, description="Most channels of the hourglass.")
+    down: PositiveInt = Field(5, description="Times the picture is halved.")
+    up: PositiveInt = Field(3, description="Times it is doubled again; the rest is how much smaller the flow is.")
+
+    @model_validator(mode="after")
+    def _check(self) -> WarperStructure:
+        if self.up > self.down:
+            raise ValueError(f"up {self.up} is more than down {self.down}")
+        return self
+
+
+class CalibratorStructure(Structure):
+    """The calibration network."""
+
+    size: PositiveInt = Field(64, description="Side of the features it calibrates, a power of two, 8 at least.")
+    channels: PositiveInt = Field(512, description="Channels of those features, and of the maps it makes of them.")
+    width: PositiveInt = Field(256, description="Channels inside.")
+    features: PositiveInt = Field(256, description="Length of the motion's descriptor.")
+
+    @model_validator(mode="after")
+    def _check(self) -> CalibratorStructure:
+        if self.size < 8 or self.size & (self.size - 1):
+            raise ValueError(f"size {self.size} is not a power of two from 8 on")
+        return self
+
+
+class EncoderStructure(Structure):
+    """The e4e encoder."""
+
+    stages: tuple[tuple[int, int], ...] = Field(
+        ((64, 3), (128, 4), (256, 14), (512, 3)), description="Channels and blocks of the four sizes."
+    )
+    codes: PositiveInt = Field(18, description="Codes: two less than twice the doublings of the generator, less one.")
+    features: PositiveInt = Field(512, description="Length of a code.")
+    size: PositiveInt = Field(256, description="Side of the picture, a power of two.")
