@@ -116,6 +116,7 @@ def test_doctor_looks_at_everything() -> None:
         "ffmpeg",
         "codec",
         "landmarks",
+        "operations",
         "models",
         "animates",
         "weights",

@@ -55,6 +55,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _torch(settings)
     yield from _codecs()
     yield from _landmarks(settings)
+    yield from _operations()
     yield from _extras()
     yield from _models()
     yield from _weights(settings)
@@ -110,6 +111,14 @@ def _landmarks(settings: Settings) -> Iterator[Finding]:
         yield Finding("landmarks", f"{backend.name}: {backend.state}{note}", cure)
     if taken is None:
         yield Finding("landmarks", "--landmarks=auto leaves the search for the face to the model")
+
+
+def _operations() -> Iterator[Finding]:
+    """Whether the operations of StyleGAN2's kind are native; without it they are slower, no more."""
+    from ..ops import native
+
+    for state in native.states():
+        yield Finding("operations", f"{state.kind}: {state.text}", state.cure)
 
 
 def _extras() -> Iterator[Finding]:
