@@ -28,6 +28,8 @@ FAMILIES = {
         "talkingface.face3d.parity",
         "talkingface.motion.parity",
         "talkingface.ops.parity",
+        "talkingface.models.styleheat.parity_networks",
+        "talkingface.models.styleheat.parity_stylegan",
     ),
     "sadtalker": (
         "talkingface.face.parity",
