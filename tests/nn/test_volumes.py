@@ -170,3 +170,16 @@ def test_fast_spade_blocks_give_the_same(outputs, factor, doubles):
     found = FastSpadeBlock(block, factor, doubles=doubles)(x, maps)
     assert torch.allclose(found, expected, atol=1e-4)
     assert torch.equal(x, kept)
+
+
+def test_exported_networks_get_gathers(monkeypatch):
+    class Sampler(nn.Module):
+        def forward(self, volume: torch.Tensor, field: torch.Tensor) -> torch.Tensor:
+            return warp_3d(volume, field)
+
+    example = torch.rand(1, 2, 3, 4, 5), torch.rand(1, 2, 2, 2, 3)
+    plain = torch.export.export(Sampler(), example)
+    monkeypatch.setattr(torch.onnx, "is_in_onnx_export", lambda: True)
+    exported = torch.export.export(Sampler(), example)
+    assert "grid_sampler" in str(plain.graph) and "grid_sampler" not in str(exported.graph)
+    assert torch.equal(exported.module()(*example), warp_3d(*example))

@@ -88,7 +88,8 @@ class FastDenseMotion(DenseMotionNetwork):
 
     def __init__(self, network: DenseMotionNetwork, precision: torch.dtype) -> None:
         nn.Module.__init__(self)
-        self.compress, self.norm, self.precision = network.compress, network.norm, precision
+        self.compress, self.norm = copy.deepcopy(network.compress), copy.deepcopy(network.norm)
+        self.precision = precision
         self.fast_hourglass = FastHourglass(network.hourglass).to(precision)
         self.mask, self.occlusion = _as(network.mask, precision), None
         if network.occlusion is not None:

@@ -5,7 +5,7 @@ Defaults are the published ones; the files for 256 and for 512 pixels have the s
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 
 class Group(BaseModel):
@@ -57,6 +57,14 @@ class GeneratorParams(Group):
     estimate_occlusion_map: bool = Field(True, description="Mask out what the source picture cannot show.")
     dense_motion_params: DenseMotionParams = DenseMotionParams()
 
+    @model_validator(mode="after")
+    def _volume_fits(self) -> GeneratorParams:
+        if self.max_features != self.reshape_channel * self.reshape_depth:
+            raise ValueError("max_features must be reshape_channel x reshape_depth: its channels are read as a volume")
+        if self.dense_motion_params.reshape_depth != self.reshape_depth:
+            raise ValueError("reshape_depth must be the same in dense_motion_params")
+        return self
+
 
 class MappingParams(Group):
     """The mapping network."""
@@ -75,3 +83,11 @@ class RenderConfig(Group):
     kp_detector_params: KPDetectorParams = KPDetectorParams()
     generator_params: GeneratorParams = GeneratorParams()
     mapping_params: MappingParams = MappingParams()
+
+    @model_validator(mode="after")
+    def _networks_agree(self) -> RenderConfig:
+        if self.common_params.feature_channel != self.generator_params.reshape_channel:
+            raise ValueError("common_params.feature_channel must be generator_params.reshape_channel")
+        if self.common_params.num_kp != self.mapping_params.num_kp:
+            raise ValueError("num_kp must be the same in common_params and mapping_params")
+        return self

@@ -131,6 +131,7 @@ def test_fast_generator_gives_the_same_frames(batch, occlusion):
     rough = FastGenerator(networks.generator, torch.bfloat16)(image, *keypoints)
     assert rough.dtype == torch.float32 and 0 < (rough - expected).abs().mean() < 0.03
     assert all(torch.equal(value, before[name]) for name, value in networks.state_dict().items())
+    assert all(parameter.requires_grad for parameter in networks.parameters())
 
 
 @torch.no_grad()
@@ -148,6 +149,26 @@ def test_depth_and_channels_of_the_detector_must_agree():
 def test_unknown_setting_is_refused():
     with pytest.raises(ValidationError):
         RenderConfig.model_validate({"common_params": {"num_keypoint": 4}})
+
+
+@pytest.mark.parametrize(
+    ("group", "change"),
+    [
+        ("generator_params", {"max_features": 32}),
+        ("generator_params", {"dense_motion_params": {"reshape_depth": 8}}),
+        ("common_params", {"feature_channel": 8}),
+        ("mapping_params", {"num_kp": 5}),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(group: str, change: dict):
+    with pytest.raises(ValidationError, match="must be"):
+        RenderConfig.model_validate({**SMALL, group: {**SMALL[group], **change}})
+
+
+@torch.no_grad()
+def test_one_structure_serves_pictures_of_twice_the_size(networks, batch):
+    _, source, windows = batch
+    assert networks(torch.rand(1, 3, 128, 128), source, windows).shape == (3, 3, 128, 128)
 
 
 @pytest.mark.parametrize("coefficients", [70, 73])
