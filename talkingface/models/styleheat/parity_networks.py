@@ -5,22 +5,26 @@ from __future__ import annotations
 import re
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...nn.flow import flow_to_field, warp_by_field
 from ...nn.identity import IdentityNetwork, identity_loss
+from ...nn.ir_se import IRBlock, upsample_add
 from ...nn.lpips import LPIPS
 from ...nn.perceptual import STYLE_WEIGHT, perceptual_loss
 from ...nn.vgg import VGG19
 from ...parity.case import Case
 from ...parity.run import Runner
 from .audio_window import audio_windows
+from .calibrator import CalibrationNet
+from .e4e import E4eEncoder, StyleBlock
 from .face_parts import part_boxes
 from .inversion_loss import Candidate, CodeStatistics, inversion_losses
 from .loss_weights import CalibrationWeights
 from .losses import CalibrationStep, calibration_losses
 from .pictures import to_bytes
-from .structure import WarperStructure
+from .residual import ResidualAligner, ResidualEncoder
+from .structure import CalibratorStructure, WarperStructure
 from .warper import AudioWarper, VideoWarper, lower_half
 
 WARPER_NAMES = {
@@ -100,6 +104,49 @@ def audio_warper(case: Case) -> dict[str, Tensor]:
         "warp_image": warp.apply(picture),
         "deformation_lower_half": lower_half(warp).field,
     }
+
+
+@torch.no_grad()
+def ir_blocks(case: Case) -> dict[str, Tensor]:
+    """The blocks of the encoders."""
+    blocks = [IRBlock(i, o, stride, attention=name.endswith("SE")) for name, i, o, stride in case.build["body"]]
+    style = StyleBlock(*case.build["style"]["GradualStyleBlock"])
+    networks = nn.ModuleDict({"body": nn.Sequential(*blocks), "style": style}).eval()
+    case.load(networks)
+    feature = networks["body"](case.input("x"))
+    added = upsample_add(case.input("low"), case.input("high"))
+    return {"feature": feature, "style": networks["style"](feature), "upsample_add": added}
+
+
+@torch.no_grad()
+def e4e(case: Case) -> dict[str, Tensor]:
+    """Codes of a picture, and the coarsest features on the way."""
+    network = E4eEncoder().eval()
+    case.load(network)
+    network.load_mean(case.input("latent_avg"))
+    picture = case.input("image")
+    return {"w_plus": network(picture), "c3": network.encoder.stages(picture)[-1]}
+
+
+@torch.no_grad()
+def residual(case: Case) -> dict[str, Tensor]:
+    """The residual, moved, and what it does to the features."""
+    networks = nn.ModuleDict({"aligner": ResidualAligner(), "encoder": ResidualEncoder()}).eval()
+    case.load(networks)
+    aligned = networks["aligner"](case.input("res"), case.input("ix"))
+    return {"res_aligned": aligned, **networks["encoder"](aligned)._asdict()}
+
+
+@torch.no_grad()
+def calibration(case: Case) -> dict[str, Tensor]:
+    """What all heads give; the last by the short way, as the generator gets it."""
+    said = case.build["CalibrationNet"]
+    structure = CalibratorStructure(size=said["out_size"], channels=said["input_channel"])
+    network = CalibrationNet(structure).eval()
+    case.load(network)
+    features, descriptor = case.input("fx_warp"), case.input("descriptor").squeeze(-1)
+    pairs = [*network.maps(features, descriptor)[:-1], network(features, descriptor)]
+    return {f"condition_{index}": found for index, found in enumerate(one for pair in pairs for one in pair)}
 
 
 def perceptual(case: Case) -> dict[str, Tensor]:
@@ -192,6 +239,10 @@ RUNNERS: dict[str, Runner] = {
     "styleheat/frames-to-uint8": frames_to_uint8,
     "styleheat/video-warper": video_warper,
     "styleheat/audio-warper": audio_warper,
+    "styleheat/ir-blocks": ir_blocks,
+    "styleheat/e4e-encoder": e4e,
+    "styleheat/hfgi-residual": residual,
+    "styleheat/calibration-net": calibration,
     "styleheat/perceptual-loss": perceptual,
     "styleheat/lpips-alex": lpips,
     "styleheat/ir-se50-id-loss": identity,

@@ -51,6 +51,19 @@ class EncoderStructure(Structure):
     stages: tuple[tuple[int, int], ...] = Field(
         ((64, 3), (128, 4), (256, 14), (512, 3)), description="Channels and blocks of the four sizes."
     )
-    codes: PositiveInt = Field(18, description="Codes: two less than twice the doublings of the generator, less one.")
+    codes: PositiveInt = Field(18, description="Codes that the generator takes.")
     features: PositiveInt = Field(512, description="Length of a code.")
     size: PositiveInt = Field(256, description="Side of the picture, a power of two.")
+
+
+class ResidualStructure(Structure):
+    """The aligner and the consultation encoder."""
+
+    aligner: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = Field(
+        (16, 32, 48, 64), description="Channels of the aligner at its four sizes."
+    )
+    encoder: tuple[PositiveInt, PositiveInt, PositiveInt] = Field(
+        (32, 48, 64), description="Channels of the consultation encoder at its three sizes."
+    )
+    channels: PositiveInt = Field(512, description="Channels of the generator's features.")
+    size: PositiveInt = Field(64, description="Side of the generator's features.")

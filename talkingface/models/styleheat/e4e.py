@@ -1,0 +1,110 @@
+"""The e4e encoder: a face -> codes of a StyleGAN2 generator (Tov et al. 2021, "Designing an Encoder", section 4)."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+import torch
+from torch import Tensor, nn
+
+from ...errors import ShapeError, WeightsError
+from ...nn.ir_se import Stage, first_layer, ir_body, upsample_add
+from ...nn.stylegan2.layers import EqualLinear
+from .structure import EncoderStructure
+
+COARSE, MIDDLE = 3, 7  # first code that the middle, and the fine features are for
+SLOPE = 0.01
+
+
+class StyleBlock(nn.Module):
+    """Halves features (N, inputs, side, side) down to one pixel and makes a code (N, outputs) of it."""
+
+    def __init__(self, inputs: int, outputs: int, side: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for _ in range(side.bit_length() - 1):
+            layers += [nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), nn.LeakyReLU(SLOPE)]
+            inputs = outputs
+        self.convs = nn.Sequential(*layers)
+        self.linear = EqualLinear(outputs, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        code: Tensor = self.linear(self.convs(x).flatten(1))
+        return code
+
+
+class Pyramid(nn.Module):
+    """The network, (N, 3, size, size) in [-1, 1] -> codes (N, codes, features) less the mean code.
+
+    All codes are the first one plus offsets of their own. Its names are those in ``Encoder_e4e.pth['encoder']``.
+    """
+
+    def __init__(self, structure: EncoderStructure) -> None:
+        super().__init__()
+        stages = [Stage(*stage) for stage in structure.stages]
+        self.ends = [blocks - 1 for blocks in accumulate(stage.blocks for stage in stages)][-3:]
+        fine, middle, coarse = (stage.channels for stage in stages[-3:])
+        self.input_layer = first_layer(3, stages[0].channels)
+        self.body = ir_body(stages)
+        side = structure.size >> len(stages)
+        sides = [side if code < COARSE else 2 * side if code < MIDDLE else 4 * side for code in range(structure.codes)]
+        self.styles = nn.ModuleList(StyleBlock(coarse, structure.features, side) for side in sides)
+        self.latlayer1 = nn.Conv2d(middle, coarse, 1)
+        self.latlayer2 = nn.Conv2d(fine, coarse, 1)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        fine, middle, coarse = self.stages(pictures)
+        middle = upsample_add(coarse, self.latlayer1(middle))
+        fine = upsample_add(middle, self.latlayer2(fine))
+        levels = [coarse] * COARSE + [middle] * (MIDDLE - COARSE) + [fine] * max(len(self.styles) - MIDDLE, 0)
+        first, *offsets = [style(level) for style, level in zip(self.styles, levels, strict=False)]
+        return torch.stack([first, *(first + offset for offset in offsets)], dim=1)
+
+    def stages(self, pictures: Tensor) -> list[Tensor]:
+        """Features after the last three stages, from fine to coarse."""
+        out, found = self.input_layer(pictures), []
+        for index, block in enumerate(self.body):
+            out = block(out)
+            if index in self.ends:
+                found.append(out)
+        return found
+
+
+class E4eEncoder(nn.Module):
+    """Codes of faces; 267 M parameters as published.
+
+    Attributes:
+        latent_avg: (codes, features), the generator's mean code. The released file has it beside the weights, so it is
+            not in the state dict: give it to `load_mean`.
+    """
+
+    latent_avg: Tensor
+
+    def __init__(self, structure: EncoderStructure | None = None) -> None:
+        super().__init__()
+        structure = structure or EncoderStructure()
+        self.encoder = Pyramid(structure)
+        self.side = structure.size
+        self.register_buffer("latent_avg", torch.zeros(structure.codes, structure.features), persistent=False)
+
+    def load_mean(self, mean: Tensor) -> None:
+        """Take the mean code, (codes, features) or one (features,) for all.
+
+        Raises:
+            WeightsError: if it has another shape.
+        """
+        if mean.shape not in (self.latent_avg.shape, self.latent_avg.shape[1:]):
+            wanted = tuple(self.latent_avg.shape)
+            raise WeightsError(f"'latent_avg' is {tuple(mean.shape)}, not {wanted}", where="the e4e encoder")
+        self.latent_avg.copy_(mean)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """(N, 3, size, size) in [-1, 1] -> (N, codes, features).
+
+        Raises:
+            ShapeError: if the pictures have another size.
+        """
+        if pictures.shape[-2:] != (self.side, self.side):
+            raise ShapeError(f"the e4e encoder takes {self.side} x {self.side}, not {tuple(pictures.shape[-2:])}")
+        codes: Tensor = self.encoder(pictures) + self.latent_avg
+        return codes
