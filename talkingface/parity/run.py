@@ -29,6 +29,7 @@ FAMILIES = {
         "talkingface.motion.parity",
         "talkingface.ops.parity",
         "talkingface.models.styleheat.parity_networks",
+        "talkingface.models.styleheat.parity_losses",
         "talkingface.models.styleheat.parity_stylegan",
     ),
     "sadtalker": (

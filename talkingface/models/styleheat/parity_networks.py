@@ -1,4 +1,4 @@
-"""Builds the parity cases of StyleHEAT's networks and losses from what they say; see talkingface.parity."""
+"""Builds the parity cases of StyleHEAT's networks from what they say; see talkingface.parity."""
 
 from __future__ import annotations
 
@@ -8,20 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from ...nn.flow import flow_to_field, warp_by_field
-from ...nn.identity import IdentityNetwork, identity_loss
 from ...nn.ir_se import IRBlock, upsample_add
-from ...nn.lpips import LPIPS
-from ...nn.perceptual import STYLE_WEIGHT, perceptual_loss
-from ...nn.vgg import VGG19
 from ...parity.case import Case
 from ...parity.run import Runner
 from .audio_window import audio_windows
 from .calibrator import CalibrationNet
 from .e4e import E4eEncoder, StyleBlock
-from .face_parts import part_boxes
-from .inversion_loss import Candidate, CodeStatistics, inversion_losses
-from .loss_weights import CalibrationWeights
-from .losses import CalibrationStep, calibration_losses
+from .inversion import Inverter
+from .networks import StyleHeatNetworks
 from .pictures import to_bytes
 from .residual import ResidualAligner, ResidualEncoder
 from .structure import CalibratorStructure, WarperStructure
@@ -149,88 +143,43 @@ def calibration(case: Case) -> dict[str, Tensor]:
     return {f"condition_{index}": found for index, found in enumerate(one for pair in pairs for one in pair)}
 
 
-def perceptual(case: Case) -> dict[str, Tensor]:
-    """The loss in three forms, with gradients, and the features of the first picture."""
-    vgg = _vgg(case)
-    found: dict[str, Tensor] = {}
-    for name, style in (("plain", 0.0), ("style", float(case.build["weight_style_to_perceptual"]))):
-        made = case.input("input").requires_grad_()
-        loss = perceptual_loss(vgg, made, case.input("target"), style=style)
-        found |= {f"loss_{name}": loss[None], f"grad_{name}": torch.autograd.grad(loss, made)[0]}
-    with torch.no_grad():
-        masked = perceptual_loss(vgg, case.input("input"), case.input("target"), mask=case.input("mask"))
-        maps = vgg((case.input("input") + 1) / 2)
-    names = [f"feature.{name}" for name in case.build["layer_index"]]
-    return found | {"loss_masked": masked[None]} | dict(zip(names, maps, strict=True))
-
-
 @torch.no_grad()
-def lpips(case: Case) -> dict[str, Tensor]:
-    """Distances, and where they come from."""
-    network = LPIPS()
+def hfgi_inverse(case: Case) -> dict[str, Tensor]:
+    """A picture inverted, step by step."""
+    network = Inverter().eval()
     case.load(network)
-    one, other = case.input("a"), case.input("b")
-    maps = {f"map_{index}": found for index, found in enumerate(network.maps(one, other))}
-    return {"distance": network(one, other), **maps}
-
-
-def identity(case: Case) -> dict[str, Tensor]:
-    """Vectors of faces, and the loss with its gradient."""
-    network = IdentityNetwork().eval()
-    case.load(network)
-    real = case.inputs["y"]
-    mix = (0.7 * real + 0.3 * case.inputs["y_hat"]).requires_grad_()
-    loss = identity_loss(network, mix, real)
-    with torch.no_grad():
-        features = {
-            "feature_112": network(case.input("face_112")),
-            "feature_y": network.of_aligned(real),
-            "feature_mix": network.of_aligned(mix),
-        }
-    return {**features, "loss": loss[None], "grad": torch.autograd.grad(loss, mix)[0]}
-
-
-def inversion(case: Case) -> dict[str, Tensor]:
-    """The terms with their weights, their sum, and its gradients."""
-    statistics = CodeStatistics(*(case.inputs[name] for name in ("X_mean", "X_comp", "X_stdev")))
-    leaves = {name: case.inputs[name].requires_grad_() for name in ("fake", "latent", "f_latent")}
-    terms = inversion_losses(
-        Candidate(*leaves.values()), case.input("gt"), case.input("f_init"), _vgg(case), statistics
-    )
-    loss = torch.stack(list(terms.values())).sum()
-    gradients = torch.autograd.grad(loss, list(leaves.values()))
+    network.e4e_encoder.load_mean(case.input("latent_avg"))
+    rough = network.encode(case.input("image"))
+    found = network.detail(rough, rough.residual)
     return {
-        "loss": loss[None],
-        **{name: term[None] for name, term in terms.items()},
-        **dict(zip(("grad_fake", "grad_latent", "grad_f"), gradients, strict=True)),
+        "w_plus": rough.codes,
+        "ix_rough": rough.picture,
+        "res": rough.residual,
+        "res_aligned": found.aligned,
+        **found.details._asdict(),
+        "ix": found.picture,
+        "fx": found.features,
+        "image_1024": found.full,
     }
 
 
-def stage2(case: Case) -> dict[str, Tensor]:
-    """The terms with their weights at several iterations, with gradients."""
-    vgg, scale = _vgg(case), 2.0
-    weights = CalibrationWeights.model_validate(
-        {name.removeprefix("weight_"): weight for name, weight in case.build["weights"].items()}
-        | {"style": STYLE_WEIGHT}
-    )
-    boxes = part_boxes(torch.cat([case.input("target_keypoint"), case.input("source_keypoint")]), scale)
-    found: dict[str, Tensor] = {"boxes": boxes}
-    real = torch.cat([case.inputs["target"], case.inputs["source"]])
-    for iteration in sorted({int(number) for number in re.findall(r"iter(\d+)\.", " ".join(case.outputs))}):
-        made, warped = (case.inputs[name].clone().requires_grad_() for name in ("fake", "warp"))
-        terms = calibration_losses(CalibrationStep(made, warped, real, boxes, iteration), weights, vgg)
-        total = torch.stack(list(terms.values())).sum()
-        gradients = torch.autograd.grad(total, [made, warped])
-        results = {name: term[None] for name, term in terms.items()} | {"total_loss": total[None]}
-        results |= dict(zip(("grad_fake", "grad_warp"), gradients, strict=True))
-        found |= {f"iter{iteration}.{name}": value for name, value in results.items()}
-    return found
-
-
-def _vgg(case: Case) -> VGG19:
-    vgg = VGG19()
-    case.load(vgg)
-    return vgg
+@torch.no_grad()
+def full(case: Case) -> dict[str, Tensor]:
+    """One frame by the way that inference takes, and the frame without the calibrator."""
+    networks = StyleHeatNetworks().eval()
+    case.load(networks)
+    networks.generator.e4e_encoder.load_mean(case.input("latent_avg"))
+    inversion = networks.generator(case.input("source"))
+    moved = networks.move(inversion, case.input("semantics"))
+    return {
+        "ix": inversion.picture,
+        "flow_field": moved.warp.flow,
+        "fx_warp": moved.features,
+        "refine_scale": moved.refine.scale,
+        "refine_shift": moved.refine.shift,
+        "video_warp_image": networks.draw_warped(inversion, moved),
+        "fake_image": networks.draw(inversion, moved),
+    }
 
 
 RUNNERS: dict[str, Runner] = {
@@ -243,9 +192,6 @@ RUNNERS: dict[str, Runner] = {
     "styleheat/e4e-encoder": e4e,
     "styleheat/hfgi-residual": residual,
     "styleheat/calibration-net": calibration,
-    "styleheat/perceptual-loss": perceptual,
-    "styleheat/lpips-alex": lpips,
-    "styleheat/ir-se50-id-loss": identity,
-    "styleheat/inversion-loss": inversion,
-    "styleheat/stage2-losses": stage2,
+    "styleheat/hfgi-inverse": hfgi_inverse,
+    "styleheat/full": full,
 }

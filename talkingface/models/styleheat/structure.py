@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
+from ...nn.stylegan2.structure import StyleGAN2Structure
+
 
 class Structure(BaseModel):
     """A group of sizes; an unknown name is an error."""
@@ -67,3 +69,30 @@ class ResidualStructure(Structure):
     )
     channels: PositiveInt = Field(512, description="Channels of the generator's features.")
     size: PositiveInt = Field(64, description="Side of the generator's features.")
+
+
+class StyleHeatStructure(Structure):
+    """All networks. Sizes that several of them share must agree."""
+
+    generator: StyleGAN2Structure = StyleGAN2Structure()
+    encoder: EncoderStructure = EncoderStructure()
+    residual: ResidualStructure = ResidualStructure()
+    warper: WarperStructure = WarperStructure()
+    calibrator: CalibratorStructure = CalibratorStructure()
+
+    @model_validator(mode="after")
+    def _agree(self) -> StyleHeatStructure:
+        generator, channels = self.generator, self.generator.channels(self.generator.splice)
+        pairs = {
+            "encoder.codes": (self.encoder.codes, generator.codes),
+            "encoder.features": (self.encoder.features, generator.code_length),
+            "residual.channels": (self.residual.channels, channels),
+            "residual.size": (self.residual.size, generator.splice),
+            "calibrator.channels": (self.calibrator.channels, channels),
+            "calibrator.size": (self.calibrator.size, generator.splice),
+            "calibrator.features": (self.calibrator.features, self.warper.features),
+        }
+        wrong = [f"{name} is {one}, not {wanted}" for name, (one, wanted) in pairs.items() if one != wanted]
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
