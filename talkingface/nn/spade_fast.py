@@ -89,7 +89,7 @@ class FastSpadeBlock(nn.Module):
 
     def forward(self, x: Tensor, maps: Tensor) -> Tensor:
         """(N, in, H, W) -> (N, out, H, W), or (N, out, 2 H, 2 W) where it doubles."""
-        normal = standardise(x)
+        normal = standardise(x).to(maps.dtype)
         out = self.conv_0(F.leaky_relu_(self.norm_0(normal, maps), SLOPE))
         out = self.conv_1(F.leaky_relu_(self.norm_1(standardise(out), maps), SLOPE))
         if self.shortcut is not None:

@@ -102,20 +102,26 @@ class FastDenseMotion(DenseMotionNetwork):
 
 
 class FastDecoder(nn.Module):
-    """What draws warped features; see SpadeDecoder."""
+    """What draws warped features; see SpadeDecoder.
 
-    def __init__(self, decoder: SpadeDecoder) -> None:
+    The first convolution is float32 in any precision: where features hardly vary, the norm behind it blows rounding up.
+    """
+
+    def __init__(self, decoder: SpadeDecoder, precision: torch.dtype) -> None:
         super().__init__()
-        self.fc, self.conv_img = decoder.fc, decoder.conv_img
+        self.precision = precision
         self.middle = nn.ModuleList(FastSpadeBlock(block) for block in decoder.middle_blocks)
         self.up = nn.ModuleList(
             FastSpadeBlock(block, factor, doubles=True) for block, factor in ((decoder.up_0, 2), (decoder.up_1, 4))
         )
+        self.conv_img = copy.deepcopy(decoder.conv_img)
+        self.to(precision)
+        self.fc = copy.deepcopy(decoder.fc)
 
     def forward(self, features: Tensor) -> Tensor:
-        out = self.fc(features)
+        out, maps = self.fc(features), features.to(self.precision)
         for block in (*self.middle, *self.up):
-            out = block(out, features)
+            out = block(out, maps)
         return at_least_float32(self.conv_img(F.leaky_relu_(out, SLOPE))).sigmoid()
 
 
@@ -137,8 +143,8 @@ class FastGenerator(OcclusionAwareSPADEGenerator):
         third = generator.third
         self.flatten = nn.Sequential(
             fold_batch_norm(third.conv, third.norm), nn.LeakyReLU(0.01, inplace=True), copy.deepcopy(generator.fourth)
-        ).to(precision)
-        self.fast_decoder = _as(FastDecoder(generator.decoder), precision)
+        )
+        self.fast_decoder = FastDecoder(generator.decoder, precision)
         self.requires_grad_(False).eval()
         for part in (self.flatten, self.fast_decoder):
             part.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -148,8 +154,8 @@ class FastGenerator(OcclusionAwareSPADEGenerator):
     def draw(self, features: Tensor, motion: DenseMotion) -> Tensor:
         """As in the base class."""
         out = self.deform(features, motion.deformation).flatten(1, 2)
-        out = self.flatten(out.to(self.precision, memory_format=torch.channels_last))
+        out = self.flatten(out.contiguous(memory_format=torch.channels_last))
         if motion.occlusion is not None:
-            out = out * resize_map(motion.occlusion, (out.shape[-2], out.shape[-1])).to(out.dtype)
+            out = out * resize_map(motion.occlusion, (out.shape[-2], out.shape[-1]))
         drawn: Tensor = self.fast_decoder(out)
         return drawn
