@@ -22,5 +22,5 @@ def smooth_poses(poses: Tensor) -> Tensor:
     window = min(WINDOW, (len(poses) - 1) // 2 * 2 + 1)
     if window <= ORDER:
         return poses.clone()
-    smoothed = savgol_filter(poses.cpu().numpy(), window, ORDER, axis=0)
+    smoothed = savgol_filter(poses.cpu().double().numpy(), window, ORDER, axis=0)
     return torch.from_numpy(smoothed).to(poses)
