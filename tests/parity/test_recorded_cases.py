@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from talkingface.errors import DataError
-from talkingface.parity import Status, deviations, find_cases, read_case, run_case
+from talkingface.parity import Deviation, Report, Status, deviations, find_cases, read_case, run_case
 from talkingface.parity.draw import draw, draw_inputs
 from talkingface.parity.run import find_runner
 
@@ -89,3 +89,11 @@ def copy_case(folder: Path, to: Path, *, kind: str | None = None, align_corners:
     (to / "case.json").write_text(json.dumps(text))
     (to / "expected.npz").write_bytes((folder / "expected.npz").read_bytes())
     return to
+
+
+def test_an_output_that_has_to_be_exact_counts_as_the_worst_only_when_it_is_off():
+    exact, off, near = (
+        Deviation(name, error, tolerance) for name, error, tolerance in (("a", 0, 0), ("b", 1e-9, 0), ("c", 1e-5, 1e-4))
+    )
+    assert Report(HERE, Status.PASSED, (exact, near)).worst is near
+    assert Report(HERE, Status.FAILED, (exact, near, off)).worst is off
