@@ -115,8 +115,10 @@ def _landmarks(settings: Settings) -> Iterator[Finding]:
 
 def _operations() -> Iterator[Finding]:
     """Whether the operations of StyleGAN2's kind are native; without it they are slower, no more."""
-    from ..ops import native
-
+    try:
+        from ..ops import native
+    except (ImportError, OSError):  # torch's lack is told already
+        return
     for state in native.states():
         yield Finding("operations", f"{state.kind}: {state.text}", state.cure)
 

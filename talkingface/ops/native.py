@@ -20,7 +20,7 @@ from ..errors import ConfigError, DependencyError
 from .build import build, folder_of, known_failure
 from .sizes import Resampling
 from .taps import Floats, Taps
-from .toolchain import LIBRARY, recipe
+from .toolchain import LIBRARY, ninja, recipe
 
 log = logging.getLogger(__name__)
 
@@ -182,9 +182,11 @@ def _state(kind: str) -> State:
         if reason is not None:
             cure = f"Mend it and delete {path.parent}."
             return State(kind, f"plain PyTorch; building failed: {reason.splitlines()[-1]}", cure)
-        compiler = how.compiler()
+        compiler, _ = how.compiler(), ninja()
         return State(kind, f"native, to be built with {compiler} on first use")
-    except (ConfigError, DependencyError) as error:
+    except ConfigError as error:
+        return State(kind, f"{error.where}: {error.what}", error.cure or "")
+    except DependencyError as error:
         return State(kind, f"plain PyTorch: {error.what}", error.cure or "")
 
 
