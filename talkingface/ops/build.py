@@ -66,8 +66,9 @@ def folder_of(recipe: Recipe) -> Path:
 
 
 def known_failure(recipe: Recipe) -> str | None:
-    """Why the last build of a recipe failed, whatever the compiler; None if it did not."""
-    return _read(folder_of(recipe)).get("reason")
+    """Why the last build of a recipe failed, in short and whatever the compiler; None if it did not."""
+    reason = _read(folder_of(recipe)).get("reason")
+    return None if reason is None else _telling(reason)
 
 
 def _build(recipe: Recipe, folder: Path, compiler: Path, program: Path, version: str) -> None:
@@ -106,12 +107,16 @@ def _raise_known_failure(folder: Path, version: str) -> None:
     known = _read(folder)
     if known.get("compiler") != version:
         return
-    lines = known["reason"].splitlines()
-    telling = [line for line in lines if "error" in line.casefold()] or lines
     raise DependencyError(
-        f"building the native operations failed: {'; '.join(telling[:_SHOWN_LINES])}",
+        f"building the native operations failed: {_telling(known['reason'])}",
         cure=f"All that the compiler said is in {folder / _FAILURE}; delete it to try again.",
     )
+
+
+def _telling(reason: str) -> str:
+    """The lines of a compiler's words that say what is wrong."""
+    lines = reason.splitlines()
+    return "; ".join(([line for line in lines if "error" in line.casefold()] or lines)[:_SHOWN_LINES])
 
 
 def _read(folder: Path) -> dict[str, str]:

@@ -181,7 +181,7 @@ def _state(kind: str) -> State:
         reason = known_failure(how)
         if reason is not None:
             cure = f"Mend it and delete {path.parent}."
-            return State(kind, f"plain PyTorch; building failed: {reason.splitlines()[-1]}", cure)
+            return State(kind, f"plain PyTorch; building failed: {reason}", cure)
         compiler, _ = how.compiler(), ninja()
         return State(kind, f"native, to be built with {compiler} on first use")
     except ConfigError as error:
