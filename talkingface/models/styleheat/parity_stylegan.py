@@ -13,6 +13,7 @@ from ...nn.stylegan2.layers import ConvLayer, EqualLinear, ResBlock
 from ...nn.stylegan2.structure import StyleGAN2Structure
 from ...parity.case import Case
 from ...parity.run import Runner
+from .latent_edits import BEARD, LIP, Components, move_along
 
 
 def structure_of(case: Case, network: str) -> StyleGAN2Structure:
@@ -148,6 +149,20 @@ def gan_loss(case: Case) -> dict[str, Tensor]:
     return out
 
 
+def latent_edit(case: Case) -> dict[str, Tensor]:
+    """Codes moved along directions, and to places on components."""
+    codes, age = case.input("w_plus"), case.input("age")
+    components = Components(*(case.input(f"pca_{name}") for name in ("mean", "comp", "std")))
+    return {
+        "young": move_along(codes, age, -5),
+        "old": move_along(codes, age, 5),
+        "pose": move_along(codes, case.input("pose"), -7),
+        "beard": components.place(codes, BEARD, -20),
+        "lip": components.place(codes, LIP, 20),
+        "beard_ramp": components.place(codes, BEARD, -20 / 3),
+    }
+
+
 RUNNERS: dict[str, Runner] = {
     "styleheat/stylegan2-generator-1024": generator,
     "styleheat/stylegan2-conditions-64": conditions,
@@ -155,4 +170,5 @@ RUNNERS: dict[str, Runner] = {
     "styleheat/stylegan2-path-length": path_length,
     "styleheat/stylegan2-d-losses-r1": discriminator_losses,
     "styleheat/gan-loss": gan_loss,
+    "styleheat/latent-edit": latent_edit,
 }
