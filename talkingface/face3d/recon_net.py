@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ConfigError, did_you_mean
-from .coefficients import LAYOUT_257
 from ..nn.resnet import resnet18, resnet50
+from .coefficients import LAYOUT_257
 
 BACKBONES = {"resnet18": resnet18, "resnet50": resnet50}
 # id, exp, tex, angle, gamma, x and y of trans, z of trans: the depth has a layer of its own.
