@@ -15,6 +15,7 @@ from ..errors import DataError
 from ..paths import default_checkpoint_root
 from ..pipelines.device import choose_device, choose_precision
 from ..train import Trainer, TrainSettings
+from ..train.processes import join
 from ..weights import load_catalogue
 from ..weights.load import load_networks
 from .data import data_root, run_folder, with_data
@@ -54,6 +55,7 @@ def run(settings: Settings) -> int:
         metadata=metadata,
     )
     result = trainer.run()
+    join(device).leave()
     print(result.best or result.weights, flush=True)
     return ENDED_BY.get(result.reason, 0)
 

@@ -42,6 +42,12 @@ class Processes:
         if self.world > 1:
             distributed.barrier()
 
+    def leave(self) -> None:
+        """Part from the others, when all are done: one that ends earlier can take the rest down with it."""
+        if self.world > 1:
+            distributed.barrier()
+            distributed.destroy_process_group()
+
 
 def join(device: torch.device) -> Processes:
     """Join the processes that torchrun started; a single one where it did not.

@@ -42,11 +42,12 @@ def discriminator(folder: Path) -> dict[str, torch.Tensor]:
 PROGRAM = """
 import sys
 from pathlib import Path
-from torch import distributed
+import torch
+from talkingface.train.processes import join
 sys.path.insert(0, sys.argv[1])
 from train.test_processes import train
 train(Path(sys.argv[2]), Path(sys.argv[3]), 2)
-distributed.destroy_process_group()
+join(torch.device("cpu")).leave()
 """
 
 
