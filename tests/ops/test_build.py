@@ -99,7 +99,7 @@ def test_a_failed_build_falls_back_and_says_why_once(
 def test_missing_programs(empty_cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     assert upfirdn2d(X, BLUR).shape == (1, 3, 6, 6)
-    assert not caplog.records
+    assert not [said for said in caplog.records if said.levelno > logging.INFO]
     assert not empty_cache.exists()
     assert any("no-such-compiler" in state.text for state in native.states())
     monkeypatch.setenv(native.VARIABLE, "require")
