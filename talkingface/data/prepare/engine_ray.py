@@ -6,18 +6,25 @@ installed. The records come back here, and this process alone writes manifests a
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from ... import __version__
 from ...errors import ConfigError, DependencyError, TalkingFaceError
 from .engine import KILLED, ONE_THREAD, Engine
+from .files import PART
 from .step import Answer, Step, Thing
 
 logger = logging.getLogger(__name__)
 _ITEMS_A_BLOCK = 8  # what is lost with a worker when there are very many items
 _MOST_BLOCKS = 1000
+_ATTEMPTS = 2
+_INSTALL = "Install the same version on all its machines: pip install 'talkingface[ray]'"
 
 
 class LostClusterError(TalkingFaceError):
@@ -47,23 +54,28 @@ class RayEngine(Engine):
             raise DependencyError("Ray is not installed", where="--engine=ray", cure=cure) from error
         self._ray, self._address, self._gpus = ray, address, gpus
         self._start(workers)
+        self._check_version()
         self.workers = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
 
     def answers(self, step: Step[Thing], items: Sequence[Thing]) -> Iterator[tuple[Thing, Answer]]:
         if not items:
             return
         ray = self._ray
-        context = ray.data.DataContext.get_current()
-        context.enable_progress_bars = False
-        context.max_errored_blocks = -1  # a task that was killed each time is missing from the answers, and told below
-        waiting = {item.name: item for item in items}
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        by_name = {item.name: item for item in items}
         blocks = len(items) if len(items) <= _MOST_BLOCKS else -(-len(items) // _ITEMS_A_BLOCK)
         source = ray.data.from_items([{"item": item} for item in items], override_num_blocks=blocks)
-        stage = source.map(_answer, fn_args=(step,), concurrency=self.workers, num_cpus=1, num_gpus=int(self._gpus))
-        for answer in self._answers(stage):
-            yield waiting.pop(answer.record.item), answer
-        for item in waiting.values():
-            yield item, Answer(step.failure(item, KILLED, passing=True))
+        step.root.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=PART, dir=step.root) as attempts:
+            stage = source.map(
+                _answer,
+                fn_args=(step, Path(attempts)),
+                concurrency=self.workers,
+                num_cpus=1,
+                num_gpus=int(self._gpus),
+            )
+            for answer in self._answers(stage):
+                yield by_name[answer.record.item], answer
 
     def _answers(self, stage: Any) -> Iterator[Answer]:
         """The answers of a stage as they come.
@@ -74,6 +86,8 @@ class RayEngine(Engine):
         try:
             for row in stage.iter_rows():
                 yield row["answer"]
+        except self._ray.exceptions.RayTaskError:
+            raise  # a fault of ours in the task; its traceback is inside
         except (self._ray.exceptions.RayError, ConnectionError) as error:
             what = f"the Ray cluster is lost ({type(error).__name__})"
             raise LostClusterError(what, where="--engine=ray", cure="Run it again; it goes on from here.") from error
@@ -97,7 +111,33 @@ class RayEngine(Engine):
                 raise ConfigError(f"no Ray cluster answers ({error})", where="--ray_address", cure=cure) from error
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # failures are told by our own report
 
+    def _check_version(self) -> None:
+        """Raise ConfigError if the cluster's Python has not this package: each task would fail, and Ray not say why."""
+        try:
+            theirs = self._ray.get(self._ray.remote(_version).remote())
+        except self._ray.exceptions.RayError as error:
+            what = f"a worker of the cluster cannot import this package ({type(error).__name__})"
+            raise ConfigError(what, where="--engine=ray", cure=_INSTALL) from error
+        if theirs != __version__:
+            raise ConfigError(
+                f"the cluster has version {theirs}, not {__version__}", where="--engine=ray", cure=_INSTALL
+            )
 
-def _answer(row: dict[str, Any], step: Step[Any]) -> dict[str, Answer]:
-    """One task: the answer to one item."""
-    return {"answer": step.answer(row["item"])}
+
+def _version() -> str:
+    """The version of this package where the task runs."""
+    return __version__
+
+
+def _answer(row: dict[str, Any], step: Step[Any], attempts: Path) -> dict[str, Answer]:
+    """One task: the answer to one item.
+
+    Ray Data begins a task whose worker was killed again and again, without end. So each attempt leaves a mark.
+    """
+    item = row["item"]
+    mark = attempts / hashlib.sha256(item.name.encode()).hexdigest()
+    with mark.open("ab") as file:
+        file.write(b".")
+    if mark.stat().st_size > _ATTEMPTS:
+        return {"answer": Answer(step.failure(item, KILLED, passing=True))}
+    return {"answer": step.answer(item)}

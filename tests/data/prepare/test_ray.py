@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 
 from benchmarks.prepare_kill import Undisturbed, torment
+from talkingface.paths import CLONE
 
 from .test_engines import check_answers
 
 pytest.importorskip("ray", reason="pip install 'talkingface[ray]'")
 
 
-def test_tasks_that_die_take_no_other_item_with_them(tmp_path: Path) -> None:
+def test_tasks_that_die_take_no_other_item_with_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from talkingface.data.prepare.engine_ray import RayEngine
 
+    monkeypatch.setenv("PYTHONPATH", str(CLONE / "tests"))  # where Ray's workers find the step of this test
     check_answers(RayEngine(2), tmp_path)
 
 
