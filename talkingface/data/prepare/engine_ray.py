@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -53,6 +55,7 @@ class RayEngine(Engine):
             cure = "Install it with: pip install 'talkingface[ray]'"
             raise DependencyError("Ray is not installed", where="--engine=ray", cure=cure) from error
         self._ray, self._address, self._gpus = ray, address, gpus
+        self._on_term = signal.getsignal(signal.SIGTERM)
         self._start(workers)
         self._check_version()
         self.workers = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
@@ -94,6 +97,8 @@ class RayEngine(Engine):
 
     def close(self, *, at_once: bool = False) -> None:
         self._ray.shutdown()
+        if self._on_term is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._on_term)  # Ray puts a handler of its own in its place and leaves it
 
     def _start(self, workers: int | None) -> None:
         if self._ray.is_initialized():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,9 @@ def test_tasks_that_die_take_no_other_item_with_them(tmp_path: Path, monkeypatch
     from talkingface.data.prepare.engine_ray import RayEngine
 
     monkeypatch.setenv("PYTHONPATH", str(CLONE / "tests"))  # where Ray's workers find the step of this test
+    before = signal.getsignal(signal.SIGTERM)
     check_answers(RayEngine(2), tmp_path)
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_preparation_with_a_killed_worker_ends_as_an_undisturbed_one(
