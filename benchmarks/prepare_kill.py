@@ -131,8 +131,10 @@ def torment(
             _compare(child, out, wanted, tally)
             continue
         victim = rng.choice(victims)
-        tally.phases[_phase(out)] += 1
-        tally.kills[_kill(child, victim, rng)] += 1
+        phase = _phase(out)
+        if _kill(child, victim, rng):
+            tally.phases[phase] += 1
+            tally.kills[victim] += 1
         if victim == "worker":
             _compare(child, out, wanted, tally)
         else:
@@ -172,25 +174,32 @@ def _compare(child: subprocess.Popen[bytes], out: Path, wanted: Undisturbed, tal
     shutil.rmtree(out)
 
 
-def _kill(child: subprocess.Popen[bytes], victim: str, rng: random.Random) -> str:
-    """Kill; says what was hit, as there may be no worker yet."""
+def _kill(child: subprocess.Popen[bytes], victim: str, rng: random.Random) -> bool:
+    """Kill; False if nothing was hit, because it had ended by itself before."""
     if victim == "worker":
+        return any(map(_end, _a_worker(child, rng)))
+    hit = [_end(pid) for pid in (family(child.pid) if victim == "family" else [child.pid])]
+    child.wait()
+    return any(hit)
+
+
+def _a_worker(child: subprocess.Popen[bytes], rng: random.Random) -> list[int]:
+    """One of the workers, as soon as there is one; empty if the command ends without."""
+    while child.poll() is None:
         workers = [pid for pid in family(child.pid) if pid != child.pid and is_worker(pid)]
         if workers:
-            _end(rng.choice(workers))
-            return victim
-        return "worker, before there was one"
-    for pid in family(child.pid) if victim == "family" else [child.pid]:
-        _end(pid)
-    child.wait()
-    return victim
+            return [rng.choice(workers)]
+        time.sleep(0.05)
+    return []
 
 
-def _end(pid: int) -> None:
+def _end(pid: int) -> bool:
+    """Kill a process; False if it is gone already."""
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
-        return  # ended by itself just now
+        return False
+    return True
 
 
 def family(pid: int) -> list[int]:

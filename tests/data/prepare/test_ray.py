@@ -30,4 +30,5 @@ def test_a_preparation_with_a_killed_worker_ends_as_an_undisturbed_one(
 ) -> None:
     flags = ("--engine=ray", "--workers=2")
     tally = torment(raw, tmp_path / "out", 1, flags, undisturbed, random.Random(1), victims=("worker",))
+    assert tally.kills["worker"] == 1
     assert tally.different == 0 and tally.equal >= 1
