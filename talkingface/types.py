@@ -32,9 +32,12 @@ class Source:
 
     Attributes:
         image: (1, 3, H, W), RGB, [0, 1].
+        coefficients: (1, 73), float32, of the face in the picture, in the renderer's space; None for renderers that
+            take no coefficients.
     """
 
     image: Tensor
+    coefficients: Tensor | None = None
 
 
 @dataclass(frozen=True)

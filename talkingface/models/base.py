@@ -49,6 +49,61 @@ class Driver(ABC):
         return None
 
 
+@dataclass(frozen=True)
+class Script:
+    """What is said, and how.
+
+    Attributes:
+        wave: (samples,), mono at the driver's rate, full scale -1..1; None: nobody speaks.
+        frames: how long it takes, at the driver's frame rate; at least one.
+        style: of the head motion.
+        blink: whether the eyes close now and then by themselves.
+        eyes: (R, 70 or more), of a video whose expression, blinks above all, is the reference; or None.
+        poses: (R, 70 or more), of a video whose head motion is added; or None.
+        seed: of all that is random.
+    """
+
+    wave: Tensor | None
+    frames: int
+    style: int = 0
+    blink: bool = True
+    eyes: Tensor | None = None
+    poses: Tensor | None = None
+    seed: int = 0
+
+
+class VoiceDriver(ABC):
+    """Turns a voice, or nothing but time, into a motion of coefficients.
+
+    Attributes:
+        gives: the kind of motion it makes.
+        space: what its numbers mean, see :class:`~talkingface.types.Motion`.
+        fps: frames per second of what it makes.
+        sample_rate: of the sound it takes, in Hz.
+        styles: how many styles of head motion it knows.
+    """
+
+    gives: str
+    space: str
+    fps: Fraction
+    sample_rate: int
+    styles: int
+
+    @abstractmethod
+    def speak(self, script: Script, source: Tensor) -> Motion:
+        """The motion of a face that says the script; the same for the same seed on the same machine.
+
+        Args:
+            source: (1, 70 or more), coefficients of the source picture.
+
+        Returns:
+            ``"coefficients"`` -> (T, 70), float32, on the CPU.
+
+        Raises:
+            ConfigError: if there is no such style.
+        """
+
+
 class Renderer(ABC):
     """Draws a motion on a source picture.
 
@@ -120,8 +175,16 @@ class ModelPlugin(ABC):
         self.config = config
 
     @abstractmethod
-    def driver(self, precision: torch.dtype = torch.float32) -> Driver:
-        """The driver, ready for inference."""
+    def driver(self, precision: torch.dtype = torch.float32) -> Driver | None:
+        """What drives it with frames, ready for inference.
+
+        None where its motion is that of coefficients (a kind ``"3dmm..."``): these are found in the same way for all
+        models.
+        """
+
+    def voice(self, precision: torch.dtype = torch.float32) -> VoiceDriver | None:
+        """What drives it with sound, ready for inference; None where the model has nothing of its own."""
+        return None
 
     @abstractmethod
     def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:
