@@ -127,6 +127,13 @@ class Renderer(ABC):
     def render(self, state: Any, motion: Motion) -> Tensor:
         """Frames (n, 3, H, W), RGB, [0, 1], of the n frames of ``motion``."""
 
+    def render_part(self, state: Any, motion: Motion, part: slice) -> Tensor:
+        """Frames of a part of ``motion``; those outside are there for the others to look at.
+
+        Renderers with a radius draw the part alone; without one, motions come without anything to leave out.
+        """
+        return self.render(state, motion)[part]
+
     def explain(self, state: Any, motion: Motion) -> dict[str, Tensor]:
         """Pictures (n, 3, H, W) in [0, 1] that show how the frames came about, by name; for ``--visualize``."""
         return {}

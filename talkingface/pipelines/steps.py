@@ -83,7 +83,7 @@ def render(renderer: Renderer, state: Any, motion: Motion, *, chunk: int = 4) ->
     """The frames of a motion, uint8 (H, W, 3), drawn ``chunk`` at a time; the chunk does not change the numbers."""
     for window, keep in windows(len(motion), chunk, renderer.radius):
         with torch.inference_mode():
-            pictures = renderer.render(state, motion[window])[keep]
+            pictures = renderer.render_part(state, motion[window], keep)
         yield from to_frames(pictures)
 
 
