@@ -6,6 +6,8 @@ RENAMED: dict[str, str] = {
     "source_image": "image_source",
     "driving_video": "video_source",
     "driving_image": "video_source",
+    "driven_audio": "audio_path",
+    "audio_source": "audio_path",
     "result_video": "output",
     "result_dir": "output_dir",
     "log_dir": "output_dir",
@@ -52,28 +54,30 @@ WORDS: dict[str, dict[str, str]] = {
 }
 """Their word -> our word, by setting."""
 
-_SOUND = "This version is driven by --video_source: a video, gif, folder of frames or picture."
-_STILL = "--preprocess=full puts the face back into the picture; the head moves as it does in --video_source."
 _ENHANCE = "This version writes the frames as the model draws them; --quality sets the encoding."
-_POSE = "The pose comes from --video_source; --relative and --adapt_scale say how it is carried over."
+_WEIGHTS = "Weights are recognised by what is in them; --checkpoint names another file."
+_RECONSTRUCTION = (
+    "The published reconstruction network is taken as it is where its files are there; see docs/face3d.md."
+)
+_VIEW = "--face3dvis draws the reconstructed face in the picture's own frame, without a camera to set."
 
 ABSENT: dict[str, str] = {
-    "driven_audio": _SOUND,
-    "audio_path": _SOUND,
-    "audio_source": _SOUND,
-    "still": _STILL,
     "enhancer": _ENHANCE,
     "background_enhancer": _ENHANCE,
     "if_extract": "Faces are always found in the driving video itself; scripts/extract_3dmm.py writes coefficients.",
     "face_detector": "--landmarks chooses what finds faces.",
-    "edit_expression_only": _POSE,
-    "pose_style": _POSE,
-    "expression_scale": _POSE,
-    "input_yaw": _POSE,
-    "input_pitch": _POSE,
-    "input_roll": _POSE,
-    "ref_eyeblink": _POSE,
-    "ref_pose": _POSE,
+    "edit_expression_only": "--still keeps the head as it is in the source; the expression alone moves.",
+    "old_version": _WEIGHTS,
+    "net_recon": _RECONSTRUCTION,
+    "init_path": _RECONSTRUCTION,
+    "use_last_fc": _RECONSTRUCTION,
+    "bfm_folder": _VIEW,
+    "bfm_model": _VIEW,
+    "focal": _VIEW,
+    "center": _VIEW,
+    "camera_d": _VIEW,
+    "z_near": _VIEW,
+    "z_far": _VIEW,
     "device_ids": "--device=cuda:N chooses one GPU; several GPUs train through torchrun.",
 }
 """Their flags whose function is not here -> what is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
@@ -14,6 +14,7 @@ from ..evaluation.settings import EvaluateSettings
 from ..train.settings import TrainSettings
 
 RunMode = Literal["infer", "train", "evaluate", "prepare", "doctor", "fetch"]
+Degrees = Annotated[float, Field(ge=-180, le=180)]
 QUALITIES = ("low", "medium", "high", "lossless")
 
 
@@ -45,7 +46,23 @@ class Inputs(Group):
         True, description="cut picture and video to the face, or what the model can find; off: the central square"
     )
     motion_path: Path | None = Field(None, description="a saved motion that drives the picture, in place of a video")
-    frame_limit: int | None = Field(None, ge=1, description="use the first frames of the driving video only")
+    audio_path: Path | None = Field(None, description="a sound that the picture speaks; a video gives its sound")
+    idle_seconds: float | None = Field(
+        None, gt=0, le=86400, description="no sound: the picture moves and blinks for so many seconds"
+    )
+    frame_limit: int | None = Field(None, ge=1, description="make the first frames only")
+
+
+class Speech(Group):
+    """How a picture speaks (with --audio_path or --idle_seconds)"""
+
+    pose_style: int = Field(0, ge=0, description="style of the head motion; SadTalker knows 0 to 45")
+    blink: bool = Field(True, description="the eyes close now and then")
+    ref_eyeblink: Path | None = Field(None, description="a video whose blinks and expression are the reference")
+    ref_pose: Path | None = Field(None, description="a video whose head motion is added")
+    voice_model: str | None = Field(
+        None, description="the model that makes motion of sound; none: the model itself, else one that fits"
+    )
 
 
 class Faces(Group):
@@ -107,6 +124,11 @@ class Movement(Group):
     adapt_scale: bool = Field(False, description="scale the movement to the size of the source's face")
     find_best_frame: bool = Field(False, description="start from the driving frame that is most like the source")
     best_frame: int | None = Field(None, ge=0, description="start from this driving frame (counted from 0)")
+    expression_scale: float = Field(1.0, ge=0, le=10, description="times the expression; needs coefficients")
+    still: bool = Field(False, description="the head stays as in the source, the face alone moves; needs coefficients")
+    input_yaw: list[Degrees] = Field([], description="yaw of the head in degrees, several are spread over the video")
+    input_pitch: list[Degrees] = Field([], description="pitch of the head, likewise")
+    input_roll: list[Degrees] = Field([], description="roll of the head, likewise")
 
 
 class Weights(Group):
@@ -153,7 +175,7 @@ class DataSettings(Group):
     train_split: str = Field("train", description="part of the data set to train on; empty: all of it")
 
 
-class Settings(What, Inputs, Faces, Output, Movement, Weights, Machine, Messages):
+class Settings(What, Inputs, Speech, Faces, Output, Movement, Weights, Machine, Messages):
     """All settings of one run; :meth:`origin` tells which file or flag set a value."""
 
     data: DataSettings = Field(default_factory=DataSettings, description="the data set")
@@ -168,4 +190,4 @@ class Settings(What, Inputs, Faces, Output, Movement, Weights, Machine, Messages
         return self._origins.get(key, "default")
 
 
-HEADINGS: tuple[type[Group], ...] = (What, Inputs, Faces, Output, Movement, Weights, Machine, Messages)
+HEADINGS: tuple[type[Group], ...] = (What, Inputs, Speech, Faces, Output, Movement, Weights, Machine, Messages)

@@ -112,12 +112,15 @@ class Renderer(ABC):
         size: (height, width) of the pictures it takes and gives.
         space: what the numbers must mean where a kind has several spaces, see :class:`~talkingface.types.Motion`.
         radius: how many frames to each side a frame's picture depends on (0: its own motion only).
+        framing: how a face is cut for it: ``"face"`` (upright, 1.5 times the face), ``"sadtalker"`` (the published
+            rectangle around 68 landmarks) or ``"ffhq"`` (turned with the face); see ``talkingface.pipelines.framing``.
     """
 
     takes: str
     size: tuple[int, int]
     space: str = ""
     radius: int = 0
+    framing: str = "face"
 
     @abstractmethod
     def encode_source(self, source: Source) -> Any:
@@ -168,11 +171,13 @@ class ModelPlugin(ABC):
         Config: pydantic class of the model's own settings.
         networks: name -> network, named as the top-level keys of the released checkpoints.
         inference_networks: names of the networks that inference needs (and that a released file must hold).
+        voice_networks: names of those among them that :meth:`voice` needs; empty: the model has no voice.
     """
 
     name: ClassVar[str]
     Config: ClassVar[type]
     inference_networks: ClassVar[tuple[str, ...]]
+    voice_networks: ClassVar[tuple[str, ...]] = ()
 
     config: Any
     networks: nn.ModuleDict
@@ -202,9 +207,15 @@ class ModelPlugin(ABC):
         """The driving's movement, fitted to the source.
 
         Args:
-            source: one frame, the motion that the driver sees in the source picture.
-            driving: the whole driving motion.
-            options: the model's inference settings, as named by its flags.
+            source: one frame, the motion that the driver sees in the source picture. Where motions are coefficients,
+                of kind ``"3dmm.73"`` whatever the renderer takes: the crop of the source is in it.
+            driving: the whole driving motion. Coefficients are ``"3dmm.70"`` or ``"3dmm.73"``, on the CPU, and may come
+                with ``"angles"``: (T, 3), the yaw, pitch and roll in degrees that the user asks for, NaN where none.
+            options: the model's inference settings, as named by its flags. ``relative`` is false where the driving is
+                meant for this source already: a voice, or the video that the source was taken from.
+
+        Returns:
+            What the renderer takes, as many frames as ``driving``.
         """
 
     @abstractmethod
