@@ -63,8 +63,8 @@ class SteeredBlock(nn.Module):
 class CalibrationNet(nn.Module):
     """Warped features and a descriptor -> how to correct them; 30.5 M parameters as published.
 
-    It has heads at every size from 8 pixels up to that of the features. The generator uses the last one alone, and
-    `forward` computes no other; the others are kept because released files hold them.
+    As published it has heads at every size from 8 pixels up to that of the features. The generator uses the last one
+    alone, and `forward` computes no other; the others are kept because released files hold them, and never trained.
     """
 
     def __init__(self, structure: CalibratorStructure | None = None) -> None:
@@ -79,16 +79,22 @@ class CalibrationNet(nn.Module):
             nn.Linear(s.features, s.width), nn.LeakyReLU(VECTOR_SLOPE), nn.Linear(s.width, s.width)
         )
         self.inject_3dmm = nn.ModuleList(SteeredBlock(s.width, s.width) for _ in range(halvings))
-        self.condition_scale = nn.ModuleList(map_head(s.width, s.width, s.channels) for _ in range(halvings))
-        self.condition_shift = nn.ModuleList(map_head(s.width, s.width, s.channels) for _ in range(halvings))
+        heads = halvings if s.heads == "all" else 1
+        self.condition_scale = nn.ModuleList(map_head(s.width, s.width, s.channels) for _ in range(heads))
+        self.condition_shift = nn.ModuleList(map_head(s.width, s.width, s.channels) for _ in range(heads))
 
     def forward(self, features: Tensor, descriptor: Tensor) -> Affine:
         """Correction of features (N, channels, size, size), steered by a descriptor (N, features)."""
         return self._head(-1, self.stages(features, descriptor)[-1])
 
     def maps(self, features: Tensor, descriptor: Tensor) -> list[Affine]:
-        """What all heads give, from 8 pixels up."""
-        return [self._head(index, stage) for index, stage in enumerate(self.stages(features, descriptor))]
+        """What the heads give, from the smallest on; without unused heads that is the last one's alone."""
+        stages = self.stages(features, descriptor)[-len(self.condition_scale) :]
+        return [self._head(index, stage) for index, stage in enumerate(stages)]
+
+    def unused(self) -> list[nn.Module]:
+        """The heads that nothing looks at."""
+        return [*self.condition_scale[:-1], *self.condition_shift[:-1]]
 
     def stages(self, features: Tensor, descriptor: Tensor) -> list[Tensor]:
         """What the heads see, (N, width, h, w), from 8 pixels up."""

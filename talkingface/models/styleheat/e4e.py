@@ -17,16 +17,21 @@ SLOPE = 0.01
 
 
 class StyleBlock(nn.Module):
-    """Halves features (N, inputs, side, side) down to one pixel and makes a code (N, outputs) of it."""
+    """Halves features (N, inputs, side, side) down to one pixel and makes a code (N, outputs) of it.
 
-    def __init__(self, inputs: int, outputs: int, side: int) -> None:
+    Args:
+        width: channels on the way; None: as many as a code is long.
+    """
+
+    def __init__(self, inputs: int, outputs: int, side: int, width: int | None = None) -> None:
         super().__init__()
+        width = width or outputs
         layers: list[nn.Module] = []
         for _ in range(side.bit_length() - 1):
-            layers += [nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), nn.LeakyReLU(SLOPE)]
-            inputs = outputs
+            layers += [nn.Conv2d(inputs, width, 3, stride=2, padding=1), nn.LeakyReLU(SLOPE)]
+            inputs = width
         self.convs = nn.Sequential(*layers)
-        self.linear = EqualLinear(outputs, outputs)
+        self.linear = EqualLinear(width, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         code: Tensor = self.linear(self.convs(x).flatten(1))
@@ -48,7 +53,9 @@ class Pyramid(nn.Module):
         self.body = ir_body(stages)
         side = structure.size >> len(stages)
         sides = [side if code < COARSE else 2 * side if code < MIDDLE else 4 * side for code in range(structure.codes)]
-        self.styles = nn.ModuleList(StyleBlock(coarse, structure.features, side) for side in sides)
+        self.styles = nn.ModuleList(
+            StyleBlock(coarse, structure.features, side, structure.head_width) for side in sides
+        )
         self.latlayer1 = nn.Conv2d(middle, coarse, 1)
         self.latlayer2 = nn.Conv2d(fine, coarse, 1)
 
@@ -74,8 +81,8 @@ class E4eEncoder(nn.Module):
     """Codes of faces; 267 M parameters as published.
 
     Attributes:
-        latent_avg: (codes, features), the generator's mean code. The released file has it beside the weights, so it is
-            not in the state dict: give it to `load_mean`.
+        latent_avg: (codes, features), the generator's mean code; the released file has it beside the weights, and so
+            has the state dict.
     """
 
     latent_avg: Tensor
@@ -85,7 +92,7 @@ class E4eEncoder(nn.Module):
         structure = structure or EncoderStructure()
         self.encoder = Pyramid(structure)
         self.side = structure.size
-        self.register_buffer("latent_avg", torch.zeros(structure.codes, structure.features), persistent=False)
+        self.register_buffer("latent_avg", torch.zeros(structure.codes, structure.features))
 
     def load_mean(self, mean: Tensor) -> None:
         """Take the mean code, (codes, features) or one (features,) for all.

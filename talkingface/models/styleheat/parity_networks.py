@@ -112,12 +112,18 @@ def ir_blocks(case: Case) -> dict[str, Tensor]:
     return {"feature": feature, "style": networks["style"](feature), "upsample_add": added}
 
 
+def _load(case: Case, network: nn.Module, encoder: E4eEncoder) -> None:
+    """Weights of a network with an encoder in it. The cases have its mean code among the inputs instead."""
+    encoder.register_buffer("latent_avg", encoder.latent_avg, persistent=False)
+    case.load(network)
+    encoder.load_mean(case.input("latent_avg"))
+
+
 @torch.no_grad()
 def e4e(case: Case) -> dict[str, Tensor]:
     """Codes of a picture, and the coarsest features on the way."""
     network = E4eEncoder().eval()
-    case.load(network)
-    network.load_mean(case.input("latent_avg"))
+    _load(case, network, network)
     picture = case.input("image")
     return {"w_plus": network(picture), "c3": network.encoder.stages(picture)[-1]}
 
@@ -147,8 +153,7 @@ def calibration(case: Case) -> dict[str, Tensor]:
 def hfgi_inverse(case: Case) -> dict[str, Tensor]:
     """A picture inverted, step by step."""
     network = Inverter().eval()
-    case.load(network)
-    network.e4e_encoder.load_mean(case.input("latent_avg"))
+    _load(case, network, network.e4e_encoder)
     rough = network.encode(case.input("image"))
     found = network.detail(rough, rough.residual)
     return {
@@ -167,8 +172,7 @@ def hfgi_inverse(case: Case) -> dict[str, Tensor]:
 def full(case: Case) -> dict[str, Tensor]:
     """One frame by the way that inference takes, and the frame without the calibrator."""
     networks = StyleHeatNetworks().eval()
-    case.load(networks)
-    networks.generator.e4e_encoder.load_mean(case.input("latent_avg"))
+    _load(case, networks, networks.generator.e4e_encoder)
     inversion = networks.generator(case.input("source"))
     moved = networks.move(inversion, case.input("semantics"))
     return {

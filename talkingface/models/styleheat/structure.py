@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from ...nn.stylegan2.structure import StyleGAN2Structure
@@ -39,6 +41,9 @@ class CalibratorStructure(Structure):
     channels: PositiveInt = Field(512, description="Channels of those features, and of the maps it makes of them.")
     width: PositiveInt = Field(256, description="Channels inside.")
     features: PositiveInt = Field(256, description="Length of the motion's descriptor.")
+    heads: Literal["all", "last"] = Field(
+        "all", description="all: one for each size, as released files have them; last: the one that is used."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> CalibratorStructure:
@@ -56,6 +61,9 @@ class EncoderStructure(Structure):
     codes: PositiveInt = Field(18, description="Codes that the generator takes.")
     features: PositiveInt = Field(512, description="Length of a code.")
     size: PositiveInt = Field(256, description="Side of the picture, a power of two.")
+    head_width: PositiveInt | None = Field(
+        None, description="Channels inside the heads, one of which makes each code; null: the length of a code."
+    )
 
 
 class ResidualStructure(Structure):
