@@ -7,10 +7,10 @@ from itertools import repeat
 import torch
 from torch import Tensor
 
+from ...motion.angles import spread_angles
 from ...motion.windows import windows as motion_windows
 from ...parity.case import Case
 from ...parity.run import Runner
-from .angles import spread_angles
 from .audio2exp import Audio2Exp
 from .audio2pose import Audio2Pose
 from .blink import blinks, random_blinks

@@ -1,0 +1,145 @@
+"""The sound of a file at one rate, in a temporary file that is mapped into memory: an hour costs no more than a second.
+
+Its clock is that of the sound in a result (`sound.py`): it begins with the first picture where the file has pictures,
+and gaps are silent.
+"""
+
+from __future__ import annotations
+
+import mmap
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from ..errors import MediaError
+from .audio import Wave
+from .ffmpeg import Child, input_arguments
+from .probe import describe, probe
+
+SILENT = 1e-3  # of full scale, -60 dB: below it there is nothing to be heard
+CLIPPED, FULL = 0.01, 0.999  # share of the samples at full scale that is worth a note
+_BLOCK_BYTES = 1 << 18
+_MONO = "aresample=async=1:first_pts=0:out_chlayout=mono:out_sample_fmt=flt:rematrix_maxval=1.0"
+
+
+@dataclass(eq=False)
+class WaveFile:
+    """A sound at one rate, mono. Its file is gone as soon as nobody holds the samples any more.
+
+    Attributes:
+        samples: (n,), float32; full scale is [-1, 1].
+        rate_hz: of the samples.
+        notes: what the user should know about the sound, a sentence each.
+    """
+
+    samples: Wave
+    rate_hz: int
+    notes: tuple[str, ...]
+    _memory: mmap.mmap = field(repr=False)
+
+    def rest(self) -> None:
+        """Give back the memory in which samples were looked at; they can be looked at again."""
+        if hasattr(self._memory, "madvise"):  # not on Windows
+            self._memory.madvise(mmap.MADV_DONTNEED)
+
+
+def open_wave(path: str | Path, rate_hz: int) -> WaveFile:
+    """Decode and resample the sound of a file, block by block.
+
+    Samples that are no numbers become silence, before resampling would spread them.
+
+    Args:
+        path: sound or video file.
+        rate_hz: rate wanted.
+
+    Raises:
+        MediaError: if the file cannot be read, has no sound, or the sound holds no samples.
+    """
+    info = describe(path)
+    if not info.has_audio or info.sample_rate_hz is None:
+        raise MediaError("has no sound", where=path, cure="Give a file with sound.")
+    start_s = probe(path).start_s if info.has_video else Fraction(0)
+    filters = f"asetpts=PTS-({start_s})/TB,{_MONO}"
+    plain = ["-map", "0:a:0", "-af", filters, "-ar", str(info.sample_rate_hz), "-f", "f32le", "pipe:1"]
+    looks = _Looks()
+    with tempfile.TemporaryFile(prefix="talkingface-") as file:
+        with Child([*input_arguments(path), *plain], collect=True) as child:
+            written = _write(file, _resampled(_blocks(child.stdout, looks), info.sample_rate_hz, rate_hz), path)
+            child.wait()
+        if not written:
+            reason = f" ({child.messages[0]})" if child.messages else ""
+            raise MediaError(f"the sound holds no samples{reason}", where=path, cure="Give a longer recording.")
+        memory = mmap.mmap(file.fileno(), 0)
+    notes = looks.notes(path, damage=child.messages[:1])
+    return WaveFile(np.frombuffer(memory, np.float32), rate_hz, notes, memory)
+
+
+@dataclass
+class _Looks:
+    """What is counted while a sound passes."""
+
+    samples: int = 0
+    full: int = 0
+    strange: int = 0
+    peak: float = 0.0
+
+    def clean(self, block: Wave) -> Wave:
+        bad = ~np.isfinite(block)
+        if bad.any():
+            self.strange += int(bad.sum())
+            block = np.where(bad, np.float32(0), block)
+        loud = np.abs(block)
+        self.samples += len(block)
+        self.full += int((loud >= FULL).sum())
+        self.peak = max(self.peak, float(loud.max(initial=0.0)))
+        return block
+
+    def notes(self, path: str | Path, damage: list[str]) -> tuple[str, ...]:
+        notes = [f"the sound of {path} is damaged in places ({damage[0]})"] if damage else []
+        if self.strange:
+            notes.append(f"{path}: {self.strange} samples are no numbers and are silenced")
+        if self.peak < SILENT:
+            notes.append(f"{path}: the sound is silent, so the mouth has nothing to say")
+        elif self.full > CLIPPED * self.samples:
+            notes.append(f"{path}: {self.full / self.samples:.0%} of the sound is clipped; a cleaner one moves better")
+        return tuple(notes)
+
+
+def _blocks(stream: IO[bytes], looks: _Looks) -> Iterator[Wave]:
+    rest = b""
+    while data := stream.read(_BLOCK_BYTES):
+        data = rest + data
+        whole = len(data) // 4 * 4
+        rest = data[whole:]
+        yield looks.clean(np.frombuffer(data[:whole], np.float32))
+
+
+def _resampled(blocks: Iterator[Wave], rate_hz: int, wanted_hz: int) -> Iterator[Wave]:
+    if rate_hz == wanted_hz:
+        yield from blocks
+        return
+    import soxr
+
+    stream = soxr.ResampleStream(rate_hz, wanted_hz, 1, dtype="float32")
+    for block in blocks:
+        yield stream.resample_chunk(block)
+    yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def _write(file: IO[bytes], blocks: Iterator[Wave], path: str | Path) -> int:
+    """Append blocks; returns the bytes written."""
+    try:
+        written = sum(file.write(np.ascontiguousarray(block).data.cast("B")) for block in blocks)
+        file.flush()
+    except OSError as error:
+        raise MediaError(
+            f"its samples cannot be kept in {tempfile.gettempdir()} ({error.strerror or error})",
+            where=path,
+            cure="Free some space there, or let TMPDIR name another folder.",
+        ) from error
+    return written
