@@ -20,6 +20,7 @@ RENAMED: dict[str, str] = {
     "max_steps": "train.max_steps",
     "epochs": "train.epochs",
     "resume": "train.resume",
+    "stage": "train.stage",
     "raw": "prepare.raw",
     "engine": "prepare.engine",
     "workers": "prepare.workers",

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from ..errors import ConfigError, did_you_mean
 from ..types import Motion, Source, Square
 
 Batch = dict[str, Tensor]
@@ -148,11 +149,13 @@ class Phase:
 
     Attributes:
         name: used in logs and saved states.
-        networks: names of the networks whose parameters it steps; all others are frozen meanwhile.
+        networks: names of the networks whose parameters it steps; all others are frozen meanwhile. A part of a network
+            is named with a dot, as ``"audio2pose.netG"``.
         loss: batch -> named scalars, already weighted; their sum is minimised.
         optimizer: parameters -> optimizer.
         every: runs at each ``every``-th step.
         milestones: epochs after which the learning rate is divided by ten.
+        through: names of networks that the loss looks through as they are, so that they have to be trained before.
     """
 
     name: str
@@ -161,6 +164,7 @@ class Phase:
     optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
     every: int = 1
     milestones: Sequence[int] = ()
+    through: Sequence[str] = ()
 
 
 class ModelPlugin(ABC):
@@ -170,21 +174,45 @@ class ModelPlugin(ABC):
         name: the word after ``--model=``.
         Config: pydantic class of the model's own settings.
         networks: name -> network, named as the top-level keys of the released checkpoints.
-        inference_networks: names of the networks that inference needs (and that a released file must hold).
+        inference_networks: names of the networks that inference needs (and that released files must hold); of the
+            class, or of an instance where they depend on its config. The same goes for the next.
         voice_networks: names of those among them that :meth:`voice` needs; empty: the model has no voice.
+        stages: parts of the model that are trained one after another, the first unless the user says otherwise; empty
+            where all of it is trained at once.
     """
 
     name: ClassVar[str]
     Config: ClassVar[type]
-    inference_networks: ClassVar[tuple[str, ...]]
-    voice_networks: ClassVar[tuple[str, ...]] = ()
 
+    inference_networks: tuple[str, ...]
+    voice_networks: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
     config: Any
     networks: nn.ModuleDict
+    _stage: str = ""
 
     def __init__(self, config: Any) -> None:
         """Build the networks, with fresh weights, from an instance of :attr:`Config`."""
         self.config = config
+
+    @property
+    def stage(self) -> str:
+        """The stage that is trained now, of which `samples`, `phases` and `validate` are; empty without stages."""
+        return self._stage or next(iter(self.stages), "")
+
+    def choose_stage(self, name: str) -> None:
+        """Train this stage from now on.
+
+        Args:
+            name: one of `stages`; empty for the first.
+
+        Raises:
+            ConfigError: if the model has no such stage.
+        """
+        if name and name not in self.stages:
+            cure = did_you_mean(name, self.stages) if self.stages else f"{self.name} is trained as a whole."
+            raise ConfigError(f"{self.name} has no stage '{name}'", where="--stage", cure=cure)
+        self._stage = name
 
     @abstractmethod
     def driver(self, precision: torch.dtype = torch.float32) -> Driver | None:

@@ -90,7 +90,7 @@ class PhaseLoss(nn.Module):
 
     def __init__(self, phase: Phase, networks: nn.ModuleDict) -> None:
         super().__init__()
-        self.networks = nn.ModuleDict({name: networks[name] for name in phase.networks})
+        self.networks = nn.ModuleList(networks.get_submodule(name) for name in phase.networks)
         self._loss = phase.loss
 
     def forward(self, batch: Batch) -> Losses:

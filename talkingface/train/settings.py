@@ -15,6 +15,8 @@ class TrainSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    stage: str = Field("", description="part of the model to train, where it has several (default: its first).")
+
     # How long.
     epochs: int = Field(100, ge=1, description="Passes over the data, each `repeats` items of every clip.")
     repeats: int = Field(1, ge=1, description="How many items each clip gives in an epoch.")

@@ -65,29 +65,36 @@ def load(folder: Path, networks: nn.ModuleDict, optimizers: Mapping[str, torch.o
         TrainingError: if the state is of another model.
     """
     facts = read_facts(folder)
-    load_networks(folder, networks)
-    tensors = _nested(load_file(folder / OPTIMIZERS))
     if set(facts["optimizers"]) != set(optimizers):
-        phases = f"{', '.join(sorted(facts['optimizers']))}; this model has {', '.join(sorted(optimizers))}"
-        raise TrainingError(f"the state has the phases {phases}", where=folder)
+        phases = f"{', '.join(sorted(facts['optimizers']))}; this training has {', '.join(sorted(optimizers))}"
+        cure = f"To train another stage begin a new run with --train.init_from={folder}."
+        raise TrainingError(f"the state has the phases {phases}", where=folder, cure=cure)
+    held = load_networks(folder, networks)
+    if missing := [name for name in networks if name not in held]:
+        raise TrainingError(f"the state has no network '{missing[0]}'", where=folder)
+    tensors = _nested(load_file(folder / OPTIMIZERS))
     for name, optimizer in optimizers.items():
         _load_optimizer(optimizer, tensors.get(name, {}), facts["optimizers"][name])
     return facts, _nested(load_file(folder / AVERAGE))
 
 
-def load_networks(folder: Path, networks: nn.ModuleDict) -> None:
-    """Put only the networks of a saved state back.
+def load_networks(folder: Path, networks: nn.ModuleDict) -> list[str]:
+    """Put only the networks of a saved state back; gives the names of those that it holds.
 
     Raises:
         TrainingError: if the state is of another model.
     """
     states = _nested(load_file(folder / NETWORKS))
-    for name, network in networks.items():
+    held = [name for name in networks if name in states]
+    if not held:
+        raise TrainingError(f"the state holds {', '.join(states)}; none of them is of this model", where=folder)
+    for name in held:
         try:
-            network.load_state_dict(states.get(name, {}))
+            networks[name].load_state_dict(states[name])
         except RuntimeError as error:
             line = " ".join(str(error).split())[:200]
             raise TrainingError(f"network '{name}' of the state does not fit: {line}", where=folder) from error
+    return held
 
 
 def read_facts(folder: Path) -> dict[str, Any]:

@@ -20,9 +20,9 @@ def freeze_others(networks: nn.ModuleDict, phase: Phase, trainable: Set[int]) ->
         phase: the phase that runs next.
         trainable: ids of the parameters that the model wants trained at all; the others stay frozen.
     """
-    for name, network in networks.items():
-        for parameter in network.parameters():
-            parameter.requires_grad_(name in phase.networks and id(parameter) in trainable)
+    stepped = {id(p) for name in phase.networks for p in networks.get_submodule(name).parameters()} & trainable
+    for parameter in networks.parameters():
+        parameter.requires_grad_(id(parameter) in stepped)
 
 
 def thaw(networks: nn.ModuleDict, trainable: Set[int]) -> None:

@@ -21,7 +21,7 @@ from .checkpoints import Checkpoints
 from .ema import WeightAverage
 from .report import TrainingLog
 from .settings import TrainSettings
-from .start import find_resume, initialise
+from .start import check_through, find_resume, initialise
 from .step import freeze_others, take_step, thaw
 from .stop import StopRequest
 from .validate import Validation
@@ -87,6 +87,7 @@ class Trainer:
         self._precision = precision
         self._group = processes.join(self._device)
         self._log = TrainingLog(self._folder, tensorboard=settings.tensorboard, silent=not self._group.first)
+        plugin.choose_stage(settings.stage)
         self._phases = plugin.phases(settings)
         _check_phases(self._phases, settings)
         self._prepare_networks()
@@ -190,8 +191,10 @@ class Trainer:
         networks = self._plugin.networks
         if self._settings.sync_batchnorm:
             processes.share_statistics(networks, self._device)
+        self._held: list[str] = []
         if self._settings.init_from is not None:
-            self._log.line(initialise(networks, self._settings.init_from, self._plugin.name))
+            self._held, line = initialise(networks, self._settings.init_from, self._plugin.name)
+            self._log.line(line)
         networks.to(self._device)
         if self._settings.channels_last:
             networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -199,10 +202,10 @@ class Trainer:
         self._trainable = {id(parameter) for parameter in networks.parameters() if parameter.requires_grad}
 
     def _make_optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        networks = self._plugin.networks
+        networks, trainable = self._plugin.networks, self._trainable
         return {
             phase.name: phase.optimizer(
-                [p for name in phase.networks for p in networks[name].parameters() if id(p) in self._trainable]
+                [p for name in phase.networks for p in networks.get_submodule(name).parameters() if id(p) in trainable]
             )
             for phase in self._phases
         }
@@ -245,6 +248,7 @@ class Trainer:
         """Go on from the state that the settings name, if they do; returns the steps done so far."""
         found = find_resume(self._settings.resume, self._folder)
         if found is None:
+            check_through(self._phases, self._held)
             return 0
         step, line = self._checkpoints.restore(found)
         self._log.line(line)
@@ -261,7 +265,8 @@ class Trainer:
         people = len({clip.identity for clip in clips})
         data = f"{len(clips)} clips of {people} identities, {sum(clip.frames for clip in clips)} frames"
         size = f"{self._settings.image_size} pixels, batches of {self._settings.batch_size} x {self._group.world}"
-        return f"{self._plugin.name}: {data}; {size}; steps {self.step} to {self._total}, {self._epoch_steps} an epoch"
+        name = " ".join(filter(None, [self._plugin.name, self._plugin.stage]))
+        return f"{name}: {data}; {size}; steps {self.step} to {self._total}, {self._epoch_steps} an epoch"
 
 
 def _check_phases(phases: list[Phase], settings: TrainSettings) -> None:
