@@ -9,8 +9,8 @@ from torch.nn.utils import spectral_norm
 
 from ...nn.geometry import gaussian_heatmaps
 from ...nn.hourglass import level_widths
+from ...nn.keypoints import Keypoints
 from .config import CommonParams, DiscriminatorParams
-from .keypoints import Keypoints
 
 
 class DiscriminatorBlock(nn.Module):

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from ...nn.blocks import DownBlock, ResidualBlock, SameBlock, UpBlock
 from ...nn.geometry import resize_field, resize_map, warp
 from ...nn.hourglass import level_widths
+from ...nn.keypoints import Keypoints, expand_keypoints
 from .config import CommonParams, GeneratorParams
 from .dense_motion import DenseMotionNetwork
-from .keypoints import Keypoints
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,6 @@ class SourceState:
         if self.image.shape[0] == count:
             return self
         return SourceState(*(t.expand(count, -1, -1, -1) for t in (self.image, self.small, self.features)))
-
-
-def expand_keypoints(keypoints: Keypoints, count: int) -> Keypoints:
-    """The same keypoints for `count` frames; no memory is copied."""
-    return {name: values.expand(count, *values.shape[1:]) for name, values in keypoints.items()}
 
 
 class OcclusionAwareGenerator(nn.Module):

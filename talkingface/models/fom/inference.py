@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from ...errors import MotionError
 from ...nn.geometry import resize_map
+from ...nn.keypoints import Keypoints
 from ...nn.rows import Rows
 from ...types import Motion, Source, Square
 from ..base import Driver, Renderer
-from .keypoints import Keypoints
 from .locate import locate
 from .visualize import draw_keypoints
 

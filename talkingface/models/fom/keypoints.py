@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import torch
 from torch import Tensor, nn
 
 from ...nn.antialias import AntiAliasDownsample
 from ...nn.geometry import coordinate_grid
 from ...nn.hourglass import Hourglass
+from ...nn.keypoints import Keypoints
 from ...nn.precision import at_least_float32, float32_region
 from .config import CommonParams, KPDetectorParams
-
-Keypoints: TypeAlias = dict[str, Tensor]
-"""``value`` (N, K, 2), (x, y) in [-1, 1]; ``jacobian`` (N, K, 2, 2), row = output axis, absent in shift-only models."""
-
-
-def slice_keypoints(keypoints: Keypoints, frames: slice) -> Keypoints:
-    """The keypoints of some frames."""
-    return {name: values[frames] for name, values in keypoints.items()}
-
-
-def detach_keypoints(keypoints: Keypoints) -> Keypoints:
-    """The same numbers without gradients."""
-    return {name: values.detach() for name, values in keypoints.items()}
 
 
 class KPDetector(nn.Module):

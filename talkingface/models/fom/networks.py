@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from .compact import CompactGenerator, FastCompactGenerator
-from .compact_motion import CompactKPDetector
+from ...nn.compact.generator import CompactGenerator, FastCompactGenerator
+from ...nn.compact.motion import CompactKPDetector
 from .config import FOMConfig
 from .discriminator import MultiScaleDiscriminator
 from .fast import FastGenerator

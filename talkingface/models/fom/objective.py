@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from ...nn.antialias import ImagePyramid
+from ...nn.keypoints import Keypoints, detach_keypoints
 from ...nn.vgg import VGG19
 from ..base import Batch, Losses
 from .config import FOMConfig, TrainParams
 from .equivariance import ThinPlateTransform
-from .keypoints import Keypoints, detach_keypoints
 from .losses import DISCRIMINATOR_TERMS, GENERATOR_TERMS, DiscriminatorStep, GeneratorStep, Judgement
 
 TransformDraw = Callable[[Tensor], ThinPlateTransform]

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from ...errors import ConfigError, WeightsError
 from ...nn.fingerprint import fingerprint
+from ...nn.keypoints import Keypoints, slice_keypoints
 from ...nn.vgg import VGG19
 from ...types import Motion
 from ..base import Batch, Driver, ModelPlugin, Phase, Renderer
 from .config import FOMConfig, TrainParams
 from .fast import fast_detector
 from .inference import FOMDriver, FOMRenderer
-from .keypoints import Keypoints, slice_keypoints
 from .networks import build_networks, fast_generator
 from .objective import Objective
 from .retarget import best_frame, normalize_kp
@@ -30,8 +30,8 @@ class FOM(ModelPlugin):
 
     name: ClassVar[str] = "FOM"
     Config: ClassVar[type] = FOMConfig
-    inference_networks: ClassVar[tuple[str, ...]] = ("kp_detector", "generator")
 
+    inference_networks = ("kp_detector", "generator")
     config: FOMConfig
 
     def __init__(self, config: FOMConfig) -> None:

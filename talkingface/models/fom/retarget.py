@@ -9,7 +9,7 @@ from scipy.spatial import ConvexHull, QhullError
 from torch import Tensor
 
 from ...nn.geometry import inverse_2x2
-from .keypoints import Keypoints
+from ...nn.keypoints import Keypoints
 
 logger = logging.getLogger(__name__)
 

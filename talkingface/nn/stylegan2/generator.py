@@ -173,6 +173,10 @@ class Generator(nn.Module):
         """The noise that is saved with the weights."""
         return [self.noises.get_buffer(f"noise_{index}") for index in range(self.structure.codes - 1)]
 
+    def noise_strengths(self) -> list[nn.Module]:
+        """The layers whose only parameter says how strong noise is, for trainings without noise."""
+        return [layer.noise for layer in self.modules() if isinstance(layer, StyledConv)]
+
     def _checked(self, codes: Tensor, noise: Sequence[Tensor] | None) -> Sequence[Tensor | None]:
         wanted = self.structure.codes, self.structure.code_length
         if codes.ndim != 3 or tuple(codes.shape[1:]) != wanted:

@@ -21,14 +21,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...nn.blocks import ResidualBlock, SameBlock, StridedBlock
-from ...nn.geometry import resize_map, warp
-from ...nn.precision import at_least_float32, float32_region
-from .compact_motion import CompactDenseMotion, DenseMotion, double, pool_to
+from ..blocks import ResidualBlock, SameBlock, StridedBlock
+from ..fold_blocks import fold_blocks
+from ..geometry import resize_map, warp
+from ..keypoints import Keypoints, expand_keypoints
+from ..precision import at_least_float32, float32_region
 from .config import CommonParams, CompactParams
-from .fast import fold_blocks
-from .generator import expand_keypoints
-from .keypoints import Keypoints
+from .motion import CompactDenseMotion, DenseMotion, double, pool_to
 
 
 def deform(maps: Tensor, deformation: Tensor) -> Tensor:

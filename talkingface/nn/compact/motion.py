@@ -1,4 +1,4 @@
-"""The motion side of the compact networks: keypoints, and dense motion from them; see compact.py for the idea."""
+"""The motion side of the compact networks: keypoints, and dense motion from them; see generator.py for the idea."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...nn.blocks import ResidualBlock, SameBlock, StridedBlock
-from ...nn.geometry import coordinate_grid, gaussian_heatmaps, warp
-from ...nn.precision import at_least_float32, float32_region
+from ..blocks import ResidualBlock, SameBlock, StridedBlock
+from ..geometry import coordinate_grid, gaussian_heatmaps, warp
+from ..keypoints import Keypoints
+from ..precision import at_least_float32, float32_region
+from ..sparse_motion import sparse_motions
 from .config import CommonParams, CompactParams
-from .dense_motion import sparse_motions
-from .keypoints import Keypoints
 
 FLOW_SCALE = 0.1  # of the free flow: its head's outputs are of order one, flows of order a tenth of the picture
 USUAL_RATE = 0.01  # of the running mean of keypoints, per batch
