@@ -1,7 +1,10 @@
 """Turn a weight file of any known kind into ours (.safetensors), or back into the published layout (.pth.tar).
 
+Networks that are spread over several files come into one.
+
 python scripts/convert_checkpoint.py vox-cpk.pth.tar vox.safetensors --half
 python scripts/convert_checkpoint.py vox.safetensors vox-cpk.pth.tar --to published
+python scripts/convert_checkpoint.py package.safetensors mapping_00229-model.pth.tar sadtalker.safetensors --half
 """
 
 from __future__ import annotations
@@ -17,9 +20,10 @@ from talkingface.weights.convert import LAYOUTS, convert
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Convert one file; returns the exit status (2: an error that the user can mend)."""
+    """Convert files into one; returns the exit status (2: an error that the user can mend)."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("input", type=Path, help="torch, safetensors, Paddle or NumPy file, or a folder of .npz files")
+    kinds = "torch, safetensors, Paddle or NumPy file, or a folder of .npz files; several of one model are joined"
+    parser.add_argument("input", type=Path, nargs="+", help=kinds)
     parser.add_argument("output", type=Path, help="file to write")
     parser.add_argument("--to", choices=LAYOUTS, help="layout of the output; by its ending if left out")
     parser.add_argument("--half", action="store_true", help="store numbers with a fraction as float16")

@@ -74,9 +74,9 @@ def find_files(root: Path) -> DeepFiles:
 
 
 def _with_network(entries: Any) -> Iterator[tuple[Entry, str]]:
-    """Catalogue entries that hold the network, with its name there."""
-    for entry in entries:
-        for network in _NETWORKS:
+    """Catalogue entries that hold the network, with its name there; its own file comes first."""
+    for network in _NETWORKS:
+        for entry in entries:
             if network in entry.networks:
                 yield entry, network
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from ..errors import WeightsError
 from ..paths import default_checkpoint_root
 from ..weights import Entry, load_catalogue
 from ..weights.fetch import fetch
@@ -27,9 +28,15 @@ def run(settings: Settings) -> int:
     """Fetch the files that ``--checkpoint`` names; their paths are the last lines on standard output."""
     entries = load_catalogue().meant_by(settings.checkpoint or USEFUL)
     root = settings.checkpoint_root or default_checkpoint_root()
+    failed = []
     with Wheels() as wheels:
         for entry in entries:
-            print(_fetch(entry, root, settings, wheels), flush=True)
+            try:
+                print(_fetch(entry, root, settings, wheels), flush=True)
+            except WeightsError as error:  # the others are of use all the same
+                failed.append(str(error))
+    if failed:
+        raise WeightsError("\n".join(failed))
     if settings.checkpoint is None and not settings.quiet:
         names = ", ".join(entry.name for entry in load_catalogue().of(settings.model))
         print(

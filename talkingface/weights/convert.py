@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import WeightsError
-from .load import Networks, load_networks, save_networks
+from .load import Networks, States, load_networks, save_networks
 from .tensorfile import replacing, stored
 
 LAYOUTS = ("safetensors", "published")
 
 
 def convert(
-    source: Path, target: Path, *, to: str | None = None, half: bool = False, model: str | None = None
+    source: Path | Sequence[Path],
+    target: Path,
+    *,
+    to: str | None = None,
+    half: bool = False,
+    model: str | None = None,
 ) -> Networks:
     """Write the networks of ``source`` to ``target`` and return them.
 
@@ -20,8 +26,9 @@ def convert(
     is left out.
 
     Args:
-        source: any file that `load_networks` reads.
-        target: the file to write; it must not be the source.
+        source: any file that `load_networks` reads, or several of one model; where two hold a network of the same
+            name, the first one's is taken.
+        target: the file to write; it must not be a source.
         to: ``"safetensors"`` (ours) or ``"published"`` (torch file of state dicts); None goes by the target's ending.
         half: numbers with a fraction become float16.
         model: the model that the weights are meant for; None takes any that is recognised.
@@ -31,9 +38,10 @@ def convert(
     """
     import torch
 
-    if source.resolve() == target.resolve():
+    sources = [source] if isinstance(source, Path) else list(source)
+    if target.resolve() in [path.resolve() for path in sources]:
         raise WeightsError("the file to write is the file to read", where=target, cure="Name another output.")
-    networks = load_networks(source, model=model)
+    networks = _joined([load_networks(path, model=model) for path in sources], target)
     dtype = torch.float16 if half else None
     if (to or layout_of(target)) == "published":
         save_published(target, networks, dtype)
@@ -41,6 +49,20 @@ def convert(
         notes = {"model": networks.model, **networks.metadata}
         save_networks(target, networks.states, notes, dtype)
     return networks
+
+
+def _joined(parts: Sequence[Networks], target: Path) -> Networks:
+    """Networks of several files as of one."""
+    models = sorted({part.model for part in parts})
+    if len(models) > 1:
+        raise WeightsError(
+            f"the files are of {' and '.join(map(repr, models))}", where=target, cure="Join one model's."
+        )
+    states: States = {}
+    metadata: dict[str, str] = {}
+    for part in parts:
+        states, metadata = part.states | states, part.metadata | metadata
+    return Networks(states, metadata, parts[0].model, parts[0].layout)
 
 
 def layout_of(target: Path) -> str:

@@ -9,9 +9,10 @@ from pathlib import Path
 from filelock import FileLock
 
 from ..errors import WeightsError
-from .catalogue import Entry, ManualSource, ShippedSource, Source, UrlSource, WheelSource
+from .catalogue import Entry
 from .download import Patience, Progress, Wanted, check, download, sha256_of
 from .locate import advice, check_usable
+from .sources import ManualSource, ShippedSource, Source, UrlSource, WheelSource
 from .wheel import Wheels
 
 

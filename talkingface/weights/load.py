@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,6 +65,39 @@ def load_networks(path: Path, *, model: str | None = None, only: Collection[str]
         states = {name: {key: record.tensor() for key, record in state.items()} for name, state in wanted.items()}
     layout = FORMAT if _is_ours(content) else content.kind
     return Networks(states, content.metadata, found.model, layout)
+
+
+def read_notes(paths: Sequence[Path]) -> dict[str, str]:
+    """Text notes of weight files, without their numbers; where files say different things, the first is believed.
+
+    Raises:
+        WeightsError: if a file is missing, damaged or unsafe.
+    """
+    notes: dict[str, str] = {}
+    for path in paths:
+        notes = read(path).metadata | notes
+    return notes
+
+
+def load_together(paths: Sequence[Path], *, model: str, only: Collection[str]) -> States:
+    """Read networks that are spread over several files, each from the first file that holds it.
+
+    Args:
+        paths: one or more; as for `load_networks`.
+        model: the model they are meant for.
+        only: the networks to read; all must be there.
+
+    Raises:
+        WeightsError: as `load_networks`, and if a network is in none of them.
+    """
+    states: States = {}
+    for path in paths:
+        states |= load_networks(path, model=model, only=[name for name in only if name not in states]).states
+    absent = [name for name in only if name not in states]
+    if absent:
+        where = ", ".join(map(str, paths))
+        raise WeightsError(f"holds no network {' and no '.join(absent)}", where=where, cure=_MORE_FILES)
+    return states
 
 
 def identify(content: Content) -> Recognised:
@@ -147,6 +180,7 @@ def save_networks(
 
 _PADDLE_NAMES = {"_mean": "running_mean", "_variance": "running_var"}
 _OTHER_VARIANT = "It may belong to another --variant or --config."
+_MORE_FILES = "Name the file that has it too, as --checkpoint=FILE,FILE, or a name of properties/checkpoints.yaml."
 
 
 def _is_ours(content: Content) -> bool:
@@ -176,4 +210,14 @@ def _with_near(key: str, others: list[str]) -> str:
     return f"{key}, near to the file's {near[0]}" if near else key
 
 
-__all__ = ["FORMAT", "KINDS", "Networks", "States", "load_networks", "load_strict", "save_networks"]
+__all__ = [
+    "FORMAT",
+    "KINDS",
+    "Networks",
+    "States",
+    "load_networks",
+    "load_strict",
+    "load_together",
+    "read_notes",
+    "save_networks",
+]

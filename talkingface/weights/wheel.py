@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from ..errors import WeightsError
-from .catalogue import WheelSource
+from .sources import WheelSource
 
 _TIMEOUT_S = 900
 

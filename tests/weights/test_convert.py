@@ -34,6 +34,16 @@ def test_half_precision(tmp_path: Path, states: States, published: object) -> No
     assert torch.equal(state["first.conv.weight"], states["generator"]["first.conv.weight"].half())
 
 
+def test_networks_of_several_files_come_into_one(tmp_path: Path, states: States) -> None:
+    torch.save({"kp_detector": states["kp_detector"]}, tmp_path / "a.pth")
+    torch.save({name: states[name] for name in ("generator", "discriminator")}, tmp_path / "b.pth")
+    convert([tmp_path / "a.pth", tmp_path / "b.pth"], tmp_path / "x.safetensors")
+    assert_equal_states(load_networks(tmp_path / "x.safetensors", model="FOM").states, states)
+    torch.save({"net_recon": {"backbone.conv1.weight": torch.zeros(1, 1, 1, 1)}}, tmp_path / "c.pth")
+    with pytest.raises(WeightsError, match="the files are of 'Deep3D' and 'FOM'"):
+        convert([tmp_path / "a.pth", tmp_path / "c.pth"], tmp_path / "y.safetensors")
+
+
 def test_output_must_be_another_file_with_a_known_ending(tmp_path: Path, published: object) -> None:
     torch.save(published, tmp_path / "x.pth")
     with pytest.raises(WeightsError, match="the file to read"):

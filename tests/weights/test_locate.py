@@ -125,8 +125,8 @@ def test_absent_weights_are_explained(catalogue: Catalogue, root: Path) -> None:
         resolve("FOM", "somewhere/else.pth", root, catalogue)
     with pytest.raises(WeightsError, match="belongs to FOM, but --model=SadTalker"):
         resolve("SadTalker", "fom_vox_256", root, catalogue)
-    with pytest.raises(WeightsError, match="no weights of SadTalker are known"):
-        resolve("SadTalker", None, root, catalogue)
+    with pytest.raises(WeightsError, match="no weights of Nobody are known"):
+        resolve("Nobody", None, root, catalogue)
 
 
 def test_status_tells_present_missing_and_damaged(catalogue: Catalogue, root: Path, published: object) -> None:

@@ -59,8 +59,8 @@ class Drift(ModelPlugin):
 
     name: ClassVar[str] = "Drift"
     Config: ClassVar[type] = DriftConfig
-    inference_networks: ClassVar[tuple[str, ...]] = ("finder", "painter")
 
+    inference_networks = ("finder", "painter")
     config: DriftConfig
 
     def __init__(self, config: DriftConfig) -> None:
