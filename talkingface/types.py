@@ -34,10 +34,12 @@ class Source:
         image: (1, 3, H, W), RGB, [0, 1].
         coefficients: (1, 73), float32, of the face in the picture, in the renderer's space; None for renderers that
             take no coefficients.
+        identity: (1, 80), float32, who it is, in the same space; None where the coefficients are.
     """
 
     image: Tensor
     coefficients: Tensor | None = None
+    identity: Tensor | None = None
 
 
 @dataclass(frozen=True)
