@@ -173,6 +173,9 @@ class DataSettings(Group):
 
     root: Path | None = Field(None, description="folder or file of the data set")
     train_split: str = Field("train", description="part of the data set to train on; empty: all of it")
+    sound: Path | None = Field(None, description="folder with the sound of clips that hold none, named as they are")
+    unsure_sync: bool = Field(False, description="train on clips too whose list doubts that sound and picture agree")
+    cache: Path | None = Field(None, description="folder for what is found in clips once; none: in the user's cache")
 
 
 class Settings(What, Inputs, Speech, Faces, Output, Movement, Weights, Machine, Messages):

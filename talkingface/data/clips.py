@@ -22,8 +22,9 @@ class VideoStore(ClipStore):
     """Videos below a folder, listed by ``clips.csv`` where there is one.
 
     ``clips.csv`` has a line per clip with at least the columns ``file`` (path relative to the list) and, where known,
-    ``split``, ``identity``, ``frames`` and ``fps``. Without a list the splits are the subfolders of that name, and the
-    identity is read from the file name (see :func:`talkingface.data.store.identity_of`).
+    ``split``, ``identity``, ``frames``, ``fps``, ``has_audio`` (0 or 1) and ``sync`` (``ok`` if sound and picture go
+    together). Without a list the splits are the subfolders of that name, and the identity is read from the file name
+    (see :func:`talkingface.data.store.identity_of`).
 
     Frames are decoded clip by clip and a few clips are remembered, which suits going through them in order. For
     random access prepare the store with :func:`talkingface.data.preload.preload`.
@@ -51,6 +52,9 @@ class VideoStore(ClipStore):
     def frames(self, clip: Clip, indices: Sequence[int], size: int | None = None) -> Frames:
         decoded = self._decoded(clip, size)
         return decoded[np.minimum(np.asarray(indices), len(decoded) - 1)]
+
+    def file(self, clip: Clip) -> Path:
+        return self.root / clip.name
 
     def whole(self, clip: Clip, size: int | None = None, limit: int | None = None) -> Frames:
         return _decode(self.root / clip.name, size, limit)
@@ -106,7 +110,8 @@ def _from_row(root: Path, row: dict[str, str]) -> Clip:
         frames, fps = int(row["frames"]), Fraction(row["fps"])
     else:
         frames, fps = _probed(root / name)
-    return Clip(name, row.get("identity") or identity_of(name), frames, fps)
+    has_audio = {"0": False, "1": True}.get(row.get("has_audio") or "")
+    return Clip(name, row.get("identity") or identity_of(name), frames, fps, has_audio, row.get("sync") or "")
 
 
 def _found(root: Path, split: str | None) -> Iterator[Clip]:

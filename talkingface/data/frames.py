@@ -39,6 +39,9 @@ class FrameStore(ClipStore):
     def sources(self) -> list[Path]:
         return [path for files in self._files.values() for path in files]
 
+    def file(self, clip: Clip) -> Path:
+        return self.root / clip.name
+
     def frames(self, clip: Clip, indices: Sequence[int], size: int | None = None) -> Frames:
         files = self._files[clip.name]
         read = [_read(files[index], size) for index in indices]

@@ -64,7 +64,10 @@ class LMDBStore(ClipStore):
         """As :meth:`frames`, of the pictures that are aligned as FFHQ; not all data sets have them."""
         return self._pictures([keys.frame_key(clip.name, int(index), aligned=True) for index in indices], size)
 
-    def array(self, clip: Clip, key: str, indices: Sequence[int]) -> NDArray[np.float32]:
+    def arrays(self) -> frozenset[str]:
+        return frozenset(self.widths)
+
+    def array(self, clip: Clip, key: str, indices: Sequence[int] | NDArray[np.integer]) -> NDArray[np.float32]:
         if key not in self.widths:
             raise missing_array(key, self.widths, self._folder)
         (value,) = self._values([keys.key(clip.name, key)])

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ..models.samples import Rows
 from .augment import apply_changes, draw_change
-from .samples import Item, Offsets, RandomFrames, Sampler, describe
+from .moments import batched, moments_of
+from .samples import Item, Offsets, Part, RandomFrames, Sampler, describe, pictures_of
 from .settings import AugmentSettings
 from .store import ClipStore
 
@@ -33,7 +35,7 @@ class Batches(Dataset[dict[str, Tensor]]):
         batch_size: items of a batch, in this process.
         image_size: side of the frames in pixels.
         seed: of the random draws.
-        augment: random changes of the items.
+        augment: random changes of the items; those with coefficients are not moved, which these would not follow.
         rank, world: number of this process and of all; together they make one batch of ``world * batch_size`` items.
     """
 
@@ -49,32 +51,48 @@ class Batches(Dataset[dict[str, Tensor]]):
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        self._store, self._parts, self._augment = store, describe(samples), augment
+        self._store, self._parts = store, describe(samples)
+        self._pictures, self._augment = pictures_of(self._parts), _fitting(augment, self._parts.values())
         self._batch_size, self._size, self._rank, self._world = batch_size, image_size, rank, world
         self._sampler = Sampler(store.clips(), self._parts, seed, time_flip=augment.time_flip)
 
     def __getitem__(self, step: int) -> dict[str, Tensor]:
-        """name -> (N, 3, H, W), or (N, n, 3, H, W) for parts of several frames; RGB, float32 in [0, 1]."""
+        """The batch, by name of the part.
+
+        Pictures are (N, 3, H, W), or (N, n, 3, H, W) for parts of several frames, RGB, float32 in [0, 1]; for the
+        others see `talkingface.models.samples`.
+        """
         first = (step * self._world + self._rank) * self._batch_size
         randoms = [self._sampler.generator(first + index) for index in range(self._batch_size)]
         items = [self._sampler.item(random) for random in randoms]
         changes = [draw_change(self._augment, random) for random in randoms]
-        pictures = torch.from_numpy(np.stack([self._pictures(item) for item in items]))
-        return self._split(apply_changes(pictures, changes, self._augment))
+        identities = self._sampler.identities
+        others = batched([moments_of(self._store, item, self._parts, identities) for item in items])
+        if not self._pictures:
+            return others
+        pictures = torch.from_numpy(np.stack([self._frames(item) for item in items]))
+        return {**self._split(apply_changes(pictures, changes, self._augment)), **others}
 
-    def _pictures(self, item: Item) -> np.ndarray:
+    def _frames(self, item: Item) -> np.ndarray:
         """All frames of an item, part after part, (n, H, W, 3)."""
-        numbers = [number for name in self._parts for number in item.frames[name]]
+        numbers = [number for name in self._pictures for number in item.frames[name]]
         return self._store.frames(item.clip, numbers, self._size)
 
     def _split(self, values: Tensor) -> dict[str, Tensor]:
         batch, start = {}, 0
-        for name, part in self._parts.items():
+        for name, part in self._pictures.items():
             count = part.count if isinstance(part, RandomFrames) else len(part.offsets)
             chosen = values[:, start : start + count]
             batch[name] = (chosen if count > 1 or isinstance(part, Offsets) else chosen[:, 0]).contiguous()
             start += count
         return batch
+
+
+def _fitting(augment: AugmentSettings, parts: Iterable[Part]) -> AugmentSettings:
+    """The changes that leave the numbers of an item true: colours alone, where it has any."""
+    if not any(isinstance(part, Rows) for part in parts):
+        return augment
+    return augment.model_copy(update={"horizontal_flip": False, "crop": 0.0, "rotation_deg": 0.0})
 
 
 def batch_loader(batches: Batches, steps: range, workers: int = 0, *, pin: bool = False) -> Iterator[dict[str, Tensor]]:

@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ class PackedStore(ClipStore):
 
     Args:
         folder: of the prepared frames.
-        origin: the store that they were made from; it answers for arrays.
+        origin: the store that they were made from; it answers for arrays and files.
     """
 
     def __init__(self, folder: Path, origin: ClipStore | None = None) -> None:
@@ -40,7 +41,8 @@ class PackedStore(ClipStore):
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         self.root, self.size, self._folder = Path(index["root"]), int(index["size"]), folder
         self._starts = {entry["name"]: int(entry["start"]) for entry in index["clips"]}
-        self._clips = [_clip_of(entry) for entry in index["clips"]]
+        told = {clip.name: clip for clip in origin.clips()} if origin else {}
+        self._clips = [_clip_of(entry, told.get(entry["name"])) for entry in index["clips"]]
         self._mapped: Frames | None = None
 
     def clips(self) -> list[Clip]:
@@ -54,10 +56,16 @@ class PackedStore(ClipStore):
             raise DataError(f"frames are prepared at {self.size} pixels, not {size}", where=self._folder)
         return self._all()[self._starts[clip.name] + np.asarray(indices)]
 
-    def array(self, clip: Clip, key: str, indices: Sequence[int]) -> NDArray[np.float32]:
+    def arrays(self) -> frozenset[str]:
+        return frozenset() if self._origin is None else self._origin.arrays()
+
+    def array(self, clip: Clip, key: str, indices: Sequence[int] | NDArray[np.integer]) -> NDArray[np.float32]:
         if self._origin is None:
             return super().array(clip, key, indices)
         return self._origin.array(clip, key, indices)
+
+    def file(self, clip: Clip) -> Path | None:
+        return None if self._origin is None else self._origin.file(clip)
 
     def _all(self) -> Frames:
         if self._mapped is None:
@@ -145,6 +153,8 @@ def _check_room(store: ClipStore, size: int, folder: Path) -> None:
         )
 
 
-def _clip_of(entry: dict[str, Any]) -> Clip:
+def _clip_of(entry: dict[str, Any], told: Clip | None) -> Clip:
+    """A clip as it was decoded, with what its own store tells of it."""
     fps = Fraction(entry["fps"]) if entry["fps"] is not None else None
-    return Clip(entry["name"], entry["identity"], int(entry["frames"]), fps)
+    plain = Clip(entry["name"], entry["identity"], int(entry["frames"]), fps)
+    return plain if told is None else replace(plain, has_audio=told.has_audio, sync=told.sync)

@@ -1,14 +1,16 @@
-"""Which frames a training item holds, as a pure function of a seed and the item's number."""
+"""What a training item holds, as a pure function of a seed and the item's number."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
+from ..models.samples import FPS, Identity, Rows, Sound, Stretch
 from .store import Clip
 
 RANDOM = "random"
@@ -34,7 +36,8 @@ class Offsets:
     offsets: tuple[int, ...]
 
 
-Part = RandomFrames | Offsets
+Pictures = RandomFrames | Offsets
+Part = Pictures | Stretch | Rows | Sound | Identity
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,15 @@ class Item:
 
     Attributes:
         clip: where it comes from.
-        frames: frame numbers by name of the part.
+        frames: frame numbers by name of the part; of the pictures.
+        begins: where a stretch or a single frame begins, in frames of the clip, by name of the part.
+        step: from one moment to the next, in frames of the clip; negative where time is reversed.
     """
 
     clip: Clip
     frames: dict[str, list[int]]
+    begins: dict[str, Fraction] = field(default_factory=dict)
+    step: Fraction = Fraction(1)
 
 
 def describe(samples: Mapping[str, Any]) -> dict[str, Part]:
@@ -57,13 +64,37 @@ def describe(samples: Mapping[str, Any]) -> dict[str, Part]:
         samples: name -> ``"random"``, a range or list of offsets, or a part.
 
     Raises:
-        DataError: for anything else.
+        DataError: for anything else, and for numbers or sound around what is no stretch or single frame.
     """
-    return {name: _part(name, value) for name, value in samples.items()}
+    parts = {name: _part(name, value) for name, value in samples.items()}
+    for name, part in parts.items():
+        if isinstance(part, Rows | Sound) and not _is_place(parts.get(part.around)):
+            what = f"samples: '{name}' is around '{part.around}', which is no stretch or single frame"
+            raise DataError(what, cure=f"There are: {', '.join(key for key in parts if _is_place(parts[key]))}.")
+    return parts
+
+
+def pictures_of(parts: Mapping[str, Part]) -> dict[str, Pictures]:
+    """The parts for which frames are decoded."""
+    return {name: part for name, part in parts.items() if isinstance(part, RandomFrames | Offsets)}
+
+
+def moments_in(clip: Clip) -> int:
+    """How many moments a clip lasts, at least one."""
+    return max(int(clip.frames / frames_per_moment(clip)), 1)
+
+
+def frames_per_moment(clip: Clip) -> Fraction:
+    """Frames from one moment to the next; clips without a rate count as having the usual one."""
+    return Fraction(clip.fps or FPS) / FPS
+
+
+def _is_place(part: Part | None) -> bool:
+    return isinstance(part, Stretch) or part == RandomFrames()
 
 
 def _part(name: str, value: Any) -> Part:
-    if isinstance(value, RandomFrames | Offsets):
+    if isinstance(value, RandomFrames | Offsets | Stretch | Rows | Sound | Identity):
         return value
     if value == RANDOM:
         return RandomFrames()
@@ -79,7 +110,7 @@ class Sampler:
         clips: clips of a store.
         parts: what an item holds.
         seed: with the item's number the only source of randomness.
-        time_flip: reverse the order of the frames of half of the items.
+        time_flip: reverse the order of the frames of half of the items; never of those with sound.
 
     Raises:
         DataError: if there is no clip.
@@ -88,11 +119,13 @@ class Sampler:
     def __init__(self, clips: Sequence[Clip], parts: Mapping[str, Part], seed: int, *, time_flip: bool = False) -> None:
         if not clips:
             raise DataError("no clips to draw items from")
-        self._parts, self._seed, self._time_flip = dict(parts), seed, time_flip
+        self._parts, self._seed = dict(parts), seed
+        self._time_flip = time_flip and not any(isinstance(part, Sound) for part in parts.values())
         by_identity: dict[str, list[Clip]] = {}
         for clip in clips:
             by_identity.setdefault(clip.identity, []).append(clip)
-        self._clips = [by_identity[identity] for identity in sorted(by_identity)]
+        self.identities = {identity: number for number, identity in enumerate(sorted(by_identity))}
+        self._clips = [by_identity[identity] for identity in self.identities]
         self._bounds = [np.cumsum([clip.frames for clip in group]) for group in self._clips]
 
     def generator(self, number: int) -> np.random.Generator:
@@ -105,7 +138,10 @@ class Sampler:
         bounds = self._bounds[group]
         clip = self._clips[group][int(np.searchsorted(bounds, random.integers(bounds[-1]), side="right"))]
         flip = bool(random.integers(2)) and self._time_flip
-        return Item(clip, {**self._random_frames(clip, random, flip), **self._windows(clip, random, flip)})
+        frames = {**self._random_frames(clip, random, flip), **self._windows(clip, random, flip)}
+        step = frames_per_moment(clip) * (-1 if flip else 1)
+        begins = {name: Fraction(own[0]) for name, own in frames.items() if len(own) == 1}
+        return Item(clip, frames, {**begins, **self._stretches(clip, random, step)}, step)
 
     def _random_frames(self, clip: Clip, random: np.random.Generator, flip: bool) -> dict[str, list[int]]:
         """Distinct frames in order of time (reversed by the flip), dealt out to the parts."""
@@ -122,3 +158,12 @@ class Sampler:
             for name, part in self._parts.items()
             if isinstance(part, Offsets)
         }
+
+    def _stretches(self, clip: Clip, random: np.random.Generator, step: Fraction) -> dict[str, Fraction]:
+        """Where each stretch begins; a reversed one at its last moment."""
+        begins = {}
+        for name, part in self._parts.items():
+            if isinstance(part, Stretch):
+                first = int(random.integers(max(moments_in(clip) - part.length, 0) + 1))
+                begins[name] = (first if step > 0 else first + part.length - 1) * abs(step)
+        return begins

@@ -26,12 +26,16 @@ class Clip:
         frames: number of frames. Taken from a list or a container it may be a little too high until the clip is
             decoded; frames behind the end are then answered with the last one.
         fps: frames per second, None where nothing says it (folders of pictures).
+        has_audio: whether it has sound, None where nothing says it.
+        sync: what the list of the clips says of sound and pictures, ``"ok"`` where they go together; empty: nothing.
     """
 
     name: str
     identity: str
     frames: int
     fps: Fraction | None = None
+    has_audio: bool | None = None
+    sync: str = ""
 
 
 class ClipStore(ABC):
@@ -67,7 +71,11 @@ class ClipStore(ABC):
             DataError: if the clip cannot be decoded or holds no frame.
         """
 
-    def array(self, clip: Clip, key: str, indices: Sequence[int]) -> NDArray[np.float32]:
+    def arrays(self) -> frozenset[str]:
+        """Names of the numbers that all clips have, see :meth:`array`."""
+        return frozenset()
+
+    def array(self, clip: Clip, key: str, indices: Sequence[int] | NDArray[np.integer]) -> NDArray[np.float32]:
         """Numbers that belong to some frames of a clip, such as 3DMM coefficients.
 
         Args:
@@ -83,6 +91,25 @@ class ClipStore(ABC):
         """
         cure = "Prepare the data set with --run_mode=prepare and train on the LMDB that it makes."
         raise DataError(f"the clips have pictures only, no array '{key}'", where=self.root, cure=cure)
+
+    def sound(self, clip: Clip, start: int, stop: int) -> NDArray[np.float32]:
+        """A part of the sound of a clip.
+
+        Args:
+            clip: one of ``clips()``.
+            start, stop: samples at 16 kHz from the first picture on; there is silence around the clip.
+
+        Returns:
+            (stop - start,), mono, -1..1.
+
+        Raises:
+            DataError: if the store has no sound.
+        """
+        raise DataError("the clips were opened without their sound", where=self.root)
+
+    def file(self, clip: Clip) -> Path | None:
+        """The video of a clip, or its folder of pictures; None where it is neither."""
+        return None
 
     def whole(self, clip: Clip, size: int | None = None, limit: int | None = None) -> Frames:
         """The first ``limit`` frames of a clip (all where None), decoded once; (n, H, W, 3) uint8, RGB."""
