@@ -43,6 +43,10 @@ def deform(maps: Tensor, deformation: Tensor) -> Tensor:
         return warp(at_least_float32(maps), field, align_corners=True, padding_mode="border")
 
 
+Hints = tuple[Tensor, Tensor, Tensor]
+"""What a model adds to the decoder's maps at 1/8, 1/4 and 1/2 of the picture's size."""
+
+
 @dataclass(frozen=True)
 class CompactState:
     """What the compact generator keeps of a source picture.
@@ -109,8 +113,14 @@ class CompactGenerator(nn.Module):
         count = kp_driving["value"].shape[0]
         state = state.expand(count)
         motion = self.dense_motion_network(state.small, expand_keypoints(kp_source, count), kp_driving)
+        return self.draw(state, motion, explain=explain)
+
+    def draw(
+        self, state: CompactState, motion: DenseMotion, hints: Hints | None = None, *, explain: bool = False
+    ) -> dict[str, Tensor]:
+        """Draw the source, expanded to as many frames as the motion has; returns what `decode` does."""
         deformed = deform(state.image, motion.deformation)
-        paint, shown = self._paint(state, motion, deformed)
+        paint, shown = self._paint(state, motion, deformed, hints)
         out = {"prediction": shown * deformed + (1 - shown) * paint}
         if explain:
             out |= {"deformed": deformed, "mask": motion.mask, "deformation": motion.deformation}
@@ -121,14 +131,19 @@ class CompactGenerator(nn.Module):
         """Encode and decode at once, with all intermediate maps, as training does."""
         return self.decode(self.encode(image), kp_source, kp_driving, explain=True)
 
-    def _paint(self, state: CompactState, motion: DenseMotion, deformed: Tensor) -> tuple[Tensor, Tensor]:
+    def _paint(
+        self, state: CompactState, motion: DenseMotion, deformed: Tensor, hints: Hints | None
+    ) -> tuple[Tensor, Tensor]:
         """Painted colours (N, 3, H, W) in [0, 1], and where the warped source is shown instead (N, 1, H, W)."""
         fine, middle, coarse = state.features
         out = self.join_coarse(self._join(motion, self._reveal(coarse, motion, 0)))
+        out = out if hints is None else out + hints[0]
         out = double(self.shrink_coarse(self.bottleneck(out)))
         out = self.up_middle(self._join(motion, out, self._reveal(middle, motion, 0)))
+        out = out if hints is None else out + hints[1]
         out = double(self.shrink_middle(out))
         out = self.up_fine(torch.cat([out, self._reveal(fine, motion, 1)], dim=1))
+        out = out if hints is None else out + hints[2]
         both = self.final(torch.cat([out, F.pixel_unshuffle(deformed, 2).to(out.dtype)], dim=1))
         paint, shown = at_least_float32(F.pixel_shuffle(both, 2)).sigmoid().split([3, 1], dim=1)
         return paint, shown
