@@ -38,7 +38,7 @@ def run(settings: Settings) -> int:
     if failed:
         raise WeightsError("\n".join(failed))
     if settings.checkpoint is None and not settings.quiet:
-        names = ", ".join(entry.name for entry in load_catalogue().of(settings.model))
+        names = ", ".join(entry.name for entry in load_catalogue().choices(settings.model))
         print(
             f"note: these find faces; for weights of {settings.model} give --checkpoint, one of: {names}",
             file=sys.stderr,

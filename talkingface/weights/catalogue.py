@@ -153,12 +153,15 @@ class Catalogue(Strict):
         words = {*self._names, *(entry.bundle for entry in self.entries.values() if entry.bundle)}
         raise UnknownNameError(f"no checkpoint named {word!r}", cure=did_you_mean(word, words))
 
-    def of(self, model: str) -> Iterator[Entry | Assembly]:
-        """What a run of one model can be given, in the order of the catalogue, assemblies first."""
+    def of(self, model: str) -> Iterator[Entry]:
+        """Entries of one model, in the order of the catalogue."""
+        return (entry for entry in self.entries.values() if entry.model == model)
+
+    def choices(self, model: str) -> list[Entry | Assembly]:
+        """What a run of one model can be given, in the order of the catalogue: assemblies, files that are no parts."""
         mine = [assembly for assembly in self.assemblies.values() if assembly.model == model]
         parts = {part for assembly in mine for part in assembly.parts}
-        whole = [item for item in self.entries.values() if item.model == model and item.name not in parts]
-        return iter([*mine, *whole])
+        return [*mine, *(entry for entry in self.of(model) if entry.name not in parts)]
 
     def parts_of(self, item: Entry | Assembly) -> tuple[Entry, ...]:
         """The files that hold its networks."""

@@ -90,7 +90,7 @@ class _Search:
         path = Path(word).expanduser()
         if not path.exists():
             raise self._nowhere(path, word)
-        entry = next((item for item in self._entries() if Path(item.file).name == path.name), None)
+        entry = next((item for item in self.catalogue.of(self.model) if Path(item.file).name == path.name), None)
         around = None if entry is None or alone else self._around(entry.name)
         if entry is None or around is None:
             return Resolved((path,), entry, f"weights: {path} ({_size([path])})")
@@ -98,7 +98,7 @@ class _Search:
 
     def default(self) -> Resolved:
         """The first official default that is whole and does what is wished for, else ours."""
-        items = list(self.catalogue.of(self.model))
+        items = self.catalogue.choices(self.model)
         official = [item for item in items if item.official_default]
         official = [item for item in official if isinstance(item, Entry) or item.fits(self.wishes)] or official
         for item in official:
@@ -165,11 +165,8 @@ class _Search:
     def _cure(self, item: Item) -> str:
         return advice_on(self._missing(item), item.name, self.root)
 
-    def _entries(self) -> Iterable[Entry]:
-        return (entry for entry in self.catalogue.entries.values() if entry.model == self.model)
-
     def _nowhere(self, path: Path, word: str) -> WeightsError | UnknownNameError:
-        names = [item.name for item in self.catalogue.of(self.model)]
+        names = [item.name for item in self.catalogue.choices(self.model)]
         if path.suffix or len(path.parts) > 1:
             return WeightsError("no such weight file", where=word, cure=f"Names of {self.model}: {', '.join(names)}.")
         return UnknownNameError(
