@@ -15,10 +15,10 @@ from ...errors import MotionError
 from ...nn.geometry import resize_map
 from ...nn.keypoints import Keypoints
 from ...nn.rows import Rows
+from ...nn.visualize import draw_keypoints
 from ...types import Motion, Source, Square
 from ..base import Driver, Renderer
 from .locate import locate
-from .visualize import draw_keypoints
 
 
 class Generator(Protocol):

@@ -14,6 +14,7 @@ from ...errors import ConfigError, WeightsError
 from ...nn.fingerprint import fingerprint
 from ...nn.keypoints import Keypoints, slice_keypoints
 from ...nn.vgg import VGG19
+from ...nn.visualize import draw_keypoints
 from ...types import Motion
 from ..base import Batch, Driver, ModelPlugin, Phase, Renderer
 from .config import FOMConfig, TrainParams
@@ -22,7 +23,6 @@ from .inference import FOMDriver, FOMRenderer
 from .networks import build_networks, fast_generator
 from .objective import Objective
 from .retarget import best_frame, normalize_kp
-from .visualize import draw_keypoints
 
 
 class FOM(ModelPlugin):

@@ -7,7 +7,7 @@ import colorsys
 import torch
 from torch import Tensor
 
-from ...nn.geometry import coordinate_grid
+from .geometry import coordinate_grid
 
 
 def palette(count: int, like: Tensor) -> Tensor:
