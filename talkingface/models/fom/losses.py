@@ -18,8 +18,8 @@ from ...nn.gan import discriminator_loss, feature_distance, generator_loss
 from ...nn.geometry import gaussian_heatmaps, inverse_2x2
 from ...nn.keypoints import Keypoints
 from ...nn.precision import float32_region
+from ...nn.thin_plate import ThinPlateTransform
 from .config import LossWeights
-from .equivariance import ThinPlateTransform
 
 ERROR_LEVELS = 3
 NEAREST = 0.02

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from ...nn.antialias import ImagePyramid
 from ...nn.keypoints import Keypoints, detach_keypoints
+from ...nn.thin_plate import ThinPlateTransform
 from ...nn.vgg import VGG19
 from ..base import Batch, Losses
 from .config import FOMConfig, TrainParams
-from .equivariance import ThinPlateTransform
 from .losses import DISCRIMINATOR_TERMS, GENERATOR_TERMS, DiscriminatorStep, GeneratorStep, Judgement
 
 TransformDraw = Callable[[Tensor], ThinPlateTransform]
@@ -119,7 +119,14 @@ class Objective:
         step.kp_transformed = self.networks["kp_detector"](frames)
 
     def _random_transform(self, driving: Tensor) -> ThinPlateTransform:
-        return ThinPlateTransform.random(len(driving), self.train.transform_params, driving)
+        wanted = self.train.transform_params
+        return ThinPlateTransform.random(
+            len(driving),
+            driving,
+            sigma_affine=wanted.sigma_affine,
+            sigma_tps=wanted.sigma_tps,
+            points=wanted.points_tps,
+        )
 
 
 def _both_directions(

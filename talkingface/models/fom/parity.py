@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from ...nn.antialias import AntiAliasDownsample, ImagePyramid
 from ...nn.geometry import coordinate_grid, gaussian_heatmaps
 from ...nn.keypoints import Keypoints
+from ...nn.thin_plate import ThinPlateTransform
 from ...nn.vgg import VGG19
 from ...parity.case import Case
 from ...parity.run import Runner
 from ...types import Source
 from ..base import Batch
 from .config import FOMConfig
-from .equivariance import ThinPlateTransform
 from .networks import build_networks
 from .objective import Objective
 from .plugin import FOM

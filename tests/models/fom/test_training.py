@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from talkingface.errors import ConfigError, WeightsError
-from talkingface.models.fom.config import LossWeights, TransformParams
-from talkingface.models.fom.equivariance import ThinPlateTransform
+from talkingface.models.fom.config import LossWeights
 from talkingface.models.fom.losses import near_keypoints, pyramid_error, separation
 from talkingface.models.fom.objective import Objective
+from talkingface.nn.thin_plate import ThinPlateTransform
 from talkingface.nn.vgg import VGG19
 
 from .conftest import build_small
@@ -123,7 +123,7 @@ def test_wrong_loss_name_is_told(plugin):
 
 def test_jacobian_of_the_transform_is_its_derivative():
     torch.manual_seed(3)
-    bent = ThinPlateTransform.random(2, TransformParams(sigma_affine=0.05, sigma_tps=0.1), torch.zeros(1).double())
+    bent = ThinPlateTransform.random(2, torch.zeros(1).double(), sigma_affine=0.05, sigma_tps=0.1, points=5)
     points = (torch.rand(2, 6, 2, dtype=torch.float64) - 0.5).requires_grad_()
     columns = torch.stack(
         [torch.autograd.grad(bent.warp_points(points)[..., axis].sum(), points)[0] for axis in range(2)], dim=-2
@@ -132,7 +132,7 @@ def test_jacobian_of_the_transform_is_its_derivative():
 
 
 def test_transform_without_noise_is_the_identity():
-    bent = ThinPlateTransform.random(1, TransformParams(sigma_affine=0, sigma_tps=0), torch.zeros(1))
+    bent = ThinPlateTransform.random(1, torch.zeros(1), sigma_affine=0, sigma_tps=0, points=5)
     frames = torch.rand(1, 3, 20, 24)
     assert torch.allclose(bent.warp_frames(frames, align_corners=True), frames, atol=1e-5)
 

@@ -1,13 +1,12 @@
-"""Random thin-plate transforms for the equivariance loss (paper, section 3.1 and appendix)."""
+"""Random thin-plate transforms for equivariance losses (Siarohin et al., NeurIPS 2019, section 3.1 and appendix)."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from ...nn.geometry import coordinate_grid, warp
-from ...nn.precision import float32_region
-from .config import TransformParams
+from .geometry import coordinate_grid, warp
+from .precision import float32_region
 
 TINY = 1e-6  # inside the logarithm, where a point meets a control point
 
@@ -31,14 +30,24 @@ class ThinPlateTransform:
             self.control_points = coordinate_grid(side, side, like=theta).flatten(0, 1)
 
     @classmethod
-    def random(cls, count: int, params: TransformParams, like: Tensor) -> ThinPlateTransform:
-        """Draw `count` transforms around the identity; `like` gives dtype and device."""
+    def random(
+        cls, count: int, like: Tensor, *, sigma_affine: float, sigma_tps: float | None, points: int
+    ) -> ThinPlateTransform:
+        """Draw transforms around the identity.
+
+        Args:
+            count: how many.
+            like: gives dtype and device.
+            sigma_affine: standard deviation of the affine part.
+            sigma_tps: standard deviation of the spline part; None: no spline.
+            points: control points to a side.
+        """
         identity = torch.eye(2, 3, dtype=like.dtype, device=like.device)
-        theta = identity + params.sigma_affine * torch.randn(count, 2, 3, dtype=like.dtype, device=like.device)
-        if params.sigma_tps is None:
+        theta = identity + sigma_affine * torch.randn(count, 2, 3, dtype=like.dtype, device=like.device)
+        if sigma_tps is None:
             return cls(theta)
-        shape = (count, 1, params.points_tps**2)
-        return cls(theta, params.sigma_tps * torch.randn(shape, dtype=like.dtype, device=like.device))
+        shape = (count, 1, points**2)
+        return cls(theta, sigma_tps * torch.randn(shape, dtype=like.dtype, device=like.device))
 
     def warp_points(self, points: Tensor) -> Tensor:
         """Where the points (N, M, 2) go; (N, M, 2)."""
