@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import logging
 import signal
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from .. import registry
 from ..config import model_config, save_settings
 from ..data import ClipStore, open_store
+from ..data.equip import Equipment, equip
+from ..data.prepare.tools import Tools
+from ..data.samples import describe, pictures_of
 from ..errors import DataError
 from ..paths import default_checkpoint_root
 from ..pipelines.device import choose_device, choose_precision
+from ..pipelines.model import base_config
 from ..train import Trainer, TrainSettings
 from ..train.processes import join
-from ..weights import load_catalogue
-from ..weights.load import load_networks
+from ..weights import load_catalogue, resolve
+from ..weights.load import load_networks, load_strict, read_notes
 from .data import data_root, run_folder, with_data
 
 if TYPE_CHECKING:
@@ -38,9 +43,11 @@ def run(settings: Settings) -> int:
     precision = "bf16" if choose_precision(settings.precision, device) is torch.bfloat16 else "float32"
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
-    store = open_training(settings)
     torch.manual_seed(settings.seed)  # the networks' first weights
-    plugin = registry.model(settings.model)(model_config(settings))
+    plugin, held = begin(settings)
+    plugin.choose_stage(settings.train.stage)
+    samples = plugin.samples()
+    store, validation = open_training(settings, samples), open_validation(settings, samples)
     give_auxiliary(plugin, settings)
     save_settings(settings, folder / "settings.yaml")
     metadata = {"variant": settings.variant} if settings.variant else {}
@@ -51,8 +58,9 @@ def run(settings: Settings) -> int:
         folder,
         device,
         precision,
-        validation=open_validation(settings),
+        validation=validation,
         metadata=metadata,
+        held=held,
     )
     result = trainer.run()
     join(device).leave()
@@ -80,25 +88,54 @@ def seeded(settings: Settings) -> TrainSettings:
     return settings.train.model_copy(update={"seed": settings.seed})
 
 
-def open_training(settings: Settings) -> ClipStore:
-    """The clips to train on."""
-    return _open(settings, settings.data.train_split)
+def begin(settings: Settings) -> tuple[ModelPlugin, list[str]]:
+    """The model with the weights of ``--checkpoint``, and the names of the networks that these hold; none without it.
+
+    Raises:
+        UnknownNameError, WeightsError: if there are no such weights, or they do not fit.
+    """
+    if settings.checkpoint is None:
+        return registry.model(settings.model)(model_config(settings)), []
+    root = settings.checkpoint_root or default_checkpoint_root()
+    found = resolve(settings.model, settings.checkpoint, root, wishes=dict(settings))
+    base = base_config(settings.model, found, read_notes(found.paths))
+    plugin = registry.model(settings.model)(model_config(settings, base))
+    held: list[str] = []
+    for path in found.paths:
+        states = load_networks(path, model=settings.model).states
+        for name in [name for name in states if name in plugin.networks and name not in held]:
+            load_strict(plugin.networks[name], states[name], where=f"{path} ({name})")
+            held.append(name)
+    logger.info("begins with %s of %s", ", ".join(held), found.label)
+    return plugin, held
 
 
-def open_validation(settings: Settings) -> ClipStore | None:
+def open_training(settings: Settings, samples: Mapping[str, Any]) -> ClipStore:
+    """The clips to train on, with what a model's samples need."""
+    return _open(settings, settings.data.train_split, samples)
+
+
+def open_validation(settings: Settings, samples: Mapping[str, Any]) -> ClipStore | None:
     """The clips to validate on, or None where the data set has no such part."""
     if not settings.evaluate.split:
         return None
     try:
-        return _open(settings, settings.evaluate.split)
+        return _open(settings, settings.evaluate.split, samples)
     except DataError as error:
         logger.warning("no validation: %s", error)
         return None
 
 
-def _open(settings: Settings, split: str | None) -> ClipStore:
-    """Clips of a split, decoded beforehand where ``train.preload`` says so."""
+def _open(settings: Settings, split: str | None, samples: Mapping[str, Any]) -> ClipStore:
+    """Clips of a split with all that the samples need, decoded beforehand where ``train.preload`` says so."""
     train = settings.train
-    size = train.image_size if train.preload else None
+    size = train.image_size if train.preload and pictures_of(describe(samples)) else None
     root = data_root(settings)
-    return open_store(root, split, size=train.image_size, preload_size=size, preload_dir=train.preload_dir)
+    store = open_store(root, split, size=train.image_size, preload_size=size, preload_dir=train.preload_dir)
+    return equip(store, samples, _equipment(settings))
+
+
+def _equipment(settings: Settings) -> Equipment:
+    data = settings.data
+    tools = Tools(landmarks=settings.landmarks, root=settings.checkpoint_root)
+    return Equipment(tools, data.cache, data.sound, data.unsure_sync, settings.prepare.workers)

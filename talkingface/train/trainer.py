@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +64,7 @@ class Trainer:
         precision: ``"float32"``, or ``"bf16"`` for networks in mixed precision (weights and sums of losses float32).
         validation: clips of the test split; None leaves validation out.
         metadata: further facts for exported weights, for example the variant.
+        held: names of the networks that already hold weights of an earlier training.
 
     Raises:
         ConfigError: for settings that name phases the model does not have.
@@ -81,10 +82,12 @@ class Trainer:
         *,
         validation: ClipStore | None = None,
         metadata: Mapping[str, str] | None = None,
+        held: Sequence[str] = (),
     ) -> None:
         self._plugin, self._store, self._settings, self._folder = plugin, store, settings, Path(run_dir)
         self._device = processes.local_device(torch.device(device))
         self._precision = precision
+        self._held = list(held)
         self._group = processes.join(self._device)
         self._log = TrainingLog(self._folder, tensorboard=settings.tensorboard, silent=not self._group.first)
         plugin.choose_stage(settings.stage)
@@ -191,9 +194,9 @@ class Trainer:
         networks = self._plugin.networks
         if self._settings.sync_batchnorm:
             processes.share_statistics(networks, self._device)
-        self._held: list[str] = []
         if self._settings.init_from is not None:
-            self._held, line = initialise(networks, self._settings.init_from, self._plugin.name)
+            loaded, line = initialise(networks, self._settings.init_from, self._plugin.name)
+            self._held += loaded
             self._log.line(line)
         networks.to(self._device)
         if self._settings.channels_last:

@@ -353,8 +353,9 @@ def test_too_little_room_is_told_before_anything_is_written(tmp_path: Path, capl
 
 def test_the_sample_opens_for_training_by_its_name() -> None:
     settings = load_settings(["--dataset=sample_lmdb"])
-    train, test = open_training(settings), open_validation(settings)
+    pair = {"source": "random", "driving": "random"}
+    train, test = open_training(settings, pair), open_validation(settings, pair)
     assert isinstance(train, LMDBStore) and isinstance(test, LMDBStore)
     assert {clip.identity for clip in train.clips()}.isdisjoint(clip.identity for clip in test.clips())
-    batch = Batches(train, {"source": "random", "driving": "random"}, batch_size=2, image_size=128)[0]
+    batch = Batches(train, pair, batch_size=2, image_size=128)[0]
     assert batch["source"].shape == (2, 3, 128, 128)
