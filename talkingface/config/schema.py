@@ -68,7 +68,7 @@ class Speech(Group):
 class Faces(Group):
     """Which face, and how much around it"""
 
-    landmarks: Literal["auto", "mesh", "face_alignment", "given", "none"] = Field(
+    landmarks: Literal["auto", "mesh", "retinaface", "face_alignment", "given", "none"] = Field(
         "auto", description="what finds faces; auto: the first that is there; none: the model's own search"
     )
     landmarks_file: Path | None = Field(None, description="points or boxes of faces, for --landmarks=given")

@@ -15,7 +15,7 @@ from ..weights import Entry, load_catalogue
 from .evidence import Candidate, Evidence
 from .face import Box, Face
 
-NAMES = ("mesh", "face_alignment", "given")  # also the order of "auto", behind a file of the user's own
+NAMES = ("mesh", "retinaface", "face_alignment", "given")  # also the order of "auto", behind a file of the user's own
 
 
 class FaceAnalyser(ABC):
@@ -56,9 +56,8 @@ class FaceAnalyser(ABC):
 
         A backend that tells nothing of its search gives the whole picture and the faces it finds.
         """
-        height, width = picture.shape[:2]
         found = (Candidate(face.box, face.score) for face in self.faces(picture))
-        return Evidence(self.name, (Box(-0.5, -0.5, width - 0.5, height - 0.5),), tuple(found))
+        return Evidence(self.name, (Box.of_picture(picture),), tuple(found))
 
 
 @dataclass(frozen=True)
@@ -83,16 +82,17 @@ class Availability:
 
 @dataclass(frozen=True)
 class _Needs:
-    """What a backend needs: a package, the command that installs it, and a bundle of the catalogue."""
+    """What a backend needs: a bundle of the catalogue, and maybe a package and the command that installs it."""
 
-    package: str
-    install: str
     bundle: str
+    package: str | None = None
+    install: str = ""
 
 
 _NEEDS = {
-    "mesh": _Needs("ai_edge_litert", 'pip install "talkingface[landmarks]"', "mesh"),
-    "face_alignment": _Needs("face_alignment", 'pip install "talkingface[fan]"', "face_alignment"),
+    "mesh": _Needs("mesh", "ai_edge_litert", 'pip install "talkingface[landmarks]"'),
+    "retinaface": _Needs("sadtalker_faces"),
+    "face_alignment": _Needs("face_alignment", "face_alignment", 'pip install "talkingface[fan]"'),
 }
 
 
@@ -102,15 +102,17 @@ def open_analyser(
     root: Path | None = None,
     device: str = "cpu",
     landmarks_file: Path | None = None,
+    prefer: str | None = None,
 ) -> FaceAnalyser:
     """Open a backend.
 
     Args:
-        name: ``"mesh"``, ``"face_alignment"``, ``"given"``, or ``"auto"``: the file if one is given, else the first of
-            the others that is installed and whose files are there.
+        name: ``"mesh"``, ``"retinaface"``, ``"face_alignment"``, ``"given"``, or ``"auto"``: the file if one is given,
+            else the first of the others that is installed and whose files are there.
         root: folder of the weights that the user adds; None takes the usual one.
         device: where networks of torch run; the mesh always runs on the CPU.
         landmarks_file: points or boxes for ``"given"``.
+        prefer: the backend that ``"auto"`` tries first: the one whose points the networks behind it were trained on.
 
     Raises:
         UnknownNameError: if there is no such backend.
@@ -120,7 +122,7 @@ def open_analyser(
     """
     root = root or default_checkpoint_root()
     if name == "auto":
-        name = "given" if landmarks_file else _first_available(root)
+        name = "given" if landmarks_file else _first_available(root, prefer)
     if name == "given":
         return _open_given(landmarks_file)
     if name not in _NEEDS:
@@ -130,7 +132,7 @@ def open_analyser(
     problem = problem_of(name, root)
     if problem is not None:
         raise problem
-    return _open_mesh(root) if name == "mesh" else _open_fan(root, device)
+    return _open_mesh(root) if name == "mesh" else _OPENED_BY_TORCH[name](root, device)
 
 
 def available(root: Path) -> list[Availability]:
@@ -141,7 +143,7 @@ def available(root: Path) -> list[Availability]:
 def problem_of(name: str, root: Path) -> TalkingFaceError | None:
     """Why a backend cannot be used, with the cure; None if it can."""
     needs = _NEEDS[name]
-    if find_spec(needs.package) is None:
+    if needs.package is not None and find_spec(needs.package) is None:
         return DependencyError(
             f"{needs.package} is not installed", where=f"--landmarks={name}", cure=f"Install it: {needs.install}"
         )
@@ -163,14 +165,14 @@ def _hash_note(entry: Entry) -> str:
     return f", sha256 beginning with {entry.sha256_start}" if entry.sha256_start else ""
 
 
-def _first_available(root: Path) -> str:
+def _first_available(root: Path, prefer: str | None) -> str:
     found = available(root)
-    for backend in found:
+    for backend in sorted(found, key=lambda one: one.name != prefer):
         if backend.problem is None:
             return backend.name
     reasons = ", ".join(f"{item.name}: {item.state}" for item in found)
     fetch = "--run_mode=fetch --checkpoint="
-    cures = [f"{needs.install}, then {fetch}{needs.bundle}" for needs in _NEEDS.values()]
+    cures = [f"{needs.install}{', then ' if needs.install else ''}{fetch}{needs.bundle}" for needs in _NEEDS.values()]
     raise DependencyError(
         f"no landmark backend is there ({reasons})", where="--landmarks=auto", cure=f"Either {', or '.join(cures)}."
     )
@@ -194,3 +196,12 @@ def _open_fan(root: Path, device: str) -> FaceAnalyser:
     from .fan import FanAnalyser
 
     return FanAnalyser.open(root, device=device)
+
+
+def _open_retinaface(root: Path, device: str) -> FaceAnalyser:
+    from .retina import RetinaAnalyser
+
+    return RetinaAnalyser.open(root, device=device)
+
+
+_OPENED_BY_TORCH = {"retinaface": _open_retinaface, "face_alignment": _open_fan}

@@ -38,6 +38,12 @@ class Box:
         (left, top), (right, bottom) = points[:, :2].min(0), points[:, :2].max(0)
         return cls(float(left), float(top), float(right), float(bottom))
 
+    @classmethod
+    def of_picture(cls, picture: NDArray[np.generic]) -> Box:
+        """All of a picture (H, W, 3)."""
+        height, width = picture.shape[:2]
+        return cls(-0.5, -0.5, width - 0.5, height - 0.5)
+
     @property
     def width(self) -> float:
         return self.right - self.left
@@ -90,7 +96,7 @@ class Face:
             backend has its own idea of jaw and brows, so a network trained on one backend's points wants that one.
         mesh: (468, 3), points of the face mesh; z in pixels too, smaller is nearer to the camera; None where the
             backend has no mesh.
-        backend: who found it: ``"mesh"``, ``"face_alignment"`` or ``"given"``.
+        backend: who found it: ``"mesh"``, ``"retinaface"``, ``"face_alignment"`` or ``"given"``.
         five: (5, 2), eyes (left in the picture first), nose tip, mouth corners; only where a file gave just those.
     """
 

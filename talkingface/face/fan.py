@@ -20,6 +20,7 @@ from ..media.image import Picture, check_picture
 from ..weights import Entry, load_catalogue
 from ..weights.download import sha256_of
 from .analyser import FaceAnalyser, missing_files
+from .boxed import moved
 from .face import Box, Face, Points, largest_first
 
 WHERE = "--landmarks=face_alignment"
@@ -30,9 +31,6 @@ DETECTORS = {
     "blazeface": {"path_to_detector": "blazeface", "path_to_anchor": "blazeface_anchors"},
 }
 LANDMARKS = "fan_2d"
-# The network has no flag that says whether it sees a face: one that is followed counts as lost when its landmarks' box
-# has less in common than this with the one before, as points that find nothing to hold on to collapse or scatter.
-FOLLOWED_OVERLAP = 0.3
 
 
 class FanAnalyser(FaceAnalyser):
@@ -96,13 +94,13 @@ class FanAnalyser(FaceAnalyser):
         """As the protocol says; a face of another backend is looked for in its box."""
         check_picture(picture)
         seen = self._put_on(picture, [face.box for face in previous])
-        return [_moved(face, landmarks) for face, landmarks in zip(previous, seen, strict=True)]
+        return [moved(face, landmarks, self.name) for face, landmarks in zip(previous, seen, strict=True)]
 
     def _landmarks(self, picture: Picture, found: Any) -> list[Face]:
         """Faces of the detector's finds, each (left, top, right, bottom, score, ...)."""
         rows = [np.asarray(row, np.float64)[:5].tolist() for row in found if len(row) >= 5]
         boxes = [(Box(*edges), score) for *edges, score in rows]
-        boxes = [(box, score) for box, score in boxes if box.overlap(_whole(picture)) >= 1]
+        boxes = [(box, score) for box, score in boxes if box.overlap(Box.of_picture(picture)) >= 1]
         seen = self._put_on(picture, [box for box, _ in boxes])
         faces = [
             Face(box, min(max(score, 0.0), 1.0), landmarks, None, self.name)
@@ -117,27 +115,6 @@ class FanAnalyser(FaceAnalyser):
         edges = [np.array([box.left, box.top, box.right, box.bottom]) for box in boxes]
         points = self._network.get_landmarks_from_image(picture, detected_faces=edges)
         return [np.asarray(one, np.float32)[:, :2] for one in points]
-
-
-def _whole(picture: Picture) -> Box:
-    height, width = picture.shape[:2]
-    return Box(-0.5, -0.5, width - 0.5, height - 0.5)
-
-
-def _moved(face: Face, landmarks: Points) -> Face | None:
-    """The face with new landmarks and its box moved and scaled as they were; None where they no longer fit it."""
-    new = Box.around(landmarks)
-    old = Box.around(face.landmarks) if face.landmarks is not None else face.box
-    if new.iou(old) < FOLLOWED_OVERLAP:
-        return None
-    if face.landmarks is None:
-        return Face(face.box, face.score, landmarks, None, FanAnalyser.name)
-    scale = new.side / old.side
-    (x, y), (old_x, old_y), (new_x, new_y) = face.box.center, old.center, new.center
-    half_width, half_height = face.box.width * scale / 2, face.box.height * scale / 2
-    x, y = new_x + (x - old_x) * scale, new_y + (y - old_y) * scale
-    box = Box(x - half_width, y - half_height, x + half_width, y + half_height)
-    return Face(box, face.score, landmarks, None, FanAnalyser.name)
 
 
 def _check_files(entries: Sequence[Entry], root: Path) -> None:

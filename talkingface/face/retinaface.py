@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from math import ceil
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..nn.resnet import resnet50
@@ -19,6 +21,7 @@ ANCHOR_SIDES = ((16, 32), (64, 128), (256, 512))  # pixels, at each stride
 CENTRE_SHARE, SIZE_SHARE = 0.1, 0.2  # variances of the regression targets
 MEAN_BGR = (104.0, 117.0, 123.0)
 POINTS = 5  # eyes, nose, mouth corners
+SAME_IOU = 0.4  # boxes that overlap a surer one by more are of the same face
 
 
 def _conv(inputs: int, outputs: int, kernel: int = 3, *, active: bool = True) -> nn.Sequential:
@@ -130,3 +133,23 @@ def decode_points(offsets: Tensor, priors: Tensor, height: int, width: int) -> T
     """Five points (n, 5, 2), (x, y) in pixels, of offsets (n, 10)."""
     points = priors[:, None, :2] + offsets.unflatten(1, (POINTS, 2)) * CENTRE_SHARE * priors[:, None, 2:]
     return points * offsets.new_tensor([width, height])
+
+
+def best_boxes(boxes: NDArray[np.floating], scores: NDArray[np.floating], overlap: float = SAME_IOU) -> list[int]:
+    """Numbers of the boxes that stay, the surest first: one for each face.
+
+    Args:
+        boxes: (n, 4), left, top, right, bottom.
+        scores: (n,).
+        overlap: area in common over area in all from which the less sure of two boxes goes.
+    """
+    order = np.argsort(-scores, kind="stable")
+    areas = (boxes[:, 2:] - boxes[:, :2]).clip(min=0).prod(axis=1)
+    kept: list[int] = []
+    while len(order):
+        best, rest = order[0], order[1:]
+        kept.append(int(best))
+        low, high = np.maximum(boxes[best, :2], boxes[rest, :2]), np.minimum(boxes[best, 2:], boxes[rest, 2:])
+        common = (high - low).clip(min=0).prod(axis=1)
+        order = rest[common <= overlap * (areas[best] + areas[rest] - common)]
+    return kept

@@ -115,7 +115,8 @@ class LandmarkNet98(nn.Module):
         """Heatmaps (N, 99, 64, 64) of each stack, the last the best.
 
         Args:
-            faces: (N, 3, 256, 256), blue, green, red, [0, 1].
+            faces: (N, 3, 256, 256), red, green, blue, as it was trained, [0, 1]. The published SadTalker exchanges
+                red and blue, and so does its recorded case.
         """
         x = F.relu(self.bn1(self.conv1(faces)))
         x = self.conv4(self.conv3(F.avg_pool2d(self.conv2(x), 2)))

@@ -43,7 +43,7 @@ def tools(settings: Settings) -> Tools:
     Workers have one CPU thread each, or share the GPUs of ``--device_ids``; a GPU is never taken by default.
     """
     if settings.landmarks in ("given", "none"):
-        cure = "Use --landmarks=auto, mesh or face_alignment."
+        cure = "Use --landmarks=auto, mesh, retinaface or face_alignment."
         raise ConfigError("faces of raw videos have to be found", where=f"--landmarks={settings.landmarks}", cure=cure)
     wanted = "cpu" if settings.device == "auto" else settings.device
     device = "cuda" if settings.prepare.device_ids else wanted

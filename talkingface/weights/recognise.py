@@ -125,6 +125,16 @@ RECIPES = (
         {"recog": ""},
     ),
     Recipe("ArcFace", "identity network", {"input_layer.0.weight": 4, "output_layer.3.weight": 2}, {"identity": ""}),
+    Recipe("RetinaFace", "face finder", {"body.conv1.weight": 4, "ClassHead.0.conv1x1.weight": 4}, {"retinaface": ""}),
+    Recipe("WFLW98", "98-point network", {"conv1.conv.weight": 4, "m0.coordconv.conv.weight": 4}, {"landmarks": ""}),
+    Recipe("GFPGAN", "face restorer", {"stylegan_decoder.style_mlp.1.weight": 2, "toRGB.0.weight": 4}, {"gfpgan": ""}),
+    Recipe(
+        "RestoreFormer",
+        "face restorer",
+        {"quantize.embedding.weight": 2, "encoder.conv_in.weight": 4, "decoder.conv_out.weight": 4},
+        {"restoreformer": ""},
+    ),
+    Recipe("RealESRGAN", "upscaler", {"conv_first.weight": 4, "body.0.rdb1.conv1.weight": 4}, {"realesrgan": ""}),
     Recipe("VGG19", "image features", {"features.0.weight": 4, "features.34.weight": 4}, {"vgg": ""}),
 )
 

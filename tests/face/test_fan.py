@@ -13,6 +13,7 @@ import torch
 
 from talkingface.errors import ConfigError, DependencyError, WeightsError
 from talkingface.face import fan
+from talkingface.face.boxed import moved
 from talkingface.face.face import Box, Face
 from talkingface.weights import load_catalogue
 
@@ -61,12 +62,12 @@ def test_unknown_detector(tmp_path: Path) -> None:
 def test_a_followed_face_keeps_its_box_around_its_landmarks_or_is_lost() -> None:
     points = np.random.default_rng(0).uniform(100, 200, (68, 2)).astype(np.float32)
     face = Face(Box(90, 80, 210, 220), 0.9, points, None, "face_alignment")
-    moved = fan._moved(face, points * 1.1 + 5)
-    assert moved is not None and moved.score == 0.9
+    followed = moved(face, points * 1.1 + 5, "face_alignment")
+    assert followed is not None and followed.score == 0.9
     wanted = [90 * 1.1 + 5, 80 * 1.1 + 5, 210 * 1.1 + 5, 220 * 1.1 + 5]
-    found = [moved.box.left, moved.box.top, moved.box.right, moved.box.bottom]
+    found = [followed.box.left, followed.box.top, followed.box.right, followed.box.bottom]
     np.testing.assert_allclose(found, wanted, atol=0.01)
-    assert fan._moved(face, points * 0.1 + 135) is None
+    assert moved(face, points * 0.1 + 135, "face_alignment") is None
 
 
 @pytest.fixture

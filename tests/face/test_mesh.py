@@ -180,7 +180,7 @@ def points_of_file(file: Path) -> np.ndarray:
 def test_missing_files_and_what_auto_says(tmp_path: Path) -> None:
     problem = problem_of("mesh", tmp_path)
     assert isinstance(problem, WeightsError | DependencyError)
-    assert [item.name for item in available(tmp_path)] == ["mesh", "face_alignment"]
+    assert [item.name for item in available(tmp_path)] == ["mesh", "retinaface", "face_alignment"]
     with pytest.raises(DependencyError) as caught:
         open_analyser(root=tmp_path)
     for word in ("talkingface[landmarks]", "--checkpoint=mesh", "talkingface[fan]", "--checkpoint=face_alignment"):
