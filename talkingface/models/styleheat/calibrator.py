@@ -92,6 +92,10 @@ class CalibrationNet(nn.Module):
         stages = self.stages(features, descriptor)[-len(self.condition_scale) :]
         return [self._head(index, stage) for index, stage in enumerate(stages)]
 
+    def last_heads(self) -> tuple[nn.Module, nn.Module]:
+        """The heads that make the scale and the shift."""
+        return self.condition_scale[-1], self.condition_shift[-1]
+
     def unused(self) -> list[nn.Module]:
         """The heads that nothing looks at."""
         return [*self.condition_scale[:-1], *self.condition_shift[:-1]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,9 +14,11 @@ from ...nn.roi import cut_out
 from ...nn.vgg import VGG19
 from .face_parts import LEFT_EYE, MOUTH, PARTS, RIGHT_EYE, part_mask
 from .loss_weights import CalibrationWeights
+from .reconstruction import reconstruction_loss
 
 CUT_SIDES = {MOUTH: 120, LEFT_EYE: 80, RIGHT_EYE: 80}
 
+Value = TypeVar("Value")
 Adversarial: TypeAlias = Callable[[Tensor], Tensor]
 """Made pictures (N, 3, H, W) -> a scalar, small where a discriminator takes them for real."""
 
@@ -27,34 +29,47 @@ class CalibrationStep:
 
     Attributes:
         made: the result.
-        warped: what the generator gives with the warp alone.
+        warped: what the generator gives with the warp alone; None where no term looks at it.
         real: the target.
-        boxes: (4, N, 4), of the target's `face_parts.PARTS`.
+        boxes: (4, N, 4), of the target's `face_parts.PARTS`; None where no term looks at parts.
         iteration: steps taken before this one.
     """
 
     made: Tensor
-    warped: Tensor
+    warped: Tensor | None
     real: Tensor
-    boxes: Tensor
+    boxes: Tensor | None
     iteration: int
+
+    def alone(self) -> Tensor:
+        """What the warp alone gives, which some term must have asked for."""
+        return _there(self.warped)
+
+    def mask(self, weights: CalibrationWeights) -> Tensor:
+        """(N, 1, H, W): 1 in the parts of the face."""
+        return part_mask(_there(self.boxes), self.made, weights.outside_at(self.iteration))
 
 
 def calibration_losses(
-    step: CalibrationStep, weights: CalibrationWeights, vgg: VGG19, adversarial: Adversarial | None = None
+    step: CalibrationStep, weights: CalibrationWeights, vgg: VGG19 | None, adversarial: Adversarial | None = None
 ) -> dict[str, Tensor]:
-    """The weighted terms by name; their sum is the loss. A term of weight zero is not computed."""
-    mask = part_mask(step.boxes, step.made, weights.outside_at(step.iteration))
+    """The weighted terms by name; their sum is the loss. A term of weight zero is not computed.
+
+    Args:
+        vgg: for the perceptual terms; None where all of them have weight zero.
+    """
     terms: dict[str, tuple[float, Callable[[], Tensor]]] = {
         "local_loss": (weights.local_loss, lambda: local_loss(step)),
-        "perceptual_warp": (weights.perceptual_warp, lambda: perceptual_loss(vgg, step.warped, step.real)),
-        "perceptual_final": (
-            weights.perceptual_final,
-            lambda: perceptual_loss(vgg, step.made * mask, step.real * mask, style=weights.style),
+        "perceptual_warp": (weights.perceptual_warp, lambda: perceptual_loss(_there(vgg), step.alone(), step.real)),
+        "perceptual_final": (weights.perceptual_final, lambda: _final(step, weights, _there(vgg))),
+        "perceptual_regular": (weights.perceptual_regular, lambda: _regular(step, weights, _there(vgg))),
+        "reconstruction": (
+            weights.reconstruction,
+            lambda: reconstruction_loss(step.made, step.real, weights.focus),
         ),
-        "perceptual_regular": (
-            weights.perceptual_regular,
-            lambda: perceptual_loss(vgg, step.made * (1 - mask), step.warped * (1 - mask), style=weights.style),
+        "reconstruction_warp": (
+            weights.reconstruction_warp,
+            lambda: reconstruction_loss(step.alone(), step.real, weights.focus),
         ),
     }
     if adversarial is not None:
@@ -62,10 +77,27 @@ def calibration_losses(
     return {name: weight * term() for name, (weight, term) in terms.items() if weight}
 
 
+def _final(step: CalibrationStep, weights: CalibrationWeights, vgg: VGG19) -> Tensor:
+    mask = step.mask(weights)
+    return perceptual_loss(vgg, step.made * mask, step.real * mask, style=weights.style)
+
+
+def _regular(step: CalibrationStep, weights: CalibrationWeights, vgg: VGG19) -> Tensor:
+    rest = 1 - step.mask(weights)
+    return perceptual_loss(vgg, step.made * rest, step.alone() * rest, style=weights.style)
+
+
 def local_loss(step: CalibrationStep) -> Tensor:
     """Mean absolute differences of the mouth and of either eye, cut out at one size; their sum."""
     total = step.made.new_zeros(())
     for part, side in CUT_SIDES.items():
-        boxes = step.boxes[PARTS.index(part)]
+        boxes = _there(step.boxes)[PARTS.index(part)]
         total = total + F.l1_loss(cut_out(step.made, boxes, side), cut_out(step.real, boxes, side))
     return total
+
+
+def _there(value: Value | None) -> Value:
+    """What a term with a weight needs."""
+    if value is None:
+        raise ValueError("a loss with a weight lacks what it looks at")
+    return value

@@ -1,18 +1,27 @@
-"""All networks of StyleHEAT, and a frame from an inverted picture and a motion (paper, figure 2)."""
+"""All networks of StyleHEAT, and a frame from an inverted picture and a motion (paper, figure 2).
+
+There is one architecture: the compact networks are the published ones at smaller numbers.
+"""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from ...nn.flow import warp_by_field
 from ...nn.stylegan2.conditions import Affine
+from ...nn.stylegan2.discriminator import Discriminator
 from ...nn.stylegan2.generator import Halfway
+from ...nn.stylegan2.layers import EqualConv2d
+from ...nn.stylegan2.losses import PathLengthPenalty
 from .calibrator import CalibrationNet
 from .inversion import Inversion, Inverter
 from .structure import StyleHeatStructure
 from .warper import VideoWarper, Warp
+
+INIT_DEVIATION = 0.02
 
 
 class Moved(NamedTuple):
@@ -62,6 +71,64 @@ class StyleHeatNetworks(nn.Module):
         count = len(features)
         half = Halfway(features, _repeat(inversion.skip, count))
         return self.generator.stylegan.finish(half, _repeat(inversion.codes, count))
+
+
+def networks_by_name(
+    whole: StyleHeatNetworks, discriminator: Discriminator, progress: TrainingNumbers
+) -> nn.ModuleDict:
+    """The parts that are saved and trained for themselves, and what only training needs."""
+    inverter = whole.generator
+    return nn.ModuleDict(
+        {
+            "stylegan": inverter.stylegan,
+            "e4e_encoder": inverter.e4e_encoder,
+            "hfgi_aligner": inverter.hfgi_aligner,
+            "hfgi_encoder": inverter.hfgi_encoder,
+            "video_warper": whole.video_warper,
+            "calibrator": whole.calibrator,
+            "discriminator": discriminator,
+            "progress": progress,
+        }
+    )
+
+
+class TrainingNumbers(nn.Module):
+    """What training remembers beside weights, so that a resumed run goes on as if it had not stopped.
+
+    Attributes:
+        iteration: steps of the calibrator.
+        path_length: the running mean path length of the generator.
+    """
+
+    iteration: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("iteration", torch.zeros((), dtype=torch.int64))
+        self.path_length = PathLengthPenalty()
+
+
+def initialise(whole: StyleHeatNetworks) -> None:
+    """Fresh weights as training starts from them; what nothing looks at is never trained.
+
+    Plain convolutions and linear layers of warper and calibrator have a deviation of 0.02 and no bias, as published.
+    What changes the generator's features begins with no change at all.
+    """
+    for part in (whole.video_warper, whole.calibrator):
+        for layer in part.modules():
+            if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+                nn.init.normal_(layer.weight, std=INIT_DEVIATION)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+    encoder, calibrator = whole.generator.hfgi_encoder, whole.calibrator
+    for head in (encoder.condition_scale3, encoder.condition_shift3, *calibrator.last_heads()):
+        _last_convolution(head).weight.data.zero_()
+    for unused in (*calibrator.unused(), *whole.generator.stylegan.noise_strengths()):
+        unused.requires_grad_(False)
+
+
+def _last_convolution(head: nn.Module) -> EqualConv2d:
+    return [layer for layer in head.modules() if isinstance(layer, EqualConv2d)][-1]
 
 
 def _repeat(values: Tensor, count: int) -> Tensor:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
+from talkingface.models.styleheat.config import StyleHeatConfig
+from talkingface.models.styleheat.plugin import StyleHeat
 from talkingface.models.styleheat.structure import StyleHeatStructure
+from talkingface.types import Motion
 from talkingface.weights.load import load_strict
 
 SMALL = {
@@ -53,3 +59,39 @@ def loads_its_own(network: nn.Module, other: nn.Module) -> bool:
     state = {name: values.clone() for name, values in network.state_dict().items()}
     load_strict(other, state, where="a test")
     return all(torch.equal(values, other.state_dict()[name]) for name, values in state.items())
+
+
+TINY: dict[str, Any] = {
+    **SMALL,
+    "warper": {**SMALL["warper"], "numbers": 73},
+    "space": "mesh",
+    "framing": "face",
+    "discriminator": {"size": 32, "width": 0.01, "max_channels": 8, "splice": 8},
+}
+"""Settings of the smallest StyleHEAT."""
+
+WITHOUT_VGG: dict[str, Any] = {
+    "video_warper": {"loss_weights": {"perceptual": 0, "reconstruction": 1}},
+    "calibrator": {
+        "loss_weights": {
+            **dict.fromkeys(["local_loss", "perceptual_warp", "perceptual_final", "perceptual_regular", "gan_loss"], 0),
+            "reconstruction": 1,
+            "reconstruction_warp": 0.5,
+        }
+    },
+}
+"""Training settings whose losses need no other network."""
+
+
+def plugin(**params: Any) -> StyleHeat:
+    """The smallest StyleHEAT with weights that make every part count, in eval mode."""
+    torch.manual_seed(0)
+    made = StyleHeat(StyleHeatConfig.model_validate({**TINY, **params}))
+    seeded(made.whole)
+    return made
+
+
+def motion(frames: int, seed: int = 5, **values: Tensor) -> Motion:
+    """Coefficients drawn from a seed."""
+    rows = torch.randn(frames, 73, generator=torch.Generator().manual_seed(seed))
+    return Motion("3dmm.73", Fraction(25), {"coefficients": rows, **values}, "mesh")

@@ -1,0 +1,124 @@
+"""StyleHEAT as the toolkit sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from ...errors import ConfigError
+from ...nn.identity import IdentityNetwork
+from ...nn.stylegan2.discriminator import Discriminator
+from ...nn.vgg import VGG19
+from ...types import Motion
+from ...weights.load import load_strict
+from ..base import Batch, Driver, ModelPlugin, Phase, Renderer
+from .config import STAGES, StyleHeatConfig
+from .fast import FastStyleHeat
+from .generator_objective import GeneratorObjective
+from .inference import StyleHeatRenderer
+from .judge import judge
+from .networks import StyleHeatNetworks, TrainingNumbers, initialise, networks_by_name
+from .objective import Helpers, Objective
+from .phases import phases_of, samples_of
+from .retarget import fit_to_source
+
+CATALOGUED = {"vgg": "vgg19", "identity": "ir_se50"}
+"""Fixed networks that losses look through -> their names in the catalogue."""
+
+
+class StyleHeat(ModelPlugin):
+    """StyleHEAT (Yin et al., ECCV 2022): a StyleGAN2 whose features are warped by a face's motion."""
+
+    name: ClassVar[str] = "StyleHeat"
+    Config: ClassVar[type] = StyleHeatConfig
+    inference_networks = ("stylegan", "e4e_encoder", "hfgi_aligner", "hfgi_encoder", "video_warper", "calibrator")
+    stages = STAGES
+
+    config: StyleHeatConfig
+
+    def __init__(self, config: StyleHeatConfig) -> None:
+        self.config = config
+        self.whole = StyleHeatNetworks(config)
+        initialise(self.whole)
+        self._discriminator, self._numbers = Discriminator(config.discriminator), TrainingNumbers()
+        self.networks = networks_by_name(self.whole, self._discriminator, self._numbers)
+        self._helpers = Helpers()
+
+    def driver(self, precision: torch.dtype = torch.float32) -> Driver | None:
+        """None: coefficients drive it."""
+        return None
+
+    def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:
+        """The renderer; float32 in any precision, as flows and the generator's long sums need it."""
+        return StyleHeatRenderer(
+            FastStyleHeat(self.whole.eval()), self.config.side, self.config.space, self.config.framing
+        )
+
+    def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
+        """As `retarget.fit_to_source`."""
+        return fit_to_source(source, driving, options)
+
+    def samples(self) -> Mapping[str, Any]:
+        """Two frames of one clip, for the published stages with the coefficients around them."""
+        return samples_of(self.stage, self.config)
+
+    def auxiliary(self, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
+        """VGG19 and IR-SE50, where a loss of the stage looks through them."""
+        takers = {"vgg": self._take_vgg, "identity": self._take_identity}
+        return {CATALOGUED[name]: takers[name] for name in self._needed(self._trained(train))}
+
+    def phases(self, train: Any) -> list[Phase]:
+        """The phases of the stage.
+
+        Raises:
+            ConfigError: if `train` has a weight for a loss that the stage does not have.
+            WeightsError: if a loss needs a fixed network whose weights were not given.
+        """
+        config = self._trained(train)
+        for name in self._needed(config):
+            getattr(self._helpers, f"the_{name}")()
+        objective = Objective(self.networks, self.whole, config, self._helpers)
+        stage = config.train_params.generator
+        generator = GeneratorObjective(
+            self.whole.generator.stylegan, self._discriminator, self._numbers.path_length, stage
+        )
+        return phases_of(self.stage, objective, generator)
+
+    @torch.no_grad()
+    def validate(self, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
+        """As `judge.judge`."""
+        return judge(self.stage, Objective(self.networks, self.whole, self.config, self._helpers), batch)
+
+    def _trained(self, train: Any) -> StyleHeatConfig:
+        """The configuration with the loss weights that `train` sets for the stage."""
+        wished = dict(getattr(train, "loss_weights", None) or {})
+        if not wished:
+            return self.config
+        document = self.config.model_dump()
+        document["train_params"][self.stage]["loss_weights"].update(wished)
+        try:
+            return StyleHeatConfig.model_validate(document)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"][3:])
+            raise ConfigError(f"'{name}': {first['msg']}", where="train.loss_weights") from None
+
+    def _needed(self, config: StyleHeatConfig) -> list[str]:
+        """Which helpers the stage's losses look through."""
+        weights = getattr(config.train_params, self.stage).loss_weights
+        wants = {"vgg": getattr(weights, "perceptual", 0), "identity": getattr(weights, "identity", 0)}
+        return [name for name, weight in wants.items() if weight]
+
+    def _take_vgg(self, state: Mapping[str, Tensor]) -> None:
+        vgg = VGG19()
+        vgg.load_torchvision(state)
+        self._helpers.vgg = vgg
+
+    def _take_identity(self, state: Mapping[str, Tensor]) -> None:
+        network = IdentityNetwork()
+        load_strict(network, state, where="ir_se50")
+        self._helpers.identity = network.requires_grad_(False).eval()

@@ -1,0 +1,175 @@
+"""The renderer against a plain loop over the networks, its chunks, its sizes, and how drivers are fitted to sources."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from talkingface.errors import MotionError
+from talkingface.models.styleheat.attributes import AttributeEdit, shares
+from talkingface.models.styleheat.fast import FastStyleHeat
+from talkingface.models.styleheat.inference import StyleHeatRenderer
+from talkingface.models.styleheat.latent_edits import Components
+from talkingface.models.styleheat.plugin import StyleHeat
+from talkingface.models.styleheat.retarget import fit_to_source
+from talkingface.motion.columns import ROW_73
+from talkingface.motion.windows import windows
+from talkingface.nn.stylegan2.conditions import Conditions
+from talkingface.types import Motion, Source
+
+from .small import motion, pictures, plugin
+
+EXPRESSION, POSE, CROP = ROW_73.expression, slice(64, 70), ROW_73.crop
+
+
+@pytest.fixture(scope="module")
+def model() -> StyleHeat:
+    return plugin()
+
+
+@torch.no_grad()
+def plain_loop(model: StyleHeat, picture: Tensor, driving: Motion) -> Tensor:
+    """Frame by frame as the published program goes about it: the whole generator each time."""
+    whole, frames = model.whole, []
+    inverted = whole.generator(picture)
+    for window in windows(driving.values["coefficients"]).split(1):
+        warp = whole.video_warper(inverted.picture, window)
+        refine = whole.calibrator(warp.apply(inverted.features), warp.descriptor)
+        changes = Conditions(inverted.details, inverted.features, [warp.field], refine)
+        frames.append(whole.generator.stylegan(inverted.codes, changes).picture)
+    return (torch.cat(frames).clamp(-1, 1) + 1) / 2
+
+
+def test_frames_are_those_of_a_plain_loop(model: StyleHeat):
+    renderer, picture, driving = model.renderer(), pictures(1, 64), motion(4)
+    drawn = renderer.render(renderer.encode_source(Source((picture + 1) / 2)), driving)
+    expected = plain_loop(model, picture, driving)
+    assert drawn.shape == (4, 3, 32, 32)
+    assert torch.allclose(drawn, expected, atol=1e-5)
+    assert expected.std() > 0.05 and not torch.allclose(expected[0], expected[1], atol=1e-2)
+
+
+def test_a_part_of_a_motion_looks_at_what_is_around_it(model: StyleHeat):
+    renderer, driving = model.renderer(), motion(30)
+    state = renderer.encode_source(Source(pictures(1, 64).add(1) / 2))
+    whole = renderer.render(state, driving)
+    assert torch.allclose(renderer.render_part(state, driving, slice(3, 9)), whole[3:9], atol=1e-5)
+    assert torch.allclose(renderer.render_part(state, driving[:20], slice(0, 5)), whole[:5], atol=1e-5)
+    assert not torch.allclose(renderer.render_part(state, driving[:9], slice(3, 9)), whole[3:9], atol=1e-3)
+
+
+def test_large_sources_are_averaged_and_results_come_at_the_size_asked_for(model: StyleHeat):
+    small, picture = plugin(image_size=16), torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    renderer, large = small.renderer(), model.renderer()
+    assert renderer.size == (16, 16)
+    enlarged = F.interpolate(picture, (64, 64), mode="bilinear", align_corners=False)
+    drawn = renderer.render(renderer.encode_source(Source(picture)), motion(2))
+    full = large.render(large.encode_source(Source(enlarged)), motion(2))
+    assert torch.allclose(drawn, F.avg_pool2d(full, 2), atol=1e-5)
+    assert drawn.shape == (2, 3, 16, 16)
+
+
+def test_other_motions_are_refused(model: StyleHeat):
+    renderer = model.renderer()
+    state = renderer.encode_source(Source(torch.zeros(1, 3, 32, 32)))
+    with pytest.raises(MotionError, match=r"fom\.kp10"):
+        renderer.render(state, Motion("fom.kp10", Fraction(25), motion(1).values))
+
+
+def edited(model: StyleHeat, edit: AttributeEdit) -> StyleHeatRenderer:
+    return StyleHeatRenderer(FastStyleHeat(model.whole), 32, "mesh", "face", edit=edit)
+
+
+def test_an_edit_grows_from_frame_to_frame_whatever_the_chunks(model: StyleHeat):
+    edit = AttributeEdit("old", 5.0, torch.randn(1, 8, generator=torch.Generator().manual_seed(3)))
+    renderer, one = edited(model, edit), motion(1)
+    rows = one.values["coefficients"].expand(6, -1)
+    still = Motion(one.kind, one.fps, {"coefficients": rows, "edit": shares(6, ramp=True)})
+    state = renderer.encode_source(Source(pictures(1, 64).add(1) / 2))
+    drawn = renderer.render(state, still)
+    plain = model.renderer().render(state, still)
+    changes = [(drawn[frame] - plain[frame]).abs().mean().item() for frame in range(6)]
+    assert changes[0] < 1e-6 and min(changes[1:]) > 1e-3
+    pieces = torch.cat([renderer.render_part(state, still, slice(first, first + 2)) for first in (0, 2, 4)])
+    assert torch.allclose(pieces, drawn, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["old", "beard"])
+def test_part_of_an_edit_is_on_the_straight_way_to_all_of_it(name: str):
+    random = torch.Generator().manual_seed(3)
+    components = Components(torch.zeros(1, 8), torch.randn(80, 1, 8, generator=random), torch.ones(80))
+    edit = AttributeEdit(name, 5.0, torch.randn(1, 8, generator=random) if name == "old" else components)
+    codes = torch.randn(1, 18, 8, generator=random)
+    none, some, all_of_it = (edit.move(codes, share) - codes for share in (0, 0.4, 1))
+    assert not none.any() and all_of_it.any()
+    assert torch.allclose(some, 0.4 * all_of_it, atol=1e-5)
+
+
+def test_shares_of_an_edit():
+    assert shares(5, ramp=True).tolist() == [0, 0.25, 0.5, 0.75, 1]
+    assert shares(3, ramp=False).tolist() == [1, 1, 1]
+    assert shares(1, ramp=True).tolist() == [1]
+    published = shares(25, ramp=True, by_batches=True)
+    assert [published[frame].item() for frame in (0, 9, 10, 24)] == pytest.approx([0, 0, 1 / 3, 2 / 3])
+
+
+def test_a_voice_gets_the_crop_of_the_source():
+    driving = motion(4)
+    spoken = Motion("3dmm.70", driving.fps, {"coefficients": driving.values["coefficients"][:, :70]}, "mesh")
+    fitted = fit_to_source(motion(1, 9), spoken, {"relative": True})
+    rows, own = fitted.values["coefficients"], motion(1, 9).values["coefficients"]
+    assert fitted.kind == "3dmm.73"
+    assert torch.equal(rows[:, :70], spoken.values["coefficients"])
+    assert torch.equal(rows[:, CROP], own[:, CROP].expand(4, -1))
+
+
+def test_changes_are_carried_over_and_the_crop_keeps_its_ratio():
+    own, driving = motion(1, 9), motion(4)
+    rows = fit_to_source(own, driving, {"relative": True}).values["coefficients"]
+    source, moved = own.values["coefficients"], driving.values["coefficients"]
+    assert torch.allclose(rows[0], source[0], atol=1e-6)
+    assert torch.allclose(rows[3, :70] - source[0, :70], moved[3, :70] - moved[0, :70], atol=1e-5)
+    assert (rows[3, 70] / source[0, 70]).item() == pytest.approx((moved[3, 70] / moved[0, 70]).item(), rel=1e-5)
+
+
+def test_same_person_is_moved_as_it_is_seen():
+    assert torch.equal(
+        fit_to_source(motion(1, 9), motion(4), {}).values["coefficients"], motion(4).values["coefficients"]
+    )
+
+
+def test_face_alone_head_alone_and_how_much():
+    own, driving = motion(1, 9), motion(4)
+    source, moved = own.values["coefficients"], driving.values["coefficients"]
+    still = fit_to_source(own, driving, {"still": True}).values["coefficients"]
+    assert torch.equal(still[:, EXPRESSION], moved[:, EXPRESSION])
+    assert torch.equal(still[:, 64:], source[:, 64:].expand(4, -1))
+    pose = fit_to_source(own, driving, {"pose_only": True}).values["coefficients"]
+    assert torch.equal(pose[:, POSE], moved[:, POSE])
+    assert torch.equal(pose[:, EXPRESSION], source[:, EXPRESSION].expand(4, -1))
+    twice = fit_to_source(own, driving, {"expression_scale": 2.0}).values["coefficients"]
+    assert torch.allclose(twice[:, EXPRESSION], 2 * moved[:, EXPRESSION])
+    half = fit_to_source(own, driving, {"relative": True, "expression_scale": 0.5}).values["coefficients"]
+    change = 0.5 * (moved - moved[:1])[:, EXPRESSION]
+    assert torch.allclose(half[:, EXPRESSION], source[:, EXPRESSION] + change, atol=1e-5)
+
+
+def test_angles_that_are_asked_for_take_the_place_of_those_seen():
+    angles = torch.tensor([[10.0, math.nan, 0.0], [math.nan, -20.0, math.nan]])
+    rows = fit_to_source(motion(1, 9), motion(2, angles=angles), {}).values["coefficients"]
+    seen = motion(2).values["coefficients"]
+    assert rows[0, 65].item() == pytest.approx(math.radians(10)) and rows[0, 66] == 0
+    assert rows[1, 64].item() == pytest.approx(math.radians(-20))
+    assert torch.equal(rows[0, 64], seen[0, 64]) and torch.equal(rows[1, 65:67], seen[1, 65:67])
+
+
+def test_fitting_leaves_the_driver_as_it_is():
+    driving = motion(3)
+    before = driving.values["coefficients"].clone()
+    fit_to_source(motion(1, 9), driving, {"still": True, "relative": True})
+    assert torch.equal(driving.values["coefficients"], before)
