@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data.loader import Batches, batch_loader
 from ..data.store import ClipStore
@@ -200,7 +200,7 @@ class Trainer:
             self._log.line(line)
         networks.to(self._device)
         if self._settings.channels_last:
-            networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            _lay_channels_last(networks)
         networks.train()
         self._trainable = {id(parameter) for parameter in networks.parameters() if parameter.requires_grad}
 
@@ -277,6 +277,13 @@ def _check_phases(phases: list[Phase], settings: TrainSettings) -> None:
     for name in settings.learning_rates:
         if name not in names:
             raise ConfigError(f"no phase '{name}'", where="--train.learning_rates", cure=did_you_mean(name, names))
+
+
+def _lay_channels_last(networks: nn.ModuleDict) -> None:
+    """Kernels of pictures with their channels last; those of volumes and others stay as they are."""
+    for value in networks.state_dict(keep_vars=True).values():
+        if value.ndim == 4:
+            value.data = value.data.contiguous(memory_format=torch.channels_last)
 
 
 def _seed_of(*numbers: int) -> int:
