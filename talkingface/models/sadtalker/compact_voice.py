@@ -1,0 +1,94 @@
+"""What speaks with the compact networks: from a script to rows of the mesh space."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...types import Motion
+from ..base import Script, VoiceDriver
+from .audio2pose import check_style
+from .blink import random_blinks
+from .compact_audio import CONTEXT, CompactAudio2Exp
+from .compact_pose import HEARD, draw_pose_latents, loudness
+from .mel import BANDS, SAMPLE_RATE_HZ, WINDOW_COLUMNS
+from .pose_cvae import STYLES
+from .rows import EXPRESSION, POSE, add_motion, reference_rows
+from .voice import Voice
+from .voice_driver import hearing
+
+_BATCH = 250  # frames that are heard together; the rows do not depend on it but for rounding
+_SETTLE_FRAMES = 25.0  # time in which the head leaves the source's pose for where its motion is
+
+
+class CompactVoice(VoiceDriver):
+    """Expression, blinks and head pose from sound, or from silence.
+
+    Args:
+        networks: ``audio2exp`` and ``audio2pose``, with weights; they are put into eval mode.
+    """
+
+    gives, space = "3dmm.70", "mesh"
+    fps, sample_rate, styles = Fraction(25), SAMPLE_RATE_HZ, STYLES
+
+    def __init__(self, networks: nn.ModuleDict) -> None:
+        self.expression: Any = networks["audio2exp"].eval()
+        self.pose: Any = networks["audio2pose"].eval()
+
+    @torch.inference_mode()
+    def speak(self, script: Script, source: Tensor) -> Motion:
+        """As in the base class; latents of the head pose are drawn first, so that blinks do not change it."""
+        check_style(script.style)
+        voice: Voice = Silence(script.frames) if script.wave is None else hearing(script)
+        random = torch.Generator().manual_seed(script.seed)
+        source = source.float().cpu()
+        latents = draw_pose_latents(voice.frames, random)
+        closed = torch.zeros(voice.frames, 1)
+        if script.blink and script.eyes is None:
+            closed = random_blinks(voice.frames, random)
+        reference = reference_rows(source, voice.frames, script.eyes)[:, EXPRESSION]
+        expressions, heard = speak_frames(self.expression, voice, reference, closed)
+        heard = heard if script.wave is not None else torch.zeros(voice.frames, HEARD)
+        moved = settled(self.pose.motion(latents, heard, script.style))
+        rows = torch.cat([expressions, source[:, POSE] + moved], dim=1)
+        if script.poses is not None:
+            rows = add_motion(rows, script.poses)
+        return Motion(self.gives, self.fps, {"coefficients": rows}, self.space)
+
+
+class Silence:
+    """A voice that says nothing: mel windows of silence."""
+
+    def __init__(self, frames: int) -> None:
+        self.frames = frames
+
+    def windows(self, start: int, stop: int) -> Tensor:
+        return torch.full((stop - start, 1, BANDS, WINDOW_COLUMNS), -4.0)
+
+
+def speak_frames(network: CompactAudio2Exp, voice: Voice, reference: Tensor, closed: Tensor) -> tuple[Tensor, Tensor]:
+    """(expressions (T, 64), what the pose network hears (T, 5)), a few seconds at a time.
+
+    Each batch is heard with as many frames around it as a frame depends on, so that there are no seams.
+
+    Args:
+        reference: (T, 64).
+        closed: (T, 1).
+    """
+    said, heard = [], []
+    for start in range(0, voice.frames, _BATCH):
+        stop = min(start + _BATCH, voice.frames)
+        first, last = max(start - CONTEXT, 0), min(stop + CONTEXT, voice.frames)
+        windows, own = voice.windows(first, last), slice(start - first, stop - first)
+        said.append(network(windows, reference[first:last], closed[first:last])[own])
+        heard.append(loudness(windows[own]))
+    return torch.cat(said), torch.cat(heard)
+
+
+def settled(motion: Tensor) -> Tensor:
+    """Motion (T, 6) that begins at zero: where it would begin elsewhere, the difference fades away."""
+    fading = torch.exp(-torch.arange(len(motion)) / _SETTLE_FRAMES)
+    return motion - motion[:1] * fading[:, None]
