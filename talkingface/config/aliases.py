@@ -43,6 +43,7 @@ SHORTHANDS: dict[str, tuple[str, str]] = {
     "cpu": ("device", "cpu"),
     "side_by_side": ("compare", "true"),
     "multi_person": ("face", "all"),
+    "face_enhancement": ("enhancer", "gfpgan"),
 }
 """Their switch -> our setting and its value."""
 
@@ -52,10 +53,11 @@ BARE: dict[str, str] = {"audio": "driving"}
 WORDS: dict[str, dict[str, str]] = {
     "run_mode": {"animate": "infer", "inference": "infer", "reconstruction": "evaluate", "test": "evaluate"},
     "precision": {"fp32": "float32", "bfloat16": "bf16"},
+    "enhancer": {"GFPGAN": "gfpgan", "restoreformer": "RestoreFormer"},
+    "background_enhancer": {"RealESRGAN": "realesrgan"},
 }
 """Their word -> our word, by setting."""
 
-_ENHANCE = "This version writes the frames as the model draws them; --quality sets the encoding."
 _WEIGHTS = "Weights are recognised by what is in them; --checkpoint names another file."
 _RECONSTRUCTION = (
     "The published reconstruction network is taken as it is where its files are there; see docs/face3d.md."
@@ -63,8 +65,6 @@ _RECONSTRUCTION = (
 _VIEW = "--face3dvis draws the reconstructed face in the picture's own frame, without a camera to set."
 
 ABSENT: dict[str, str] = {
-    "enhancer": _ENHANCE,
-    "background_enhancer": _ENHANCE,
     "if_extract": "Faces are always found in the driving video itself; scripts/extract_3dmm.py writes coefficients.",
     "face_detector": "--landmarks chooses what finds faces.",
     "edit_expression_only": "--still keeps the head as it is in the source; the expression alone moves.",

@@ -105,6 +105,15 @@ class Output(Group):
     save_motion: Path | None = Field(None, description="write the driving motion to this file, for --motion_path")
     compare: bool = Field(False, description="write source, driving and result side by side")
     visualize: bool = Field(False, description="add keypoints and the model's inner pictures")
+    enhancer: Literal["gfpgan", "RestoreFormer"] | None = Field(
+        None, description="restores the faces of the finished frames; needs talkingface[enhance]"
+    )
+    background_enhancer: Literal["realesrgan"] | None = Field(
+        None, description="redraws the rest of them at twice the size, likewise; slow without a GPU"
+    )
+    upscale: int | None = Field(
+        None, ge=1, le=2, description="times the size of the result, with an enhancer; none: 2, up to 1920 pixels"
+    )
     face3dvis: bool = Field(False, description="write the reconstructed face of the driving video beside the result")
 
     @field_validator("quality", mode="before")
