@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import save_settings
 from ..config.schema import Movement
 from ..errors import TalkingFaceError
-from . import steps
+from . import enhanced, steps
 from .draw import Act, draw
 from .driving import Driven, drive, save_driving
 from .face_video import write_face_video
@@ -106,6 +106,7 @@ class Cast:
 
 
 def _animate_plans(plans: list[Plan], settings: Settings, progress: Progress) -> Batch:
+    enhancement = enhanced.open_enhancement(settings)
     model = load_model(settings)
     finder = Finder(settings, model.driver, model.device)
     progress.note(model.weights)
@@ -123,7 +124,7 @@ def _animate_plans(plans: list[Plan], settings: Settings, progress: Progress) ->
         paths = [role.driving for role in plan.roles if role.driving in {one.driving for one in scene.people}]
         driven = {path: cast.of(path) for path in paths}
         try:
-            batch.results.append(animate_scene(model, plan, scene, driven, settings, progress))
+            batch.results.append(animate_scene(model, plan, scene, driven, settings, progress, enhancement))
         except TalkingFaceError as error:
             batch.failures.append((plan.source, error))
     return batch
@@ -136,6 +137,7 @@ def animate_scene(
     driven: Mapping[Path, Driven],
     settings: Settings,
     progress: Progress = SILENT,
+    enhancement: enhanced.Enhancement | None = None,
 ) -> Result:
     """Carry the drivers' movement over to the people of the source and write the result.
 
@@ -147,8 +149,15 @@ def animate_scene(
     acts, notes = rehearse(model, plan, scene, driven, settings)
     length = len(acts[0].motion)
     frames = progress.track(draw(model, scene, acts, driven, settings), "render", length)
-    count, degraded = steps.write(
-        frames, plan.output, fps=fps, sound=plan.sound, sound_s=length / fps, quality=settings.quality
+    count, degraded = enhanced.write(
+        frames,
+        plan.output,
+        enhancement,
+        fps=fps,
+        sound=plan.sound,
+        sound_s=length / fps,
+        quality=settings.quality,
+        progress=progress,
     )
     if settings.face3dvis:
         progress.note(write_face_video(next(iter(driven.values())), plan.output, settings, progress))
