@@ -71,15 +71,15 @@ def face_size(points: Tensor) -> Tensor:
 class FaceGenerator(CompactGenerator):
     """Draws a source as keypoints and points of the face say.
 
-    Args:
-        spread: (468,), see `face_motion`; kept with the weights.
+    Attributes:
+        spread: (468,), see `face_motion`: 0.6 of the mean distance to a point's five neighbours; kept with the weights.
     """
 
     spread: Tensor
 
-    def __init__(self, params: CompactParams, common: CommonParams, spread: Tensor | None = None) -> None:
+    def __init__(self, params: CompactParams, common: CommonParams) -> None:
         super().__init__(params, common)
-        self.register_buffer("spread", torch.full((POINTS,), 0.08) if spread is None else spread.clone())
+        self.register_buffer("spread", torch.full((POINTS,), 0.08))
         _, middle, coarse = params.generator_widths
         self.tell = nn.Sequential(_conv(_MAPS, _TOLD), nn.ReLU(), _conv(_TOLD, _TOLD), nn.ReLU())
         self.tell_middle = nn.Sequential(_conv(_TOLD, _TOLD, stride=2), nn.ReLU())

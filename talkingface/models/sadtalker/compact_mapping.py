@@ -20,15 +20,17 @@ class CompactMapping(nn.Module):
     Args:
         num_kp: K.
         width: of the hidden layers.
-        deviation: (70,), standard deviations that coefficients are divided by; kept with the weights.
+
+    Attributes:
+        deviation: (70,), standard deviations that coefficients are divided by; measured, and kept with the weights.
     """
 
     deviation: Tensor
 
-    def __init__(self, num_kp: int = 15, width: int = 256, deviation: Tensor | None = None) -> None:
+    def __init__(self, num_kp: int = 15, width: int = 256) -> None:
         super().__init__()
         self.num_kp = num_kp
-        self.register_buffer("deviation", torch.ones(ROW) if deviation is None else deviation.clone())
+        self.register_buffer("deviation", torch.ones(ROW))
         self.frame = nn.Sequential(nn.Linear(ROW, width), nn.GELU(), nn.Linear(width, width), nn.GELU())
         self.change = nn.Sequential(
             nn.Linear(2 * width + _VALUES * num_kp + ROW, width),

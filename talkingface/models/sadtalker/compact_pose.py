@@ -84,14 +84,20 @@ class CompactPose(nn.Module):
 
     Args:
         width: of all hidden layers.
-        deviation: (6,), standard deviations of pitch, yaw, roll (rad) and translation; kept with the weights.
+
+    Attributes:
+        deviation: (6,), standard deviations of pitch, yaw, roll (rad) and translation in the training data.
+        gain: (2,), what motions are multiplied by without and with sound: drawn ones are calmer than those that were
+            learned from. Both are measured, not trained, and kept with the weights.
     """
 
     deviation: Tensor
+    gain: Tensor
 
-    def __init__(self, width: int = 64, deviation: Tensor | None = None) -> None:
+    def __init__(self, width: int = 64) -> None:
         super().__init__()
-        self.register_buffer("deviation", torch.full((POSES,), 0.05) if deviation is None else deviation.clone())
+        self.register_buffer("deviation", torch.full((POSES,), 0.05))
+        self.register_buffer("gain", torch.ones(2))
         self.encoder = CompactPoseEncoder(width)
         self.style = nn.Embedding(STYLES, _STYLE)
         nn.init.normal_(self.style.weight, std=0.3)
@@ -132,7 +138,9 @@ class CompactPose(nn.Module):
         frames = len(heard)
         padded = F.pad(heard.T[None], (0, latents.fast.shape[2] * FAST - frames))
         chosen = torch.tensor([style], device=heard.device)
-        return self(latents, padded, chosen)[0, :, :frames].T * self.deviation
+        speaks = heard[:, -1:]
+        size = self.deviation * torch.lerp(self.gain[0], self.gain[1], speaks)
+        return self(latents, padded, chosen)[0, :, :frames].T * size
 
 
 def _halvings(inputs: int, width: int) -> nn.Sequential:
