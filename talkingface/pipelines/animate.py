@@ -11,21 +11,26 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import save_settings
 from ..config.schema import Movement
-from ..errors import TalkingFaceError
+from ..errors import ConfigError, TalkingFaceError
+from ..models.base import VoiceDriver
 from . import enhanced, steps
 from .draw import Act, draw
-from .driving import Driven, drive, save_driving
+from .driven import Driven, Recorded
+from .driving import drive, save_driving
 from .face_video import write_face_video
 from .finder import Finder
 from .model import LoadedModel, load_model
-from .motions import held
+from .motions import as_taken, held, with_angles
 from .plan import Plan, plan_each, plan_one
 from .progress import SILENT, Progress
-from .roles import is_picture
-from .scene import Scene, set_scene
+from .roles import Cue, Role, is_picture
+from .scene import Person, Scene, set_scene
+from .speech import speak
+from .voice import load_voice
 
 if TYPE_CHECKING:
     from ..config.schema import Settings
+    from ..types import Motion
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Batch:
 
 
 def animate(settings: Settings, progress: Progress = SILENT) -> Result:
-    """Animate one picture by a video or a saved motion, or re-enact a video by its own first frame.
+    """Animate one picture by a video, a sound, a saved motion or by itself, or re-enact a video by its own first frame.
 
     Raises:
         TalkingFaceError: anything the user can mend; no half-written output stays.
@@ -88,41 +93,62 @@ def animate_each(settings: Settings, progress: Progress = SILENT) -> Batch:
 
 
 class Cast:
-    """The drivers of a run; the motion of each is made when it is first needed, and kept for all sources."""
+    """The drivers of a run; the doing of each is made when it is first needed, and kept for all sources."""
 
     def __init__(self, model: LoadedModel, finder: Finder, settings: Settings, progress: Progress) -> None:
         self._model, self._finder, self._settings, self._progress = model, finder, settings, progress
-        self._driven: dict[Path, Driven] = {}
+        self._driven: dict[Cue, Driven] = {}
+        self._voice: VoiceDriver | None = None
 
-    def of(self, path: Path) -> Driven:
-        """A driver's motion. All have the rate of the first that was asked for."""
-        if path not in self._driven:
-            fps = next((driven.motion.fps for driven in self._driven.values()), None)
-            driven = drive(self._model, self._finder, path, self._settings, self._progress, fps=fps)
-            if self._settings.save_motion is not None:
-                save_driving(self._settings.save_motion, driven, self._model, self._settings)
-            self._driven[path] = driven
-        return self._driven[path]
+    def of(self, role: Role) -> Driven:
+        """What a role's driver does. All have the rate of the first that was asked for."""
+        if role.cue not in self._driven:
+            fps = next((driven.rate for driven in self._driven.values()), None)
+            self._driven[role.cue] = self._spoken(role, fps) if role.speaks else self.recorded(role.driving, fps)
+        return self._driven[role.cue]
+
+    def shared(self, role: Role) -> Recorded:
+        """The video of a role that is the source as well."""
+        driven = self.of(role)
+        assert isinstance(driven, Recorded)  # noqa: S101 (a source has frames)
+        return driven
+
+    def recorded(self, path: Path, fps: Fraction | None) -> Recorded:
+        """The motion of a video or motion file; written down where that is asked for."""
+        driven = drive(self._model, self._finder, path, self._settings, self._progress, fps=fps)
+        if self._settings.save_motion is not None:
+            save_driving(self._settings.save_motion, driven, driven.motion, self._model, self._settings)
+        return driven
+
+    def _spoken(self, role: Role, fps: Fraction | None) -> Driven:
+        if self._voice is None:
+            self._voice = load_voice(self._model, self._settings, self._progress)
+        reader = self._model.reader
+        assert reader is not None  # noqa: S101 (else there is no voice)
+        return speak(self._voice, reader, self._finder, role, self._settings, self._progress, fps=fps)
 
 
 def _animate_plans(plans: list[Plan], settings: Settings, progress: Progress) -> Batch:
     enhancement = enhanced.open_enhancement(settings)
     model = load_model(settings)
-    finder = Finder(settings, model.driver, model.device)
+    check_wishes(settings, model)
+    reader = model.reader
+    keep_mesh = reader is not None and reader.needs_mesh
+    finder = Finder(settings, model.driver, model.device, framing=model.renderer.framing, keep_mesh=keep_mesh)
     progress.note(model.weights)
-    progress.note(f"faces: {finder.name}")
+    progress.note(f"faces: {finder.name}" + (f"; {reader.label}" if reader is not None else ""))
     cast = Cast(model, finder, settings, progress)
     batch = Batch()
     for plan in plans:
-        shared = cast.of(plan.driving).crop if plan.same_identity else None
+        shared = cast.shared(plan.roles[0]) if plan.same_identity else None
         try:
             scene = set_scene(model, finder, plan, settings, shared=shared)
         except TalkingFaceError as error:
             batch.failures.append((plan.source, error))
             continue
         # The long part begins only once there is a source to move.
-        paths = [role.driving for role in plan.roles if role.driving in {one.driving for one in scene.people}]
-        driven = {path: cast.of(path) for path in paths}
+        cues = {person.cue for person in scene.people}
+        driven = {role.cue: cast.of(role) for role in plan.roles if role.cue in cues}
         try:
             batch.results.append(animate_scene(model, plan, scene, driven, settings, progress, enhancement))
         except TalkingFaceError as error:
@@ -130,11 +156,26 @@ def _animate_plans(plans: list[Plan], settings: Settings, progress: Progress) ->
     return batch
 
 
+def check_wishes(settings: Settings, model: LoadedModel) -> None:
+    """Refuse wishes that need coefficients where the model has motions of another kind.
+
+    Raises:
+        ConfigError: names the flag.
+    """
+    if model.reader is not None:
+        return
+    usual = Movement()
+    for name in ("expression_scale", "still", "input_yaw", "input_pitch", "input_roll"):
+        if getattr(settings, name) != getattr(usual, name):
+            what = f"{settings.model} moves points of its own, which no flag can tell head from expression"
+            raise ConfigError(what, where=f"--{name}", cure="Choose a --model with face coefficients, or leave it out.")
+
+
 def animate_scene(
     model: LoadedModel,
     plan: Plan,
     scene: Scene,
-    driven: Mapping[Path, Driven],
+    driven: Mapping[Cue, Driven],
     settings: Settings,
     progress: Progress = SILENT,
     enhancement: enhanced.Enhancement | None = None,
@@ -145,7 +186,7 @@ def animate_scene(
         driven: the drivers of these people; the first one sets the rate.
     """
     start = time.perf_counter()
-    fps = next(iter(driven.values())).motion.fps
+    fps = next(iter(driven.values())).rate
     acts, notes = rehearse(model, plan, scene, driven, settings)
     length = len(acts[0].motion)
     frames = progress.track(draw(model, scene, acts, driven, settings), "render", length)
@@ -160,7 +201,8 @@ def animate_scene(
         progress=progress,
     )
     if settings.face3dvis:
-        progress.note(write_face_video(next(iter(driven.values())), plan.output, settings, progress))
+        first = scene.people[0]
+        progress.note(write_face_video(driven[first.cue], first, acts[0].motion, plan.output, settings, progress))
     save_settings(settings, plan.output.with_name(f"{plan.output.name}.yaml"))
     said = (note for one in driven.values() for note in one.notes)
     return Result(
@@ -177,34 +219,50 @@ def animate_scene(
 
 
 def rehearse(
-    model: LoadedModel, plan: Plan, scene: Scene, driven: Mapping[Path, Driven], settings: Settings
+    model: LoadedModel, plan: Plan, scene: Scene, driven: Mapping[Cue, Driven], settings: Settings
 ) -> tuple[list[Act], tuple[str, ...]]:
     """(what each person does, notes). All acts are as long as the longest: who has less holds the last frame."""
-    lengths = {path: len(one.motion) for path, one in driven.items()}
-    longest = max(lengths.values())
+    longest = max(one.length for one in driven.values())
     notes = [
-        f"{path}: ends after {length} of {longest} frames; its last one is held"
-        for path, length in lengths.items()
-        if length < longest
+        f"{one.path}: ends after {one.length} of {longest} frames; its last one is held"
+        for one in driven.values()
+        if one.length < longest
     ]
     acts = []
     for person in scene.people:
-        moving = driven[person.driving]
+        moving = driven[person.cue]
+        motion = moving.motion_for(person.seen)
+        if settings.save_motion is not None and not isinstance(moving, Recorded):
+            notes += save_spoken(settings.save_motion, moving, motion, person, scene, model, settings)
+        motion = held(as_taken(motion, model.renderer.takes), longest)
+        motion = with_angles(motion, settings.input_yaw, settings.input_pitch, settings.input_roll)
         options, said = movement(settings, plan, moving)
-        motion = steps.retarget(model.plugin, model.driver, person.seen, moving.motion, options, where=person.driving)
-        acts.append(Act(person.state, held(motion, longest)))
+        motion = steps.retarget(model.plugin, model.driver, person.seen, motion, options, where=moving.path)
+        acts.append(Act(person.state, motion))
         notes += said
     return acts, tuple(notes)
+
+
+def save_spoken(
+    path: Path, moving: Driven, motion: Motion, person: Person, scene: Scene, model: LoadedModel, settings: Settings
+) -> list[str]:
+    """Write what a voice made for the first person of a source; returns a note where others speak too."""
+    if person is not scene.people[0]:
+        return [f"{path}: holds the motion of the first of {len(scene.people)} people"]
+    save_driving(path, moving, motion, model, settings)
+    return []
 
 
 def movement(settings: Settings, plan: Plan, driven: Driven) -> tuple[dict[str, Any], tuple[str, ...]]:
     """(the model's inference settings, notes): what the user asked for, where it makes sense.
 
-    A change since the first frame needs a movement: a single driving picture has none, and in same-identity the first
-    frame is the source, so that the pose itself is right.
+    A change since the first frame needs a movement: a single driving picture has none. In same-identity the first frame
+    is the source, so that the pose itself is right, and a voice speaks with the source's own face.
     """
     options = {name: getattr(settings, name) for name in Movement.model_fields}
-    single = is_picture(driven.path) or (len(driven.motion) == 1 and settings.frame_limit != 1)
+    if not isinstance(driven, Recorded):
+        return options | {"relative": False}, ()
+    single = is_picture(driven.path) or (driven.length == 1 and settings.frame_limit != 1)
     if plan.same_identity or single:
         options["relative"] = False
     if single and settings.relative and not plan.same_identity:

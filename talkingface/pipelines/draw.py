@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..types import Motion
 from . import steps
 from .compose import grid, side_by_side
-from .driving import Driven
+from .driven import Driven
 from .frames import Frame
 from .model import LoadedModel
+from .roles import Cue
 from .scene import Scene
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Act:
 
 
 def draw(
-    model: LoadedModel, scene: Scene, acts: Sequence[Act], driven: Mapping[Path, Driven], settings: Settings
+    model: LoadedModel, scene: Scene, acts: Sequence[Act], driven: Mapping[Cue, Driven], settings: Settings
 ) -> Iterator[Frame]:
     """The frames of the result, uint8; with ``--compare`` or ``--visualize`` in a grid.
 
@@ -54,12 +54,13 @@ def _compared(
     scene: Scene,
     acts: Sequence[Act],
     results: Iterator[Frame],
-    driven: Mapping[Path, Driven],
+    driven: Mapping[Cue, Driven],
     settings: Settings,
 ) -> Iterator[Frame]:
     """Grids: source | driving | result, and with ``--visualize`` the renderer's inner pictures, a row a person."""
     length = len(acts[0].motion)
-    shown = [one.frames(model.renderer.size, length) for one in driven.values() if one.crop is not None]
+    readers = (one.frames(model.renderer.size, length) for one in driven.values())
+    shown = [frames for frames in readers if frames is not None]
     driving: Iterator[tuple[Frame, ...]] = zip(*shown, strict=True) if shown else repeat((), length)
     inner: Iterator[tuple[list[Frame], ...]] = repeat((), length)
     if settings.visualize:

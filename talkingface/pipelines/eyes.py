@@ -31,31 +31,46 @@ class Eyes:
     missing: str = ""
 
 
-def open_eyes(settings: Settings, device: torch.device | str) -> Eyes:
+def open_eyes(
+    settings: Settings, device: torch.device | str, *, needed: bool = False, prefer: str | None = None
+) -> Eyes:
     """Open what ``--landmarks`` names.
 
     A file with points or boxes speaks of the source; driving videos are then looked at as without it.
 
+    Args:
+        needed: whether nothing else can take its place.
+        prefer: the backend that ``auto`` tries first.
+
     Raises:
-        DependencyError, WeightsError, ConfigError: what was named cannot be opened; ``auto`` never raises for that.
+        DependencyError, WeightsError, ConfigError: what was named cannot be opened; ``auto`` raises for that only where
+            it is needed.
     """
     if settings.landmarks == "none":
         return Eyes()
-    analyser, missing = _open(settings.landmarks, settings, device, settings.landmarks_file)
+    analyser, missing = _open(
+        settings.landmarks, settings, device, settings.landmarks_file, needed=needed, prefer=prefer
+    )
     if not isinstance(analyser, GivenAnalyser):
         return Eyes(analyser, analyser, missing)
-    watcher, missing = _open("auto", settings, device)
+    watcher, missing = _open("auto", settings, device, prefer=prefer)
     return Eyes(analyser, watcher, missing)
 
 
 def _open(
-    name: str, settings: Settings, device: torch.device | str, file: Path | None = None
+    name: str,
+    settings: Settings,
+    device: torch.device | str,
+    file: Path | None = None,
+    *,
+    needed: bool = False,
+    prefer: str | None = None,
 ) -> tuple[FaceAnalyser | None, str]:
     """(the analyser, why there is none)."""
     root = settings.checkpoint_root or default_checkpoint_root()
     try:
-        return open_analyser(name, root=root, device=str(device), landmarks_file=file), ""
+        return open_analyser(name, root=root, device=str(device), landmarks_file=file, prefer=prefer), ""
     except (DependencyError, WeightsError) as error:
-        if name != "auto":
+        if needed or name != "auto":
             raise
         return None, str(error)

@@ -1,4 +1,4 @@
-"""``--face3dvis``: the face of the driving video as it was reconstructed, beside the video."""
+"""``--face3dvis``: the face of the driving video as it was reconstructed, or that a voice moves."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ import numpy as np
 
 from ..errors import WeightsError
 from ..face.crop import Crop
-from ..face.face import Box, Face
 from ..face.track import Track
 from ..face3d.draw_rows import FaceDrawer, open_drawer
 from ..face3d.reconstruct import FRAME, Reconstructor, open_reconstructor
 from ..paths import default_checkpoint_root
+from ..types import Motion
 from . import steps
+from .coefficients import in_crop, with_motion
 from .compose import grid
 from .cut import CutFrames, picture_size
-from .driving import Driven
-from .frames import Frame, chunked
+from .driven import Driven, Recorded
+from .frames import Frame, chunked, to_frames
 from .framing import face_crop
+from .motions import ROWS
 from .progress import SILENT, Progress
+from .scene import Person
 
 if TYPE_CHECKING:
     from ..config.schema import Settings
@@ -35,7 +38,43 @@ def face_video_path(output: Path) -> Path:
     return output.with_name(f"{stem}_face3d.mp4")
 
 
-def write_face_video(driven: Driven, output: Path, settings: Settings, progress: Progress = SILENT) -> str:
+def write_face_video(
+    driven: Driven, person: Person, motion: Motion, output: Path, settings: Settings, progress: Progress = SILENT
+) -> str:
+    """Write a video of the face that drives, as coefficients describe it.
+
+    Args:
+        driven: what drives the person.
+        person: of the source.
+        motion: as it is drawn on the person.
+        output: of the animation.
+
+    Returns:
+        What the user should know: where it is, or why there is none.
+    """
+    if isinstance(driven, Recorded):
+        return write_watched(driven, output, settings, progress)
+    return write_spoken(driven, person, motion, output, settings, progress)
+
+
+def write_spoken(
+    driven: Driven, person: Person, motion: Motion, output: Path, settings: Settings, progress: Progress = SILENT
+) -> str:
+    """Write the source, and beside it its face as the voice moves it; arguments as for :func:`write_face_video`."""
+    assert person.row is not None  # noqa: S101 (a voice goes with a model of coefficients)
+    try:
+        drawer = open_drawer(motion.space, root=settings.checkpoint_root or default_checkpoint_root())
+    except WeightsError as error:
+        return f"no face is drawn (--face3dvis): {error}"
+    path = face_video_path(output)
+    source = to_frames(person.seen.image)[0]
+    rows = with_motion(person.row, motion.values[ROWS][:, :70].numpy())
+    drawn = (grid([[source, drawer.draw(row, size=len(source))]]) for row in rows)
+    steps.write(progress.track(drawn, "face3d", len(rows)), path, fps=driven.rate, quality=settings.quality)
+    return f"the face that the voice moves is in {path} (space {motion.space})"
+
+
+def write_watched(driven: Recorded, output: Path, settings: Settings, progress: Progress = SILENT) -> str:
     """Write the driving video, cut to its face, and beside it the face that its coefficients describe.
 
     Args:
@@ -43,7 +82,7 @@ def write_face_video(driven: Driven, output: Path, settings: Settings, progress:
         output: of the animation.
 
     Returns:
-        What the user should know: where it is, or why there is none.
+        As :func:`write_face_video`.
     """
     track = driven.track
     if track is None:
@@ -90,17 +129,3 @@ def draw_faces(
             face = drawer.draw(drawn[one]) if one in drawn else np.zeros_like(frame)
             yield grid([[frame, face]])
         number += len(batch)
-
-
-def in_crop(face: Face, crop: Crop) -> Face:
-    """A face of a picture in the pixels of an upright crop of it."""
-    corners = crop.to_crop(np.array([[face.box.left, face.box.top], [face.box.right, face.box.bottom]]))
-
-    def moved(points: np.ndarray | None) -> np.ndarray | None:
-        return None if points is None else crop.to_crop(points).astype(np.float32)
-
-    mesh = None
-    if face.mesh is not None:
-        flat, depth = crop.to_crop(face.mesh[:, :2]), face.mesh[:, 2:] / crop.scale
-        mesh = np.concatenate([flat, depth], axis=1).astype(np.float32)
-    return Face(Box.around(corners), face.score, moved(face.landmarks), mesh, face.backend, moved(face.five))

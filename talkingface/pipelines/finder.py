@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ..errors import NoFaceError
+from ..errors import ConfigError, NoFaceError
 from ..face.analyser import FaceAnalyser
 from ..face.crop import Crop
 from ..face.debug import no_face
 from ..face.face import Face
+from ..face.given import GivenAnalyser
 from ..face.select import left_to_right, select_face, select_faces, select_track
 from ..face.track import Track, TrackSettings, track_faces
 from ..media.video import open_video
@@ -23,9 +24,10 @@ from ..models.base import Driver
 from .cut import first_looks, picture_size
 from .eyes import Eyes, open_eyes
 from .frames import Frame, to_tensor
-from .framing import Size, central_crop, face_crop, face_scale, subject_box, whole_crop
+from .framing import PREFERRED, Size, central_crop, check_inside, face_crop, face_scale, framed, subject_box, whole_crop
 from .progress import SILENT, Progress
 from .roles import Role
+from .source import first_good_frame
 
 if TYPE_CHECKING:
     from ..config.schema import Settings
@@ -42,10 +44,12 @@ class Place:
     Attributes:
         crop: cuts it at the renderer's or driver's size.
         number: of the face in it, from the left; 0 where no face was looked for.
+        face: in pixels of the picture; None where none was found or looked for.
     """
 
     crop: Crop
     number: int = 0
+    face: Face | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,17 +72,38 @@ class Finder:
         name: what finds faces, for the user.
     """
 
-    def __init__(self, settings: Settings, driver: Driver, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        driver: Driver | None,
+        device: torch.device | str = "cpu",
+        *,
+        framing: str = "face",
+        keep_mesh: bool = False,
+    ) -> None:
         """Open the face analyser that the settings name.
+
+        Args:
+            driver: None where coefficients drive: then a face is needed everywhere, and nothing else takes its place.
+            framing: of the renderer, see :func:`talkingface.pipelines.framing.framed`.
+            keep_mesh: whether the tracks of driving videos hold the face mesh.
 
         Raises:
             DependencyError, WeightsError, ConfigError: it cannot be opened; with ``--landmarks=auto`` the model's own
                 search takes its place.
         """
-        self._settings, self._driver, self._device = settings, driver, device
+        self._settings, self._driver, self._device, self._framing = settings, driver, device, framing
+        self._keep_mesh = keep_mesh or settings.face3dvis
         self._scale = face_scale(settings.preprocess)
-        self._looks = settings.if_align and settings.preprocess != "resize"
-        self._eyes = open_eyes(settings, device) if self._looks else Eyes()
+        self._cuts = settings.if_align and settings.preprocess != "resize"
+        self._looks = self._cuts or driver is None
+        if driver is None and settings.landmarks == "none":
+            what = f"{settings.model} moves faces by coefficients that are read off them, so a face has to be found"
+            raise ConfigError(what, where="--landmarks=none", cure="Leave it out.")
+        # A mesh, where it is needed, comes from one backend alone.
+        prefer = None if keep_mesh else PREFERRED.get(framing)
+        self._eyes = open_eyes(settings, device, needed=driver is None, prefer=prefer) if self._looks else Eyes()
+        self._locates = driver is not None and driver.locates
         self.name = self._named()
 
     def people(self, path: Path, picture: Frame, roles: Sequence[Role], size: Size, tell: Tell) -> list[Place]:
@@ -103,14 +128,35 @@ class Finder:
             self._check_found(analyser, path, picture, wish=self._settings.face or self._settings.drive)
             return [Place(self._by_model(analyser, path, [picture], size, tell))]
         meant = self._meant(faces, roles, shape, path, tell)
-        return [
-            Place(face_crop(face.box, size, shape, self._scale), number)
-            for number, face in enumerate(faces)
-            if any(face is one for one in meant)
-        ]
+        numbers = [number for number, face in enumerate(faces) if any(face is one for one in meant)]
+        places = [self.place(faces[number], number, size, shape) for number in numbers]
+        if not self._cuts:
+            for place in places:
+                check_inside(faces[place.number].box, place.crop, path)
+        return places
+
+    def place(self, face: Face, number: int, size: Size, shape: Size) -> Place:
+        """The part of a picture of (height, width) ``shape`` that shows a face as the renderer wants to see it."""
+        if not self._cuts:
+            return Place(self._fixed(shape, size), number, face)
+        return Place(framed(self._framing, face, size, shape, self._settings.preprocess), number, face)
+
+    def first_good(self, path: Path) -> int:
+        """Number of the first frame of a source video with a face that can be used; 0 where none is found."""
+        analyser = self._eyes.source
+        if analyser is None or isinstance(analyser, GivenAnalyser):
+            return 0
+        return first_good_frame(path, analyser) or 0
 
     def driving(
-        self, path: Path, size: Size, tell: Tell, *, fps: Fraction | None = None, progress: Progress = SILENT
+        self,
+        path: Path,
+        size: Size,
+        tell: Tell,
+        *,
+        fps: Fraction | None = None,
+        whole: bool = False,
+        progress: Progress = SILENT,
     ) -> Sight:
         """The part of a driving video that shows the face, the same for all frames: around its boxes in all of them.
 
@@ -121,6 +167,7 @@ class Finder:
             size: (height, width) of the crop.
             tell: takes what the user should know.
             fps: the rate at which it will be read; None is its own.
+            whole: all of it, whatever ``--frame_limit`` says.
 
         Raises:
             FaceError: no face, and the settings insist on one; or too little of it can be seen.
@@ -129,19 +176,21 @@ class Finder:
         if not self._looks:
             return Sight(self._fixed(shape, size))
         analyser, wish = self._eyes.driving, self._settings.driving_face
-        tracks = self._tracks(analyser, path, shape, fps, progress) if analyser else []
+        limit = None if whole else self._settings.frame_limit
+        tracks = self._tracks(analyser, path, shape, fps, limit, progress) if analyser else []
         if not tracks:
             self._check_found(analyser, path, next(first_looks(path), None), wish=wish)
             return Sight(self._by_model(analyser, path, first_looks(path), size, tell))
         track = select_track(tracks, wish or "largest", shape, path, tell=tell)
         if len(tracks) > 1 and wish is None:
             tell(f"{path}: {len(tracks)} faces or scenes; number {track.number}, the largest, drives (--driving_face)")
-        return Sight(face_crop(track.union, size, shape, self._scale), track)
+        crop = face_crop(track.union, size, shape, self._scale) if self._cuts else self._fixed(shape, size)
+        return Sight(crop, track)
 
     def _named(self) -> str:
         if not self._looks:
             return "not looked for"
-        search = "the model's own search" if self._driver.locates else "the central square"
+        search = "the model's own search" if self._locates else "the central square"
         instead = f"{search} ({self._eyes.missing})" if self._eyes.missing else search
         source, driving = (one.name if one else instead for one in (self._eyes.source, self._eyes.driving))
         return source if source == driving else f"{source} (source), {driving} (driving)"
@@ -159,19 +208,26 @@ class Finder:
         return chosen
 
     def _tracks(
-        self, analyser: FaceAnalyser, path: Path, shape: Size, fps: Fraction | None, progress: Progress
+        self,
+        analyser: FaceAnalyser,
+        path: Path,
+        shape: Size,
+        fps: Fraction | None,
+        limit: int | None,
+        progress: Progress,
     ) -> list[Track]:
         """All tracks of a driving video, in pixels of its full frames."""
         factor = min(1.0, TRACKED_SIDE / max(shape))
         small = max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))
-        with open_video(path, fps=fps, frame_limit=self._settings.frame_limit, size=small) as reader:
+        with open_video(path, fps=fps, frame_limit=limit, size=small) as reader:
             frames = progress.track(reader, "faces", reader.frames)
-            tracks = track_faces(frames, analyser, TrackSettings(keep_mesh=self._settings.face3dvis))
+            tracks = track_faces(frames, analyser, TrackSettings(keep_mesh=self._keep_mesh))
         return [enlarged(track, shape[1] / small[1], shape[0] / small[0]) for track in tracks]
 
     def _check_found(self, analyser: FaceAnalyser | None, path: Path, picture: Frame | None, wish: object) -> None:
         """Refuse a picture without a face where the settings insist on one; draw what was looked at where they ask."""
-        insists = bool(wish) or self._settings.landmarks in ("mesh", "face_alignment")
+        named = self._settings.landmarks in ("mesh", "retinaface", "face_alignment")
+        insists = bool(wish) or named or self._driver is None
         if analyser is None or picture is None:
             if insists:
                 raise NoFaceError(f"no face can be looked for: {self.name}", where=path, cure="See --run_mode=doctor.")
@@ -189,12 +245,14 @@ class Finder:
         shape = (1, 1)
         for picture in pictures:
             shape = picture.shape[0], picture.shape[1]
-            square = self._driver.locate(to_tensor([picture], self._device)) if self._driver.locates else None
+            square = None
+            if self._driver is not None and self._locates:
+                square = self._driver.locate(to_tensor([picture], self._device))
             if square is not None:
                 tell(f"{path}: {why}; the model's own search took {square.side} pixels at {square.left},{square.top}")
                 return face_crop(subject_box(square), size, shape, self._scale)
-        if analyser or self._eyes.missing or self._driver.locates:
-            nor = ", nor a subject by the model's own search" if self._driver.locates else ""
+        if analyser or self._eyes.missing or self._locates:
+            nor = ", nor a subject by the model's own search" if self._locates else ""
             tell(f"{path}: {why}{nor}; the central square is taken")
         return central_crop(shape, size)
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..errors import CutFaceError, FaceError, UnknownNameError, did_you_mean
 from ..face.crop import Crop, square_crop
-from ..face.face import Box
+from ..face.face import Box, Face
+from ..face.ffhq import ffhq_crop
+from ..face.sadtalker import sadtalker_crop
 from ..types import Square
 
 Size = tuple[int, int]
@@ -15,6 +18,39 @@ EXTENDED_SCALE = 2.2  # with --preprocess=extcrop and extfull: head and shoulder
 LEAST_SCALE = 1.1  # where the picture has no more room; below it chin or forehead would be cut
 ALIKE = 0.85  # overlap (IoU) of a crop with the central square from which on that is taken, untouched
 FULL_SIDE = 1920  # pixels of the longer side of a video of the full picture
+
+
+FRAMINGS = ("face", "sadtalker", "ffhq")
+PREFERRED = {"sadtalker": "retinaface"}
+"""Framing -> the landmark backend whose points it was made for, where it is there."""
+
+
+def framed(framing: str, face: Face, size: Size, picture_size: Size, preprocess: str | None) -> Crop:
+    """The part of a picture that a renderer wants to see of a face.
+
+    Args:
+        framing: ``"face"``: see :func:`face_crop`; ``"sadtalker"``: the rectangle that the published weights were
+            trained with, widened where it would be squeezed; ``"ffhq"``: turned with the face, as StyleGAN's pictures.
+        face: in pixels of the picture.
+        size: (height, width) of the crop.
+        picture_size: (height, width).
+        preprocess: the word of the flag; its ext forms show more, except of ``"ffhq"``, which knows one framing.
+
+    Raises:
+        UnknownNameError: there is no such framing.
+        FaceError: the face has no landmarks, and the framing goes by them.
+    """
+    if framing not in FRAMINGS:
+        raise UnknownNameError(f"no framing {framing!r}", cure=did_you_mean(framing, FRAMINGS))
+    if framing == "face":
+        return face_crop(face.box, size, picture_size, face_scale(preprocess))
+    if face.landmarks is None:
+        what = f"a face found by '{face.backend}' is a box, and these weights want a crop by its landmarks"
+        raise FaceError(what, where="--landmarks", cure="Use --landmarks=mesh.")
+    if framing == "ffhq":
+        return ffhq_crop(face.landmarks, size[0], picture_size)
+    mode = "extcrop" if preprocess in ("extcrop", "extfull") else "crop"
+    return sadtalker_crop(mode, size, picture_size, face.landmarks)
 
 
 def face_scale(preprocess: str | None) -> float:
@@ -43,6 +79,17 @@ def subject_box(square: Square) -> Box:
     """The face in a square that a model found by itself and that is framed as in training."""
     edges = Box(square.left - 0.5, square.top - 0.5, square.left + square.side - 0.5, square.top + square.side - 0.5)
     return edges.enlarged(1 / FACE_SCALE)
+
+
+def check_inside(box: Box, crop: Crop, where: object) -> None:
+    """Refuse a face that a crop cuts off which was not chosen by it.
+
+    Raises:
+        CutFaceError: less than three quarters of the face are inside.
+    """
+    if box.overlap(crop.box) < 0.75 * box.area:
+        what = "the face lies outside the central square, or is cut off by it"
+        raise CutFaceError(what, where=where, cure="Leave --no-if_align out.")
 
 
 def central_crop(picture_size: Size, size: Size) -> Crop:

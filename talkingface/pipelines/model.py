@@ -120,7 +120,7 @@ def assemble(
         WeightsError: files that read coefficients in the renderer's space are missing.
     """
     driver, renderer = plugin.driver(precision), plugin.renderer(precision)
-    check_joined(plugin, driver, renderer)
+    check_joined(driver, renderer)
     reader = None
     if driver is None:
         root = root or default_checkpoint_root()
@@ -128,13 +128,13 @@ def assemble(
     return LoadedModel(plugin, driver, reader, renderer, device, weights)
 
 
-def check_joined(plugin: ModelPlugin, driver: Driver | None, renderer: Renderer) -> None:
+def check_joined(driver: Driver | None, renderer: Renderer) -> None:
     """Refuse a driver whose motion the renderer cannot draw.
 
     Raises:
         MotionError: the kinds differ.
     """
     if driver is None and not of_coefficients(renderer.takes):
-        raise MotionError(f"nothing drives {plugin.name}, whose renderer draws {renderer.takes!r}")
+        raise MotionError(f"without a driver only coefficients can be drawn, and the renderer draws {renderer.takes!r}")
     if driver is not None and driver.gives != renderer.takes:
         raise MotionError(f"the driver gives {driver.gives!r}, but the renderer draws {renderer.takes!r}")

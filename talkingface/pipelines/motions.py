@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from ..errors import MotionError
 from ..models.base import Renderer
+from ..motion.angles import spread_angles
 from ..types import Motion
+
+ROWS = "coefficients"
+"""Name of the one value of a motion of coefficients."""
+
+
+def of_coefficients(kind: str) -> bool:
+    """Whether a motion of this kind is one of face coefficients, which are found in the same way for all models."""
+    return kind.startswith("3dmm.")
 
 
 def check_motion(motion: Motion, renderer: Renderer, where: object) -> None:
@@ -18,7 +30,8 @@ def check_motion(motion: Motion, renderer: Renderer, where: object) -> None:
     Raises:
         MotionError: it is of another kind, or its numbers mean something else.
     """
-    if motion.kind != renderer.takes:
+    alike = of_coefficients(motion.kind) and of_coefficients(renderer.takes)
+    if motion.kind != renderer.takes and not alike:
         raise MotionError(
             f"holds a motion of kind '{motion.kind}', and this model draws '{renderer.takes}'",
             where=where,
@@ -46,14 +59,64 @@ def check_layout(motion: Motion, own: Motion, where: object) -> None:
         raise MotionError(f"holds {found} for each frame, and this model wants {wanted}", where=where)
 
 
+def check_rows(motion: Motion, where: object) -> None:
+    """Refuse a motion of coefficients that is none.
+
+    Raises:
+        MotionError: it does not hold rows as wide as its kind says.
+    """
+    found = {name: tuple(value.shape[1:]) for name, value in motion.values.items() if name != "angles"}
+    wanted = {ROWS: (int(motion.kind.rpartition(".")[2]),)}
+    if found != wanted:
+        raise MotionError(f"holds {found} for each frame, and '{motion.kind}' has {wanted}", where=where)
+
+
+def as_taken(motion: Motion, takes: str) -> Motion:
+    """A motion of coefficients without the crop columns that a renderer of ``"3dmm.70"`` does not take."""
+    if not (motion.kind == "3dmm.73" and takes == "3dmm.70"):
+        return motion
+    return replace(motion, kind=takes, values={**motion.values, ROWS: motion.values[ROWS][:, :70]})
+
+
 def at_rate(motion: Motion, fps: Fraction) -> Motion:
-    """A motion at another rate; each frame is the one shown at its time, as when videos are resampled."""
+    """A motion at another rate.
+
+    Coefficients go in a straight line from frame to frame. Of other kinds each frame is the one shown at its time, as
+    when videos are resampled.
+    """
     if fps == motion.fps:
         return motion
     count = max(1, round(len(motion) * fps / motion.fps))
-    frames = [min(round(frame * motion.fps / fps), len(motion) - 1) for frame in range(count)]
-    values = {name: value[torch.tensor(frames, device=value.device)] for name, value in motion.values.items()}
+    moved = _between if of_coefficients(motion.kind) else _nearest
+    values = {name: moved(value, count, motion.fps / fps) for name, value in motion.values.items()}
     return replace(motion, fps=fps, values=values)
+
+
+def _nearest(value: Tensor, count: int, step: Fraction) -> Tensor:
+    frames = [min(round(frame * step), len(value) - 1) for frame in range(count)]
+    return value[torch.tensor(frames, device=value.device)]
+
+
+def _between(value: Tensor, count: int, step: Fraction) -> Tensor:
+    """Values at whole multiples of a step, in frames. Times are exact, so that an hour does not drift."""
+    whole, rest = np.divmod(np.arange(count, dtype=np.int64) * step.numerator, step.denominator)
+    before = torch.from_numpy(np.minimum(whole, len(value) - 1)).to(value.device)
+    after = (before + 1).clamp(max=len(value) - 1)
+    share = torch.from_numpy((rest / step.denominator).astype(np.float32)).to(value.device)
+    return torch.lerp(value[before], value[after], share.view(-1, *[1] * (value.dim() - 1)))
+
+
+def with_angles(motion: Motion, yaw: Sequence[float], pitch: Sequence[float], roll: Sequence[float]) -> Motion:
+    """A motion with the head angles that the user asks for, spread over its frames.
+
+    Args:
+        yaw, pitch, roll: key angles in degrees; empty: as the motion has it.
+    """
+    if not (yaw or pitch or roll):
+        return motion
+    unasked = torch.full((len(motion),), torch.nan)
+    columns = [spread_angles(keys, len(motion)) if keys else unasked for keys in (yaw, pitch, roll)]
+    return replace(motion, values={**motion.values, "angles": torch.stack(columns, dim=1)})
 
 
 def held(motion: Motion, length: int) -> Motion:

@@ -25,7 +25,7 @@ class Plan:
     """The files of one animation.
 
     Attributes:
-        source: the picture to animate, or a video whose first frame is taken.
+        source: the picture to animate, or a video whose first good frame is taken.
         roles: who drives which face; the first one sets the rate.
         output: the file or folder to write.
         sound: where the sound comes from; None for a silent result.
@@ -40,13 +40,13 @@ class Plan:
 
     @property
     def driving(self) -> Path:
-        """What drives first: video, gif, folder of frames, single picture or motion file."""
+        """What drives first, see :class:`Role`."""
         return self.roles[0].driving
 
     @property
     def same_identity(self) -> bool:
         """Whether the driving video's own first frame is the source."""
-        return self.source == self.driving and len(self.roles) == 1
+        return self.source == self.driving and len(self.roles) == 1 and self.roles[0].signal == "frames"
 
 
 def plan_one(settings: Settings) -> Plan:
@@ -90,24 +90,27 @@ def choose_inputs(settings: Settings) -> tuple[Path, tuple[Role, ...]]:
     if source is not None and not source.exists():
         raise MediaError("no such file or folder", where=f"--image_source={source}")
     roles = choose_roles(settings)
-    if source is None and (settings.cross_id or not has_frames(roles[0].driving) or settings.drive):
-        flag = next(flag for flag in ("cross_id", "drive", "motion_path") if getattr(settings, flag))
+    if source is None and (settings.cross_id or roles[0].signal != "frames" or settings.drive):
+        flags = ("cross_id", "drive", "motion_path", "audio_path", "idle_seconds")
+        flag = next(flag for flag in flags if getattr(settings, flag))
         raise ConfigError(f"--{flag} needs a picture to animate", cure="Give --image_source=PICTURE.")
     return source or roles[0].driving, roles
 
 
 def _plan(settings: Settings, source: Path, roles: tuple[Role, ...], taken: Collection[Path]) -> Plan:
-    drivings = tuple(dict.fromkeys(role.driving for role in roles))
-    for path in {source, *filter(has_frames, drivings)}:
+    drivings = tuple(dict.fromkeys(role.driving for role in roles if role.signal != "idle"))
+    watched = (role.driving for role in roles if role.signal == "frames")
+    for path in {source, *watched, *filter(None, (settings.ref_pose, settings.ref_eyeblink))}:
         _check_has_picture(path)
-    output = choose_output(settings, source, drivings[0], taken)
+    output = choose_output(settings, source, roles[0].driving, taken)
     for path in (source, *drivings):
         if output.resolve() == path.resolve():
             raise ConfigError("the result would replace its own input", where=output, cure="Choose another --output.")
-    _check_output(output, single=all(map(is_picture, drivings)) or settings.frame_limit == 1)
+    still = all(role.signal == "frames" and is_picture(role.driving) for role in roles)
+    _check_output(output, single=still or settings.frame_limit == 1)
     _check_motion_output(settings, drivings)
-    sound, sound_notes = choose_sound(settings.audio, source, drivings)
-    return Plan(source, roles, output, sound, (*_notes(source, drivings), *sound_notes))
+    sound, notes = choose_sound(settings.audio, source, drivings)
+    return Plan(source, roles, output, sound, notes)
 
 
 def _check_output(output: Path, *, single: bool) -> None:
@@ -187,12 +190,6 @@ def choose_sound(audio: str, source: Path, drivings: Sequence[Path]) -> tuple[Pa
 
 def _may_sound(path: Path) -> bool:
     return path.is_file() and has_frames(path) and not is_picture(path)
-
-
-def _notes(source: Path, drivings: Sequence[Path]) -> tuple[str, ...]:
-    if source not in drivings and not is_picture(source):
-        return (f"{source} is a video: its first frame is the source",)
-    return ()
 
 
 def _short(stem: str) -> str:

@@ -20,7 +20,7 @@ from ..media.writer import open_writer
 from ..models.base import Driver, ModelPlugin, Renderer
 from ..types import Motion, Source
 from .frames import Frame, chunked, to_frames, to_tensor, windows
-from .motions import check_layout
+from .motions import ROWS, check_layout
 from .roles import is_picture
 
 
@@ -50,7 +50,7 @@ def drive(
 
 def retarget(
     plugin: ModelPlugin,
-    driver: Driver,
+    driver: Driver | None,
     source: Source,
     driving: Motion,
     options: Mapping[str, Any],
@@ -60,6 +60,7 @@ def retarget(
     """The driving's movement fitted to the source.
 
     Args:
+        driver: None where motions are coefficients, which the source then has.
         source: the source picture in the driver's size.
         options: the model's inference settings, as named by its flags.
         where: what the motion came from, for errors.
@@ -68,8 +69,12 @@ def retarget(
         MotionError: the motion is not laid out as the driver's own.
     """
     with torch.inference_mode():
-        own = driver.drive([source.image], driving.fps)
-        check_layout(driving, own, where)
+        if driver is None:
+            assert source.coefficients is not None  # noqa: S101 (models of coefficients have them)
+            own = Motion("3dmm.73", driving.fps, {ROWS: source.coefficients}, driving.space)
+        else:
+            own = driver.drive([source.image], driving.fps)
+            check_layout(driving, own, where)
         return plugin.retarget(own, driving, options)
 
 

@@ -84,7 +84,7 @@ def test_another_framing_is_told(make, saved, tmp_path):
     [
         ({"save_motion": "m.txt"}, "a motion file ends in .motion"),
         ({"motion_path": "{clips}/talk.mp4", "video_source": None}, "is no motion file"),
-        ({"motion_path": "{saved}"}, "a video and a saved motion both drive"),
+        ({"motion_path": "{saved}"}, "--video_source and --motion_path would both drive"),
         ({"motion_path": "{saved}", "video_source": None, "image_source": None}, "--motion_path needs a picture"),
         ({"motion_path": "{saved}", "video_source": None, "save_motion": "{saved}"}, "replace its own input"),
     ],

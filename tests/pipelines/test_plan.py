@@ -109,11 +109,6 @@ def test_silent_driving_gives_a_silent_result(make, clips):
     assert plan_one(make(video_source=clips / "silent.mp4")).sound is None
 
 
-def test_video_as_source_says_what_is_taken(make, clips):
-    plan = plan_one(make(image_source=clips / "silent.mp4"))
-    assert "its first frame is the source" in plan.notes[0]
-
-
 def test_folder_of_pictures_gives_a_plan_each(make, clips, tmp_path):
     plans = plan_each(make(image_source=clips / "portraits", output=None, output_dir=tmp_path))
     assert [plan.output.name for plan in plans] == ["a__talk.mp4", "b__talk.mp4", "broken__talk.mp4"]

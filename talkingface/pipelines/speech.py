@@ -1,0 +1,164 @@
+"""What a voice does: the motion of a face that says a sound, or that idles."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..errors import ConfigError, MediaError
+from ..media.wave import WaveFile, open_wave
+from ..models.base import Script, VoiceDriver
+from ..types import Motion, Source
+from .coefficients import LOOKED_AT, CoefficientReader
+from .driven import Driven
+from .finder import Finder
+from .motions import ROWS, at_rate
+from .progress import SILENT, Progress
+from .roles import Role
+
+if TYPE_CHECKING:
+    from ..config.schema import Settings
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Spoken(Driven):
+    """What a voice says; how the face moves with it depends on the source.
+
+    Attributes:
+        voice: makes the motion.
+        script: what is said.
+        count: frames of the result.
+        fps: its frames per second.
+        wave: the sound of the script; None: nobody speaks.
+    """
+
+    voice: VoiceDriver
+    script: Script
+    count: int
+    fps: Fraction
+    wave: WaveFile | None = None
+
+    @property
+    def length(self) -> int:
+        return self.count
+
+    @property
+    def rate(self) -> Fraction:
+        return self.fps
+
+    def motion_for(self, seen: Source) -> Motion:
+        """See the base class; computed anew at each call.
+
+        Raises:
+            ConfigError: the voice has no such style.
+        """
+        assert seen.coefficients is not None  # noqa: S101 (a voice goes with a model of coefficients)
+        with torch.inference_mode():
+            motion = self.voice.speak(self.script, seen.coefficients)
+        if self.wave is not None:
+            self.wave.rest()
+        return at_rate(motion, self.fps)[: self.count]
+
+
+def speak(
+    voice: VoiceDriver,
+    reader: CoefficientReader,
+    finder: Finder,
+    role: Role,
+    settings: Settings,
+    progress: Progress = SILENT,
+    *,
+    fps: Fraction | None = None,
+) -> Spoken:
+    """Prepare what is said: the sound, its length, and the reference videos.
+
+    Args:
+        role: with a sound, or idle.
+        fps: the rate wanted; None is that of ``--fps``, or the voice's own.
+
+    Raises:
+        MediaError: the sound cannot be read, or is shorter than a frame.
+        FaceError: a reference video shows no face.
+        ConfigError: the voice has no such style.
+    """
+    start = time.perf_counter()
+    if settings.pose_style >= voice.styles:
+        cure = f"Use 0 to {voice.styles - 1}."
+        raise ConfigError(f"there is no style {settings.pose_style}", where="--pose_style", cure=cure)
+    fps = fps or settings.fps or voice.fps
+    wave = open_wave(role.driving, voice.sample_rate) if role.signal == "sound" else None
+    frames = idle_frames(settings, voice) if wave is None else sound_frames(wave, voice, role.driving)
+    count = max(1, round(frames * fps / voice.fps))
+    if settings.frame_limit is not None and settings.frame_limit < count:
+        count = settings.frame_limit
+        frames = min(frames, ceil((count - 1) * voice.fps / fps) + 1)
+    references = read_references(reader, finder, settings, voice.fps, progress)
+    script = Script(
+        wave=None if wave is None else samples(wave, frames, voice),
+        frames=frames,
+        style=settings.pose_style,
+        blink=settings.blink,
+        eyes=references.get(settings.ref_eyeblink),
+        poses=references.get(settings.ref_pose),
+        seed=settings.seed,
+    )
+    return Spoken(
+        path=role.driving,
+        notes=() if wave is None else wave.notes,
+        elapsed_s=time.perf_counter() - start,
+        voice=voice,
+        script=script,
+        count=count,
+        fps=fps,
+        wave=wave,
+    )
+
+
+def sound_frames(wave: WaveFile, voice: VoiceDriver, path: Path) -> int:
+    """Whole frames that a sound fills at the voice's rate.
+
+    Raises:
+        MediaError: not even one.
+    """
+    frames = int(len(wave.samples) * voice.fps / wave.rate_hz)
+    if frames < 1:
+        lasts = f"the sound lasts {len(wave.samples) / wave.rate_hz:.3f} s, less than one frame"
+        raise MediaError(lasts, where=path, cure="Give a longer recording.")
+    return frames
+
+
+def idle_frames(settings: Settings, voice: VoiceDriver) -> int:
+    """Frames of ``--idle_seconds``, at least one."""
+    assert settings.idle_seconds is not None  # noqa: S101 (the role says so)
+    return max(1, round(settings.idle_seconds * voice.fps))
+
+
+def samples(wave: WaveFile, frames: int, voice: VoiceDriver) -> Tensor:
+    """The sound of so many frames, a view into the mapped file."""
+    return torch.from_numpy(wave.samples[: ceil(frames * wave.rate_hz / voice.fps)])
+
+
+def read_references(
+    reader: CoefficientReader, finder: Finder, settings: Settings, fps: Fraction, progress: Progress
+) -> dict[Path | None, Tensor]:
+    """Coefficients (R, 73) of the reference videos at the voice's rate; each video is read once.
+
+    Raises:
+        FaceError: one shows no face, or not enough of it.
+    """
+    found: dict[Path | None, Tensor] = {}
+    for path in dict.fromkeys((settings.ref_eyeblink, settings.ref_pose)):
+        if path is None:
+            continue
+        sight = finder.driving(path, LOOKED_AT, progress.note, whole=True, progress=progress)
+        assert sight.track is not None  # noqa: S101 (a finder for coefficients gives one, or raises)
+        read = reader.of_video(path, sight.crop, sight.track, progress=progress)
+        found[path] = at_rate(read.motion(reader.space), fps).values[ROWS]
+    return found
