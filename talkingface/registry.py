@@ -51,7 +51,14 @@ class ModelEntry:
 
 def _builtin() -> dict[str, ModelEntry]:
     folder = shipped("properties", "model")
-    return {"FOM": ModelEntry("talkingface.models.fom.plugin:FOM", "talkingface.models.fom.config:FOMConfig", folder)}
+    return {
+        "FOM": ModelEntry("talkingface.models.fom.plugin:FOM", "talkingface.models.fom.config:FOMConfig", folder),
+        "SadTalker": ModelEntry(
+            "talkingface.models.sadtalker.plugin:SadTalker",
+            "talkingface.models.sadtalker.config:SadTalkerConfig",
+            folder,
+        ),
+    }
 
 
 def models() -> list[str]:

@@ -90,6 +90,22 @@ def expression_only(source: Tensor, targets: Tensor, columns: Columns = ROW_73) 
     return still
 
 
+def turned(rows: Tensor, asked: Tensor, columns: Columns = ROW_73) -> Tensor:
+    """Rows with the user's angles in place of their own.
+
+    Args:
+        rows: (T, C).
+        asked: (T, 3), yaw, pitch, roll in degrees; NaN where none is asked for.
+
+    Returns:
+        (T, C), new memory.
+    """
+    wanted = torch.deg2rad(asked[:, [1, 0, 2]]).to(rows)
+    moved = rows.clone()
+    moved[:, columns.angles] = torch.where(wanted.isnan(), rows[:, columns.angles], wanted)
+    return moved
+
+
 def glide(start: Tensor, targets: Iterable[Tensor], frames: int = 10) -> Tensor:
     """Go in a straight line from one row to the next.
 

@@ -89,5 +89,39 @@ SMALL = [
         },
         may_default=frozenset({"kp_detector_params", "generator_params", "discriminator_params", "train_params"}),
     ),
+    *(
+        Small(
+            "SadTalker",
+            f"published-{columns}",
+            {
+                "image_size": 64,
+                "common_params": {"num_kp": 4, "feature_channel": 4},
+                "kp_detector_params": {
+                    "block_expansion": 4,
+                    "max_features": 16,
+                    "num_blocks": 2,
+                    "reshape_channel": 64,
+                    "reshape_depth": 4,
+                },
+                "generator_params": {
+                    "block_expansion": 8,
+                    "max_features": 16,
+                    "reshape_channel": 4,
+                    "reshape_depth": 4,
+                    "num_resblocks": 1,
+                    "dense_motion_params": {
+                        "block_expansion": 4,
+                        "max_features": 16,
+                        "num_blocks": 2,
+                        "reshape_depth": 4,
+                        "compress": 2,
+                    },
+                },
+                "mapping_params": {"coeff_nc": columns, "descriptor_nc": 16, "num_kp": 4},
+            },
+            may_default=frozenset({"compact_params", "compact_voice", "train_params", "trained_in"}),
+        )
+        for columns in (70, 73)
+    ),
     Small("Drift", "example", {"width": 8}),
 ]

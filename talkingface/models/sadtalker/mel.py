@@ -36,7 +36,7 @@ def column_count(frames: int) -> int:
     return frames * FRAME_SAMPLES // _HOP + 1 if frames else 0
 
 
-def mel_windows(wave: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
+def mel_windows(wave: Tensor, start: int = 0, stop: int | None = None, *, frames: int | None = None) -> Tensor:
     """The windows of some video frames; only the sound around them is looked at.
 
     The window of frame i begins at column 3.2 (i - 2), cut towards zero: 0.08 s before the frame and 0.12 s behind it.
@@ -45,11 +45,12 @@ def mel_windows(wave: Tensor, start: int = 0, stop: int | None = None) -> Tensor
     Args:
         wave: (samples,), real numbers, mono at 16 kHz, full scale -1..1.
         start, stop: the frames, as of a slice that lies inside the sound; all by default.
+        frames: how many the sound lasts, with silence behind the wave or its end cut off; what it fills by default.
 
     Returns:
         (stop - start, 1, 80, 16), float32, -4 (100 dB below the reference, or silence) to 4.
     """
-    frames = frame_count(len(wave))
+    frames = frame_count(len(wave)) if frames is None else frames
     stop = frames if stop is None else stop
     if stop <= start:
         return wave.new_zeros((0, 1, BANDS, WINDOW_COLUMNS), dtype=torch.float32)
@@ -58,21 +59,22 @@ def mel_windows(wave: Tensor, start: int = 0, stop: int | None = None) -> Tensor
     columns = begins[:, None] + torch.arange(WINDOW_COLUMNS, device=wave.device)
     columns = columns.clamp(0, column_count(frames) - 1)
     lowest = int(columns[0, 0])
-    mel = mel_columns(wave, lowest, int(columns[-1, -1]) + 1)
+    mel = mel_columns(wave, lowest, int(columns[-1, -1]) + 1, frames=frames)
     return mel[:, columns - lowest].transpose(0, 1)[:, None].contiguous()
 
 
-def mel_columns(wave: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
+def mel_columns(wave: Tensor, start: int = 0, stop: int | None = None, *, frames: int | None = None) -> Tensor:
     """Columns of the scaled mel spectrogram.
 
     Args:
         wave: as for `mel_windows`; what does not fill a video frame is cut off.
         start, stop: the columns, as of a slice; all by default.
+        frames: as for `mel_windows`.
 
     Returns:
         (80, stop - start), float32, -4..4.
     """
-    frames = frame_count(len(wave))
+    frames = frame_count(len(wave)) if frames is None else frames
     stop = column_count(frames) if stop is None else stop
     sound = _emphasised(wave[: frames * FRAME_SAMPLES], start * _HOP - _FFT // 2, (stop - 1) * _HOP + _FFT // 2)
     window = torch.hann_window(_FFT, dtype=sound.dtype, device=sound.device)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ...errors import ConfigError
 from ..base import Renderer, VoiceDriver
 from .audio2exp import Audio2Exp
 from .audio2pose import Audio2Pose
@@ -79,15 +78,3 @@ ARCHITECTURES: dict[str, Architecture] = {
         angles_in_rows=True,
     ),
 }
-
-
-def architecture(config: SadTalkerConfig) -> Architecture:
-    """The architecture that the settings name.
-
-    Raises:
-        ConfigError: if it is not here.
-    """
-    if config.architecture not in ARCHITECTURES:
-        here = ", ".join(ARCHITECTURES)
-        raise ConfigError(f"there is no architecture '{config.architecture}' yet", cure=f"There is {here}.")
-    return ARCHITECTURES[config.architecture]

@@ -14,7 +14,7 @@ from .mapping import HeadMotion
 DEGREES_PER_BIN, FIRST_DEGREE = 3, -99
 PI = 3.14  # as the released weights were trained
 Angles = Mapping[str, Tensor]
-"""``yaw``, ``pitch`` or ``roll`` -> (N,), degrees."""
+"""``yaw``, ``pitch`` or ``roll`` -> (N,), degrees; NaN where none is wanted."""
 
 
 def degrees(logits: Tensor) -> Tensor:
@@ -39,9 +39,11 @@ def rotation(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
 
 
 def head_rotation(motion: HeadMotion, angles: Angles | None = None) -> Tensor:
-    """Rotation matrices (N, 3, 3) of a motion; `angles` replace those that it says."""
+    """Rotation matrices (N, 3, 3) of a motion; `angles` replace those that it says, where they are not NaN."""
     said = {name: degrees(getattr(motion, name)) for name in ("yaw", "pitch", "roll")}
-    said |= {name: angle.to(said[name]) for name, angle in (angles or {}).items()}
+    for name, angle in (angles or {}).items():
+        wanted = angle.to(said[name])
+        said[name] = torch.where(wanted.isnan(), said[name], wanted)
     return rotation(**said)
 
 

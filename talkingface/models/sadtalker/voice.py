@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ...errors import MediaError
-from .mel import BANDS, FRAME_SAMPLES, SAMPLE_RATE_HZ, WINDOW_COLUMNS, frame_count, mel_windows
+from .mel import BANDS, SAMPLE_RATE_HZ, WINDOW_COLUMNS, frame_count, mel_windows
 
 
 class Voice(Protocol):
@@ -27,24 +27,22 @@ class Speech:
 
     Args:
         wave: (samples,), mono at 16 kHz, full scale -1..1; no level is changed.
+        frames: how many it lasts, with silence behind the wave or its end cut off; what it fills by default.
         where: file, for the message.
 
     Raises:
         MediaError: if it is shorter than one frame, 0.04 s.
     """
 
-    def __init__(self, wave: Tensor, *, where: object = None) -> None:
-        if len(wave) < FRAME_SAMPLES:
+    def __init__(self, wave: Tensor, frames: int | None = None, *, where: object = None) -> None:
+        self.frames = frame_count(len(wave)) if frames is None else frames
+        if not self.frames:
             lasts = f"the sound lasts {len(wave) / SAMPLE_RATE_HZ:.3f} s, less than one frame"
             raise MediaError(lasts, where=where, cure="Give a longer recording.")
         self.wave = wave
 
-    @property
-    def frames(self) -> int:
-        return frame_count(len(self.wave))
-
     def windows(self, start: int, stop: int) -> Tensor:
-        return mel_windows(self.wave, start, stop)
+        return mel_windows(self.wave, start, stop, frames=self.frames)
 
 
 class NoVoice:

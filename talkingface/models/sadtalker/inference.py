@@ -1,0 +1,115 @@
+"""SadTalker's renderer as the toolkit sees it: windows of coefficients in, frames out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...errors import MotionError, ShapeError
+from ...motion.windows import RADIUS, windows
+from ...nn.geometry import resize_map
+from ...nn.visualize import draw_keypoints
+from ...types import Motion, Source
+from ..base import Renderer
+from .config import SadTalkerConfig
+from .fast import FastGenerator
+from .generator import SourceState
+from .mapping import WINDOW
+from .transform import Angles, transform_keypoints
+
+
+@dataclass(frozen=True)
+class EncodedSource:
+    """A source picture.
+
+    Attributes:
+        image: (1, 3, S, S).
+        canonical: (1, K, 3), keypoints without pose and expression.
+        keypoints: (1, K, 3), in the pose and with the expression of the picture.
+        state: what the generator keeps of it.
+    """
+
+    image: Tensor
+    canonical: Tensor
+    keypoints: Tensor
+    state: SourceState
+
+
+class SadTalkerRenderer(Renderer):
+    """Draws windows of coefficients on a source picture.
+
+    Args:
+        networks: ``kp_extractor``, ``mapping`` and ``generator``, with weights; they are put into eval mode.
+        config: of the networks.
+        precision: of the generator's convolutions that run for every frame; keypoints are float32 in any case.
+    """
+
+    space, radius, framing = "bfm", RADIUS, "sadtalker"
+
+    def __init__(self, networks: nn.ModuleDict, config: SadTalkerConfig, precision: torch.dtype) -> None:
+        self.kp_extractor, self.mapping = networks["kp_extractor"].eval(), networks["mapping"].eval()
+        self.generator: Any = FastGenerator(networks["generator"].eval(), precision)  # type: ignore[arg-type]
+        self.columns = config.coefficients
+        self.takes = f"3dmm.{self.columns}"
+        self.size = (config.image_size, config.image_size)
+
+    @torch.inference_mode()
+    def encode_source(self, source: Source) -> EncodedSource:
+        """As in the base class.
+
+        Raises:
+            ShapeError: if the source comes without its coefficients.
+        """
+        if source.coefficients is None:
+            raise ShapeError("the source has no coefficients, by which its keypoints are found")
+        canonical = self.kp_extractor(source.image)
+        row = source.coefficients[:, : self.columns].to(source.image)
+        keypoints = self._keypoints(canonical, row[:, :, None].expand(-1, -1, WINDOW))
+        return EncodedSource(source.image, canonical, keypoints, self.generator.encode(source.image))
+
+    def render(self, state: EncodedSource, motion: Motion) -> Tensor:
+        return self.render_part(state, motion, slice(None))
+
+    @torch.inference_mode()
+    def render_part(self, state: EncodedSource, motion: Motion, part: slice) -> Tensor:
+        drawn: Tensor = self.generator.decode(state.state, state.keypoints, self.drive(state, motion, part))
+        return drawn
+
+    @torch.inference_mode()
+    def explain(self, state: EncodedSource, motion: Motion) -> dict[str, Tensor]:
+        """The source and the result with keypoints, and what is occluded (black)."""
+        driving = self.drive(state, motion, slice(None))
+        dense = self.generator.move(state.state, state.keypoints, driving)
+        drawn = self.generator.draw(state.state.expand(len(motion)).features, dense)
+        source = state.image.expand_as(drawn)
+        pictures = {
+            "keypoints_source": draw_keypoints(source, state.keypoints[..., :2].expand(len(motion), -1, -1)),
+            "keypoints_driving": draw_keypoints(drawn, driving[..., :2]),
+        }
+        if dense.occlusion is not None:
+            pictures["occlusion_map"] = resize_map(dense.occlusion, self.size).expand_as(drawn)
+        return pictures
+
+    def drive(self, state: EncodedSource, motion: Motion, part: slice) -> Tensor:
+        """Keypoints (n, K, 3) of a part of a motion, whose other frames are there for the windows.
+
+        Raises:
+            MotionError: if the motion is of another kind.
+        """
+        if motion.kind != self.takes:
+            raise MotionError(f"the renderer draws '{self.takes}', not '{motion.kind}'")
+        rows = motion.values["coefficients"].to(state.image)
+        frames = range(len(motion))[part]
+        return self._keypoints(state.canonical, windows(rows, frames), asked_angles(motion, part))
+
+    def _keypoints(self, canonical: Tensor, seen: Tensor, angles: Angles | None = None) -> Tensor:
+        return transform_keypoints(canonical, self.mapping(seen), angles)
+
+
+def asked_angles(motion: Motion, part: slice) -> Angles | None:
+    """Degrees that the user asks for in some frames, by name; None where there are none."""
+    asked = motion.values.get("angles")
+    return None if asked is None else dict(zip(("yaw", "pitch", "roll"), asked[part].unbind(1), strict=True))
