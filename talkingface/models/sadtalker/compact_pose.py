@@ -94,6 +94,11 @@ class CompactPose(nn.Module):
     deviation: Tensor
     gain: Tensor
 
+    moments = SLOW
+    """Frames of a training item."""
+    learns = ("encoder", "style", "enter", "layers", "refine", "leave")
+    judges: tuple[str, ...] = ()
+
     def __init__(self, width: int = 64) -> None:
         super().__init__()
         self.register_buffer("deviation", torch.full((POSES,), 0.05))
@@ -141,6 +146,44 @@ class CompactPose(nn.Module):
         speaks = heard[:, -1:]
         size = self.deviation * torch.lerp(self.gain[0], self.gain[1], speaks)
         return self(latents, padded, chosen)[0, :, :frames].T * size
+
+    def reconstruct(self, motion: Tensor, windows: Tensor, first: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        """A motion made anew from latents that are drawn for it, for training.
+
+        Args:
+            motion: (N, T, 6), T a multiple of 64, since the frame before it.
+            windows: (N, T, 80, 16).
+            first: (N, 6), not used: motion is about a middle pose.
+            style: (N,).
+
+        Returns:
+            The motion, (N, T, 6), and the divergence of the latents from the normal distribution, a scalar.
+        """
+        middle = motion.mean(dim=1, keepdim=True)
+        heard = _heard(windows)
+        rates = self.encoder(((motion - middle) / self.deviation).transpose(1, 2), heard)
+        latents = [mean + torch.randn_like(mean) * (log_variance / 2).exp() for mean, log_variance in rates]
+        divergence = sum((_divergence(*rate) for rate in rates), start=motion.new_zeros(()))
+        made = self(PoseLatents(*latents), heard, style)
+        return made.transpose(1, 2) * self.deviation + middle, divergence / motion.shape[1]
+
+    def imagine(self, windows: Tensor, first: Tensor, style: Tensor, random: torch.Generator | None = None) -> Tensor:
+        """A motion (N, T, 6) of free latents, from its first frame on; arguments as `reconstruct`."""
+        count, frames = windows.shape[:2]
+        shapes = (count, _FAST_LATENTS, frames // FAST), (count, _SLOW_LATENTS, frames // SLOW)
+        latents = [torch.randn(shape, generator=random).to(windows) for shape in shapes]
+        made = self(PoseLatents(*latents), _heard(windows), style).transpose(1, 2) * self.deviation
+        return made - made[:, :1]
+
+
+def _heard(windows: Tensor) -> Tensor:
+    """(N, 5, T) of (N, T, 80, 16)."""
+    return loudness(windows.flatten(0, 1)[:, None]).unflatten(0, windows.shape[:2]).transpose(1, 2)
+
+
+def _divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Kullback-Leibler divergence from the normal distribution, summed over a clip and averaged over clips."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).flatten(1).sum(dim=1).mean()
 
 
 def _halvings(inputs: int, width: int) -> nn.Sequential:
