@@ -6,18 +6,24 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from ..data.store import Clip, ClipStore, Frames
+from ..errors import DataError, NoFaceError
 from ..models.base import Driver, ModelPlugin, Renderer
+from ..pipelines import steps
 from ..pipelines.frames import to_tensor, windows
-from ..types import Source
+from ..pipelines.model import LoadedModel, assemble
+from ..pipelines.motions import as_taken
+from ..types import Motion, Source
 from .affine import best_affine
 from .metrics import METRICS
 from .report import ClipScore, Report
+from .rows import RowReader
 from .settings import EvaluateSettings
 
 _log = logging.getLogger(__name__)
@@ -33,11 +39,9 @@ def evaluate(
     *,
     device: torch.device | str = "cpu",
     precision: torch.dtype = torch.float32,
+    root: Path | None = None,
 ) -> Report:
-    """Measure a model and the baselines on the clips of a store.
-
-    As in the paper of FOM (section 4, "video reconstruction"): the source is the first frame, the motion is absolute,
-    every frame of the clip counts, the first one too. Predictions are compared as floats, without a detour over 8 bits.
+    """Measure a model and the baselines on the clips of a store, see :func:`reconstruct`.
 
     Args:
         plugin: the model; None measures the baselines alone.
@@ -45,19 +49,53 @@ def evaluate(
         settings: group ``evaluate``.
         device: where to compute.
         precision: of the model.
+        root: folder of the weights that the user adds.
+    """
+    model = None
+    if plugin is not None:
+        plugin.networks.to(device)
+        model = assemble(plugin, torch.device(device), precision, "", root=root)
+    return reconstruct(model, store, settings, device=device, root=root)
+
+
+def reconstruct(
+    model: LoadedModel | None,
+    store: ClipStore,
+    settings: EvaluateSettings,
+    *,
+    device: torch.device | str = "cpu",
+    root: Path | None = None,
+) -> Report:
+    """Measure a model that is loaded, and the baselines.
+
+    As in the paper of FOM (section 4, "video reconstruction"): the source is the first frame, the motion is absolute,
+    every frame of the clip counts, the first one too. Predictions are compared as floats, without a detour over 8 bits.
+    A model without a driver is moved by the coefficients of the clip's own frames; clips in which no face is seen are
+    left out then, for the baselines too.
+
+    Args:
+        model: None measures the baselines alone.
+        store, settings, device, root: as for :func:`evaluate`.
 
     Raises:
-        DataError: if a clip cannot be decoded.
+        DataError: if a clip cannot be decoded, or none shows a face.
     """
     started = time.monotonic()
     clips = store.clips()[: settings.max_clips]
-    model = _Reconstructor(plugin, device, precision) if plugin is not None else None
-    size = settings.image_size or (model.size if model else 256)
+    redraw = None if model is None else _Reconstructor(model, root)
+    size = settings.image_size or (redraw.size if redraw else 256)
     scores: list[ClipScore] = []
     for number, clip in enumerate(clips, 1):
         frames = store.whole(clip, size, settings.max_frames)
-        scores += _score_clip(clip, frames, _methods(model, clip, frames, settings, device), settings.chunk, device)
+        try:
+            methods = _methods(redraw, clip, frames, settings, device)
+        except NoFaceError:
+            _log.warning("%s: no face is seen, so it is left out", clip.name)
+            continue
+        scores += _score_clip(clip, frames, methods, settings.chunk, device)
         _log.info("%d of %d clips, %s", number, len(clips), clip.name)
+    if not scores:
+        raise DataError("no face is seen in any clip", where=store.root)
     order = {name: place for place, name in enumerate(dict.fromkeys(score.method for score in scores))}
     scores.sort(key=lambda score: order[score.method])
     facts = {"data": store.root.name, "size": size, "seconds": round(time.monotonic() - started, 1)}
@@ -67,34 +105,44 @@ def evaluate(
 class _Reconstructor:
     """A model as a function from a clip to its reconstruction."""
 
-    def __init__(self, plugin: ModelPlugin, device: torch.device | str, precision: torch.dtype) -> None:
-        plugin.networks.to(device)
-        self.name = plugin.name
-        self._driver: Driver = plugin.driver(precision)
-        self._renderer: Renderer = plugin.renderer(precision)
-        self._device = device
-        self.size = self._renderer.size[0]
+    def __init__(self, model: LoadedModel, root: Path | None) -> None:
+        self.name, self.size = model.plugin.name, model.renderer.size[0]
+        self._model, self._renderer, self._device = model, model.renderer, model.device
+        self._reader = None if model.driver else RowReader(model.renderer.space, root=root, device=model.device)
 
     def predictor(self, frames: Frames, fps: Fraction, chunk: int) -> Predict:
         """Drive the first frame by all; returns what draws a chunk of the result."""
-        with torch.inference_mode():
-            motion = self._driver.drive(self._driving(frames, chunk), fps)
-            state = self._renderer.encode_source(Source(_pictures(frames[:1], self._device)))
+        source, motion = self._driven(frames, fps, chunk)
+        state = steps.encode_source(self._renderer, source)
         parts = {keep_of.start: (window, keep) for keep_of, window, keep in _chunks(len(motion), chunk, self._renderer)}
 
         def predict(chosen: slice) -> Tensor:
             window, keep = parts[chosen.start]
-            return self._renderer.render(state, motion[window])[keep].float().clamp(0, 1)
+            return self._renderer.render_part(state, motion[window], keep).float().clamp(0, 1)
 
         return predict
 
-    def _driving(self, frames: Frames, chunk: int) -> Iterator[Tensor]:
-        """Chunks of the clip in the size that the driver wants."""
-        for start in range(0, len(frames), chunk):
-            pictures = _pictures(frames[start : start + chunk], self._device)
-            if tuple(pictures.shape[-2:]) != tuple(self._driver.size):
-                pictures = functional.interpolate(pictures, size=self._driver.size, mode="bilinear", antialias=True)
-            yield pictures
+    def _driven(self, frames: Frames, fps: Fraction, chunk: int) -> tuple[Source, Motion]:
+        """The first frame as a source, and the motion of all."""
+        image = _pictures(frames[:1], self._device)
+        if self._model.driver is not None:
+            with torch.inference_mode():
+                pictures = _at_size(frames, self._model.driver, chunk, self._device)
+                return Source(image), self._model.driver.drive(pictures, fps)
+        assert self._reader is not None  # noqa: S101 (either of the two is there)
+        rows = self._reader.of_clip(frames)
+        source = self._reader.source(image, rows[:1])
+        motion = as_taken(self._reader.motion(rows, fps), self._renderer.takes)
+        return source, steps.retarget(self._model.plugin, None, source, motion, {"relative": False})
+
+
+def _at_size(frames: Frames, driver: Driver, chunk: int, device: torch.device | str) -> Iterator[Tensor]:
+    """Chunks of the clip in the size that the driver wants."""
+    for start in range(0, len(frames), chunk):
+        pictures = _pictures(frames[start : start + chunk], device)
+        if tuple(pictures.shape[-2:]) != tuple(driver.size):
+            pictures = functional.interpolate(pictures, size=driver.size, mode="bilinear", antialias=True)
+        yield pictures
 
 
 def _chunks(length: int, chunk: int, renderer: Renderer) -> Iterator[tuple[slice, slice, slice]]:

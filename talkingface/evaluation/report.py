@@ -6,18 +6,25 @@ import json
 import math
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-_HEADS = {"l1": "L1", "psnr": "PSNR", "ssim": "SSIM"}
-_DIGITS = {"l1": 4, "psnr": 2, "ssim": 4}
+# What the table calls a metric, and with how many digits.
+_HEADS = {
+    **{"l1": ("L1", 4), "psnr": ("PSNR", 2), "ssim": ("SSIM", 4)},
+    **{"r0": ("r, no lag", 2), "r_best": ("r, best lag", 2), "lag_s": ("that lag, s", 2)},
+    **{"opening": ("opening", 3), "opening_sd": ("its deviation", 3)},
+    **{"blinks": ("blinks/min", 1), "seen": ("face seen", 2)},
+    **{"pitch_deg": ("pitch, deg", 1), "yaw_deg": ("yaw, deg", 1), "roll_deg": ("roll, deg", 1)},
+}
+_WIDE = 4  # metrics; a table of more leaves the plain means over clips to the file
 
 
 @dataclass(frozen=True)
 class ClipScore:
-    """Scores of one method on one clip, means over its frames."""
+    """Scores of one method on one clip, means over its frames; NaN where there is nothing to measure."""
 
     method: str
     clip: str
@@ -31,8 +38,9 @@ class Row:
     """One method.
 
     Attributes:
-        method: name of the model, ``"repeat"`` or ``"affine"``.
-        over_identities: by metric, the mean over identities (each the mean of its clips).
+        method: name of the model, or of what it is compared with.
+        over_identities: by metric, the mean over identities (each the mean of its clips); NaN is left out, and stays
+            where there is nothing else.
         spread: by metric, the standard deviation over identities; NaN for a single one.
         over_clips: by metric, the plain mean over clips.
     """
@@ -51,31 +59,37 @@ class Report:
         rows: one per method.
         clips: one per method and clip.
         facts: what was measured with: data set, split, size, seconds.
+        notes: lines below the table.
     """
 
     rows: list[Row]
     clips: list[ClipScore]
     facts: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, clips: list[ClipScore], facts: Mapping[str, Any]) -> Report:
+    def of(cls, clips: list[ClipScore], facts: Mapping[str, Any], notes: Iterable[str] = ()) -> Report:
         """Sum up the scores of clips; methods keep the order in which they first come."""
         methods = dict.fromkeys(score.method for score in clips)
-        return cls([_row(method, clips) for method in methods], clips, dict(facts))
+        return cls([_row(method, clips) for method in methods], clips, dict(facts), list(notes))
 
     def table(self) -> str:
         """The rows as text, a line per method and the key below."""
-        metrics = list(self.rows[0].over_clips) if self.rows else []
-        head = ["method", *(f"{_HEADS.get(name, name)} {mean}" for name in metrics for mean in ("identities", "clips"))]
-        lines = [head, *([row.method, *_cells(row, metrics)] for row in self.rows)]
+        metrics = list(dict.fromkeys(name for row in self.rows for name in row.over_clips))
+        wide = len(metrics) >= _WIDE
+        means = ("",) if wide else (" identities", " clips")
+        head = ["method", *(f"{_head(name)[0]}{mean}" for name in metrics for mean in means)]
+        lines = [head, *([row.method, *_cells(row, metrics, wide)] for row in self.rows)]
         widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
         text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
-        return "\n".join([*(line.rstrip() for line in text), self._key()])
+        return "\n".join([*(line.rstrip() for line in text), self._key(wide), *self.notes])
 
-    def _key(self) -> str:
+    def _key(self, wide: bool) -> str:
         people = len({score.identity for score in self.clips})
         clips = {score.clip: score.frames for score in self.clips}
         counts = f"{people} identities, {len(clips)} clips, {sum(clips.values())} frames"
+        if wide:
+            return f"{counts}; mean ± standard deviation over identities"
         return f"{counts}; 'identities': mean ± standard deviation over identities, 'clips': plain mean over clips"
 
     def save_json(self, path: Path) -> Path:
@@ -98,26 +112,48 @@ def _row(method: str, clips: Iterable[ClipScore]) -> Row:
     for score in own:
         by_identity.setdefault(score.identity, []).append(score.scores)
     people = [_mean(scores) for scores in by_identity.values()]
-    spread = {name: stdev(p[name] for p in people) if len(people) > 1 else math.nan for name in people[0]}
+    spread = {name: _spread([person[name] for person in people]) for name in people[0]}
     return Row(method, _mean(people), spread, _mean([score.scores for score in own]))
 
 
 def _mean(scores: list[dict[str, float]]) -> dict[str, float]:
-    return {name: fmean(score[name] for score in scores) for name in scores[0]}
+    return {name: mean_of([score[name] for score in scores]) for name in scores[0]}
 
 
-def _cells(row: Row, metrics: Iterable[str]) -> Iterable[str]:
+def mean_of(values: Iterable[float]) -> float:
+    """The mean of the numbers among some values; NaN where there are none."""
+    known = [value for value in values if not math.isnan(value)]
+    return fmean(known) if known else math.nan
+
+
+def _spread(values: Iterable[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return stdev(known) if len(known) > 1 else math.nan
+
+
+def _head(metric: str) -> tuple[str, int]:
+    return _HEADS.get(metric, (metric, 4))
+
+
+def _cells(row: Row, metrics: Iterable[str], wide: bool) -> Iterable[str]:
     for name in metrics:
-        digits = _DIGITS.get(name, 4)
-        spread = row.spread[name]
-        about = "" if math.isnan(spread) else f" ± {spread:.{digits}f}"
-        yield f"{row.over_identities[name]:.{digits}f}{about}"
-        yield f"{row.over_clips[name]:.{digits}f}"
+        digits = _head(name)[1]
+        yield _number(row.over_identities.get(name), row.spread.get(name), digits)
+        if not wide:
+            yield _number(row.over_clips.get(name), None, digits)
+
+
+def _number(mean: float | None, spread: float | None, digits: int) -> str:
+    """A mean and its spread; a dash where nothing was measured."""
+    if mean is None or math.isnan(mean):
+        return "-"
+    about = "" if spread is None or math.isnan(spread) else f" ± {spread:.{digits}f}"
+    return f"{mean:.{digits}f}{about}"
 
 
 def _without_nan(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_without_nan(inner) for inner in value]
     return None if isinstance(value, float) and math.isnan(value) else value

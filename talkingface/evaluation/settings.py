@@ -12,6 +12,11 @@ class EvaluateSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    tables: list[Literal["reconstruction", "talking"]] = Field(
+        ["reconstruction", "talking"],
+        description="What is measured: how well clips are redrawn; how well a mouth follows a voice, where the model "
+        "speaks and clips have sound.",
+    )
     split: str = Field("test", description="Part of the data set that is measured; empty: all of it.")
     max_clips: int | None = Field(
         None, ge=1, description="Measure this many clips at most, in the order of their names."
@@ -23,3 +28,7 @@ class EvaluateSettings(BaseModel):
         ["repeat", "affine"],
         description="Rows beside the model: the source frame repeated, and its best affine warp.",
     )
+    rendered: bool = Field(
+        True, description="Draw the frames; off: measure the motion of a voice by its numbers alone, in seconds."
+    )
+    rest: bool = Field(True, description="A voice moves the frame with the most closed mouth; off: the first frame.")

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import save_settings
 from ..data import open_store
-from ..evaluation import evaluate
-from ..pipelines.device import choose_precision
-from ..pipelines.model import load_model
+from ..errors import ConfigError, TalkingFaceError
+from ..evaluation.reconstruct import reconstruct
+from ..evaluation.talking import evaluate_talking
+from ..paths import default_checkpoint_root
+from ..pipelines.model import LoadedModel, load_model
+from ..pipelines.progress import SILENT
+from ..pipelines.voice import load_voice
 from .data import data_root, run_folder, with_data
 
 if TYPE_CHECKING:
     from ..config import Settings
+    from ..data import ClipStore
+    from ..evaluation import Report
 
 WHEN_STOPPED = "nothing was written"
 
@@ -21,15 +28,50 @@ logger = logging.getLogger(__name__)
 
 
 def run(settings: Settings) -> int:
-    """Print the table; the last line on standard output is the path of the report."""
+    """Print the tables and the paths of the reports, each on a line; that of the reconstruction comes last."""
     folder = run_folder(settings)
     settings = with_data(settings)
+    check_wishes(settings)
     store = open_store(data_root(settings), settings.evaluate.split, size=settings.evaluate.image_size)
     model = load_model(settings)
     logger.info("%s", model.weights)
-    precision = choose_precision(settings.precision, model.device)
-    report = evaluate(model.plugin, store, settings.evaluate, device=model.device, precision=precision)
+    root = settings.checkpoint_root or default_checkpoint_root()
+    reports: dict[str, Report] = {}
+    if "talking" in settings.evaluate.tables and (spoken := talking(model, store, settings, root)) is not None:
+        reports["talking.json"] = spoken
+    if "reconstruction" in settings.evaluate.tables and settings.evaluate.rendered:
+        reports["evaluation.json"] = reconstruct(model, store, settings.evaluate, device=model.device, root=root)
     save_settings(settings, folder / "evaluation.yaml")
-    print(report.table())
-    print(report.save_json(folder / "evaluation.json"), flush=True)
+    print("\n\n".join(report.table() for report in reports.values()))
+    print(*(report.save_json(folder / name) for name, report in reports.items()), sep="\n", flush=True)
     return 0
+
+
+def check_wishes(settings: Settings) -> None:
+    """Refuse settings that leave nothing to measure.
+
+    Raises:
+        ConfigError: names them.
+    """
+    if not settings.evaluate.tables or (not settings.evaluate.rendered and "talking" not in settings.evaluate.tables):
+        what = "nothing is measured: without drawing, only the motion of a voice can be"
+        raise ConfigError(what, where="evaluate.tables", cure="Name 'talking', or leave it out.")
+
+
+def talking(model: LoadedModel, store: ClipStore, settings: Settings, root: Path) -> Report | None:
+    """How the model speaks; None, with the reason, where that cannot be measured and something else is.
+
+    Raises:
+        TalkingFaceError: it cannot, and nothing else is measured.
+    """
+    alone = settings.evaluate.tables == ["talking"] or not settings.evaluate.rendered
+    if model.reader is None and not alone:
+        return None  # driven by frames: nobody expects it to speak
+    try:
+        voice = load_voice(model, settings, SILENT)
+        return evaluate_talking(model, voice, store, settings.evaluate, seed=settings.seed, root=root)
+    except TalkingFaceError as error:
+        if alone:
+            raise
+        logger.warning("how it speaks is not measured: %s", error)
+        return None

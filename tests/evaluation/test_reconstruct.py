@@ -50,7 +50,7 @@ class Brightness(ModelPlugin):
 
     name: ClassVar[str] = "Brightness"
     Config: ClassVar[type] = NoConfig
-    inference_networks: ClassVar[tuple[str, ...]] = ()
+    inference_networks = ()
 
     def __init__(self) -> None:
         self.config, self.networks = NoConfig(), nn.ModuleDict()
