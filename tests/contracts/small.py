@@ -123,5 +123,26 @@ SMALL = [
         )
         for columns in (70, 73)
     ),
+    Small(
+        "SadTalker",
+        "compact",
+        {
+            "architecture": "compact",
+            "image_size": 64,
+            "common_params": {"num_kp": 4},
+            "mapping_params": {"num_kp": 4},
+            "compact_params": {
+                "motion_size": 32,
+                "detector_widths": [8, 8],
+                "motion_widths": [8, 8],
+                "motion_features": 8,
+                "generator_widths": [8, 8, 8],
+                "decoder_width": 8,
+                "num_bottleneck_blocks": 1,
+            },
+            "compact_voice": {"expression_width": 8, "pose_width": 8, "mapping_width": 8},
+        },
+        may_default=frozenset({"kp_detector_params", "generator_params", "train_params", "trained_in"}),
+    ),
     Small("Drift", "example", {"width": 8}),
 ]

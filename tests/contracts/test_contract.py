@@ -46,7 +46,7 @@ def drive(plugin: ModelPlugin, frames: Tensor, chunk: int = 5) -> Motion:
 
 
 def source_of(frames: Tensor) -> Source:
-    return Source(frames[:1], rows_of(frames[:1]))
+    return Source(frames[:1], rows_of(frames[:1]), torch.zeros(1, 80))
 
 
 def animate(plugin: ModelPlugin, frames: Tensor, chunk: int = 5) -> Tensor:
