@@ -1,7 +1,8 @@
 """Losses of the stages in which StyleHEAT learns to move and to give back pictures.
 
 Pictures of batches are (N, 3, H, W) in [0, 1]; the networks' are in [-1, 1]. ``source`` and ``driving`` are two frames
-of one person, ``source_rows`` and ``driving_rows`` (N, 27, 73) the coefficients around them.
+of one person, ``source_rows`` and ``driving_rows`` (N, 27, 73 or 260) the coefficients around them, and ``source_keypoints`` and
+``driving_keypoints`` (N, 1, 136) their landmarks in a frame of 256 pixels.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import WeightsError
+from ...face3d.coefficients import row73
 from ...nn.identity import ALIGNED_SIZE, IdentityNetwork, identity_loss
 from ...nn.perceptual import perceptual_loss
 from ...nn.stylegan2.losses import discriminator_loss, generator_loss
@@ -79,7 +81,7 @@ class Pairs:
     @classmethod
     def of(cls, batch: Batch) -> Pairs:
         source, driving = batch["source"] * 2 - 1, batch["driving"] * 2 - 1
-        windows = torch.cat([batch["driving_rows"], batch["source_rows"]]).transpose(1, 2)
+        windows = row73(torch.cat([batch["driving_rows"], batch["source_rows"]])).transpose(1, 2)
         landmarks = None
         if "driving_keypoints" in batch:
             found = torch.cat([batch["driving_keypoints"], batch["source_keypoints"]])
