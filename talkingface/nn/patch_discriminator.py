@@ -58,3 +58,7 @@ class PatchDiscriminator(nn.Module):
             seen = block(seen)
             features.append(seen)
         return features, self.conv(seen)
+
+    def forward(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
+        """`judge` of pictures (N, 3, H, W) in [0, 1]."""
+        return self.judge(image)

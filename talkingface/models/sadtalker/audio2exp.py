@@ -33,3 +33,17 @@ class Audio2Exp(nn.Module):
         """
         mapped: Tensor = self.mapping1(torch.cat([self.audio_encoder(windows), reference, closed], 1))
         return mapped
+
+    def sequence(self, windows: Tensor, reference: Tensor, closed: Tensor) -> Tensor:
+        """The same for consecutive frames of several voices, as training has them.
+
+        Args:
+            windows: (B, T, 80, 16).
+            reference: (B, T, 64).
+            closed: (B, T, 1).
+
+        Returns:
+            (B, T, 64).
+        """
+        flat = self(windows.flatten(0, 1)[:, None], reference.flatten(0, 1), closed.flatten(0, 1))
+        return flat.unflatten(0, windows.shape[:2])

@@ -17,7 +17,14 @@ class Audio2Pose(nn.Module):
     """Pieces of 32 poses relative to the first one, each from its sound, a style and a latent of its own.
 
     ``netG.encoder`` and ``netD_motion`` serve training; they are in the released files and do not change what is made.
+
+    Attributes:
+        moments: that are made at once.
+        learns, judges: names of the parts that make motion, and of those that judge it, for training.
     """
+
+    moments = SEQUENCE
+    learns, judges = ("audio_encoder", "netG"), ("netD_motion",)
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,6 +41,36 @@ class Audio2Pose(nn.Module):
         """(N, 1, 80, 16) -> (N, 6): all that the decoder takes of a window, so that long sounds need little memory."""
         heard: Tensor = self.netG.decoder.linear_audio(self.embed(windows))
         return heard
+
+    def reconstruct(self, motion: Tensor, windows: Tensor, first: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        """A motion made anew from a latent that is drawn for it; for training.
+
+        Args:
+            motion: (N, 32, 6), poses less `first`.
+            windows: (N, 32, 80, 16), of their sound.
+            first: (N, 6), the pose before them.
+            style: (N,), whole numbers.
+
+        Returns:
+            (N, 32, 6), and the divergence of the latents from the normal distribution, a scalar.
+        """
+        sound = self.embed(windows.flatten(0, 1)[:, None]).unflatten(0, windows.shape[:2])
+        mean, logvar = (values.float() for values in self.netG.encoder(motion, sound, first, style))
+        latent = mean + (logvar / 2).exp() * torch.randn_like(mean)
+        made = self.netG.decoder(latent, self.netG.decoder.linear_audio(sound), first, style)
+        return made, (mean.square() + logvar.exp() - 1 - logvar).sum(dim=1).mean() / 2
+
+    def imagine(self, windows: Tensor, first: Tensor, style: Tensor, random: torch.Generator | None = None) -> Tensor:
+        """A motion (N, 32, 6) of free latents; arguments as `reconstruct`, `random` on the CPU."""
+        heard = self.hear(windows.flatten(0, 1)[:, None]).unflatten(0, windows.shape[:2])
+        latent = torch.randn(len(first), LATENT, generator=random).to(first)
+        motion: Tensor = self.netG.decoder(latent, heard, first, style)
+        return motion
+
+    def judge(self, motion: Tensor) -> Tensor:
+        """Scores of motions (N, 32, 6), one for each four frames: 1 for real ones."""
+        scores: Tensor = self.netD_motion(motion)
+        return scores
 
     def forward(self, heard: Tensor, first: Tensor, style: int, latents: Tensor) -> Tensor:
         """The motion of a whole clip.

@@ -8,6 +8,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from ...nn.compact.config import CompactParams
 from .render_config import Group, RenderConfig
+from .train_config import TrainParams
 
 
 class CompactVoiceParams(Group):
@@ -27,6 +28,17 @@ class SadTalkerConfig(RenderConfig):
     image_size: PositiveInt = Field(256, description="Side of the pictures in pixels.")
     compact_params: CompactParams = CompactParams()
     compact_voice: CompactVoiceParams = CompactVoiceParams()
+    trained_in: Literal["auto", "bfm", "mesh"] = Field(
+        "auto",
+        description="Space of the coefficients; auto: bfm for the published networks, mesh for the compact ones.",
+    )
+    train_params: TrainParams = TrainParams()
+
+    @property
+    def space(self) -> str:
+        """What coefficients mean to these networks: ``"bfm"`` or ``"mesh"``."""
+        own = {"published": "bfm", "compact": "mesh"}[self.architecture]
+        return own if self.trained_in == "auto" else self.trained_in
 
     @property
     def coefficients(self) -> int:

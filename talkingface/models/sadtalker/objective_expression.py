@@ -1,0 +1,122 @@
+"""Training of the expression network (SadTalker, section 3.2).
+
+The paper distils lips: its targets are the coefficients of videos whose lips Wav2Lip has redrawn from one frame, and a
+lip reader judges the rendered result. Neither network is here. The targets are the coefficients of the real video, and
+what makes lips count more than the rest of the face are the points of the mouth. The paper's landmark loss of the eyes
+is here as it is meant: the ratio that the network is told decides how far the lids are open. Both need to know how an
+expression looks, which the space ``mesh`` tells; in ``bfm`` the coefficients alone are compared, and the ratio is
+always zero.
+
+The velocity term is that of VOCA (Cudeiro et al., CVPR 2019, section 4.2): frames do not see each other, and without
+it the mouth trembles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor, nn
+
+from ...face3d.coefficients import Coefficients
+from ..base import Batch, Losses
+from ..samples import Rows, Stretch
+from .expression_shape import ExpressionShape
+from .hearing import heard, sound_of
+from .train_config import ExpressionTrain
+
+
+def samples(train: ExpressionTrain, space: str) -> dict[str, object]:
+    """Some moments, one after another, with their sound, and another moment of the same clip as the reference."""
+    return {
+        "clip": Stretch(train.frames),
+        "coefficients": Rows("clip", tuple(range(train.frames)), space=space),
+        "sound": sound_of("clip", 0, train.frames),
+        "other": Stretch(),
+        "reference": Rows("other", space=space),
+    }
+
+
+class ExpressionNetwork(Protocol):
+    """What the training asks of ``audio2exp``."""
+
+    def sequence(self, windows: Tensor, reference: Tensor, closed: Tensor) -> Tensor:
+        """Expressions (N, T, 64) of consecutive moments from windows (N, T, 80, 16), references (N, T, 64) and how far
+        the eyes are closed (N, T, 1)."""
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What the network made of a batch of N items of T moments.
+
+    Attributes:
+        made, real: (N, T, 64), expressions.
+        reference: (N, T, 64), of the reference frame.
+        closed: (N, T, 1), what it was told of the eyes.
+    """
+
+    made: Tensor
+    real: Tensor
+    reference: Tensor
+    closed: Tensor
+
+
+class ExpressionObjective:
+    """Losses of ``audio2exp``.
+
+    Args:
+        networks: with ``audio2exp``.
+        train: weights of the losses.
+        space: of the coefficients.
+    """
+
+    def __init__(self, networks: nn.ModuleDict, train: ExpressionTrain, space: str) -> None:
+        self.networks, self.train = networks, train
+        self.shape = ExpressionShape() if space == "mesh" else None
+
+    def losses(self, batch: Batch) -> Losses:
+        """Weighted losses of a batch; see `samples`."""
+        return self.compare(self.speak(batch))
+
+    def speak(self, batch: Batch) -> Spoken:
+        """Run the network."""
+        real = Coefficients(batch["coefficients"]).exp
+        reference = Coefficients(batch["reference"]).exp.expand_as(real)
+        closed = torch.zeros_like(real[..., :1])
+        if self.shape is not None:
+            closed = self.shape.closed(real, reference)[..., None]
+        network = cast(ExpressionNetwork, self.networks["audio2exp"])
+        made = network.sequence(heard(batch["sound"], real.shape[1]), reference, closed)
+        return Spoken(made.float(), real, reference, closed)
+
+    def compare(self, spoken: Spoken) -> Losses:
+        """Weighted losses of what was spoken; those without a weight are left out."""
+        train, made, real = self.train, spoken.made, spoken.real
+        terms = {"coefficients": train.coefficients * (made - real).square().mean()}
+        if train.velocity and made.shape[1] > 1:
+            terms["velocity"] = train.velocity * (made.diff(dim=1) - real.diff(dim=1)).square().mean()
+        if self.shape is not None and train.mouth:
+            distance = (self.shape.mouth(made) - self.shape.mouth(real)).norm(dim=-1)
+            terms["mouth"] = train.mouth * distance.mean()
+        if self.shape is not None and train.eyes:
+            wanted = self.shape.wanted_lids(spoken.closed[..., 0], spoken.reference)
+            terms["eyes"] = train.eyes * (self.shape.lids(made) - wanted).abs().mean()
+        return terms
+
+    def validate(self, batch: Batch) -> dict[str, float]:
+        """Mean absolute error; in the space ``mesh`` also error (in units of the face) and correlation of the mouth."""
+        spoken = self.speak(batch)
+        scores = {"l1": float((spoken.made - spoken.real).abs().mean())}
+        if self.shape is not None:
+            distance = (self.shape.mouth(spoken.made) - self.shape.mouth(spoken.real)).norm(dim=-1)
+            openings = torch.stack([self.shape.lips(values).flatten() for values in (spoken.made, spoken.real)])
+            scores["mouth_error"] = float(distance.mean())
+            scores["mouth_correlation"] = float(_correlation(openings))
+        return scores
+
+
+def _correlation(pair: Tensor) -> Tensor:
+    """Of two rows of numbers, (2, n); 0 where one of them never changes."""
+    centred = pair - pair.mean(dim=1, keepdim=True)
+    return (centred[0] * centred[1]).sum() / centred.norm(dim=1).prod().clamp(min=1e-12)
