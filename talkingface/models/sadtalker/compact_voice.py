@@ -21,6 +21,7 @@ from .voice import Voice
 from .voice_driver import hearing
 
 _BATCH = 250  # frames that are heard together; the rows do not depend on it but for rounding
+SILENT = -4.0  # in a mel window, see mel.py
 _SETTLE_FRAMES = 25.0  # time in which the head leaves the source's pose for where its motion is
 
 
@@ -66,13 +67,14 @@ class Silence:
         self.frames = frames
 
     def windows(self, start: int, stop: int) -> Tensor:
-        return torch.full((stop - start, 1, BANDS, WINDOW_COLUMNS), -4.0)
+        return torch.full((stop - start, 1, BANDS, WINDOW_COLUMNS), SILENT)
 
 
 def speak_frames(network: CompactAudio2Exp, voice: Voice, reference: Tensor, closed: Tensor) -> tuple[Tensor, Tensor]:
     """(expressions (T, 64), what the pose network hears (T, 5)), a few seconds at a time.
 
-    Each batch is heard with as many frames around it as a frame depends on, so that there are no seams.
+    Each batch is heard with as many frames around it as a frame depends on, so that there are no seams; before the
+    voice and behind it lies silence.
 
     Args:
         reference: (T, 64).
@@ -81,9 +83,12 @@ def speak_frames(network: CompactAudio2Exp, voice: Voice, reference: Tensor, clo
     said, heard = [], []
     for start in range(0, voice.frames, _BATCH):
         stop = min(start + _BATCH, voice.frames)
-        first, last = max(start - CONTEXT, 0), min(stop + CONTEXT, voice.frames)
-        windows, own = voice.windows(first, last), slice(start - first, stop - first)
-        said.append(network(windows, reference[first:last], closed[first:last])[own])
+        frames = torch.arange(start - CONTEXT, stop + CONTEXT)
+        around = frames.clamp(0, voice.frames - 1)
+        windows = voice.windows(int(around[0]), int(around[-1]) + 1)[around - around[0]]
+        windows[(frames < 0) | (frames >= voice.frames)] = SILENT
+        own = slice(CONTEXT, CONTEXT + stop - start)
+        said.append(network(windows, reference[around], closed[around])[own])
         heard.append(loudness(windows[own]))
     return torch.cat(said), torch.cat(heard)
 
