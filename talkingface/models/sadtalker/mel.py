@@ -76,7 +76,8 @@ def mel_columns(wave: Tensor, start: int = 0, stop: int | None = None, *, frames
     """
     frames = frame_count(len(wave)) if frames is None else frames
     stop = column_count(frames) if stop is None else stop
-    sound = _emphasised(wave[: frames * FRAME_SAMPLES], start * _HOP - _FFT // 2, (stop - 1) * _HOP + _FFT // 2)
+    first, last = start * _HOP - _FFT // 2, (stop - 1) * _HOP + _FFT // 2
+    sound = _emphasised(wave, frames * FRAME_SAMPLES, first, last)
     window = torch.hann_window(_FFT, dtype=sound.dtype, device=sound.device)
     spectrum = torch.stft(sound, _FFT, _HOP, window=window, center=False, return_complex=True).abs()
     mel = mel_filters().to(spectrum) @ spectrum
@@ -85,10 +86,15 @@ def mel_columns(wave: Tensor, start: int = 0, stop: int | None = None, *, frames
     return scaled.clamp(-_PEAK, _PEAK).float()
 
 
-def _emphasised(wave: Tensor, start: int, stop: int) -> Tensor:
-    """Samples start..stop with the high frequencies raised; zeros where there is no sound."""
-    low, high = max(start, 0), min(stop, len(wave))
+def _emphasised(wave: Tensor, length: int, start: int, stop: int) -> Tensor:
+    """Samples start..stop of a sound with the high frequencies raised; zeros outside of it.
+
+    Args:
+        wave: what is heard; silence follows up to `length` samples.
+    """
+    low, high = max(start, 0), min(stop, length)
     piece = wave[max(low - 1, 0) : high].double()
+    piece = F.pad(piece, (0, high - max(low - 1, 0) - len(piece)))
     before = piece[:-1] if low > 0 else F.pad(piece[:-1], (1, 0))
     raised = piece[len(piece) - len(before) :] - _PREEMPHASIS * before
     return F.pad(raised, (low - start, stop - high))
