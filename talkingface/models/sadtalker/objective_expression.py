@@ -104,7 +104,7 @@ class ExpressionObjective:
             terms["eyes"] = train.eyes * (self.shape.lids(made) - wanted).abs().mean()
         return terms
 
-    def validate(self, batch: Batch) -> dict[str, float]:
+    def validate(self, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
         """Mean absolute error; in the space ``mesh`` also error (in units of the face) and correlation of the mouth."""
         spoken = self.speak(batch)
         scores = {"l1": float((spoken.made - spoken.real).abs().mean())}
@@ -113,7 +113,7 @@ class ExpressionObjective:
             openings = torch.stack([self.shape.lips(values).flatten() for values in (spoken.made, spoken.real)])
             scores["mouth_error"] = float(distance.mean())
             scores["mouth_correlation"] = float(_correlation(openings))
-        return scores
+        return scores, {}
 
 
 def _correlation(pair: Tensor) -> Tensor:

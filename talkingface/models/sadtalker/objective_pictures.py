@@ -71,5 +71,5 @@ class PictureLosses:
 
 
 def shown(batch: Batch, result: Tensor) -> dict[str, Tensor]:
-    """Source, target and result, side by side."""
-    return {"source": batch["source"], "target": batch["driving"], "result": result}
+    """Source, target (the driving frame) and result, side by side."""
+    return {"source": batch["source"], "driving": batch["driving"], "result": result}

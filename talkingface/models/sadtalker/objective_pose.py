@@ -112,18 +112,19 @@ class PoseObjective:
         real, fake = self.network.judge(_conditions(batch).motion), self.network.judge(self._made[1])
         return {"gan": discriminator_loss(real.float(), fake.float())}
 
-    def validate(self, batch: Batch) -> dict[str, float]:
+    def validate(self, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
         """Mean absolute error of reconstructions; range and jerk of free motion as parts of the real ones'."""
         given = _conditions(batch)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             made, _ = self.network.reconstruct(given.motion, given.windows, given.first, given.style)
         free = self.network.imagine(given.windows, given.first, given.style, torch.Generator().manual_seed(0))
-        return {
+        scores = {
             "l1": float((made - given.motion).abs().mean()),
             "range": float(_range(free) / _range(given.motion).clamp(min=1e-6)),
             "jerk": float(_jerk(free) / _jerk(given.motion).clamp(min=1e-6)),
         }
+        return scores, {}
 
 
 def _conditions(batch: Batch) -> _Conditions:

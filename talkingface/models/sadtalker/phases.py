@@ -1,14 +1,15 @@
 """Training of SadTalker, stage by stage: what a stage needs of the data, its phases, and how it is judged.
 
 The stages follow each other, each in a run of its own that begins with the weights of those before it. Expression and
-pose need coefficients and sound; render and mapping need pictures and coefficients, and mapping a trained renderer.
+pose need coefficients and sound; render and mapping need pictures and coefficients. Of the published architecture the
+renderer comes before the mapping network, which is trained against it; of the compact one it is the other way round.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 from pydantic import ValidationError
@@ -18,19 +19,21 @@ from ...errors import ConfigError, WeightsError
 from ...nn.vgg import VGG19
 from ..base import Batch, Phase
 from . import objective_expression, objective_pictures, objective_pose
+from .audio2pose import Audio2Pose
+from .compact_objective import CompactMappingObjective, CompactRenderObjective
+from .compact_pose import CompactPose
 from .config import SadTalkerConfig
 from .head_estimator import HeadEstimator
 from .objective_expression import ExpressionObjective
 from .objective_mapping import MappingObjective
 from .objective_pose import PoseObjective
 from .objective_render import PictureDiscriminator, RenderObjective
-from .pose_cvae import SEQUENCE
 from .train_config import Pictures, TrainParams
 
 if TYPE_CHECKING:
     from .plugin import SadTalker
 
-Params = TypeVar("Params")
+POSE_MOMENTS = {"published": Audio2Pose.moments, "compact": CompactPose.moments}
 
 
 def samples(config: SadTalkerConfig, stage: str) -> Mapping[str, Any]:
@@ -38,7 +41,7 @@ def samples(config: SadTalkerConfig, stage: str) -> Mapping[str, Any]:
     if stage == "expression":
         return objective_expression.samples(config.train_params.expression, config.space)
     if stage == "pose":
-        return objective_pose.samples(SEQUENCE, config.space)
+        return objective_pose.samples(POSE_MOMENTS[config.architecture], config.space)
     return objective_pictures.samples(config.space)
 
 
@@ -54,20 +57,24 @@ def phases(plugin: SadTalker, train: Any) -> list[Phase]:
         ConfigError: if a name or value in `train` does not fit.
         WeightsError: if the perceptual loss has a weight but VGG19's weights were not given.
     """
-    return _PHASES[plugin.stage](plugin, train_params(plugin.config, plugin.stage, train))
+    stage, params = plugin.stage, train_params(plugin.config, plugin.stage, train)
+    vgg = _vgg_for(plugin, params)
+    if plugin.config.architecture == "published" and stage in ("render", "mapping"):
+        _add_training_networks(plugin, stage, params)
+    objective = _objective(plugin, stage, params, vgg)
+    rate = params.learning_rate
+    found = [Phase(stage, _stepped(stage, objective), objective.losses, _adam(rate), through=_through(objective))]
+    if getattr(objective, "uses_discriminator", False):
+        rate = params.learning_rate_discriminator
+        found.append(Phase("discriminator", _judges(stage, objective), objective.discriminator_losses, _adam(rate)))
+    return found
 
 
 def validate(plugin: SadTalker, batch: Batch, stage: str) -> tuple[dict[str, float], dict[str, Tensor]]:
-    """Scores and pictures of a batch of a stage; lower is better for the first score."""
-    networks, config = plugin.networks, plugin.config
-    params = config.train_params
-    if stage == "expression":
-        return ExpressionObjective(networks, params.expression, config.space).validate(batch), {}
-    if stage == "pose":
-        return PoseObjective(networks, params.pose).validate(batch), {}
-    if stage == "mapping":
-        return MappingObjective(networks, config.coefficients, params.mapping).validate(batch)
-    return RenderObjective(networks, params.render).validate(batch)
+    """Scores and pictures of a batch of a stage; of the first score the lowest is the best."""
+    params = getattr(plugin.config.train_params, _group(plugin.config, stage))
+    scores, pictures = _objective(plugin, stage, params, None).validate(batch)
+    return scores, pictures
 
 
 def auxiliary(plugin: SadTalker, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
@@ -83,16 +90,66 @@ def train_params(config: SadTalkerConfig, stage: str, train: Any) -> Any:
     Raises:
         ConfigError: if a name or value in them does not fit.
     """
-    own = config.train_params.model_dump()
-    own[stage].update(getattr(train, "loss_weights", None) or {})
-    if "scales" in getattr(train, "model_fields_set", ()) and "scales" in own[stage]:
-        own[stage]["scales"] = train.scales
+    own, group = config.train_params.model_dump(), _group(config, stage)
+    own[group].update(getattr(train, "loss_weights", None) or {})
+    if "scales" in getattr(train, "model_fields_set", ()) and "scales" in own[group]:
+        own[group]["scales"] = train.scales
     try:
-        return getattr(TrainParams.model_validate(own), stage)
+        return getattr(TrainParams.model_validate(own), group)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise ConfigError(f"'{name}': {first['msg']}", where="train") from None
+
+
+def _group(config: SadTalkerConfig, stage: str) -> str:
+    """Name of a stage's group of training settings."""
+    return "compact" if config.architecture == "compact" and stage in ("render", "mapping") else stage
+
+
+def _objective(plugin: SadTalker, stage: str, params: Any, vgg: VGG19 | None) -> Any:
+    """What computes the losses of a stage."""
+    networks, config = plugin.networks, plugin.config
+    if stage == "expression":
+        return ExpressionObjective(networks, params, config.space)
+    if stage == "pose":
+        return PoseObjective(networks, params)
+    if config.architecture == "compact":
+        return (CompactMappingObjective if stage == "mapping" else CompactRenderObjective)(networks, params)
+    if stage == "mapping":
+        return MappingObjective(networks, config.coefficients, params, vgg)
+    return RenderObjective(networks, params, vgg)
+
+
+def _stepped(stage: str, objective: Any) -> list[str]:
+    """Names of the networks that a stage trains."""
+    if stage == "expression":
+        return ["audio2exp"]
+    if stage == "pose":
+        return [f"audio2pose.{name}" for name in objective.network.learns]
+    if stage == "mapping":
+        return ["mapping"]
+    return ["generator", *(["kp_extractor", "he_estimator"] if isinstance(objective, RenderObjective) else [])]
+
+
+def _judges(stage: str, objective: Any) -> list[str]:
+    """Names of the networks that judge what a stage makes."""
+    return [f"audio2pose.{name}" for name in objective.network.judges] if stage == "pose" else ["discriminator"]
+
+
+def _through(objective: Any) -> tuple[str, ...]:
+    return tuple(getattr(objective, "through", ()))
+
+
+def _add_training_networks(plugin: SadTalker, stage: str, params: Any) -> None:
+    """What reads motion off pictures, and the renderer's discriminator, unless they are there."""
+    config, networks = plugin.config, plugin.networks
+    needs_estimator = stage == "render" or params.keypoints > 0
+    if needs_estimator and "he_estimator" not in networks:
+        estimator = config.train_params.render.head_estimator_params
+        networks["he_estimator"] = HeadEstimator(estimator, config.mapping_params, config.common_params)
+    if stage == "render" and params.generator_gan and "discriminator" not in networks:
+        networks["discriminator"] = PictureDiscriminator(params.discriminator_params)
 
 
 def _take_vgg(plugin: SadTalker, state: Mapping[str, Tensor]) -> None:
@@ -101,77 +158,13 @@ def _take_vgg(plugin: SadTalker, state: Mapping[str, Tensor]) -> None:
     plugin.vgg = vgg
 
 
-def _expression(plugin: SadTalker, params: Any) -> list[Phase]:
-    objective = ExpressionObjective(plugin.networks, params, plugin.config.space)
-    return [Phase("expression", ["audio2exp"], objective.losses, _adam(params.learning_rate))]
-
-
-def _pose(plugin: SadTalker, params: Any) -> list[Phase]:
-    objective = PoseObjective(plugin.networks, params)
-    parts, judges = ([f"audio2pose.{name}" for name in names] for names in _parts(objective))
-    found = [Phase("pose", parts, objective.losses, _adam(params.learning_rate))]
-    if objective.uses_discriminator:
-        rate = params.learning_rate_discriminator
-        found.append(Phase("discriminator", judges, objective.discriminator_losses, _adam(rate)))
-    return found
-
-
-def _parts(objective: PoseObjective) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return tuple(objective.network.learns), tuple(objective.network.judges)
-
-
-def _render(plugin: SadTalker, params: Any) -> list[Phase]:
-    vgg = _vgg_for(plugin, params)
-    _add_head_estimator(plugin)
-    objective = RenderObjective(plugin.networks, params, vgg)
-    names = ["kp_extractor", "generator", "he_estimator"]
-    found = [Phase("render", names, objective.losses, _adam(params.learning_rate))]
-    if objective.uses_discriminator:
-        _add(plugin.networks, "discriminator", lambda: PictureDiscriminator(params.discriminator_params))
-        rate = params.learning_rate_discriminator
-        found.append(Phase("discriminator", ["discriminator"], objective.discriminator_losses, _adam(rate)))
-    return found
-
-
-def _mapping(plugin: SadTalker, params: Any) -> list[Phase]:
-    vgg = _vgg_for(plugin, params)
-    objective = MappingObjective(plugin.networks, plugin.config.coefficients, params, vgg)
-    if params.keypoints:
-        _add_head_estimator(plugin)
-    rate = params.learning_rate
-    return [Phase("mapping", ["mapping"], objective.losses, _adam(rate), through=objective.through)]
-
-
-_PHASES: dict[str, Callable[[Any, Any], list[Phase]]] = {
-    "expression": _expression,
-    "pose": _pose,
-    "render": _render,
-    "mapping": _mapping,
-}
-
-
-def _add_head_estimator(plugin: SadTalker) -> None:
-    config = plugin.config
-    params = config.train_params.render.head_estimator_params
-    _add(
-        plugin.networks,
-        "he_estimator",
-        lambda: HeadEstimator(params, config.mapping_params, config.common_params),
-    )
-
-
-def _add(networks: nn.ModuleDict, name: str, build: Callable[[], nn.Module]) -> None:
-    if name not in networks:
-        networks[name] = build()
-
-
-def _vgg_for(plugin: SadTalker, params: Pictures) -> VGG19 | None:
+def _vgg_for(plugin: SadTalker, params: Any) -> VGG19 | None:
     """VGG19 where it is wanted.
 
     Raises:
         WeightsError: if it is wanted and not there.
     """
-    if not any(params.perceptual):
+    if not (isinstance(params, Pictures) and any(params.perceptual)):
         return None
     if plugin.vgg is None:
         raise WeightsError(

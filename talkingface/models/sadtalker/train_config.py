@@ -85,10 +85,23 @@ class RenderTrain(Pictures):
     head_estimator_params: HeadEstimatorParams = HeadEstimatorParams()
 
 
+class CompactTrain(Group):
+    """The compact mapping network and generator."""
+
+    learning_rate: PositiveFloat = 4e-4
+    jacobians: float = Field(0.4, ge=0, description="Error of the keypoints' Jacobians, against that of their places.")
+    lips: float = Field(5, ge=0, description="How much more of the error pixels at the lips count.")
+    eyes: float = Field(4, ge=0, description="The same at the eyes.")
+    smaller: float = Field(0.5, ge=0, description="Error at half, quarter and eighth size.")
+    edges: float = Field(0.7, ge=0, description="Error of the differences between neighbouring pixels.")
+    deformed: float = Field(0.3, ge=0, description="Error of the warped source outside the lips.")
+
+
 class TrainParams(Group):
-    """One group for each stage."""
+    """One group for each stage; the compact architecture has its own for pictures."""
 
     expression: ExpressionTrain = ExpressionTrain()
     pose: PoseTrain = PoseTrain()
     mapping: MappingTrain = MappingTrain()
     render: RenderTrain = RenderTrain()
+    compact: CompactTrain = CompactTrain()
