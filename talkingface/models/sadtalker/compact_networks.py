@@ -6,8 +6,10 @@ Names are those of the published ones, so that stages of training and weight fil
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from ...face3d.mesh_parts import EYE_CORNERS
+from ...face3d.mesh_space import shipped_space
 from ...nn.compact.config import CommonParams
 from ...nn.compact.motion import CompactKPDetector
 from ..base import Renderer, VoiceDriver
@@ -18,21 +20,36 @@ from .compact_pose import CompactPose
 from .compact_renderer import CompactRenderer
 from .compact_voice import CompactVoice
 from .config import SadTalkerConfig
+from .rows import POSE
+
+NEIGHBOURS, SPREAD = 5, 0.6
+POSE_DEVIATION = 0.1  # of angles in radians and of translations; that of an expression is 1
 
 
 def build_compact(config: SadTalkerConfig) -> nn.ModuleDict:
     """This project's small networks."""
     params, voice = config.compact_params, config.compact_voice
     common = CommonParams(num_kp=config.common_params.num_kp)
+    generator, mapping = FaceGenerator(params, common), CompactMapping(common.num_kp, voice.mapping_width)
+    generator.spread.copy_(usual_spread())
+    mapping.deviation[POSE] = POSE_DEVIATION
     return nn.ModuleDict(
         {
             "kp_extractor": CompactKPDetector(params, common),
-            "generator": FaceGenerator(params, common),
-            "mapping": CompactMapping(common.num_kp, voice.mapping_width),
+            "generator": generator,
+            "mapping": mapping,
             "audio2exp": CompactAudio2Exp(voice.expression_width),
             "audio2pose": CompactPose(voice.pose_width),
         }
     )
+
+
+def usual_spread() -> Tensor:
+    """(468,): the size of each point's spot, from how near its five neighbours are on the mean face."""
+    points = torch.from_numpy(shipped_space().mean).float()
+    eyes = (points[EYE_CORNERS[1], :2] - points[EYE_CORNERS[0], :2]).norm()
+    nearest = torch.cdist(points, points).topk(1 + NEIGHBOURS, largest=False).values[:, 1:]
+    return SPREAD * nearest.mean(dim=1) / eyes
 
 
 def compact_renderer(networks: nn.ModuleDict, config: SadTalkerConfig, precision: torch.dtype) -> Renderer:

@@ -1,8 +1,8 @@
 """Training of the compact mapping network and of the compact generator.
 
-The keypoints are those of the compact First Order Motion Model, whose detector stays as it is. The mapping network learns
-how they follow the coefficients; then the generator learns to draw with what the mapping network says, so that it is
-trained on the errors that it will meet. Lips and lids fill few pixels and count more.
+The keypoints are those of the compact First Order Motion Model, whose detector stays as it is. The mapping network
+learns how they follow the coefficients; then the generator learns to draw with what the mapping network says, so that
+it is trained on the errors that it will meet. Lips and lids fill few pixels and count more.
 """
 
 from __future__ import annotations
