@@ -58,6 +58,11 @@ def _builtin() -> dict[str, ModelEntry]:
             "talkingface.models.sadtalker.config:SadTalkerConfig",
             folder,
         ),
+        "StyleHeat": ModelEntry(
+            "talkingface.models.styleheat.plugin:StyleHeat",
+            "talkingface.models.styleheat.config:StyleHeatConfig",
+            folder,
+        ),
     }
 
 

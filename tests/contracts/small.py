@@ -34,12 +34,25 @@ class Small:
     def build(self, seed: int = 0) -> ModelPlugin:
         """The plug-in with fresh weights drawn from ``seed``."""
         torch.manual_seed(seed)
-        plugin = registry.model(self.model)
-        return plugin(plugin.Config.model_validate(dict(self.params)))
+        kind = registry.model(self.model)
+        plugin = kind(kind.Config.model_validate(dict(self.params)))
+        plugin.choose_stage(str(self.train.get("stage", "")))
+        return plugin
 
     def settings(self) -> TrainSettings:
         return TrainSettings.model_validate({"batch_size": 2, "workers": 0, "tensorboard": False, **self.train})
 
+
+STYLEHEAT: dict[str, Any] = {
+    "space": "mesh",
+    "framing": "face",
+    "generator": {"size": 64, "code_length": 8, "mapping_layers": 1, "width": 0.01, "max_channels": 12, "splice": 16},
+    "encoder": {"stages": ((4, 1), (8, 1), (12, 1), (16, 1)), "codes": 10, "features": 8, "size": 64, "head_width": 6},
+    "residual": {"aligner": (4, 6, 8, 10), "encoder": (4, 6, 8), "channels": 10, "size": 16},
+    "warper": {"features": 16, "width": 4, "max_width": 16},
+    "calibrator": {"size": 16, "channels": 10, "width": 8, "features": 16},
+    "discriminator": {"size": 32, "width": 0.01, "max_channels": 8, "splice": 8},
+}
 
 SMALL = [
     Small(
@@ -143,6 +156,22 @@ SMALL = [
             "compact_voice": {"expression_width": 8, "pose_width": 8, "mapping_width": 8},
         },
         may_default=frozenset({"kp_detector_params", "generator_params", "train_params", "trained_in"}),
+    ),
+    Small(
+        "StyleHeat",
+        "published",
+        STYLEHEAT | {"train_params": {"inversion": {"loss_weights": {"adversarial": 0.1}}}},
+        train={"stage": "inversion"},
+    ),
+    Small(
+        "StyleHeat",
+        "tuned",
+        STYLEHEAT
+        | {
+            "calibrator": {**STYLEHEAT["calibrator"], "heads": "last"},
+            "train_params": {"inversion": {"tune": ["stylegan"]}},
+        },
+        train={"stage": "inversion"},
     ),
     Small("Drift", "example", {"width": 8}),
 ]

@@ -112,7 +112,7 @@ def initialise(whole: StyleHeatNetworks) -> None:
     """Fresh weights as training starts from them; what nothing looks at is never trained.
 
     Plain convolutions and linear layers of warper and calibrator have a deviation of 0.02 and no bias, as published.
-    What changes the generator's features begins with no change at all.
+    What changes the generator's features begins with next to no change.
     """
     for part in (whole.video_warper, whole.calibrator):
         for layer in part.modules():
@@ -122,7 +122,7 @@ def initialise(whole: StyleHeatNetworks) -> None:
                     nn.init.zeros_(layer.bias)
     encoder, calibrator = whole.generator.hfgi_encoder, whole.calibrator
     for head in (encoder.condition_scale3, encoder.condition_shift3, *calibrator.last_heads()):
-        _last_convolution(head).weight.data.zero_()
+        _last_convolution(head).weight.data.mul_(INIT_DEVIATION)
     for unused in (*calibrator.unused(), *whole.generator.stylegan.noise_strengths()):
         unused.requires_grad_(False)
 

@@ -1,8 +1,8 @@
 """Losses of the stages in which StyleHEAT learns to move and to give back pictures.
 
 Pictures of batches are (N, 3, H, W) in [0, 1]; the networks' are in [-1, 1]. ``source`` and ``driving`` are two frames
-of one person, ``source_rows`` and ``driving_rows`` (N, 27, 73 or 260) the coefficients around them, and ``source_keypoints`` and
-``driving_keypoints`` (N, 1, 136) their landmarks in a frame of 256 pixels.
+of one person, ``source_rows`` and ``driving_rows`` (N, 27, 73 or 260) the coefficients around them, and
+``source_keypoints`` and ``driving_keypoints`` (N, 1, 136) their landmarks in a frame of 256 pixels.
 """
 
 from __future__ import annotations

@@ -18,6 +18,8 @@ from .config import AdamParams, StyleHeatConfig
 from .generator_objective import GeneratorObjective
 from .objective import INVERTING, Objective
 
+# What of the generator draws; its mapping network, which codes of pictures do not come through, is left out.
+SYNTHESIS = ("stylegan.input", "stylegan.conv1", "stylegan.convs", "stylegan.to_rgb1", "stylegan.to_rgbs")
 WINDOW = tuple(range(-RADIUS, RADIUS + 1))
 
 
@@ -47,18 +49,24 @@ def _warper_phases(objective: Objective) -> list[Phase]:
 
 def _calibrator_phases(objective: Objective) -> list[Phase]:
     stage = objective.config.train_params.calibrator
-    learning = list(dict.fromkeys(["calibrator", *stage.tune]))
-    through = sorted({*INVERTING, "video_warper"} - set(learning))
+    learning = _learning("calibrator", *stage.tune)
+    through = sorted({*INVERTING, "video_warper"} - set(stage.tune))
     made = Phase("calibrator", learning, objective.calibrator_losses, _adam(stage.adam), through=through)
     return [made, *_adversary(objective, stage.adam)] if stage.train_discriminator else [made]
 
 
 def _inversion_phases(objective: Objective) -> list[Phase]:
     stage = objective.config.train_params.inversion
-    learning = list(dict.fromkeys(["e4e_encoder", "hfgi_aligner", "hfgi_encoder", *stage.tune]))
-    through = sorted(INVERTING - set(learning))
+    learning = _learning("e4e_encoder", "hfgi_aligner", "hfgi_encoder", *stage.tune)
+    through = [] if "stylegan" in stage.tune else ["stylegan"]
     made = Phase("inversion", learning, objective.inversion_losses, _adam(stage.adam), through=through)
     return [made, *_adversary(objective, stage.adam)] if stage.loss_weights.adversarial else [made]
+
+
+def _learning(*networks: str) -> list[str]:
+    """Each once; of the generator the part that draws."""
+    parts = [part for name in networks for part in (SYNTHESIS if name == "stylegan" else (name,))]
+    return list(dict.fromkeys(parts))
 
 
 def _adversary(objective: Objective, adam: AdamParams) -> list[Phase]:
