@@ -47,12 +47,12 @@ class SadTalkerRenderer(Renderer):
         precision: of the generator's convolutions that run for every frame; keypoints are float32 in any case.
     """
 
-    space, radius, framing = "bfm", RADIUS, "sadtalker"
+    radius, framing = RADIUS, "sadtalker"
 
     def __init__(self, networks: nn.ModuleDict, config: SadTalkerConfig, precision: torch.dtype) -> None:
         self.kp_extractor, self.mapping = networks["kp_extractor"].eval(), networks["mapping"].eval()
         self.generator: Any = FastGenerator(networks["generator"].eval(), precision)  # type: ignore[arg-type]
-        self.columns = config.coefficients
+        self.columns, self.space = config.coefficients, config.space
         self.takes = f"3dmm.{self.columns}"
         self.size = (config.image_size, config.image_size)
 

@@ -23,12 +23,14 @@ class SadTalkerVoice(VoiceDriver):
 
     Args:
         networks: ``audio2exp`` and ``audio2pose``, with weights; they are put into eval mode.
+        space: of the coefficients that they were trained on.
     """
 
-    gives, space = "3dmm.70", "bfm"
+    gives = "3dmm.70"
     fps, sample_rate, styles = Fraction(25), SAMPLE_RATE_HZ, STYLES
 
-    def __init__(self, networks: nn.ModuleDict) -> None:
+    def __init__(self, networks: nn.ModuleDict, space: str = "bfm") -> None:
+        self.space = space
         self.expression: Any = networks["audio2exp"].eval()
         self.pose: Any = networks["audio2pose"].eval()
 
