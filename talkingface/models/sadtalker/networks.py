@@ -5,8 +5,8 @@ All that differs between architectures is in the table; nothing else asks which 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -50,7 +50,6 @@ class Architecture:
         renders_with: names of the networks that draw.
         speaks_with: names of the networks that speak.
         angles_in_rows: whether the user's angles replace those of the rows, or those that the renderer finds in them.
-        objectives: stage -> its objective in phases.py, where that is not the one of the stage's name.
     """
 
     build: Callable[[SadTalkerConfig], nn.ModuleDict]
@@ -59,7 +58,6 @@ class Architecture:
     renders_with: tuple[str, ...]
     speaks_with: tuple[str, ...]
     angles_in_rows: bool
-    objectives: Mapping[str, str] = field(default_factory=dict)
 
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -78,6 +76,5 @@ ARCHITECTURES: dict[str, Architecture] = {
         renders_with=("kp_extractor", "generator", "mapping"),
         speaks_with=("audio2exp", "audio2pose"),
         angles_in_rows=True,
-        objectives={"mapping": "compact_mapping", "render": "compact_render"},
     ),
 }
