@@ -131,10 +131,19 @@ SMALL = [
                     },
                 },
                 "mapping_params": {"coeff_nc": columns, "descriptor_nc": 16, "num_kp": 4},
+                "train_params": {
+                    "render": {
+                        "perceptual": [],
+                        "discriminator_params": {"block_expansion": 4, "max_features": 16, "num_blocks": 2},
+                        "head_estimator_params": {"block_expansion": 4, "depths": [1, 1, 1, 1]},
+                    },
+                    "mapping": {"perceptual": []},
+                },
             },
+            train={"stage": stage},
             may_default=frozenset({"compact_params", "compact_voice", "train_params", "trained_in"}),
         )
-        for columns in (70, 73)
+        for columns, stage in ((70, "render"), (73, "mapping"))
     ),
     Small(
         "SadTalker",
@@ -155,6 +164,7 @@ SMALL = [
             },
             "compact_voice": {"expression_width": 8, "pose_width": 8, "mapping_width": 8},
         },
+        train={"stage": "expression"},
         may_default=frozenset({"kp_detector_params", "generator_params", "train_params", "trained_in"}),
     ),
     Small(
