@@ -1,0 +1,26 @@
+"""Sound and pictures of a voice-driven video, measured on the written file; the hour is in benchmarks/voice_sync.py."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.voice_sync import FIRST_S, VOICE_FPS, measure, write_beeps
+
+EVERY = 6
+
+
+@pytest.mark.parametrize("fps", [Fraction(25), Fraction(30000, 1001)])
+def test_beeps_and_flashes_stay_together(tmp_path: Path, fps: Fraction) -> None:
+    sync = measure(write_beeps(tmp_path / "beeps.wav", 30, EVERY), tmp_path / "result.mp4", fps)
+    begins = [FIRST_S + EVERY * beep for beep in range(5)]
+    # Between two of the voice's frames the lamp glows half-way: it counts as lit from half a frame before the beep.
+    shown = [ceil((begin - Fraction(1, 2) / VOICE_FPS) * fps) / fps for begin in begins]
+    assert sync.beeps == pytest.approx(np.array(begins, float), abs=0.003)
+    # The file counts time in 1/1000 s or finer; a rate of 30 in place of 29.97 would be 0.024 s off at the last beep.
+    assert sync.flashes == pytest.approx(np.array(shown, float), abs=0.002)
+    assert sync.length_s == pytest.approx((30, 30), abs=float(1 / fps))
