@@ -10,17 +10,25 @@ from torch import Tensor
 BLINK = (0.5, 0.9, 1.0, 0.9, 0.5)
 """How far the eyes are closed in the five frames of a blink, a fifth of a second."""
 
-_SHORTEST, _LONGEST = 10, 70  # frames of a pause
+PUBLISHED_PAUSES = (10, 70)
+"""Frames of the shortest pause, and one more than those of the longest: 32 blinks a minute."""
+CALM_PAUSES = (25, 150)
+"""16 blinks a minute, as often as people blink who talk into a camera (docs/compact-sadtalker.md)."""
 _TOO_SHORT = 20
 
 
-def random_blinks(frames: int, random: torch.Generator) -> Tensor:
+def random_blinks(frames: int, random: torch.Generator, pauses: tuple[int, int] = PUBLISHED_PAUSES) -> Tensor:
     """Blinks as SadTalker places them; a clip of up to 20 frames has none.
+
+    Args:
+        frames: of the clip.
+        pauses: frames of the shortest pause between blinks, and one more than those of the longest; half the clip is
+            the longest pause in any case.
 
     Returns:
         (frames, 1), 0 for open eyes to 1 for closed ones.
     """
-    return blinks(frames, _pauses(frames, random) if frames > _TOO_SHORT else ())
+    return blinks(frames, _pauses(frames, random, *pauses) if frames > _TOO_SHORT else ())
 
 
 def blinks(frames: int, pauses: Iterable[int], blink: Sequence[float] = BLINK) -> Tensor:
@@ -43,8 +51,8 @@ def blinks(frames: int, pauses: Iterable[int], blink: Sequence[float] = BLINK) -
     return closed
 
 
-def _pauses(frames: int, random: torch.Generator) -> Iterator[int]:
+def _pauses(frames: int, random: torch.Generator, shortest: int, longest: int) -> Iterator[int]:
     # The published range is empty for 21 frames, where it crashes; here the shortest pause is always possible.
-    longest = max(min(frames // 2, _LONGEST), _SHORTEST + 1)
+    longest = max(min(frames // 2, longest), shortest + 1)
     while True:
-        yield int(torch.randint(_SHORTEST, longest, (), generator=random))
+        yield int(torch.randint(shortest, longest, (), generator=random))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ...types import Motion
 from ..base import Script, VoiceDriver
 from .audio2pose import check_style
-from .blink import random_blinks
+from .blink import CALM_PAUSES, random_blinks
 from .compact_audio import CONTEXT, CompactAudio2Exp
 from .compact_pose import HEARD, draw_pose_latents, loudness
 from .mel import BANDS, SAMPLE_RATE_HZ, WINDOW_COLUMNS
@@ -49,7 +49,7 @@ class CompactVoice(VoiceDriver):
         latents = draw_pose_latents(voice.frames, random)
         closed = torch.zeros(voice.frames, 1)
         if script.blink and script.eyes is None:
-            closed = random_blinks(voice.frames, random)
+            closed = random_blinks(voice.frames, random, CALM_PAUSES)
         reference = reference_rows(source, voice.frames, script.eyes)[:, EXPRESSION]
         expressions, heard = speak_frames(self.expression, voice, reference, closed)
         heard = heard if script.wave is not None else torch.zeros(voice.frames, HEARD)
