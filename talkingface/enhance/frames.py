@@ -67,7 +67,7 @@ def points_of(track: Track, frame: int) -> Points | None:
 
 
 def _tensor(frame: Picture) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None].float() / 255
+    return torch.from_numpy(np.array(frame)).permute(2, 0, 1)[None].float() / 255
 
 
 def _frame(picture: Tensor) -> Picture:
