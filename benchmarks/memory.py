@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.clips import add_inputs, loop_clip, run_settings
@@ -38,14 +38,7 @@ def main() -> int:
     if options.clip is not None:
         return _animate(options)
     short, long = measure(options, options.short), measure(options, options.long)
-    figures = [
-        Figure(f"{options.short} s, main process", short[0], "MiB"),
-        Figure(f"{options.long} s, main process", long[0], "MiB"),
-        Figure("growth, main process", 100 * (long[0] / short[0] - 1), "%", "<= 5"),
-        Figure(f"{options.short} s, with decoder and encoder", short[1], "MiB"),
-        Figure(f"{options.long} s, with decoder and encoder", long[1], "MiB"),
-        Figure("growth, with decoder and encoder", 100 * (long[1] / short[1] - 1), "%", "<= 5"),
-    ]
+    figures = growth(options.short, short, options.long, long)
     return publish("peak memory by length of the driving video", figures, options.json)
 
 
@@ -56,15 +49,36 @@ def measure(options: argparse.Namespace, seconds: int) -> tuple[float, float]:
         command = [sys.executable, "-m", "benchmarks.memory", "--clip", str(clip), "--source", str(options.source)]
         command += ["--threads", str(options.threads)] if options.threads else []
         command += ["--checkpoint", options.checkpoint] if options.checkpoint else []
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
-        family = 0
-        while child.poll() is None:
-            family = max(family, family_kib(child.pid))
-            time.sleep(SAMPLE_S)
-        output, _ = child.communicate()
-        if child.returncode:
-            raise SystemExit(f"the animation of {seconds} s failed (exit status {child.returncode})")
+        return peaks(command, f"the animation of {seconds} s")
+
+
+def peaks(command: Sequence[str], what: str) -> tuple[float, float]:
+    """(peak of the main process, peak of the family) in MiB of a program that prints its own peak in KiB last.
+
+    Args:
+        what: it does, for the message if it fails.
+    """
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    family = 0
+    while child.poll() is None:
+        family = max(family, family_kib(child.pid))
+        time.sleep(SAMPLE_S)
+    output, _ = child.communicate()
+    if child.returncode:
+        raise SystemExit(f"{what} failed (exit status {child.returncode})")
     return int(output.split()[-1]) / 1024, family / 1024
+
+
+def growth(short_s: int, short: tuple[float, float], long_s: int, long: tuple[float, float]) -> list[Figure]:
+    """What two lengths took, and how much more the longer one."""
+    figures = []
+    for name, one, other in zip(("main process", "with decoder and encoder"), short, long, strict=True):
+        figures += [
+            Figure(f"{short_s} s, {name}", one, "MiB"),
+            Figure(f"{long_s} s, {name}", other, "MiB"),
+            Figure(f"growth, {name}", 100 * (other / one - 1), "%", "<= 5"),
+        ]
+    return figures
 
 
 def family_kib(pid: int) -> int:
