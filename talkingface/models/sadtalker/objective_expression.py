@@ -25,6 +25,7 @@ from ..samples import Rows, Stretch
 from .expression_shape import ExpressionShape
 from .hearing import heard, sound_of
 from .train_config import ExpressionTrain
+from .voice_augment import another_voice, with_pauses
 
 
 def samples(train: ExpressionTrain, space: str) -> dict[str, object]:
@@ -76,19 +77,37 @@ class ExpressionObjective:
         self.shape = ExpressionShape() if space == "mesh" else None
 
     def losses(self, batch: Batch) -> Losses:
-        """Weighted losses of a batch; see `samples`."""
-        return self.compare(self.speak(batch))
+        """Weighted losses of a batch, changed as the settings ask; see `samples`."""
+        return self.compare(self.speak(batch, vary=True))
 
-    def speak(self, batch: Batch) -> Spoken:
-        """Run the network."""
+    def speak(self, batch: Batch, *, vary: bool = False) -> Spoken:
+        """Run the network.
+
+        Args:
+            vary: change voices and put in pauses as the settings ask, for training.
+        """
         real = Coefficients(batch["coefficients"]).exp
         reference = Coefficients(batch["reference"]).exp.expand_as(real)
         closed = torch.zeros_like(real[..., :1])
         if self.shape is not None:
             closed = self.shape.closed(real, reference)[..., None]
+        windows = heard(batch["sound"], real.shape[1])
+        if vary:
+            windows, real = self._varied(windows, real, reference)
         network = cast(ExpressionNetwork, self.networks["audio2exp"])
-        made = network.sequence(heard(batch["sound"], real.shape[1]), reference, closed)
-        return Spoken(made.float(), real, reference, closed)
+        return Spoken(network.sequence(windows, reference, closed).float(), real, reference, closed)
+
+    def _varied(self, windows: Tensor, real: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+        """Windows of other voices, and of pauses, in which lips take the shape of the most closed moment there is."""
+        if self.train.other_voices:
+            windows = another_voice(windows)
+        if not self.train.pauses or self.shape is None:
+            return windows, real
+        paused = with_pauses(windows, self.train.pauses)
+        known = torch.cat([real, reference[:, :1]], dim=1)
+        closest = self.shape.lips(known).argmin(dim=1)
+        rest = known[torch.arange(len(known)), closest][:, None]
+        return paused.windows, real + paused.shares * self.shape.lip_part(rest - real)
 
     def compare(self, spoken: Spoken) -> Losses:
         """Weighted losses of what was spoken; those without a weight are left out."""
@@ -99,6 +118,9 @@ class ExpressionObjective:
         if self.shape is not None and train.mouth:
             distance = (self.shape.mouth(made) - self.shape.mouth(real)).norm(dim=-1)
             terms["mouth"] = train.mouth * distance.mean()
+        if self.shape is not None and train.following and made.shape[1] > 1:
+            openings = torch.stack([self.shape.lips(made), self.shape.lips(real)], dim=1)
+            terms["following"] = train.following * (1 - torch.stack([_correlation(pair) for pair in openings])).mean()
         if self.shape is not None and train.eyes:
             wanted = self.shape.wanted_lids(spoken.closed[..., 0], spoken.reference)
             terms["eyes"] = train.eyes * (self.shape.lids(made) - wanted).abs().mean()
@@ -116,7 +138,10 @@ class ExpressionObjective:
         return scores, {}
 
 
+_STILL = 1e-6  # squared opening over an item that counts as none
+
+
 def _correlation(pair: Tensor) -> Tensor:
-    """Of two rows of numbers, (2, n); 0 where one of them never changes."""
+    """Of two rows of openings, (2, n); 0 where one of them never changes."""
     centred = pair - pair.mean(dim=1, keepdim=True)
-    return (centred[0] * centred[1]).sum() / centred.norm(dim=1).prod().clamp(min=1e-12)
+    return (centred[0] * centred[1]).sum() / (centred.square().sum(dim=1) + _STILL).sqrt().prod()

@@ -18,6 +18,9 @@ class ExpressionTrain(Group):
     mouth: float = Field(20, ge=0, description="Error of the points of the lips, in units of the face (space mesh).")
     eyes: float = Field(20, ge=0, description="Error of the lids' opening against the ratio that was asked for (mesh).")
     velocity: float = Field(5, ge=0, description="Squared error of the change from frame to frame.")
+    following: float = Field(0, ge=0, description="1 less the correlation of the lips' opening (space mesh).")
+    other_voices: bool = Field(False, description="Change voice, room and noise of each item at random.")
+    pauses: float = Field(0, ge=0, le=1, description="Part of the items that get a pause, with closed lips (mesh).")
 
 
 class PoseTrain(Group):
