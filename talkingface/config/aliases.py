@@ -36,6 +36,8 @@ RENAMED: dict[str, str] = {
     "iou": "prepare.iou",
     "iou_with_initial": "prepare.iou",
     "sample_if_missing": "data.sample_if_missing",
+    "edit_expression_only": "still",
+    "attribute": "attribute_edit",
 }
 """Their flag -> our setting."""
 
@@ -47,7 +49,7 @@ SHORTHANDS: dict[str, tuple[str, str]] = {
 }
 """Their switch -> our setting and its value."""
 
-BARE: dict[str, str] = {"audio": "driving"}
+BARE: dict[str, str] = {"audio": "driving", "attribute_edit": "none"}
 """Settings that may stand without a value, and what that means."""
 
 WORDS: dict[str, dict[str, str]] = {
@@ -58,6 +60,9 @@ WORDS: dict[str, dict[str, str]] = {
 }
 """Their word -> our word, by setting."""
 
+ACCEPTED: dict[str, str] = {"if_extract": "coefficients are always found in the pictures themselves"}
+"""Their switches for what is done here in any case, and in which way; they change nothing."""
+
 _WEIGHTS = "Weights are recognised by what is in them; --checkpoint names another file."
 _RECONSTRUCTION = (
     "The published reconstruction network is taken as it is where its files are there; see docs/face3d.md."
@@ -65,9 +70,7 @@ _RECONSTRUCTION = (
 _VIEW = "--face3dvis draws the reconstructed face in the picture's own frame, without a camera to set."
 
 ABSENT: dict[str, str] = {
-    "if_extract": "Faces are always found in the driving video itself; scripts/extract_3dmm.py writes coefficients.",
     "face_detector": "--landmarks chooses what finds faces.",
-    "edit_expression_only": "--still keeps the head as it is in the source; the expression alone moves.",
     "old_version": _WEIGHTS,
     "net_recon": _RECONSTRUCTION,
     "init_path": _RECONSTRUCTION,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ConfigError, did_you_mean
-from .aliases import ABSENT, BARE, RENAMED, SHORTHANDS, WORDS
+from .aliases import ABSENT, ACCEPTED, BARE, RENAMED, SHORTHANDS, WORDS
 from .options import Option, find, groups, options
 
 SURELY_OURS = 0.8  # a flag as like as this to one of ours is not taken for one of the published programs
@@ -42,6 +42,9 @@ def parse_flags(argv: Sequence[str]) -> list[Given]:
         if not word.startswith("--") or word == "--":
             raise ConfigError(f"'{word}' belongs to no flag", cure="Write settings as --name=value; see --help.")
         name, equals, text = word[2:].partition("=")
+        if name.replace("-", "_") in ACCEPTED:
+            _truth(f"--{name}", text if equals else None, words)
+            continue
         given.append(_read_flag(name, text if equals else None, words))
     return given
 
@@ -89,7 +92,7 @@ def _values(option: Option, flag: str, text: str | None, words: list[str]) -> An
         several = option.is_list or option.annotation is Any
         texts = _take(words, several)
     if not texts and option.key in BARE:
-        return BARE[option.key]
+        return read_words(option, [BARE[option.key]])
     if not texts:
         cure = f"Write {flag}=VALUE, also where the value starts with two dashes."
         raise ConfigError("needs a value", where=flag, cure=cure)

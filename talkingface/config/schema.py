@@ -140,6 +140,28 @@ class Movement(Group):
     input_roll: list[Degrees] = Field([], description="roll of the head, likewise")
 
 
+class Edits(Group):
+    """Edits of a face, and how a picture is turned into codes (StyleHeat)"""
+
+    pose_only: bool = Field(False, description="the head alone moves, the face keeps the source's expression")
+    intuitive_edit: bool = Field(False, description="no driver: the head turns each way, the face tries expressions")
+    attribute_edit: Literal["young", "old", "beard", "lip"] | None = Field(
+        None, description="change the face while it moves; needs the published files"
+    )
+    edit_strength: float | None = Field(
+        None, ge=-100, le=100, description="of --attribute_edit; none: the published one (5, or 20 for beard and lip)"
+    )
+    edit_ramp: bool = Field(True, description="the edit grows over the video; off: all of it all along")
+    inversion_option: Literal["encode", "optimize", "load"] = Field(
+        "encode", description="codes of the source: by encoders, improved step by step (minutes), or from a file"
+    )
+    inversion_file: Path | None = Field(None, description="the file that optimize writes and load reads")
+    inversion_steps: int = Field(250, ge=1, le=10000, description="of --inversion_option=optimize")
+    published_behaviour: bool = Field(
+        False, description="repeat the faults of the published program that change its pictures"
+    )
+
+
 class Weights(Group):
     """Weights"""
 
@@ -187,7 +209,7 @@ class DataSettings(Group):
     cache: Path | None = Field(None, description="folder for what is found in clips once; none: in the user's cache")
 
 
-class Settings(What, Inputs, Speech, Faces, Output, Movement, Weights, Machine, Messages):
+class Settings(What, Inputs, Speech, Faces, Output, Movement, Edits, Weights, Machine, Messages):
     """All settings of one run; :meth:`origin` tells which file or flag set a value."""
 
     data: DataSettings = Field(default_factory=DataSettings, description="the data set")
@@ -202,4 +224,4 @@ class Settings(What, Inputs, Speech, Faces, Output, Movement, Weights, Machine, 
         return self._origins.get(key, "default")
 
 
-HEADINGS: tuple[type[Group], ...] = (What, Inputs, Speech, Faces, Output, Movement, Weights, Machine, Messages)
+HEADINGS: tuple[type[Group], ...] = (What, Inputs, Speech, Faces, Output, Movement, Edits, Weights, Machine, Messages)
