@@ -214,6 +214,35 @@ class ModelPlugin(ABC):
             raise ConfigError(f"{self.name} has no stage '{name}'", where="--stage", cure=cure)
         self._stage = name
 
+    def adapt(self, name: str, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """The state of a network as its own names and shapes are, where files of others differ; here as it is."""
+        return state
+
+    def prepare(self, options: Mapping[str, Any]) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
+        """Take note of the settings of an inference, before its renderer is asked for.
+
+        Args:
+            options: the model's inference settings, as named by their flags.
+
+        Returns:
+            Further files that these settings need: name in the catalogue -> takes what is in it.
+
+        Raises:
+            ConfigError: if settings contradict each other, or these weights cannot do what they ask for.
+        """
+        return {}
+
+    def own_motion(self, source: Motion) -> Motion:
+        """A motion that shows what the model can do with a face, without anything that drives.
+
+        Args:
+            source: one frame of kind ``"3dmm.73"``.
+
+        Raises:
+            ConfigError: if the model has none.
+        """
+        raise ConfigError(f"{self.name} has no motion of its own", where="--intuitive_edit", cure="Choose another --model.")
+
     @abstractmethod
     def driver(self, precision: torch.dtype = torch.float32) -> Driver | None:
         """What drives it with frames, ready for inference.

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import WeightsError
-from .inert import load_pickle
+from .inert import load_pickle, record_of
 from .npz import TRIPLE, read_npz, read_triple
+from .recognise import LONE
 from .tensorfile import read_safetensors
 from .torchfile import map_file, read_legacy, read_zip
 
@@ -106,6 +107,7 @@ def read(path: Path) -> Content:
             records, metadata = read_safetensors(path)
             return Content(dict(records), kind, size, metadata)
         tree = _READERS[kind](path)
+        tree = {LONE: tree} if record_of(tree) is not None else tree
         if not isinstance(tree, dict):
             raise WeightsError("its content is not a dictionary of weights")
         return Content(tree, kind, size)

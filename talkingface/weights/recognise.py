@@ -17,6 +17,9 @@ _MAX_DEPTH, _MAX_NAMES = 3, 100_000
 
 Records = dict[str, TensorRecord]
 
+LONE = "tensor"
+"""Name given to the tensor of a file that holds nothing else."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -54,6 +57,11 @@ def _same(*names: str) -> dict[str, str]:
     return {name: f"{name}." for name in names}
 
 
+# What StyleHEAT_visual.pt holds; files with all of the model hold the networks inside its generator too.
+_STYLEHEAT = {
+    **_same("video_warper", "calibrator"),
+    **{name: f"generator.{name}." for name in ("e4e_encoder", "hfgi_aligner", "hfgi_encoder", "stylegan")},
+}
 _FOM = _same("kp_detector", "generator", "discriminator")
 RECIPES = (
     Recipe(
@@ -85,11 +93,17 @@ RECIPES = (
         {"audio_encoder.0.conv_block.0.weight": 4, "mapping1.weight": 2},
         {"audio2exp": ""},
     ),
-    Recipe("StyleHeat", "renderer", {"calibrator.conv_body_first.0.weight": 4}, _same("video_warper", "calibrator")),
+    Recipe("StyleHeat", "renderer", {"calibrator.conv_body_first.0.weight": 4}, _STYLEHEAT),
     Recipe(
         "StyleHeat",
         "video warper",
         {"mapping_net.first.0.weight": 3, "warping_net.hourglass.encoder.input_layer.weight": 4},
+        {"video_warper": ""},
+    ),
+    Recipe(
+        "StyleHeat",
+        "video warper, as PIRenderer spells it",
+        {"mapping_net.first.0.weight": 3, "warpping_net.hourglass.encoder.input_layer.weight": 4},
         {"video_warper": ""},
     ),
     Recipe(
@@ -102,15 +116,20 @@ RECIPES = (
         "StyleHeat",
         "HFGI inversion",
         {"aligner.conv_layer1.0.weight": 4},
-        {"aligner": "aligner.", "encoder": "encoder."},
+        {"hfgi_aligner": "aligner.", "hfgi_encoder": "encoder."},
     ),
     Recipe("StyleHeat", "StyleGAN2 generator", {"style.1.weight": 2, "to_rgb1.conv.weight": 5}, {"stylegan": ""}),
     Recipe(
         "StyleHeat",
         "StyleGAN2 discriminator",
         {"final_conv.0.weight": 4, "final_linear.1.weight": 2},
-        {"stylegan_d": ""},
+        {"discriminator": ""},
     ),
+    Recipe("StyleHeat", "direction of an edit", {LONE: 2}, {"direction": ""}),
+    Recipe("StyleHeat", "direction of an edit, for each code", {LONE: 3}, {"direction": ""}),
+    Recipe("StyleHeat", "principal components", {"mean": 2, "comp": 3, "std": 1}, {"components": ""}),
+    Recipe("StyleHeat", "statistics of codes", {"X_comp": 2}, {"statistics": ""}),
+    Recipe("StyleHeat", "expressions", {"expression_center": 1, "expression_mouth": 1}, {"expressions": ""}),
     Recipe("Deep3D", "face reconstruction", {"net_recon.backbone.conv1.weight": 4}, {"net_recon": "net_recon."}),
     Recipe(
         "Deep3D",
