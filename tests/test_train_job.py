@@ -10,8 +10,9 @@ import torch
 from talkingface import registry
 from talkingface.config import model_config, settings_from
 from talkingface.errors import WeightsError
-from talkingface.jobs.train import give_auxiliary
+from talkingface.jobs.train import begin, give_auxiliary
 from talkingface.nn.vgg import VGG19
+from talkingface.train.export import export
 from talkingface.weights import load_catalogue
 
 
@@ -39,3 +40,16 @@ def test_vgg19_is_loaded_from_the_checkpoint_folder(tmp_path: Path) -> None:
     plugin = plugin_of(settings)
     give_auxiliary(plugin, settings)
     assert [phase.name for phase in plugin.phases(settings.train)] == ["generator"]
+
+
+def test_training_begins_with_the_weights_of_a_checkpoint(tmp_path: Path) -> None:
+    small = {"architecture": "compact", "compact_params": {"detector_widths": [8, 8], "motion_widths": [8, 8]}}
+    settings = settings_from({"model": "FOM", "model_params": small})
+    plugin, held = begin(settings)
+    assert held == []
+    states = {"kp_detector": plugin.networks["kp_detector"].state_dict()}
+    path = export(tmp_path / "detector.safetensors", plugin, states, "float32", {})
+    other, held = begin(settings_from({"model": "FOM", "checkpoint": str(path)}))
+    assert held == ["kp_detector"], "the generator is new"
+    for key, value in other.networks["kp_detector"].state_dict().items():
+        assert torch.equal(value, states["kp_detector"][key]), key
