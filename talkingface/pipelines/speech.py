@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,8 @@ from .roles import Role
 if TYPE_CHECKING:
     from ..config.schema import Settings
 
+SHORT = 5  # frames: less than a fifth of a second is most likely a mistake
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Spoken(Driven):
@@ -33,8 +34,8 @@ class Spoken(Driven):
 
     Attributes:
         voice: makes the motion.
-        script: what is said.
-        count: frames of the result.
+        script: what is said, all of it: chance goes by its length, so that a part would be said differently.
+        count: frames of the result; the first ones, where that is limited.
         fps: its frames per second.
         wave: the sound of the script; None: nobody speaks.
     """
@@ -95,13 +96,9 @@ def speak(
     fps = fps or settings.fps or voice.fps
     wave = open_wave(role.driving, voice.sample_rate) if role.signal == "sound" else None
     frames = idle_frames(settings, voice) if wave is None else sound_frames(wave, voice, role.driving)
-    count = max(1, round(frames * fps / voice.fps))
-    if settings.frame_limit is not None and settings.frame_limit < count:
-        count = settings.frame_limit
-        frames = min(frames, ceil((count - 1) * voice.fps / fps) + 1)
     references = read_references(reader, finder, settings, voice.fps, progress)
     script = Script(
-        wave=None if wave is None else samples(wave, frames, voice),
+        wave=None if wave is None else torch.from_numpy(wave.samples),
         frames=frames,
         style=settings.pose_style,
         blink=settings.blink,
@@ -109,16 +106,24 @@ def speak(
         poses=references.get(settings.ref_pose),
         seed=settings.seed,
     )
+    whole = max(1, round(frames * fps / voice.fps))
     return Spoken(
         path=role.driving,
-        notes=() if wave is None else wave.notes,
+        notes=() if wave is None else said_of(wave, frames, role.driving),
         elapsed_s=time.perf_counter() - start,
         voice=voice,
         script=script,
-        count=count,
+        count=min(whole, settings.frame_limit or whole),
         fps=fps,
         wave=wave,
     )
+
+
+def said_of(wave: WaveFile, frames: int, path: Path) -> tuple[str, ...]:
+    """What the user should know about a sound of so many frames."""
+    if frames >= SHORT:
+        return wave.notes
+    return (*wave.notes, f"{path}: lasts {len(wave.samples) / wave.rate_hz:.2f} s only, {frames} frames")
 
 
 def sound_frames(wave: WaveFile, voice: VoiceDriver, path: Path) -> int:
@@ -138,11 +143,6 @@ def idle_frames(settings: Settings, voice: VoiceDriver) -> int:
     """Frames of ``--idle_seconds``, at least one."""
     assert settings.idle_seconds is not None  # noqa: S101 (the role says so)
     return max(1, round(settings.idle_seconds * voice.fps))
-
-
-def samples(wave: WaveFile, frames: int, voice: VoiceDriver) -> Tensor:
-    """The sound of so many frames, a view into the mapped file."""
-    return torch.from_numpy(wave.samples[: ceil(frames * wave.rate_hz / voice.fps)])
 
 
 def read_references(

@@ -67,11 +67,13 @@ def test_the_same_seed_gives_the_same_video_and_another_one_does_not(say, tmp_pa
     assert np.abs(first - drawn("four", pose_style=3)).max() > 2
 
 
-def test_limits_of_style_and_length(say):
+def test_limits_of_style_and_length(say, tmp_path):
     with pytest.raises(ConfigError, match=r"--pose_style: there is no style 4\. Use 0 to 3"):
         animate(say(pose_style=4))
-    assert animate(say(frame_limit=5)).frames == 5
-    assert animate(say(frame_limit=5, fps=50, overwrite=True)).frames == 5
+    whole = animate(say(output=tmp_path / "whole"))
+    first = animate(say(frame_limit=5, output=tmp_path / "first"))
+    assert first.frames == 5
+    np.testing.assert_array_equal(frames_of(first.path)[:3], frames_of(whole.path)[:3])  # later ones look ahead
 
 
 def test_idling_needs_no_sound_and_blinks(say, tmp_path):
@@ -98,6 +100,11 @@ def test_samples_that_are_no_numbers_are_silenced(say, tmp_path):
     result = animate(say(audio_path=tmp_path / "odd.wav", save_motion=tmp_path / "m.motion"))
     assert "3 samples are no numbers" in " ".join(result.warnings)
     assert rows_of(tmp_path / "m.motion").isfinite().all()
+
+
+def test_a_very_short_sound_is_said_and_told(say, tmp_path):
+    result = animate(say(audio_path=write_voice(tmp_path / "short.wav", 0.1)))
+    assert (result.frames, result.warnings) == (2, (f"{tmp_path / 'short.wav'}: lasts 0.10 s only, 2 frames",))
 
 
 @pytest.mark.parametrize(("samples", "rate_hz"), [(300, 8000), (100, RATE_HZ)])
