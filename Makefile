@@ -1,4 +1,4 @@
-# make demo: a video from the shipped picture and clip.   make test: style, types and tests.   make clean
+# make demo: videos from the shipped picture, by a clip and by a voice.   make test: style, types and tests.   make clean
 # make test-ray: data preparation on a Ray cluster of this machine (brings Ray, half a gigabyte).
 #
 # Everything is installed into .venv, once; a second run starts at once. Choose another Python with PYTHON=python3.12,
@@ -10,6 +10,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 INSTALL = $(PY) -m pip install --disable-pip-version-check --quiet -c constraints.txt $(PIP_ARGS)
 DEMO := results/demo.mp4
+VOICE_DEMO := results/demo_voice.mp4
 
 .PHONY: help demo test test-ray clean
 
@@ -20,6 +21,8 @@ demo: $(VENV)/.installed $(VENV)/.faces
 	@mkdir -p results
 	$(PY) run_talkingface.py --model=FOM --run_mode=infer --image_source=dataset/sample/source.png \
 	  --video_source=dataset/sample/driving.mp4 --output=$(DEMO)
+	$(PY) run_talkingface.py --model=SadTalker --run_mode=infer --image_source=dataset/sample/source.png \
+	  --audio_path=dataset/sample/driving.mp4 --output=$(VOICE_DEMO)
 
 test: $(VENV)/.installed-dev $(VENV)/.faces
 	$(PY) -m ruff check .
