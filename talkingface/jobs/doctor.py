@@ -57,6 +57,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _landmarks(settings)
     yield from _operations()
     yield from _extras()
+    yield from _enhancers()
     yield from _models()
     yield from _weights(settings)
 
@@ -127,6 +128,17 @@ def _extras() -> Iterator[Finding]:
     for package, (extra, use) in EXTRAS.items():
         cure = "" if find_spec(package) else f"pip install 'talkingface[{extra}]'"
         yield Finding(f"extra {extra}", use, cure)
+
+
+def _enhancers() -> Iterator[Finding]:
+    """Whether ``--enhancer`` has what it needs but for its files, which are listed with the weights."""
+    try:
+        from ..enhance.networks import problem
+    except (ImportError, OSError):  # torch's lack is told already
+        return
+    found = problem()
+    text = "--enhancer and --background_enhancer" if found is None else found.what
+    yield Finding("extra enhance", text, "" if found is None else found.cure or "")
 
 
 def _models() -> Iterator[Finding]:
