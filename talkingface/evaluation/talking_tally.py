@@ -85,7 +85,7 @@ def _mean_curve(followed: Iterable[tuple[str, str, Floats]], method: str) -> Flo
 def _lag_notes(curves: Mapping[str, Floats], fps: Fraction) -> Iterator[str]:
     """Where the mean over all people is largest: a clip's own best lag is uncertain where it hardly follows."""
     for method, curve in curves.items():
-        if not np.isnan(curve).all():
+        if np.nanmax(curve, initial=0) > 0:
             best = int(np.nanargmax(curve))
             lag_s = float(lags(fps)[best] / fps)
             yield f"{method}: the mean correlation is largest at {lag_s:+.2f} s ({curve[best]:.2f})"
