@@ -177,6 +177,9 @@ class Machine(Group):
     precision: Literal["auto", "float32", "bf16"] = Field(
         "auto", description="auto: bf16 where the device is fast at it"
     )
+    compile: Literal["auto", "on", "off"] = Field(
+        "auto", description="compile the renderer, which takes a minute; auto: for long clips where that pays"
+    )
     threads: int | None = Field(None, ge=1, description="CPU threads; none: all cores")
     batch_size: int = Field(4, ge=1, description="frames rendered at once; does not change the result")
     seed: int = Field(0, ge=0, description="seed of all random numbers")

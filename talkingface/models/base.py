@@ -138,6 +138,20 @@ class Renderer(ABC):
         """
         return self.render(state, motion)[part]
 
+    def kept(self, state: Any) -> Mapping[str, Tensor]:
+        """What of a source is worth a file, because it took long to find; by name, empty where nothing did."""
+        return {}
+
+    def expect(self, frames: int, compile_wish: str = "auto") -> str:
+        """Hear how many frames will be drawn, before the first of them; a line for the user, or ``""``.
+
+        A renderer that can be compiled decides here whether that pays.
+
+        Args:
+            compile_wish: ``"auto"``, ``"on"`` or ``"off"``.
+        """
+        return ""
+
     def explain(self, state: Any, motion: Motion) -> dict[str, Tensor]:
         """Pictures (n, 3, H, W) in [0, 1] that show how the frames came about, by name; for ``--visualize``."""
         return {}

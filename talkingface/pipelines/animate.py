@@ -189,6 +189,9 @@ def animate_scene(
     fps = next(iter(driven.values())).rate
     acts, notes = rehearse(model, plan, scene, driven, settings)
     length = len(acts[0].motion)
+    note = model.renderer.expect(length, settings.compile)
+    if note:
+        progress.note(note)
     frames = progress.track(draw(model, scene, acts, driven, settings), "render", length)
     count, degraded = enhanced.write(
         frames,

@@ -14,6 +14,7 @@ from ...nn.geometry import resize_map
 from ...nn.visualize import draw_keypoints
 from ...types import Motion, Source
 from ..base import Renderer
+from .compiled import CompiledGenerator, decide
 from .config import SadTalkerConfig
 from .fast import FastGenerator
 from .generator import SourceState
@@ -52,9 +53,20 @@ class SadTalkerRenderer(Renderer):
     def __init__(self, networks: nn.ModuleDict, config: SadTalkerConfig, precision: torch.dtype) -> None:
         self.kp_extractor, self.mapping = networks["kp_extractor"].eval(), networks["mapping"].eval()
         self.generator: Any = FastGenerator(networks["generator"].eval(), precision)  # type: ignore[arg-type]
+        self.precision = precision
         self.columns, self.space = config.coefficients, config.space
         self.takes = f"3dmm.{self.columns}"
         self.size = (config.image_size, config.image_size)
+
+    def expect(self, frames: int, compile_wish: str = "auto") -> str:
+        """As in the base class: compiles the generator where that pays."""
+        if isinstance(self.generator, CompiledGenerator):
+            return ""
+        device = next(self.mapping.parameters()).device
+        compiles, note = decide(compile_wish, frames, self.precision, device)
+        if compiles:
+            self.generator = CompiledGenerator(self.generator)
+        return note
 
     @torch.inference_mode()
     def encode_source(self, source: Source) -> EncodedSource:
