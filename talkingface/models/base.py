@@ -239,7 +239,7 @@ class ModelPlugin(ABC):
             options: the model's inference settings, as named by their flags.
 
         Returns:
-            Further files that these settings need: name in the catalogue -> takes what is in it.
+            Further files that these settings need: name in the catalogue, or path -> takes what is in it.
 
         Raises:
             ConfigError: if settings contradict each other, or these weights cannot do what they ask for.
@@ -255,7 +255,8 @@ class ModelPlugin(ABC):
         Raises:
             ConfigError: if the model has none.
         """
-        raise ConfigError(f"{self.name} has no motion of its own", where="--intuitive_edit", cure="Choose another --model.")
+        what = f"{self.name} has no motion of its own"
+        raise ConfigError(what, where="--intuitive_edit", cure="Choose another --model.")
 
     @abstractmethod
     def driver(self, precision: torch.dtype = torch.float32) -> Driver | None:

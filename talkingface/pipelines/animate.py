@@ -19,12 +19,14 @@ from .driven import Driven, Recorded
 from .driving import drive, save_driving
 from .face_video import write_face_video
 from .finder import Finder
-from .model import LoadedModel, load_model
+from .inversion import keep_inversion
+from .model import LoadedModel, load_model, model_options
 from .motions import as_taken, held, with_angles
 from .plan import Plan, plan_each, plan_one
 from .progress import SILENT, Progress
 from .roles import Cue, Role, is_picture
 from .scene import Person, Scene, set_scene
+from .shown import Shown
 from .speech import speak
 from .voice import load_voice
 
@@ -104,8 +106,13 @@ class Cast:
         """What a role's driver does. All have the rate of the first that was asked for."""
         if role.cue not in self._driven:
             fps = next((driven.rate for driven in self._driven.values()), None)
-            self._driven[role.cue] = self._spoken(role, fps) if role.speaks else self.recorded(role.driving, fps)
+            self._driven[role.cue] = self._made(role, fps)
         return self._driven[role.cue]
+
+    def _made(self, role: Role, fps: Fraction | None) -> Driven:
+        if role.signal == "own":
+            return Shown.of(self._model.plugin, self._model.renderer.space, role.driving, fps or self._settings.fps)
+        return self._spoken(role, fps) if role.speaks else self.recorded(role.driving, fps)
 
     def shared(self, role: Role) -> Recorded:
         """The video of a role that is the source as well."""
@@ -146,6 +153,7 @@ def _animate_plans(plans: list[Plan], settings: Settings, progress: Progress) ->
         except TalkingFaceError as error:
             batch.failures.append((plan.source, error))
             continue
+        keep_inversion(model, scene, settings)
         # The long part begins only once there is a source to move.
         cues = {person.cue for person in scene.people}
         driven = {role.cue: cast.of(role) for role in plan.roles if role.cue in cues}
@@ -262,7 +270,7 @@ def movement(settings: Settings, plan: Plan, driven: Driven) -> tuple[dict[str, 
     A change since the first frame needs a movement: a single driving picture has none. In same-identity the first frame
     is the source, so that the pose itself is right, and a voice speaks with the source's own face.
     """
-    options = {name: getattr(settings, name) for name in Movement.model_fields}
+    options = model_options(settings)
     if not isinstance(driven, Recorded):
         return options | {"relative": False}, ()
     single = is_picture(driven.path) or (driven.length == 1 and settings.frame_limit != 1)

@@ -12,11 +12,13 @@ import torch
 
 from .. import registry
 from ..config import model_config, variant_params
-from ..errors import ConfigError, MotionError
+from ..config.schema import Edits, Movement
+from ..errors import ConfigError, MotionError, WeightsError
 from ..models.base import Driver, ModelPlugin, Renderer
 from ..paths import default_checkpoint_root
-from ..weights import Resolved, resolve
-from ..weights.load import load_strict, load_together, read_notes
+from ..weights import Resolved, load_catalogue, resolve
+from ..weights.load import load_networks, load_strict, load_together, read_notes
+from ..weights.locate import advice
 from .coefficients import CoefficientReader, open_reader
 from .device import choose_device, choose_precision
 from .motions import of_coefficients
@@ -58,6 +60,7 @@ def load_model(settings: Settings) -> LoadedModel:
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     plugin, label = load_plugin(settings, device)
+    prepare(plugin, settings)
     root = settings.checkpoint_root or default_checkpoint_root()
     return assemble(plugin, device, choose_precision(settings.precision, device), label, root=root)
 
@@ -79,9 +82,48 @@ def load_plugin(settings: Settings, device: torch.device, *, voice: bool = False
     names = plugin.voice_networks if voice else plugin.inference_networks
     states = load_together(found.paths, model=settings.model, only=names)
     for name, state in states.items():
-        load_strict(plugin.networks[name], state, where=f"{', '.join(map(str, found.paths))} ({name})")
+        load_strict(
+            plugin.networks[name], plugin.adapt(name, state), where=f"{', '.join(map(str, found.paths))} ({name})"
+        )
     plugin.networks.to(device).eval().requires_grad_(False)
     return plugin, found.label
+
+
+def prepare(plugin: ModelPlugin, settings: Settings) -> None:
+    """Tell a model what the user wishes, and hand it the further files that this needs.
+
+    Raises:
+        ConfigError: the wishes contradict each other, or these weights cannot do it.
+        WeightsError: a file is missing, damaged, or of another model.
+    """
+    if type(plugin).prepare is ModelPlugin.prepare:
+        check_unedited(settings)
+    catalogue, root = load_catalogue(), settings.checkpoint_root or default_checkpoint_root()
+    for name, take in plugin.prepare(model_options(settings)).items():
+        entry = catalogue.entries.get(name)
+        path = Path(name) if entry is None else entry.path(root)
+        if entry is not None and not path.is_file():
+            raise WeightsError(f"its file {path} is not there", where=name, cure=advice(entry, root))
+        states = load_networks(path, model=plugin.name if entry is None else entry.model).states
+        take(next(iter(states.values())))
+
+
+def check_unedited(settings: Settings) -> None:
+    """Refuse edits where the model has none.
+
+    Raises:
+        ConfigError: names the flag.
+    """
+    usual = Edits()
+    for name in Edits.model_fields:
+        if getattr(settings, name) != getattr(usual, name):
+            what = f"{settings.model} has no such edit"
+            raise ConfigError(what, where=f"--{name}", cure="Choose another --model, or leave it out.")
+
+
+def model_options(settings: Settings) -> dict[str, Any]:
+    """The inference settings that are for the model, by the names of their flags."""
+    return {name: getattr(settings, name) for group in (Movement, Edits) for name in group.model_fields}
 
 
 def base_config(model: str, found: Resolved, notes: Mapping[str, str]) -> dict[str, Any]:

@@ -129,6 +129,7 @@ RECIPES = (
     Recipe("StyleHeat", "direction of an edit, for each code", {LONE: 3}, {"direction": ""}),
     Recipe("StyleHeat", "principal components", {"mean": 2, "comp": 3, "std": 1}, {"components": ""}),
     Recipe("StyleHeat", "statistics of codes", {"X_comp": 2}, {"statistics": ""}),
+    Recipe("StyleHeat", "inverted picture", {"w_latent": 3, "f_latent": 4}, {"inversion": ""}),
     Recipe("StyleHeat", "expressions", {"expression_center": 1, "expression_mouth": 1}, {"expressions": ""}),
     Recipe("Deep3D", "face reconstruction", {"net_recon.backbone.conv1.weight": 4}, {"net_recon": "net_recon."}),
     Recipe(

@@ -27,20 +27,25 @@ class AttributeEdit:
         name: a key of `STRENGTHS`.
         strength: in full.
         axis: the age direction (1, length), or the components.
+        straight: part of an edit is on the way to all of it. As published it is an edit of that part of the strength,
+            which for components begins with a jump to their mean.
     """
 
     name: str
     strength: float
     axis: Tensor | Components
+    straight: bool = True
 
     def move(self, codes: Tensor, share: float) -> Tensor:
-        """Codes (N, codes, length) with the edit's `share` of 0 (none) to 1 (in full) on the straight way to it."""
-        return torch.lerp(codes, self._in_full(codes), share)
+        """Codes (N, codes, length) with the edit's `share` of 0 (none) to 1 (in full)."""
+        if not self.straight:
+            return self._moved(codes, share * self.strength) if share else codes
+        return torch.lerp(codes, self._moved(codes, self.strength), share)
 
-    def _in_full(self, codes: Tensor) -> Tensor:
+    def _moved(self, codes: Tensor, strength: float) -> Tensor:
         if isinstance(self.axis, Components):
-            return self.axis.place(codes, TARGETS[self.name], self.strength)
-        return move_along(codes, self.axis.to(codes), self.strength)
+            return self.axis.to(codes).place(codes, TARGETS[self.name], strength)
+        return move_along(codes, self.axis.to(codes), strength)
 
 
 def shares(frames: int, *, ramp: bool, by_batches: bool = False) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -38,8 +39,10 @@ class StyleHeatRenderer(Renderer):
         fast: of the networks.
         side: of the pictures it takes and gives.
         space, framing: what its coefficients mean, and how sources are cut.
+        invert: a picture (1, 3, H, W) in [-1, 1] -> what is moved; None: by the encoders.
         edit: of the face's attributes; how much of it comes with the motion, as ``"edit"`` (T,).
-        antialias: average where pictures become smaller; the published code leaves pixels out.
+        published: repeat what the published program does to pictures: where they become smaller it leaves pixels out,
+            and it cuts numbers off towards black.
     """
 
     takes = KIND
@@ -52,16 +55,23 @@ class StyleHeatRenderer(Renderer):
         space: str,
         framing: str = "ffhq",
         *,
+        invert: Callable[[Tensor], Drawable] | None = None,
         edit: AttributeEdit | None = None,
-        antialias: bool = True,
+        published: bool = False,
     ) -> None:
         self.fast, self.size, self.space, self.framing = fast, (side, side), space, framing
-        self._edit, self._antialias = edit, antialias
+        self._invert, self._edit, self._published = invert or self._encoded, edit, published
 
     @torch.inference_mode()
     def encode_source(self, source: Source) -> StyleHeatState:
-        small = self._resized(source.image * 2 - 1, self.fast.inverter.e4e_encoder.side)
-        return StyleHeatState(self.fast.invert(small))
+        return StyleHeatState(self._invert(source.image * 2 - 1))
+
+    def kept(self, state: StyleHeatState) -> dict[str, Tensor]:
+        """Codes and features, by the names of the published files."""
+        return {"w_latent": state.plain.codes, "f_latent": state.plain.features}
+
+    def _encoded(self, picture: Tensor) -> Drawable:
+        return self.fast.invert(self._resized(picture, self.fast.inverter.e4e_encoder.side))
 
     @torch.inference_mode()
     def render(self, state: StyleHeatState, motion: Motion) -> Tensor:
@@ -94,10 +104,11 @@ class StyleHeatRenderer(Renderer):
 
     def _finished(self, frames: Tensor) -> Tensor:
         """Frames about [-1, 1] as pictures in [0, 1] at the renderer's size."""
-        return self._resized(frames.clamp(-1, 1), self.size[0]).add(1).div(2)
+        pictures = self._resized(frames.clamp(-1, 1), self.size[0]).add(1).div(2)
+        return pictures.mul(255).floor().div(255) if self._published else pictures
 
     def _resized(self, pictures: Tensor, side: int) -> Tensor:
         """Square pictures at another side; where they become smaller, each pixel is the mean of what it covers."""
-        if pictures.shape[-1] > side and self._antialias:
+        if pictures.shape[-1] > side and not self._published:
             return F.interpolate(pictures, (side, side), mode="area")
         return pictures if pictures.shape[-1] == side else resized(pictures, side)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...errors import WeightsError
 from ...nn.perceptual import STYLE_WEIGHT, perceptual_loss
 from ...nn.vgg import VGG19
 from .pictures import resized
@@ -27,6 +29,10 @@ class CodeStatistics:
     mean: Tensor
     axes: Tensor
     deviations: Tensor
+
+    def to(self, like: Tensor) -> CodeStatistics:
+        """The same in another number type and on another device."""
+        return CodeStatistics(self.mean.to(like), self.axes.to(like), self.deviations.to(like))
 
     def unlikeliness(self, codes: Tensor) -> Tensor:
         """Mean square of codes (N, L, D) in deviations along the axes; about 1 for codes of the mapping network."""
@@ -49,19 +55,37 @@ class Candidate:
     features: Tensor
 
 
+def statistics_of(state: Mapping[str, Tensor], length: int) -> CodeStatistics:
+    """Statistics of a file with the arrays of ``ffhq_PCA.npz``.
+
+    Raises:
+        WeightsError: if one is missing or of another length.
+    """
+    if set(state) != {"X_mean", "X_comp", "X_stdev"} or state["X_comp"].shape != (length, length):
+        raise WeightsError(f"no statistics of {length} numbers, but {sorted(state)}", where="styleheat_statistics")
+    mean, deviations = (state[name].float().reshape(-1) for name in ("X_mean", "X_stdev"))
+    return CodeStatistics(mean, state["X_comp"].float(), deviations)
+
+
 def inversion_losses(
-    candidate: Candidate, real: Tensor, first_features: Tensor, vgg: VGG19, statistics: CodeStatistics
+    candidate: Candidate,
+    real: Tensor,
+    first_features: Tensor,
+    vgg: VGG19 | None,
+    statistics: CodeStatistics | None,
 ) -> dict[str, Tensor]:
     """The weighted terms by name; their sum is the loss.
 
     Args:
         real: the picture to invert, (N, 3, H, W) in [-1, 1].
         first_features: with which the optimisation began; the features should stay near them.
+        vgg, statistics: None leaves their terms out.
     """
-    small, small_real = resized(candidate.picture, VGG_SIDE), resized(real, VGG_SIDE)
-    return {
-        "l2": F.mse_loss(candidate.picture, real),
-        "lpips": perceptual_loss(vgg, small, small_real, style=STYLE_WEIGHT),
-        "p_norm": LIKELY_WEIGHT * statistics.unlikeliness(candidate.codes),
-        "l_F": FEATURE_WEIGHT * F.mse_loss(candidate.features, first_features),
-    }
+    terms = {"l2": F.mse_loss(candidate.picture, real)}
+    if vgg is not None:
+        small, small_real = resized(candidate.picture, VGG_SIDE), resized(real, VGG_SIDE)
+        terms["lpips"] = perceptual_loss(vgg, small, small_real, style=STYLE_WEIGHT)
+    if statistics is not None:
+        terms["p_norm"] = LIKELY_WEIGHT * statistics.unlikeliness(candidate.codes)
+    terms["l_F"] = FEATURE_WEIGHT * F.mse_loss(candidate.features, first_features)
+    return terms

@@ -49,6 +49,10 @@ class Components:
     directions: Tensor
     deviations: Tensor
 
+    def to(self, like: Tensor) -> Components:
+        """The same in another number type and on another device."""
+        return Components(self.mean.to(like), self.directions.to(like), self.deviations.to(like))
+
     def place(self, codes: Tensor, target: Target, strength: float) -> Tensor:
         """Codes (N, codes, length) moved to `strength` deviations from the mean along a component.
 

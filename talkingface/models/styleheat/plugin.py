@@ -18,13 +18,14 @@ from ...weights.load import load_strict
 from ..base import Batch, Driver, ModelPlugin, Phase, Renderer
 from .config import STAGES, StyleHeatConfig
 from .fast import FastStyleHeat
+from .files import adapted
 from .generator_objective import GeneratorObjective
-from .inference import StyleHeatRenderer
 from .judge import judge
 from .networks import StyleHeatNetworks, TrainingNumbers, initialise, networks_by_name
 from .objective import Helpers, Objective
 from .phases import phases_of, samples_of
-from .retarget import fit_to_source
+from .session import Session
+from .wishes import Wishes
 
 CATALOGUED = {"vgg": "vgg19", "identity": "ir_se50"}
 """Fixed networks that losses look through -> their names in the catalogue."""
@@ -46,21 +47,32 @@ class StyleHeat(ModelPlugin):
         initialise(self.whole)
         self._discriminator, self._numbers = Discriminator(config.discriminator), TrainingNumbers()
         self.networks = networks_by_name(self.whole, self._discriminator, self._numbers)
-        self._helpers = Helpers()
+        self._helpers, self._session = Helpers(), Session(Wishes(), config)
 
     def driver(self, precision: torch.dtype = torch.float32) -> Driver | None:
         """None: coefficients drive it."""
         return None
 
+    def adapt(self, name: str, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Other spellings of the warper, and mean codes that are one for all."""
+        return adapted(name, state, self.config.encoder.codes)
+
+    def prepare(self, options: Mapping[str, Any]) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
+        """Take the wishes, and say which files they need; see `session.Session`."""
+        self._session = Session(Wishes.of(options, self.config), self.config)
+        return self._session.files(options.get("inversion_file"))
+
     def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:
         """The renderer; float32 in any precision, as flows and the generator's long sums need it."""
-        return StyleHeatRenderer(
-            FastStyleHeat(self.whole.eval()), self.config.side, self.config.space, self.config.framing
-        )
+        return self._session.renderer(FastStyleHeat(self.whole.eval()))
 
     def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
-        """As `retarget.fit_to_source`."""
-        return fit_to_source(source, driving, options)
+        """As `retarget.fit_to_source`, with how much of an edit each frame has."""
+        return self._session.retarget(source, driving, options)
+
+    def own_motion(self, source: Motion) -> Motion:
+        """The published intuitive edit, see tour.py."""
+        return self._session.own_motion(source)
 
     def samples(self) -> Mapping[str, Any]:
         """Two frames of one clip, for the published stages with the coefficients around them."""
