@@ -19,12 +19,12 @@ def animate(
     output: str | Path | None = None,
     **settings: Any,
 ) -> Result:
-    """Animate a picture by a driving video.
+    """Animate a picture by a driving video, by a sound (``audio_path=...``), or by nothing (``idle_seconds=...``).
 
     Args:
         model: the model family.
         source: the picture; None: the driving video's own first frame.
-        driving: video, gif, folder of frames or picture.
+        driving: video, gif, folder of frames or picture; None where something else drives.
         output: ``.mp4``, ``.gif``, or a folder for png frames; None: a made-up name in ``results/``.
         settings: any other setting of the command by its name, such as ``frame_limit=50``, ``face="all"``,
             ``preprocess="full"`` or ``drive=["0=a.mp4", "1=b.mp4"]``.

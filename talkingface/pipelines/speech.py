@@ -17,6 +17,7 @@ from ..models.base import Script, VoiceDriver
 from ..types import Motion, Source
 from .coefficients import LOOKED_AT, CoefficientReader
 from .driven import Driven
+from .driving import unseen
 from .finder import Finder
 from .motions import ROWS, at_rate
 from .progress import SILENT, Progress
@@ -96,7 +97,9 @@ def speak(
     fps = fps or settings.fps or voice.fps
     wave = open_wave(role.driving, voice.sample_rate) if role.signal == "sound" else None
     frames = idle_frames(settings, voice) if wave is None else sound_frames(wave, voice, role.driving)
-    references = read_references(reader, finder, settings, voice.fps, progress)
+    references, notes = read_references(reader, finder, settings, voice.fps, progress)
+    if wave is not None:
+        notes = [*said_of(wave, frames, role.driving), *notes]
     script = Script(
         wave=None if wave is None else torch.from_numpy(wave.samples),
         frames=frames,
@@ -109,7 +112,7 @@ def speak(
     whole = max(1, round(frames * fps / voice.fps))
     return Spoken(
         path=role.driving,
-        notes=() if wave is None else said_of(wave, frames, role.driving),
+        notes=tuple(notes),
         elapsed_s=time.perf_counter() - start,
         voice=voice,
         script=script,
@@ -147,18 +150,20 @@ def idle_frames(settings: Settings, voice: VoiceDriver) -> int:
 
 def read_references(
     reader: CoefficientReader, finder: Finder, settings: Settings, fps: Fraction, progress: Progress
-) -> dict[Path | None, Tensor]:
-    """Coefficients (R, 73) of the reference videos at the voice's rate; each video is read once.
+) -> tuple[dict[Path | None, Tensor], list[str]]:
+    """(coefficients (R, 73) of the reference videos at the voice's rate, notes); each video is read once.
 
     Raises:
         FaceError: one shows no face, or not enough of it.
     """
     found: dict[Path | None, Tensor] = {}
+    notes: list[str] = []
     for path in dict.fromkeys((settings.ref_eyeblink, settings.ref_pose)):
         if path is None:
             continue
-        sight = finder.driving(path, LOOKED_AT, progress.note, whole=True, progress=progress)
+        sight = finder.driving(path, LOOKED_AT, notes.append, whole=True, progress=progress)
         assert sight.track is not None  # noqa: S101 (a finder for coefficients gives one, or raises)
         read = reader.of_video(path, sight.crop, sight.track, progress=progress)
         found[path] = at_rate(read.motion(reader.space), fps).values[ROWS]
-    return found
+        notes += [*unseen(path, sight.track, len(read.rows), held=True), *read.warnings]
+    return found, notes
