@@ -20,6 +20,7 @@ from talkingface.face3d.recon_net import ReconNet
 from talkingface.face3d.reconstruct import open_reconstructor
 from talkingface.media.image import Picture, read_image, resize
 from talkingface.paths import shipped
+from talkingface.weights.tensorfile import write_safetensors
 
 # Standard points a little off our own, so that taking the wrong ones shows.
 STANDARD = MEASURED * (1.1, 0.9, 1.0)
@@ -138,6 +139,25 @@ def test_missing_files_are_named_with_the_way_to_get_them(root: Path, tmp_path: 
     assert "--checkpoint=deep3d_landmarks" in str(caught.value) and "\n" not in str(caught.value)
     with pytest.raises(UnknownNameError, match="Did you mean 'mesh'"):
         open_reconstructor("mish", root=root)
+
+
+def test_sadtalker_keeps_the_same_network_in_other_places(deep: DeepReconstructor, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "BFM").mkdir()
+    points = Path("BFM", "similarity_Lm3D_all.mat")
+    (tmp_path / points).write_bytes((root / points).read_bytes())
+    marks = {"kp_extractor.predictor.down_blocks.down0.conv.weight": 4, "generator.dense_motion_network.mask.weight": 5}
+    package = {key: torch.zeros([1] * rank) for key, rank in marks.items()}
+    package |= {f"face_3drecon.{key}": value for key, value in random_state().items()}
+    file = tmp_path / "SadTalker_V0.0.2_256.safetensors"
+    write_safetensors(file, package, {})
+    given, face = noise(256), face_at(50.0, 128.0, 128.0, 256)
+    expected = deep.rows([given], [face])
+    packed = open_reconstructor("bfm", root=tmp_path)
+    assert "sadtalker_package_256" in packed.label
+    np.testing.assert_array_equal(packed.rows([given], [face]), expected)
+    file.unlink()
+    (tmp_path / "epoch_20.pth").write_bytes((root / "Deep3D" / "epoch_20.pth").read_bytes())
+    assert "deep3d_recon" in open_reconstructor("bfm", root=tmp_path).label
 
 
 def test_a_file_of_another_network_is_refused(root: Path, tmp_path: Path) -> None:
