@@ -32,17 +32,22 @@ class Shown(Driven):
     count: int
 
     @classmethod
-    def of(cls, plugin: ModelPlugin, space: str, path: Path, fps: Fraction | None) -> Shown:
+    def of(
+        cls, plugin: ModelPlugin, space: str, path: Path, *, fps: Fraction | None = None, limit: int | None = None
+    ) -> Shown:
         """For a model of coefficients.
+
+        Args:
+            fps: None is the motion's own rate.
+            limit: frames at most.
 
         Raises:
             ConfigError: the model has no motion of its own.
         """
         rest = plugin.own_motion(Motion("3dmm.73", Fraction(25), {ROWS: torch.zeros(1, 73)}, space))
         rate = fps or rest.fps
-        return cls(
-            path=path, notes=(), elapsed_s=0.0, plugin=plugin, space=space, fps=rate, count=len(at_rate(rest, rate))
-        )
+        count = len(at_rate(rest, rate)[:limit])
+        return cls(path=path, notes=(), elapsed_s=0.0, plugin=plugin, space=space, fps=rate, count=count)
 
     @property
     def length(self) -> int:
@@ -57,4 +62,4 @@ class Shown(Driven):
         if seen.coefficients is None:
             raise ConfigError("needs a model of face coefficients", where=str(self.path))
         own = Motion("3dmm.73", self.fps, {ROWS: seen.coefficients}, self.space)
-        return at_rate(self.plugin.own_motion(own), self.fps)
+        return at_rate(self.plugin.own_motion(own), self.fps)[: self.count]
