@@ -104,7 +104,7 @@ def begin(settings: Settings) -> tuple[ModelPlugin, list[str]]:
     for path in found.paths:
         states = load_networks(path, model=settings.model).states
         for name in [name for name in states if name in plugin.networks and name not in held]:
-            load_strict(plugin.networks[name], states[name], where=f"{path} ({name})")
+            load_strict(plugin.networks[name], plugin.adapt(name, states[name]), where=f"{path} ({name})")
             held.append(name)
     logger.info("begins with %s of %s", ", ".join(held), found.label)
     return plugin, held
