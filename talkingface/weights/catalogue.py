@@ -92,9 +92,9 @@ class Assembly(Strict):
         {}, description="Setting -> values; a run that asks for another value does not take it by default."
     )
 
-    def fits(self, wishes: Mapping[str, Any]) -> bool:
-        """Whether it does what is wished for; what is not said, or None, is no wish."""
-        return all(wishes.get(key) in (None, *values) for key, values in self.suits.items())
+    def unmet(self, wishes: Mapping[str, Any]) -> int:
+        """How many wishes it does not meet; what is not said, or None, is no wish."""
+        return sum(wishes.get(key) not in (None, *values) for key, values in self.suits.items())
 
 
 class Catalogue(Strict):

@@ -97,10 +97,9 @@ class _Search:
         return self._whole(around, {entry.name: path}, beside=path.parent)
 
     def default(self) -> Resolved:
-        """The first official default that is whole and does what is wished for, else ours."""
+        """The first official default that is whole, of those that come nearest to what is wished for; else ours."""
         items = self.catalogue.choices(self.model)
-        official = [item for item in items if item.official_default]
-        official = [item for item in official if isinstance(item, Entry) or item.fits(self.wishes)] or official
+        official = self._nearest([item for item in items if item.official_default])
         for item in official:
             if not self._missing(item):
                 return self._whole(item)
@@ -114,9 +113,14 @@ class _Search:
         raise WeightsError(f"no weights of {self.model} were found in {self.root}/", cure=self._cure(nearest))
 
     def _around(self, part: str) -> Assembly | None:
-        """The assembly of a part that does what is wished for, else the first with it."""
-        mine = [item for item in self.catalogue.assemblies.values() if part in item.parts]
-        return next((item for item in mine if item.fits(self.wishes)), mine[0] if mine else None)
+        """The assembly with a part that comes nearest to what is wished for."""
+        mine = self._nearest([item for item in self.catalogue.assemblies.values() if part in item.parts])
+        return next((item for item in mine if isinstance(item, Assembly)), None)
+
+    def _nearest(self, items: Sequence[Item]) -> list[Item]:
+        """Those that leave the fewest wishes unmet, in their order; for most runs, those that leave none."""
+        unmet = [0 if isinstance(item, Entry) else item.unmet(self.wishes) for item in items]
+        return [item for item, count in zip(items, unmet, strict=True) if count == min(unmet)]
 
     def _whole(self, item: Item, given: Mapping[str, Path] | None = None, beside: Path | None = None) -> Resolved:
         """All files of an item.

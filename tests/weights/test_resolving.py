@@ -45,6 +45,7 @@ def names(resolved: Resolved) -> list[str]:
         ({"preprocess": None, "image_size": None}, "sadtalker_256", MAPPING_70),
         ({"preprocess": "extcrop", "image_size": 256}, "sadtalker_256", MAPPING_70),
         ({"preprocess": "full"}, "sadtalker_256_full", MAPPING_73),
+        ({"preprocess": "full", "image_size": 384}, "sadtalker_256_full", MAPPING_73),  # a size that none is for
     ],
 )
 def test_settings_choose_among_official_defaults(
