@@ -7,32 +7,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..config import save_settings
 from ..config.schema import Movement
 from ..errors import ConfigError, TalkingFaceError
-from ..models.base import VoiceDriver
-from . import enhanced, steps
-from .draw import Act, draw
-from .driven import Driven, Recorded
-from .driving import drive, save_driving
+from . import enhanced
+from .cast import Cast
+from .draw import draw
+from .driven import Driven
 from .face_video import write_face_video
 from .finder import Finder
 from .inversion import keep_inversion
-from .model import LoadedModel, load_model, model_options
-from .motions import as_taken, held, with_angles
+from .model import LoadedModel, load_model
 from .plan import Plan, plan_each, plan_one
 from .progress import SILENT, Progress
-from .roles import Cue, Role, is_picture
-from .scene import Person, Scene, set_scene
-from .shown import Shown
-from .speech import speak
-from .voice import load_voice
+from .rehearsal import rehearse
+from .roles import Cue
+from .scene import Scene, set_scene
 
 if TYPE_CHECKING:
     from ..config.schema import Settings
-    from ..types import Motion
 
 
 @dataclass(frozen=True)
@@ -92,47 +87,6 @@ def animate_each(settings: Settings, progress: Progress = SILENT) -> Batch:
         TalkingFaceError: what concerns all of them: settings, weights, the driving video.
     """
     return _animate_plans(plan_each(settings), settings, progress)
-
-
-class Cast:
-    """The drivers of a run; the doing of each is made when it is first needed, and kept for all sources."""
-
-    def __init__(self, model: LoadedModel, finder: Finder, settings: Settings, progress: Progress) -> None:
-        self._model, self._finder, self._settings, self._progress = model, finder, settings, progress
-        self._driven: dict[Cue, Driven] = {}
-        self._voice: VoiceDriver | None = None
-
-    def of(self, role: Role) -> Driven:
-        """What a role's driver does. All have the rate of the first that was asked for."""
-        if role.cue not in self._driven:
-            fps = next((driven.rate for driven in self._driven.values()), None)
-            self._driven[role.cue] = self._made(role, fps)
-        return self._driven[role.cue]
-
-    def _made(self, role: Role, fps: Fraction | None) -> Driven:
-        if role.signal == "own":
-            return Shown.of(self._model.plugin, self._model.renderer.space, role.driving, fps or self._settings.fps)
-        return self._spoken(role, fps) if role.speaks else self.recorded(role.driving, fps)
-
-    def shared(self, role: Role) -> Recorded:
-        """The video of a role that is the source as well."""
-        driven = self.of(role)
-        assert isinstance(driven, Recorded)  # noqa: S101 (a source has frames)
-        return driven
-
-    def recorded(self, path: Path, fps: Fraction | None) -> Recorded:
-        """The motion of a video or motion file; written down where that is asked for."""
-        driven = drive(self._model, self._finder, path, self._settings, self._progress, fps=fps)
-        if self._settings.save_motion is not None:
-            save_driving(self._settings.save_motion, driven, driven.motion, self._model, self._settings)
-        return driven
-
-    def _spoken(self, role: Role, fps: Fraction | None) -> Driven:
-        if self._voice is None:
-            self._voice = load_voice(self._model, self._settings, self._progress)
-        reader = self._model.reader
-        assert reader is not None  # noqa: S101 (else there is no voice)
-        return speak(self._voice, reader, self._finder, role, self._settings, self._progress, fps=fps)
 
 
 def _animate_plans(plans: list[Plan], settings: Settings, progress: Progress) -> Batch:
@@ -227,55 +181,3 @@ def animate_scene(
         settings=settings,
         elapsed_s=scene.elapsed_s + sum(one.elapsed_s for one in driven.values()) + time.perf_counter() - start,
     )
-
-
-def rehearse(
-    model: LoadedModel, plan: Plan, scene: Scene, driven: Mapping[Cue, Driven], settings: Settings
-) -> tuple[list[Act], tuple[str, ...]]:
-    """(what each person does, notes). All acts are as long as the longest: who has less holds the last frame."""
-    longest = max(one.length for one in driven.values())
-    notes = [
-        f"{one.path}: ends after {one.length} of {longest} frames; its last one is held"
-        for one in driven.values()
-        if one.length < longest
-    ]
-    acts = []
-    for person in scene.people:
-        moving = driven[person.cue]
-        motion = moving.motion_for(person.seen)
-        if settings.save_motion is not None and not isinstance(moving, Recorded):
-            notes += save_spoken(settings.save_motion, moving, motion, person, scene, model, settings)
-        motion = held(as_taken(motion, model.renderer.takes), longest)
-        motion = with_angles(motion, settings.input_yaw, settings.input_pitch, settings.input_roll)
-        options, said = movement(settings, plan, moving)
-        motion = steps.retarget(model.plugin, model.driver, person.seen, motion, options, where=moving.path)
-        acts.append(Act(person.state, motion))
-        notes += said
-    return acts, tuple(notes)
-
-
-def save_spoken(
-    path: Path, moving: Driven, motion: Motion, person: Person, scene: Scene, model: LoadedModel, settings: Settings
-) -> list[str]:
-    """Write what a voice made for the first person of a source; returns a note where others speak too."""
-    if person is not scene.people[0]:
-        return [f"{path}: holds the motion of the first of {len(scene.people)} people"]
-    save_driving(path, moving, motion, model, settings)
-    return []
-
-
-def movement(settings: Settings, plan: Plan, driven: Driven) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """(the model's inference settings, notes): what the user asked for, where it makes sense.
-
-    A change since the first frame needs a movement: a single driving picture has none. In same-identity the first frame
-    is the source, so that the pose itself is right, and a voice speaks with the source's own face.
-    """
-    options = model_options(settings)
-    if not isinstance(driven, Recorded):
-        return options | {"relative": False}, ()
-    single = is_picture(driven.path) or (driven.length == 1 and settings.frame_limit != 1)
-    if plan.same_identity or single:
-        options["relative"] = False
-    if single and settings.relative and not plan.same_identity:
-        return options, (f"{driven.path} is one frame: its pose itself is taken, as with --no-relative",)
-    return options, ()

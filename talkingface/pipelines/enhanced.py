@@ -19,16 +19,16 @@ from ..enhance.frames import Enhancer, enhance_frames
 from ..enhance.networks import open_restorer, open_upscaler
 from ..errors import ConfigError, MediaError
 from ..face.analyser import FaceAnalyser, open_analyser
-from ..face.track import Track, TrackSettings, track_faces
+from ..face.track import Track, TrackSettings
 from ..media.video import open_video
 from ..media.writer import Writer, open_writer
 from ..paths import default_checkpoint_root
 from . import steps
 from .device import choose_device
-from .finder import TRACKED_SIDE, enlarged
 from .frames import Frame
 from .framing import FULL_SIDE
 from .progress import SILENT, Progress
+from .tracking import track_video
 
 if TYPE_CHECKING:
     from ..config.schema import Settings
@@ -153,11 +153,7 @@ def faces_in(
     path: Path, size: tuple[int, int], count: int, analyser: FaceAnalyser, progress: Progress = SILENT
 ) -> list[Track]:
     """The faces of a result of (height, width), in its own pixels; smoothed over time, so that nothing trembles."""
-    factor = min(1.0, TRACKED_SIDE / max(size))
-    small = max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
-    with open_video(path, size=small) as reader:
-        tracks = track_faces(progress.track(reader, "faces", count), analyser, TrackSettings(keep_mesh=False))
-    return [enlarged(track, size[1] / small[1], size[0] / small[0]) for track in tracks]
+    return track_video(path, size, analyser, TrackSettings(keep_mesh=False), count=count, progress=progress)
 
 
 class Copy:

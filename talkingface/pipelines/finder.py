@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from ..errors import ConfigError, NoFaceError
@@ -18,8 +17,7 @@ from ..face.debug import no_face
 from ..face.face import Face
 from ..face.given import GivenAnalyser
 from ..face.select import left_to_right, select_face, select_faces, select_track
-from ..face.track import Track, TrackSettings, track_faces
-from ..media.video import open_video
+from ..face.track import Track, TrackSettings
 from ..models.base import Driver
 from .cut import first_looks, picture_size
 from .eyes import Eyes, open_eyes
@@ -28,11 +26,10 @@ from .framing import PREFERRED, Size, central_crop, check_inside, face_crop, fac
 from .progress import SILENT, Progress
 from .roles import Role
 from .source import first_good_frame
+from .tracking import track_video
 
 if TYPE_CHECKING:
     from ..config.schema import Settings
-
-TRACKED_SIDE = 960  # pixels: the longer side of the frames in which faces are tracked
 
 Tell = Callable[[str], None]
 
@@ -177,7 +174,10 @@ class Finder:
             return Sight(self._fixed(shape, size))
         analyser, wish = self._eyes.driving, self._settings.driving_face
         limit = None if whole else self._settings.frame_limit
-        tracks = self._tracks(analyser, path, shape, fps, limit, progress) if analyser else []
+        settings = TrackSettings(keep_mesh=self._keep_mesh)
+        tracks: list[Track] = []
+        if analyser is not None:
+            tracks = track_video(path, shape, analyser, settings, fps=fps, frame_limit=limit, progress=progress)
         if not tracks:
             self._check_found(analyser, path, next(first_looks(path), None), wish=wish)
             return Sight(self._by_model(analyser, path, first_looks(path), size, tell))
@@ -206,23 +206,6 @@ class Finder:
             wish = self._settings.face or ("all" if named else None)
             chosen += select_faces(faces, wish, shape, path, tell=tell)
         return chosen
-
-    def _tracks(
-        self,
-        analyser: FaceAnalyser,
-        path: Path,
-        shape: Size,
-        fps: Fraction | None,
-        limit: int | None,
-        progress: Progress,
-    ) -> list[Track]:
-        """All tracks of a driving video, in pixels of its full frames."""
-        factor = min(1.0, TRACKED_SIDE / max(shape))
-        small = max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))
-        with open_video(path, fps=fps, frame_limit=limit, size=small) as reader:
-            frames = progress.track(reader, "faces", reader.frames)
-            tracks = track_faces(frames, analyser, TrackSettings(keep_mesh=self._keep_mesh))
-        return [enlarged(track, shape[1] / small[1], shape[0] / small[0]) for track in tracks]
 
     def _check_found(self, analyser: FaceAnalyser | None, path: Path, picture: Frame | None, wish: object) -> None:
         """Refuse a picture without a face where the settings insist on one; draw what was looked at where they ask."""
@@ -255,17 +238,3 @@ class Finder:
             nor = ", nor a subject by the model's own search" if self._locates else ""
             tell(f"{path}: {why}{nor}; the central square is taken")
         return central_crop(shape, size)
-
-
-def enlarged(track: Track, x: float, y: float) -> Track:
-    """A track in a video that is so many times larger."""
-    scale, shift = np.array([x, y], np.float32), np.array([(x - 1) / 2, (y - 1) / 2], np.float32)
-
-    def moved(points: np.ndarray | None) -> np.ndarray | None:
-        return None if points is None else points * scale + shift
-
-    boxes = (track.boxes.reshape(-1, 2, 2) * scale + shift).reshape(-1, 4)
-    mesh = None
-    if track.mesh is not None:
-        mesh = track.mesh * np.append(scale, scale.mean()) + np.append(shift, np.float32(0))
-    return replace(track, boxes=boxes, landmarks=moved(track.landmarks), five=moved(track.five), mesh=mesh)
