@@ -135,7 +135,10 @@ def random_restorer(word: str) -> torch.nn.Module:
     from spandrel.architectures import GFPGAN, RestoreFormer
 
     if word == "gfpgan":
-        return GFPGAN.GFPGAN(512, 512, 2, None, False, 8, 0.01, True, True, 1, True)
+        return GFPGAN.GFPGAN(
+            out_size=512, num_style_feat=512, channel_multiplier=2, decoder_load_path=None, fix_decoder=False,
+            num_mlp=8, input_is_latent=True, different_w=True, narrow=1, sft_half=True,
+        )  # fmt: skip
     return RestoreFormer.RestoreFormer(
         n_embed=1024, embed_dim=256, ch=64, out_ch=3, ch_mult=(1, 2, 2, 4, 4, 8), num_res_blocks=2,
         attn_resolutions=(16,), dropout=0.0, in_channels=3, resolution=512, z_channels=256, double_z=False,
