@@ -16,7 +16,7 @@ from talkingface import registry
 PACKAGE = Path(talkingface.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MODELS = sorted(path.name for path in (PACKAGE / "models").iterdir() if (path / "__init__.py").is_file())
-FACES = ("face", "face3d", "motion")
+FACES = ("face", "face3d", "motion", "enhance")
 HIGH = ("models", "data", "train", "pipelines", "evaluation", "jobs", "cli", "api", "config", "registry")
 FORBIDDEN = {
     # Settings of training and evaluation are typed where they are used; those modules hold no torch.
@@ -40,9 +40,10 @@ FORBIDDEN = {
     "nn": (*HIGH, *FACES),
     "ops": (*HIGH, *FACES),
     "weights": (*HIGH, *FACES),
-    "motion": (*HIGH, "face", "face3d"),
-    "face": (*HIGH, "face3d"),
-    "face3d": HIGH,
+    "motion": (*HIGH, "face", "face3d", "enhance"),
+    "face": (*HIGH, "face3d", "enhance"),
+    "face3d": (*HIGH, "enhance"),
+    "enhance": (*HIGH, "face3d", "motion"),
     "models": ("data", "train", "pipelines", "evaluation", "jobs", "cli", "api", "config"),
     "data": ("train", "pipelines", "evaluation", "jobs", "cli", "api", "config"),
     "train": ("pipelines", "jobs", "cli", "api", "config"),
