@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import mmap
 import tempfile
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +25,7 @@ from .probe import describe, probe
 
 SILENT = 1e-3  # of full scale, -60 dB: below it there is nothing to be heard
 CLIPPED, FULL = 0.01, 0.999  # share of the samples at full scale that is worth a note
+FORGET_S = 0.1  # seconds between two times of forgetting
 _BLOCK_BYTES = 1 << 18
 _MONO = "aresample=async=1:first_pts=0:out_chlayout=mono:out_sample_fmt=flt:rematrix_maxval=1.0"
 
@@ -42,10 +45,27 @@ class WaveFile:
     notes: tuple[str, ...]
     _memory: mmap.mmap = field(repr=False)
 
-    def rest(self) -> None:
-        """Give back the memory in which samples were looked at; they can be looked at again."""
-        if hasattr(self._memory, "madvise"):  # not on Windows
-            self._memory.madvise(mmap.MADV_DONTNEED)
+    @contextmanager
+    def forgetting(self) -> Iterator[None]:
+        """While inside, samples that were looked at are soon forgotten again, and read anew from the file when needed.
+
+        A whole look at a long sound would otherwise keep all of it in memory until the end.
+        """
+        done = threading.Event()
+        watcher = threading.Thread(target=self._forget_until, args=[done], daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watcher.join()
+
+    def _forget_until(self, done: threading.Event) -> None:
+        ended = False
+        while not ended:
+            ended = done.wait(FORGET_S)
+            if hasattr(self._memory, "madvise"):  # not on Windows
+                self._memory.madvise(mmap.MADV_DONTNEED)
 
 
 def open_wave(path: str | Path, rate_hz: int) -> WaveFile:
@@ -67,16 +87,24 @@ def open_wave(path: str | Path, rate_hz: int) -> WaveFile:
     filters = f"asetpts=PTS-({start_s})/TB,{_MONO}"
     plain = ["-map", "0:a:0", "-af", filters, "-ar", str(info.sample_rate_hz), "-f", "f32le", "pipe:1"]
     looks = _Looks()
-    with tempfile.TemporaryFile(prefix="talkingface-") as file:
-        with Child([*input_arguments(path), *plain], collect=True) as child:
-            written = _write(file, _resampled(_blocks(child.stdout, looks), info.sample_rate_hz, rate_hz), path)
-            child.wait()
-        if not written:
-            reason = f" ({child.messages[0]})" if child.messages else ""
-            raise MediaError(f"the sound holds no samples{reason}", where=path, cure="Give a longer recording.")
-        memory = mmap.mmap(file.fileno(), 0)
+    with Child([*input_arguments(path), *plain], collect=True) as child:
+        blocks = _resampled(_blocks(child.stdout, looks), info.sample_rate_hz, rate_hz)
+        try:
+            memory = _mapped(blocks)
+        except OSError as error:
+            raise _no_room(path, error) from error
+        child.wait()
+    if memory is None:
+        reason = f" ({child.messages[0]})" if child.messages else ""
+        raise MediaError(f"the sound holds no samples{reason}", where=path, cure="Give a longer recording.")
     notes = looks.notes(path, damage=child.messages[:1])
     return WaveFile(np.frombuffer(memory, np.float32), rate_hz, notes, memory)
+
+
+def _mapped(blocks: Iterator[Wave]) -> mmap.mmap | None:
+    """Samples in a nameless file that is mapped into memory; None if there are none."""
+    with tempfile.TemporaryFile(prefix="talkingface-") as file:
+        return mmap.mmap(file.fileno(), 0) if _write(file, blocks) else None
 
 
 @dataclass
@@ -131,15 +159,16 @@ def _resampled(blocks: Iterator[Wave], rate_hz: int, wanted_hz: int) -> Iterator
     yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
-def _write(file: IO[bytes], blocks: Iterator[Wave], path: str | Path) -> int:
+def _write(file: IO[bytes], blocks: Iterator[Wave]) -> int:
     """Append blocks; returns the bytes written."""
-    try:
-        written = sum(file.write(np.ascontiguousarray(block).data.cast("B")) for block in blocks)
-        file.flush()
-    except OSError as error:
-        raise MediaError(
-            f"its samples cannot be kept in {tempfile.gettempdir()} ({error.strerror or error})",
-            where=path,
-            cure="Free some space there, or let TMPDIR name another folder.",
-        ) from error
+    written = sum(file.write(np.ascontiguousarray(block).data.cast("B")) for block in blocks)
+    file.flush()
     return written
+
+
+def _no_room(path: str | Path, error: OSError) -> MediaError:
+    return MediaError(
+        f"its samples cannot be kept in {tempfile.gettempdir()} ({error.strerror or error})",
+        where=path,
+        cure="Free some space there, or let TMPDIR name another folder.",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -62,10 +63,8 @@ class Spoken(Driven):
             ConfigError: the voice has no such style.
         """
         assert seen.coefficients is not None  # noqa: S101 (a voice goes with a model of coefficients)
-        with torch.inference_mode():
+        with torch.inference_mode(), self.wave.forgetting() if self.wave is not None else nullcontext():
             motion = self.voice.speak(self.script, seen.coefficients)
-        if self.wave is not None:
-            self.wave.rest()
         return at_rate(motion, self.fps)[: self.count]
 
 

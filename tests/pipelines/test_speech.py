@@ -186,6 +186,13 @@ def test_a_voice_of_another_space_is_refused(say, tmp_path):
         animate(say(checkpoint=str(save_puppet(tmp_path / "bfm.safetensors", space="bfm"))))
 
 
+def test_a_model_without_a_voice_borrows_one_that_fits(say, tmp_path):
+    mute = save_puppet(tmp_path / "mute.safetensors", voiceless=True)
+    result = animate(say(checkpoint=str(mute), save_motion=tmp_path / "borrowed.motion"))
+    assert result.frames == 12
+    assert rows_of(tmp_path / "borrowed.motion").std(dim=0).max() > 0.01
+
+
 def test_what_was_said_drives_again(say, tmp_path):
     said = animate(say(save_motion=tmp_path / "said.motion", output=tmp_path / "one"))
     changes = {"audio_path": None, "motion_path": tmp_path / "said.motion", "relative": False}
