@@ -22,6 +22,7 @@ FAST, SLOW = 8, 64
 """Frames to a latent."""
 LOUDNESS = 4  # bands of the sound that are listened to
 HEARD = LOUDNESS + 1  # and whether there is sound at all
+_PIECE, _AROUND = 256, 2  # of 8 frames: that are refined together, and beside them (6 frames are looked at)
 _FAST_LATENTS, _SLOW_LATENTS, _STYLE = 8, 6, 8
 _LOUD = 0.25  # brings mel values, -4..4, to order one
 
@@ -122,13 +123,21 @@ class CompactPose(nn.Module):
         Returns:
             (B, 6, 8 n).
         """
+        return self._refined(self._drafted(latents, heard, style), heard)
+
+    def _drafted(self, latents: PoseLatents, heard: Tensor, style: Tensor) -> Tensor:
+        """Features (B, width, n), one for each 8 frames."""
         count = latents.fast.shape[2]
         slow = F.interpolate(latents.slow, size=count, mode="linear")
         told = self.style(style)[:, :, None].expand(-1, -1, count)
-        out = self.enter(torch.cat([latents.fast, slow, F.avg_pool1d(heard, FAST), told], dim=1))
+        out: Tensor = self.enter(torch.cat([latents.fast, slow, F.avg_pool1d(heard, FAST), told], dim=1))
         for layer in self.layers:
             out = out + layer(F.gelu(out))
-        out = F.interpolate(out, scale_factor=FAST, mode="linear")
+        return out
+
+    def _refined(self, draft: Tensor, heard: Tensor) -> Tensor:
+        """Motion (B, 6, 8 n) of features (B, width, n) and sound (B, 5, 8 n)."""
+        out = F.interpolate(draft, scale_factor=FAST, mode="linear")
         moved: Tensor = self.leave(F.gelu(self.refine(torch.cat([out, heard], dim=1))))
         return moved
 
@@ -140,12 +149,19 @@ class CompactPose(nn.Module):
             heard: (T, 5), what `loudness` gives, or zeros where nobody speaks.
             style: 0..45.
         """
-        frames = len(heard)
-        padded = F.pad(heard.T[None], (0, latents.fast.shape[2] * FAST - frames))
-        chosen = torch.tensor([style], device=heard.device)
-        speaks = heard[:, -1:]
-        size = self.deviation * torch.lerp(self.gain[0], self.gain[1], speaks)
-        return self(latents, padded, chosen)[0, :, :frames].T * size
+        frames, count = len(heard), latents.fast.shape[2]
+        padded = F.pad(heard.T[None], (0, count * FAST - frames))
+        draft = self._drafted(latents, padded, torch.tensor([style], device=heard.device))
+        moved = torch.cat([self._piece(draft, padded, start) for start in range(0, count, _PIECE)], dim=2)
+        size = self.deviation * torch.lerp(self.gain[0], self.gain[1], heard[:, -1:])
+        return moved[0, :, :frames].T * size
+
+    def _piece(self, draft: Tensor, heard: Tensor, start: int) -> Tensor:
+        """A part of the motion, refined with what is around it, so that memory does not grow with the clip."""
+        stop = min(start + _PIECE, draft.shape[2])
+        first, last = max(start - _AROUND, 0), min(stop + _AROUND, draft.shape[2])
+        refined = self._refined(draft[..., first:last], heard[..., first * FAST : last * FAST])
+        return refined[..., (start - first) * FAST : (stop - first) * FAST]
 
     def reconstruct(self, motion: Tensor, windows: Tensor, first: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
         """A motion made anew from latents that are drawn for it, for training.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ...types import Motion
 from ..base import Script, VoiceDriver
+from .audio2exp import EXPRESSIONS
 from .audio2pose import check_style
 from .blink import CALM_PAUSES, random_blinks
 from .compact_audio import CONTEXT, CompactAudio2Exp
@@ -80,7 +81,7 @@ def speak_frames(network: CompactAudio2Exp, voice: Voice, reference: Tensor, clo
         reference: (T, 64).
         closed: (T, 1).
     """
-    said, heard = [], []
+    said, heard = torch.empty(voice.frames, EXPRESSIONS), torch.empty(voice.frames, HEARD)
     for start in range(0, voice.frames, _BATCH):
         stop = min(start + _BATCH, voice.frames)
         frames = torch.arange(start - CONTEXT, stop + CONTEXT)
@@ -88,9 +89,9 @@ def speak_frames(network: CompactAudio2Exp, voice: Voice, reference: Tensor, clo
         windows = voice.windows(int(around[0]), int(around[-1]) + 1)[around - around[0]]
         windows[(frames < 0) | (frames >= voice.frames)] = SILENT
         own = slice(CONTEXT, CONTEXT + stop - start)
-        said.append(network(windows, reference[around], closed[around])[own])
-        heard.append(loudness(windows[own]))
-    return torch.cat(said), torch.cat(heard)
+        said[start:stop] = network(windows, reference[around], closed[around])[own]
+        heard[start:stop] = loudness(windows[own])
+    return said, heard
 
 
 def settled(motion: Tensor) -> Tensor:

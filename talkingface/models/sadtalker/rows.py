@@ -26,10 +26,11 @@ def reference_rows(source: Tensor, frames: int, eyes: Tensor | None = None) -> T
             rest of that face along, the mouth included.
 
     Returns:
-        (frames, 70).
+        (frames, 70), to be read only.
     """
-    reference = source[:, :ROW].repeat(frames, 1)
+    reference = source[:, :ROW].expand(frames, -1)
     if eyes is not None:
+        reference = reference.clone()
         reference[:, EXPRESSION] = loop(eyes, frames)[:, EXPRESSION].to(reference)
     return reference
 
