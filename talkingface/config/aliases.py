@@ -60,9 +60,6 @@ WORDS: dict[str, dict[str, str]] = {
 }
 """Their word -> our word, by setting."""
 
-ACCEPTED: dict[str, str] = {"if_extract": "coefficients are always found in the pictures themselves"}
-"""Their switches for what is done here in any case, and in which way; they change nothing."""
-
 _WEIGHTS = "Weights are recognised by what is in them; --checkpoint names another file."
 _RECONSTRUCTION = (
     "The published reconstruction network is taken as it is where its files are there; see docs/face3d.md."

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ConfigError, did_you_mean
-from .aliases import ABSENT, ACCEPTED, BARE, RENAMED, SHORTHANDS, WORDS
+from .aliases import ABSENT, BARE, RENAMED, SHORTHANDS, WORDS
 from .options import Option, find, groups, options
 
 SURELY_OURS = 0.8  # a flag as like as this to one of ours is not taken for one of the published programs
@@ -42,9 +42,6 @@ def parse_flags(argv: Sequence[str]) -> list[Given]:
         if not word.startswith("--") or word == "--":
             raise ConfigError(f"'{word}' belongs to no flag", cure="Write settings as --name=value; see --help.")
         name, equals, text = word[2:].partition("=")
-        if name.replace("-", "_") in ACCEPTED:
-            _truth(f"--{name}", text if equals else None, words)
-            continue
         given.append(_read_flag(name, text if equals else None, words))
     return given
 

@@ -45,6 +45,9 @@ class Inputs(Group):
     if_align: bool = Field(
         True, description="cut picture and video to the face, or what the model can find; off: the central square"
     )
+    if_extract: bool = Field(
+        False, description="find the coefficients of videos anew, also where they are kept from an earlier run"
+    )
     motion_path: Path | None = Field(None, description="a saved motion that drives the picture, in place of a video")
     audio_path: Path | None = Field(None, description="a sound that the picture speaks; a video gives its sound")
     idle_seconds: float | None = Field(

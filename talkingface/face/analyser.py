@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ..errors import ConfigError, DependencyError, TalkingFaceError, UnknownName
 from ..media.image import Picture
 from ..paths import default_checkpoint_root
 from ..weights import Entry, load_catalogue
+from ..weights.download import sha256_of
 from .evidence import Candidate, Evidence
 from .face import Box, Face
 
@@ -149,6 +151,20 @@ def problem_of(name: str, root: Path) -> TalkingFaceError | None:
         )
     missing = [entry for entry in load_catalogue().meant_by(needs.bundle) if not entry.path(root).is_file()]
     return missing_files(f"--landmarks={name}", missing, root) if missing else None
+
+
+def identity_of(name: str, root: Path) -> dict[str, str]:
+    """What tells one state of a backend from another: the digests of its files, and the version of its package.
+
+    Args:
+        name: of a backend that can be used; one that needs nothing has no states.
+        root: folder of the weights that the user adds.
+    """
+    needs = _NEEDS.get(name)
+    if needs is None:
+        return {}
+    known = {entry.name: sha256_of(entry.path(root)) for entry in load_catalogue().meant_by(needs.bundle)}
+    return known if needs.package is None else known | {needs.package: version(needs.package)}
 
 
 def missing_files(where: str, entries: Sequence[Entry], root: Path) -> WeightsError:

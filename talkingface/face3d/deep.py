@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from torch import Tensor
 from ..errors import ShapeError, WeightsError
 from ..face.face import Face
 from ..media.image import Picture
+from ..nn.fingerprint import fingerprint
 from ..weights import Entry, load_catalogue
 from ..weights.load import load_networks, load_strict
 from ..weights.locate import advice
@@ -131,6 +133,10 @@ class DeepReconstructor(Reconstructor):
             out[part, : LAYOUT_257.width] = self._look(np.stack([cut for _, cut in aligned]))
             out[part, LAYOUT_257.width :] = [found.parameters for found, _ in aligned]
         return out
+
+    def fingerprint(self) -> str:
+        standard = hashlib.sha256(np.ascontiguousarray(self._standard).tobytes()).hexdigest()
+        return f"{fingerprint(self._network)}-{standard[:12]}"
 
     def _align(self, picture: Picture, face: Face) -> tuple[Alignment, Picture]:
         """Where the face lies in the 256 frame, and its crop."""

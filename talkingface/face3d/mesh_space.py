@@ -14,6 +14,7 @@ an expression. A row has the columns of `coefficients.LAYOUT_260`; here they mea
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -332,6 +333,12 @@ class MeshReconstructor(Reconstructor):
             for picture, face in pairs
         ]
         return np.concatenate(rows) if rows else np.zeros((0, CROP.stop), np.float32)
+
+    def fingerprint(self) -> str:
+        found = hashlib.sha256()
+        for field in fields(self.model):
+            found.update(np.ascontiguousarray(getattr(self.model, field.name)).tobytes())
+        return found.hexdigest()[:12]
 
 
 def _mesh_of(face: Face) -> NDArray[np.float32]:

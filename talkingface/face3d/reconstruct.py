@@ -46,6 +46,10 @@ class Reconstructor(ABC):
             ShapeError: if a picture is not square, or a face lacks the points that are needed.
         """
 
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """A word that is the same for the same weights."""
+
     def for_clip(self, faces: Sequence[Face], size: int) -> Reconstructor:
         """One for the frames of a clip in which these faces are one person; it may know that person better.
 

@@ -63,6 +63,10 @@ class CoefficientReader:
         self.space, self.label = reconstructor.space, reconstructor.label
         self.needs_mesh = reconstructor.space == "mesh"
 
+    def fingerprint(self) -> str:
+        """A word that is the same for the same space and weights."""
+        return f"{self.space}-{self._reconstructor.fingerprint()}"
+
     def of_picture(self, picture: Frame, crop: Crop, face: Face) -> Rows:
         """The row of a face in a picture.
 

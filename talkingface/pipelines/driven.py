@@ -10,6 +10,7 @@ from itertools import repeat
 from pathlib import Path
 
 from ..face.crop import Crop
+from ..face.face import Face
 from ..face.track import Track
 from ..types import Motion, Source
 from .cut import CutFrames
@@ -65,12 +66,16 @@ class Recorded(Driven):
         motion: one entry per frame.
         crop: the part of the frames that was looked at; None for a motion file, which has none.
         fps: the rate at which the frames are read; None is their own.
-        track: the face in the full frames; None where there is none, or no frames.
+        face: the first that is seen, in pixels of the full frame; None where there is none, or no frames.
+        start: number of the frame in which it is.
+        track: the face in the full frames; None where there is none, no frames, or its motion was kept from before.
     """
 
     motion: Motion
     crop: Crop | None = None
     fps: Fraction | None = None
+    face: Face | None = None
+    start: int = 0
     track: Track | None = None
 
     @property

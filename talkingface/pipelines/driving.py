@@ -9,25 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MediaError
-from ..face.track import Track
 from ..motion.file import load_motion_file, save_motion
 from ..types import Motion
 from . import steps
-from .coefficients import LOOKED_AT, CoefficientReader
 from .cut import CutFrames
 from .driven import Driven, Recorded
-from .finder import Finder, Sight
+from .extraction import extract
+from .finder import Finder
 from .framing import face_scale
 from .model import LoadedModel
 from .motions import at_rate, check_motion, check_rows, of_coefficients
 from .progress import SILENT, Progress
 from .roles import has_frames
+from .sighting import Sighting, sighted
 
 if TYPE_CHECKING:
     from ..config.schema import Settings
-
-
-SEEN = 0.9  # of the frames: a face that is tracked in fewer is worth a note
 
 
 def drive(
@@ -50,68 +47,39 @@ def drive(
     start = time.perf_counter()
     fps = fps or settings.fps
     if not has_frames(path):
-        motion, notes = load_driving(path, model, settings, fps)
-        return Recorded(path=path, motion=motion, fps=fps, notes=notes, elapsed_s=time.perf_counter() - start)
-    told: list[str] = []
-    if model.driver is not None:
-        steps.check_drivable(model.driver, path)
-    size = LOOKED_AT if model.driver is None else model.driver.size
-    sight = finder.driving(path, size, told.append, fps=fps, progress=progress)
-    if model.reader is not None:
-        motion, warnings = read_motion(model.reader, path, sight, settings, progress, fps=fps)
+        found = Sighting(*load_driving(path, model, settings, fps))
+    elif model.reader is not None:
+        found = extract(model.reader, finder, path, settings, progress, fps=fps, limit=settings.frame_limit)
     else:
-        motion, warnings = watch(model, path, sight, settings, progress, fps=fps)
+        found = watch(model, finder, path, settings, progress, fps=fps)
     return Recorded(
         path=path,
-        motion=motion,
-        crop=sight.crop,
+        motion=found.motion,
+        crop=found.crop,
         fps=fps,
-        notes=(*told, *unseen(path, sight.track, len(motion), held=model.reader is not None), *warnings),
+        notes=found.notes,
         elapsed_s=time.perf_counter() - start,
-        track=sight.track,
+        face=found.face,
+        start=found.start,
+        track=found.track,
     )
 
 
 def watch(
-    model: LoadedModel, path: Path, sight: Sight, settings: Settings, progress: Progress, *, fps: Fraction | None
-) -> tuple[Motion, tuple[str, ...]]:
-    """(what the model's own driver sees in a video, warnings about the video)."""
-    assert model.driver is not None  # noqa: S101 (the caller asked; narrows the type)
-    with CutFrames(path, sight.crop, fps=fps, frame_limit=settings.frame_limit) as frames:
+    model: LoadedModel, finder: Finder, path: Path, settings: Settings, progress: Progress, *, fps: Fraction | None
+) -> Sighting:
+    """What the model's own driver sees in a video."""
+    assert model.driver is not None  # noqa: S101 (without one there is a reader; narrows the type)
+    steps.check_drivable(model.driver, path)
+    told: list[str] = []
+    limit = settings.frame_limit
+    sight = finder.driving(path, model.driver.size, told.append, fps=fps, limit=limit, progress=progress)
+    with CutFrames(path, sight.crop, fps=fps, frame_limit=limit) as frames:
         tracked = progress.track(frames, "drive", frames.reader.frames)
         motion = steps.drive(model.driver, tracked, frames.reader.fps, chunk=settings.batch_size, device=model.device)
     if len(motion) == 0:
         raise MediaError("no frame could be read", where=path)
-    return motion, tuple(frames.reader.warnings)
-
-
-def read_motion(
-    reader: CoefficientReader,
-    path: Path,
-    sight: Sight,
-    settings: Settings,
-    progress: Progress,
-    *,
-    fps: Fraction | None,
-) -> tuple[Motion, tuple[str, ...]]:
-    """(the coefficients of a video, of kind ``"3dmm.73"``, warnings about the video)."""
-    assert sight.track is not None  # noqa: S101 (a finder for coefficients gives one, or raises)
-    limit = settings.frame_limit
-    read = reader.of_video(path, sight.crop, sight.track, fps=fps, frame_limit=limit, progress=progress)
-    return read.motion(reader.space), read.warnings
-
-
-def unseen(path: Path, track: Track | None, length: int, *, held: bool = False) -> tuple[str, ...]:
-    """A note where the face is missing from more than a tenth of the frames.
-
-    Args:
-        held: whether its last place is held there; otherwise something else drives.
-    """
-    if track is None or len(track) >= SEEN * length:
-        return ()
-    seen = f"frames {track.start} to {track.frames[-1]} of {length}"
-    elsewhere = "elsewhere its nearest pose is held" if held else "what drives elsewhere is no face"
-    return (f"{path}: the face is seen in {seen}; {elsewhere} (--frame_limit ends earlier)",)
+    return sighted(path, motion, sight.crop, sight.track, told, tuple(frames.reader.warnings))
 
 
 def load_driving(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..errors import DependencyError, WeightsError
-from ..face.analyser import FaceAnalyser, open_analyser
+from ..face.analyser import FaceAnalyser, identity_of, open_analyser
 from ..face.given import GivenAnalyser
 from ..paths import default_checkpoint_root
 
@@ -29,6 +29,14 @@ class Eyes:
     source: FaceAnalyser | None = None
     driving: FaceAnalyser | None = None
     missing: str = ""
+
+    def identity(self, root: Path) -> dict[str, str]:
+        """What tells one state of what looks in driving videos from another: its name, files and version.
+
+        Args:
+            root: folder of the weights that the user adds.
+        """
+        return {} if self.driving is None else {"name": self.driving.name} | identity_of(self.driving.name, root)
 
 
 def open_eyes(

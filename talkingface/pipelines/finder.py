@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -19,6 +19,7 @@ from ..face.given import GivenAnalyser
 from ..face.select import left_to_right, select_face, select_faces, select_track
 from ..face.track import Track, TrackSettings
 from ..models.base import Driver
+from ..paths import default_checkpoint_root
 from .cut import first_looks, picture_size
 from .eyes import Eyes, open_eyes
 from .frames import Frame, to_tensor
@@ -152,7 +153,7 @@ class Finder:
         tell: Tell,
         *,
         fps: Fraction | None = None,
-        whole: bool = False,
+        limit: int | None = None,
         progress: Progress = SILENT,
     ) -> Sight:
         """The part of a driving video that shows the face, the same for all frames: around its boxes in all of them.
@@ -164,7 +165,7 @@ class Finder:
             size: (height, width) of the crop.
             tell: takes what the user should know.
             fps: the rate at which it will be read; None is its own.
-            whole: all of it, whatever ``--frame_limit`` says.
+            limit: frames at most.
 
         Raises:
             FaceError: no face, and the settings insist on one; or too little of it can be seen.
@@ -173,7 +174,6 @@ class Finder:
         if not self._looks:
             return Sight(self._fixed(shape, size))
         analyser, wish = self._eyes.driving, self._settings.driving_face
-        limit = None if whole else self._settings.frame_limit
         settings = TrackSettings(keep_mesh=self._keep_mesh)
         tracks: list[Track] = []
         if analyser is not None:
@@ -186,6 +186,13 @@ class Finder:
             tell(f"{path}: {len(tracks)} faces or scenes; number {track.number}, the largest, drives (--driving_face)")
         crop = face_crop(track.union, size, shape, self._scale) if self._cuts else self._fixed(shape, size)
         return Sight(crop, track)
+
+    def ways(self) -> dict[str, Any]:
+        """What decides, beside the video, which face :meth:`driving` follows and what it cuts; JSON can say it."""
+        settings = self._settings
+        root = settings.checkpoint_root or default_checkpoint_root()
+        wishes = {"face": settings.driving_face, "preprocess": settings.preprocess, "mesh": self._keep_mesh}
+        return {**wishes, "looks": self._looks, "cuts": self._cuts, "finder": self._eyes.identity(root)}
 
     def _named(self) -> str:
         if not self._looks:

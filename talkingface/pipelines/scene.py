@@ -98,8 +98,7 @@ def frame_of(source: Path, finder: Finder, shared: Recorded | None, tell: Callab
     """Number of the frame of a source video that is animated, the first that shows a face well; 0 for a picture."""
     if is_picture(source):
         return 0
-    begins = 0 if shared is None or shared.track is None else shared.track.start
-    number = finder.first_good(source) if shared is None else begins
+    number = finder.first_good(source) if shared is None else shared.start
     if number:
         tell(f"{source} is a video: its frame {number} is the source, the first with a face that can be used")
     elif shared is None:
@@ -111,10 +110,9 @@ def shared_places(shared: Recorded, picture: Frame, finder: Finder, renderer: Re
     """Whom a video moves that is the source as well; None where that has to be looked for."""
     if shared.crop is None:
         return None
-    face = None if shared.track is None else shared.track.face(0)
-    if face is None or renderer.framing == "face":
-        return [Place(shared.crop.resized(renderer.size), 0, face)]
-    return [finder.place(face, 0, renderer.size, (picture.shape[0], picture.shape[1]))]
+    if shared.face is None or renderer.framing == "face":
+        return [Place(shared.crop.resized(renderer.size), 0, shared.face)]
+    return [finder.place(shared.face, 0, renderer.size, (picture.shape[0], picture.shape[1]))]
 
 
 def _person(model: LoadedModel, plan: Plan, picture: Frame, place: Place, source: Frame, number: int) -> Person:

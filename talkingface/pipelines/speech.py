@@ -16,9 +16,9 @@ from ..errors import ConfigError, MediaError
 from ..media.wave import WaveFile, open_wave
 from ..models.base import Script, VoiceDriver
 from ..types import Motion, Source
-from .coefficients import LOOKED_AT, CoefficientReader
+from .coefficients import CoefficientReader
 from .driven import Driven
-from .driving import unseen
+from .extraction import extract
 from .finder import Finder
 from .motions import ROWS, at_rate
 from .progress import SILENT, Progress
@@ -160,9 +160,7 @@ def read_references(
     for path in dict.fromkeys((settings.ref_eyeblink, settings.ref_pose)):
         if path is None:
             continue
-        sight = finder.driving(path, LOOKED_AT, notes.append, whole=True, progress=progress)
-        assert sight.track is not None  # noqa: S101 (a finder for coefficients gives one, or raises)
-        read = reader.of_video(path, sight.crop, sight.track, progress=progress)
-        found[path] = at_rate(read.motion(reader.space), fps).values[ROWS]
-        notes += [*unseen(path, sight.track, len(read.rows), held=True), *read.warnings]
+        seen = extract(reader, finder, path, settings, progress)
+        found[path] = at_rate(seen.motion, fps).values[ROWS]
+        notes += seen.notes
     return found, notes

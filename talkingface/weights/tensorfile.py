@@ -82,11 +82,19 @@ def _record(name: str, entry: Mapping[str, Any], view: memoryview) -> TensorReco
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write a safetensors file that is complete or not there at all."""
+    """Write a safetensors file that is complete or not there at all.
+
+    Raises:
+        OSError: it cannot be written, for example on a full disk.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     with replacing(path) as part:
-        save_file(dict(tensors), part, metadata=dict(metadata))
+        try:
+            save_file(dict(tensors), part, metadata=dict(metadata))
+        except SafetensorError as error:
+            raise OSError(str(error)) from error
 
 
 def stored(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:

@@ -101,6 +101,18 @@ def test_what_no_motion_is_is_not_saved(tmp_path: Path, motion: Motion, words: s
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_full_disk_is_a_motion_error(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))  # Python leaves the signal out and gets an error
+    try:
+        with pytest.raises(MotionError, match="cannot be written"):
+            save_motion(tmp_path / "long.motion", Motion("kind", Fraction(25), {"value": torch.zeros(5000)}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "m.motion"
     save_motion(path, keypoints())
