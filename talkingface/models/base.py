@@ -156,6 +156,10 @@ class Renderer(ABC):
         """Pictures (n, 3, H, W) in [0, 1] that show how the frames came about, by name; for ``--visualize``."""
         return {}
 
+    def explain_part(self, state: Any, motion: Motion, part: slice) -> dict[str, Tensor]:
+        """As `explain`, of a part of ``motion``; those outside are there for the others to look at."""
+        return {name: pictures[part] for name, pictures in self.explain(state, motion).items()}
+
 
 @dataclass
 class Phase:

@@ -96,8 +96,8 @@ def explain(renderer: Renderer, state: Any, motion: Motion, *, chunk: int = 4) -
     """For each frame the pictures, uint8 (H, W, 3), that show how the renderer made it."""
     for window, keep in windows(len(motion), chunk, renderer.radius):
         with torch.inference_mode():
-            inner = renderer.explain(state, motion[window])
-        columns = [to_frames(pictures[keep]) for pictures in inner.values()]
+            inner = renderer.explain_part(state, motion[window], keep)
+        columns = [to_frames(pictures) for pictures in inner.values()]
         yield from ([column[frame] for column in columns] for frame in range(keep.stop - keep.start))
 
 

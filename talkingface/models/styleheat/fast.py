@@ -74,12 +74,22 @@ class FastStyleHeat:
         """(n, 3, size, size), about [-1, 1], of windows (n, 73, 27)."""
         return torch.cat([self._draw(drawable, some) for some in windows.split(self.at_once)])
 
+    def uncalibrated(self, drawable: Drawable, windows: Tensor) -> Tensor:
+        """The same frames without the calibrator: what the warp alone does."""
+        return torch.cat(
+            [drawable.generator.finish(self._move(drawable, some)[0]) for some in windows.split(self.at_once)]
+        )
+
     def _draw(self, drawable: Drawable, windows: Tensor) -> Tensor:
+        features, descriptor = self._move(drawable, windows)
+        refine = self.networks.calibrator(features, descriptor)
+        return drawable.generator.finish(refine(features))
+
+    def _move(self, drawable: Drawable, windows: Tensor) -> tuple[Tensor, Tensor]:
+        """(warped features, descriptor of the motion) of each window."""
         count = len(windows)
         warp = self.networks.video_warper(drawable.picture.expand(count, -1, -1, -1), windows)
-        features = warp_by_field(drawable.features.expand(count, -1, -1, -1), warp.field)
-        refine = self.networks.calibrator(features, warp.descriptor)
-        return drawable.generator.finish(refine(features))
+        return warp_by_field(drawable.features.expand(count, -1, -1, -1), warp.field), warp.descriptor
 
     def _detailed(self, codes: Tensor, generator: FixedGenerator, rough: Tensor, details: Tensor) -> Drawable:
         change = self.inverter.hfgi_encoder(self.inverter.hfgi_aligner(details, rough))

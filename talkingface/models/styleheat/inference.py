@@ -24,10 +24,12 @@ class StyleHeatState:
     """A source, inverted.
 
     Attributes:
-        plain: the picture as it is.
+        source: (1, 3, H, W) in [0, 1], the picture.
+        plain: the picture as it is, inverted.
         edited: the last edit that was drawn, with its strength; several frames in a row may have the same.
     """
 
+    source: Tensor
     plain: Drawable
     edited: tuple[float, Drawable] | None = field(default=None, repr=False)
 
@@ -64,7 +66,7 @@ class StyleHeatRenderer(Renderer):
 
     @torch.inference_mode()
     def encode_source(self, source: Source) -> StyleHeatState:
-        return StyleHeatState(self._invert(source.image * 2 - 1))
+        return StyleHeatState(source.image, self._invert(source.image * 2 - 1))
 
     def kept(self, state: StyleHeatState) -> dict[str, Tensor]:
         """Codes and features, by the names of the published files."""
@@ -79,16 +81,41 @@ class StyleHeatRenderer(Renderer):
 
     @torch.inference_mode()
     def render_part(self, state: StyleHeatState, motion: Motion, part: slice) -> Tensor:
+        return self._drawn(self.fast.frames, state, motion, part)
+
+    @torch.inference_mode()
+    def explain(self, state: StyleHeatState, motion: Motion) -> dict[str, Tensor]:
+        """See `explain_part`."""
+        return self.explain_part(state, motion, slice(0, len(motion)))
+
+    @torch.inference_mode()
+    def explain_part(self, state: StyleHeatState, motion: Motion, part: slice) -> dict[str, Tensor]:
+        """The source, what the inversion makes of it, its features warped but not calibrated, and the result."""
+        drawn = self.render_part(state, motion, part)
+        inverted = self._finished(state.plain.generator.finish(state.plain.features))
+        return {
+            "source": state.source.expand_as(drawn),
+            "inverted": inverted.expand_as(drawn),
+            "warped": self._drawn(self.fast.uncalibrated, state, motion, part),
+            "drawn": drawn,
+        }
+
+    def _drawn(
+        self, draw: Callable[[Drawable, Tensor], Tensor], state: StyleHeatState, motion: Motion, part: slice
+    ) -> Tensor:
+        """Pictures (n, 3, H, W) in [0, 1] of a part of a motion.
+
+        Args:
+            draw: an inverted picture and windows (n, 73, 27) -> frames about [-1, 1].
+        """
         if motion.kind != self.takes:
             raise MotionError(f"the renderer draws '{self.takes}', not '{motion.kind}'")
         seen = windows(motion.values["coefficients"], range(*part.indices(len(motion)))).to(state.plain.codes)
         shares = self._shares(motion, part)
         if shares is None:
-            return self._finished(self.fast.frames(state.plain, seen))
-        drawn = [
-            self.fast.frames(self._at(state, share), window[None]) for share, window in zip(shares, seen, strict=True)
-        ]
-        return self._finished(torch.cat(drawn))
+            return self._finished(draw(state.plain, seen))
+        frames = [draw(self._at(state, share), window[None]) for share, window in zip(shares, seen, strict=True)]
+        return self._finished(torch.cat(frames))
 
     def _shares(self, motion: Motion, part: slice) -> list[float] | None:
         """How much of the edit each frame has; None where nothing is edited."""

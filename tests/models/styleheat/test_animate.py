@@ -68,6 +68,20 @@ def test_what_optimisation_found_is_kept_and_read_again(make: Callable[..., Sett
 
 
 @needs_mesh
+def test_inner_pictures_lie_below_source_driver_and_result(make: Callable[..., Settings]):
+    plain, shown = (
+        frames_of(animate(make(f"{wish}.mp4", video_source=SAMPLE / "driving.mp4", visualize=wish)).path)
+        for wish in (False, True)
+    )
+    assert [frame.shape for frame in shown] == [(64, 128, 3)] * 3
+    for frame, result in zip(shown, plain, strict=True):
+        source, inverted, warped, drawn = np.split(frame[32:].astype(int), 4, axis=1)
+        assert np.abs(drawn - frame[:32, 64:96]).max() <= 2 and np.abs(drawn - result).max() <= 4
+        assert np.abs(source - frame[:32, :32]).max() <= 2
+        assert all(np.abs(part - drawn).max() > 20 for part in (source, inverted, warped))
+
+
+@needs_mesh
 def test_the_published_faults_come_back_on_request(make: Callable[..., Settings]):
     video = {"video_source": SAMPLE / "driving.mp4", "image_size": 16}
     ours, theirs = (

@@ -63,6 +63,25 @@ def test_a_part_of_a_motion_looks_at_what_is_around_it(model: StyleHeat):
     assert not torch.allclose(renderer.render_part(state, driving[:9], slice(3, 9)), whole[3:9], atol=1e-3)
 
 
+def test_pictures_show_how_a_frame_comes_about(model: StyleHeat):
+    renderer, driving, picture = model.renderer(), motion(20), pictures(1, 64)
+    source = Source(F.avg_pool2d(picture.add(1) / 2, 2))
+    state = renderer.encode_source(source)
+    shown = renderer.explain_part(state, driving, slice(3, 6))
+    assert list(shown) == ["source", "inverted", "warped", "drawn"]
+    assert all(part.shape == (3, 3, 32, 32) and part.min() >= 0 and part.max() <= 1 for part in shown.values())
+    assert torch.equal(shown["source"][1], source.image[0])
+    assert torch.equal(shown["drawn"], renderer.render_part(state, driving, slice(3, 6)))
+    assert torch.allclose(renderer.explain(state, driving)["warped"][3:6], shown["warped"], atol=1e-5)
+    with torch.no_grad():
+        inverted = model.whole.generator(F.interpolate(source.image, (64, 64), mode="bilinear") * 2 - 1)
+        window = windows(driving.values["coefficients"], range(4, 5))
+        moved = model.whole.move(inverted, window)
+    for name, plain in (("warped", model.whole.draw_warped(inverted, moved)), ("inverted", inverted.full)):
+        assert torch.allclose(shown[name][1], (plain[0].clamp(-1, 1) + 1) / 2, atol=1e-5), name
+    assert not torch.allclose(shown["warped"], shown["drawn"], atol=1e-3)
+
+
 def test_large_sources_are_averaged_and_results_come_at_the_size_asked_for(model: StyleHeat):
     small, picture = plugin(image_size=16), torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     renderer, large = small.renderer(), model.renderer()
