@@ -16,15 +16,11 @@ from torch import Tensor, nn
 
 from ...face3d.coefficients import row70
 from ...face3d.mesh_parts import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
-from ...face3d.mesh_space import shipped_space
-from ...nn.compact.face_motion import inside
 from ...nn.keypoints import Keypoints
 from ..base import Batch, Losses
+from ..mesh_faces import face_points, surroundings
 from .objective_pictures import middle, shown
 from .train_config import CompactTrain
-
-_FLATTEST = 0.35  # height of a ring's surroundings over its width, at least: a shut eye has some too
-_SURROUNDINGS = 1.5  # how much larger than a ring its surroundings are
 
 
 class CompactMappingObjective:
@@ -120,38 +116,6 @@ class Redrawn:
 
     out: dict[str, Tensor]
     points: Tensor
-
-
-def face_points(rows: Tensor, like: Tensor) -> Tensor:
-    """Points of faces (N, 468, 2), (x, y) in [-1, 1].
-
-    Args:
-        rows: (N, 260), of the mesh space, with identity.
-        like: gives the device.
-    """
-    side = 256
-    mesh = shipped_space().decode(rows.cpu().numpy(), size=side)
-    return torch.from_numpy(mesh[..., :2] * (2 / (side - 1)) - 1).to(like)
-
-
-def surroundings(points: Tensor, rings: list[tuple[int, ...]], like: Tensor) -> Tensor:
-    """(N, 1, H, W): 1 in and around rings of points, enlarged and never flat.
-
-    Args:
-        points: (N, 468, 2).
-        like: pictures (N, 3, H, W), whose size the result has.
-    """
-    size = (like.shape[-2] // 2, like.shape[-1] // 2)
-    covered = [inside(_enlarged(points[:, list(ring)]), size) for ring in rings]
-    return F.interpolate(torch.stack(covered).sum(dim=0).clamp(max=1), size=like.shape[-2:], mode="bilinear")
-
-
-def _enlarged(ring: Tensor) -> Tensor:
-    middle = ring.mean(dim=1, keepdim=True)
-    away = (ring - middle) * _SURROUNDINGS
-    width, height = (away.amax(dim=1) - away.amin(dim=1)).unbind(dim=1)
-    stretch = (width * _FLATTEST / height.clamp(min=1e-3)).clamp(min=1)
-    return middle + away * torch.stack([torch.ones_like(stretch), stretch], dim=1)[:, None]
 
 
 def _edges(pictures: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,11 +7,11 @@ from typing import Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from ...nn.stylegan2.structure import StyleGAN2Structure
-from .loss_weights import CalibrationWeights, GeneratorWeights, InversionWeights, WarperWeights
+from .loss_weights import CalibrationWeights, GeneratorWeights, InversionWeights, JointWeights, WarperWeights
 from .structure import Structure, StyleHeatStructure
 
-STAGES = ("video_warper", "calibrator", "inversion", "generator")
-"""Parts that are trained one after another; the first two are the published ones."""
+STAGES = ("video_warper", "calibrator", "inversion", "generator", "joint")
+"""What a run can train; the first two are the published stages, which follow each other."""
 
 Network = Literal["stylegan", "e4e_encoder", "hfgi_aligner", "hfgi_encoder", "video_warper", "calibrator"]
 
@@ -66,6 +66,13 @@ class CalibratorStage(Structure):
     loss_weights: CalibrationWeights = CalibrationWeights()
 
 
+class JointStage(Structure):
+    """Everything that animates a picture at once; our own stage, in the mesh space, without published values."""
+
+    adam: AdamParams = AdamParams(lr=1e-3, beta1=0.9, beta2=0.99)
+    loss_weights: JointWeights = JointWeights()
+
+
 class TrainParams(Structure):
     """How the networks are trained, stage by stage; the word after ``--stage=`` chooses one."""
 
@@ -73,6 +80,7 @@ class TrainParams(Structure):
     inversion: InversionStage = InversionStage()
     video_warper: WarperStage = WarperStage()
     calibrator: CalibratorStage = CalibratorStage()
+    joint: JointStage = JointStage()
 
 
 class StyleHeatConfig(StyleHeatStructure):

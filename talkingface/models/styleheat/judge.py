@@ -18,7 +18,7 @@ def judge(stage: str, objective: Objective, batch: Batch) -> tuple[dict[str, flo
         return _drawn(objective, batch)
     if stage == "inversion":
         return _given_back(objective, batch)
-    return _moved(objective, batch, calibrated=stage == "calibrator")
+    return _moved(objective, batch, calibrated=stage in ("calibrator", "joint"))
 
 
 def _moved(objective: Objective, batch: Batch, *, calibrated: bool) -> tuple[dict[str, float], dict[str, Tensor]]:

@@ -67,6 +67,20 @@ class InversionWeights(Structure):
     adversarial: NonNegativeFloat = Field(0.0, description="Of a discriminator that learns along.")
 
 
+class JointWeights(Structure):
+    """The joint stage. A loss with weight zero is not computed."""
+
+    reconstruction: NonNegativeFloat = Field(1.0, description="Mean absolute error of the result, over three sizes.")
+    own: NonNegativeFloat = Field(0.5, description="The same for the source, given back without motion.")
+    rough: NonNegativeFloat = Field(0.2, description="The same for what the codes alone make of the source.")
+    focus: NonNegativeFloat = Field(3.0, description="How much more the middle of the picture counts in these.")
+    lips: NonNegativeFloat = Field(4.0, description="How much more lips and what is around them count in the result.")
+    eyes: NonNegativeFloat = Field(3.0, description="The same for the eyes.")
+    flow: NonNegativeFloat = Field(20.0, description="Distance of the warp from the movement of the mesh's points.")
+    offsets: NonNegativeFloat = Field(2e-4, description="Length of the codes' offsets from the first one (e4e).")
+    adversarial: NonNegativeFloat = Field(0.0, description="Of a discriminator that learns along.")
+
+
 class GeneratorWeights(Structure):
     """StyleGAN2; the values of the paper."""
 

@@ -25,6 +25,7 @@ from ..base import Batch, Losses
 from .config import StyleHeatConfig
 from .face_parts import LANDMARK_FRAME, part_boxes
 from .inversion import Inversion
+from .joint import FacePairs
 from .losses import CalibrationStep, calibration_losses
 from .networks import StyleHeatNetworks, TrainingNumbers
 from .pictures import resized
@@ -152,6 +153,30 @@ class Objective:
             rough=(weights.rough, lambda: reconstruction_loss(rough.picture, small, weights.focus)),
             perceptual=(weights.perceptual, lambda: perceptual_loss(self._vgg(real), made, real)),
             identity=(weights.identity, lambda: self._identity(made, real)),
+            offsets=(weights.offsets, lambda: offsets_length(rough.codes)),
+            adversarial=(weights.adversarial, lambda: generator_loss(self.scores(made))),
+        )
+
+    def joint_losses(self, batch: Batch) -> Losses:
+        """Our own stage: the frames that are made, and the sources given back, with a warp that the mesh shows."""
+        weights, pairs, faces = self.config.train_params.joint.loss_weights, Pairs.of(batch), FacePairs.of(batch)
+        self._ensure_mean_code()
+        rough = self.whole.generator.encode(pairs.source)
+        own = self.whole.generator.detail(rough, rough.residual)
+        moved = self.whole.move(own._replace(picture=own.picture.detach()), pairs.windows)
+        made, side = self.whole.draw(own, moved), pairs.target.shape[-1]
+        made, given_back = resized(made, side), resized(own.full, side)
+        small = resized(pairs.source, rough.picture.shape[-1])
+        counts = faces.counts(weights, pairs.target)
+        self._shown = (batch, pairs.target, made.detach())
+        return _weighted(
+            reconstruction=(
+                weights.reconstruction,
+                lambda: reconstruction_loss(made, pairs.target, weights.focus, counts),
+            ),
+            own=(weights.own, lambda: reconstruction_loss(given_back, pairs.source, weights.focus)),
+            rough=(weights.rough, lambda: reconstruction_loss(rough.picture, small, weights.focus)),
+            flow=(weights.flow, lambda: faces.flow_error(moved.warp)),
             offsets=(weights.offsets, lambda: offsets_length(rough.codes)),
             adversarial=(weights.adversarial, lambda: generator_loss(self.scores(made))),
         )

@@ -38,7 +38,12 @@ def phases_of(stage: str, objective: Objective, generator: GeneratorObjective) -
     """The phases of a stage, in the order in which they run within a step."""
     if stage == "generator":
         return _generator_phases(generator)
-    own = {"video_warper": _warper_phases, "calibrator": _calibrator_phases, "inversion": _inversion_phases}
+    own = {
+        "video_warper": _warper_phases,
+        "calibrator": _calibrator_phases,
+        "inversion": _inversion_phases,
+        "joint": _joint_phases,
+    }
     return own[stage](objective)
 
 
@@ -60,6 +65,13 @@ def _inversion_phases(objective: Objective) -> list[Phase]:
     learning = _learning("e4e_encoder", "hfgi_aligner", "hfgi_encoder", *stage.tune)
     through = [] if "stylegan" in stage.tune else ["stylegan"]
     made = Phase("inversion", learning, objective.inversion_losses, _adam(stage.adam), through=through)
+    return [made, *_adversary(objective, stage.adam)] if stage.loss_weights.adversarial else [made]
+
+
+def _joint_phases(objective: Objective) -> list[Phase]:
+    stage = objective.config.train_params.joint
+    learning = _learning("stylegan", "e4e_encoder", "hfgi_aligner", "hfgi_encoder", "video_warper", "calibrator")
+    made = Phase("joint", learning, objective.joint_losses, _adam(stage.adam))
     return [made, *_adversary(objective, stage.adam)] if stage.loss_weights.adversarial else [made]
 
 

@@ -87,10 +87,14 @@ class StyleHeat(ModelPlugin):
         """The phases of the stage.
 
         Raises:
-            ConfigError: if `train` has a weight for a loss that the stage does not have.
+            ConfigError: if `train` has a weight for a loss that the stage does not have, or coefficients of this space
+                do not tell the stage where the points of a face are.
             WeightsError: if a loss needs a fixed network whose weights were not given.
         """
         config = self._trained(train)
+        if self.stage == "joint" and config.space != "mesh":
+            cure = "Use --variant=compact, or train the other stages one after another."
+            raise ConfigError(f"the stage joint needs the space mesh, not {config.space}", where="--stage", cure=cure)
         for name in self._needed(config):
             getattr(self._helpers, f"the_{name}")()
         objective = Objective(self.networks, self.whole, config, self._helpers)

@@ -10,13 +10,16 @@ SIZES = 3  # full, half and quarter
 MIDDLE, SPREAD = (0.0, 0.1), 0.45  # where faces are in framed pictures: (x, y) and deviation, in [-1, 1]
 
 
-def reconstruction_loss(made: Tensor, real: Tensor, focus: float = 0.0) -> Tensor:
+def reconstruction_loss(made: Tensor, real: Tensor, focus: float = 0.0, counts: Tensor | None = None) -> Tensor:
     """Mean absolute error of pictures (N, 3, H, W) over three sizes; a scalar.
 
     Args:
         focus: how much more the middle, where the face is, counts than the border.
+        counts: how much more each pixel counts, (N, 1, H, W).
     """
     weight = 1 + focus * _middle(made) if focus else None
+    if counts is not None:
+        weight = counts + (1 if weight is None else weight)
     total = made.new_zeros(())
     for size in range(SIZES):
         if size:

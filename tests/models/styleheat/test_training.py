@@ -14,7 +14,10 @@ from talkingface.data import open_store
 from talkingface.errors import ConfigError, WeightsError
 from talkingface.models.base import Batch, Phase
 from talkingface.models.styleheat.config import STAGES
+from talkingface.models.styleheat.joint import FacePairs
+from talkingface.models.styleheat.loss_weights import JointWeights
 from talkingface.models.styleheat.plugin import StyleHeat
+from talkingface.models.styleheat.warper import Warp
 from talkingface.nn.vgg import VGG19
 from talkingface.paths import shipped
 from talkingface.train import Trainer, TrainSettings
@@ -24,6 +27,7 @@ from .small import WITHOUT_VGG, pictures, plugin
 
 SAMPLE = shipped("dataset", "sample") / "lmdb"
 TRAIN = SimpleNamespace(loss_weights={})
+RIGHTWARDS = 254  # column of a row of 260 coefficients: where the head is
 
 
 def model(stage: str, **changes: Any) -> StyleHeat:
@@ -64,7 +68,8 @@ def reached(made: StyleHeat) -> set[str]:
 def test_every_stage_has_phases_with_finite_terms_that_reach_their_networks():
     terms = {}
     for stage in STAGES:
-        made = model(stage, inversion={"tune": ["stylegan"], "loss_weights": {"adversarial": 0.1}})
+        judged = {"loss_weights": {"adversarial": 0.1}}
+        made = model(stage, inversion={"tune": ["stylegan"], **judged}, joint=judged)
         trainable = {id(p) for p in made.networks.parameters() if p.requires_grad}
         given = batch()
         for phase in made.phases(TRAIN):
@@ -79,6 +84,8 @@ def test_every_stage_has_phases_with_finite_terms_that_reach_their_networks():
         ("calibrator", "calibrator"): {"reconstruction", "reconstruction_warp"},
         ("inversion", "inversion"): {"reconstruction", "rough", "offsets", "adversarial"},
         ("inversion", "discriminator"): {"discriminator"},
+        ("joint", "joint"): {"reconstruction", "own", "rough", "flow", "offsets", "adversarial"},
+        ("joint", "discriminator"): {"discriminator"},
         ("generator", "generator"): {"adversarial"},
         ("generator", "path"): {"path"},
         ("generator", "discriminator"): {"logistic"},
@@ -130,6 +137,28 @@ def test_stage_two_has_the_published_terms_and_both_signs(vgg: dict[str, Tensor]
     assert signs[0] != pytest.approx(signs[1])
 
 
+def test_the_joint_stage_knows_where_faces_have_moved():
+    random = torch.Generator().manual_seed(0)
+    source, driving = torch.zeros(2, 27, 260), torch.zeros(2, 27, 260)
+    driving[:, :, RIGHTWARDS] = 0.2
+    frames = torch.rand(2, 3, 64, 64, generator=random)
+    faces = FacePairs.of({"source": frames, "source_rows": source, "driving_rows": driving})
+    shift = (faces.target - faces.source).mean(dim=1)
+    assert shift[:2, 0].min() > 0.02 and shift[2:, 0].max() < -0.02 and shift[:, 1].abs().max() < 1e-3
+    flow = -shift[:, :, None, None].expand(-1, -1, 32, 32) * 31 / 2
+    still, right = (faces.flow_error(Warp(values, torch.zeros(4, 1))) for values in (torch.zeros_like(flow), flow))
+    assert right < 0.3 * still
+    counts = faces.counts(JointWeights(lips=4, eyes=3), torch.cat([frames, frames]))
+    assert counts.shape == (4, 1, 64, 64) and counts.min() == 0 and 3.9 < counts.max() < 7.1
+
+
+def test_the_joint_stage_is_of_the_mesh_space_alone():
+    made = plugin(space="bfm")
+    made.choose_stage("joint")
+    with pytest.raises(ConfigError, match="mesh"):
+        made.phases(TRAIN)
+
+
 def test_the_calibrator_counts_its_steps_and_saves_the_number():
     made = model("calibrator")
     (phase,) = made.phases(TRAIN)
@@ -173,7 +202,9 @@ def test_validation_shows_pictures(stage: str):
     made.networks.eval()
     scores, shown = made.validate(batch())
     assert all(value >= 0 for value in scores.values())
-    assert {"calibrator": {"warp", "result"}, "video_warper": {"warp"}}.get(stage, set(shown)) == set(shown)
+    assert {"calibrator": {"warp", "result"}, "joint": {"warp", "result"}, "video_warper": {"warp"}}.get(
+        stage, set(shown)
+    ) == set(shown)
     assert all(picture.shape == (2, 3, 32, 32) for picture in shown.values())
 
 

@@ -1,0 +1,57 @@
+"""Faces of the mesh space on pictures: where their points are, and what lies around lips and eyes."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..face3d.mesh_parts import CHIN, EYE_CORNERS, FOREHEAD
+from ..face3d.mesh_space import shipped_space
+from ..nn.compact.face_motion import inside
+
+_FLATTEST = 0.35  # height of a ring's surroundings over its width, at least: a shut eye has some too
+_SURROUNDINGS = 1.5  # how much larger than a ring its surroundings are
+
+
+def face_points(rows: Tensor, like: Tensor) -> Tensor:
+    """Points of faces (N, 468, 2), (x, y) in [-1, 1].
+
+    Args:
+        rows: (N, 260), of the mesh space, with identity.
+        like: gives the device.
+    """
+    side = 256
+    mesh = shipped_space().decode(rows.cpu().numpy(), size=side)
+    return torch.from_numpy(mesh[..., :2] * (2 / (side - 1)) - 1).to(like)
+
+
+def surroundings(points: Tensor, rings: list[tuple[int, ...]], like: Tensor) -> Tensor:
+    """(N, 1, H, W): 1 in and around rings of points, enlarged and never flat.
+
+    Args:
+        points: (N, 468, 2).
+        like: pictures (N, 3, H, W), whose size the result has.
+    """
+    size = (like.shape[-2] // 2, like.shape[-1] // 2)
+    covered = [inside(_enlarged(points[:, list(ring)]), size) for ring in rings]
+    return F.interpolate(torch.stack(covered).sum(dim=0).clamp(max=1), size=like.shape[-2:], mode="bilinear")
+
+
+def face_sizes(points: Tensor) -> Tensor:
+    """(N,), about the distance of the outer corners of the eyes, however the head is turned.
+
+    Args:
+        points: (N, 468, 2).
+    """
+    left, right = EYE_CORNERS
+    width, height = points[:, left] - points[:, right], points[:, FOREHEAD] - points[:, CHIN]
+    return torch.maximum(width.norm(dim=-1), height.norm(dim=-1) / 2)
+
+
+def _enlarged(ring: Tensor) -> Tensor:
+    middle = ring.mean(dim=1, keepdim=True)
+    away = (ring - middle) * _SURROUNDINGS
+    width, height = (away.amax(dim=1) - away.amin(dim=1)).unbind(dim=1)
+    stretch = (width * _FLATTEST / height.clamp(min=1e-3)).clamp(min=1)
+    return middle + away * torch.stack([torch.ones_like(stretch), stretch], dim=1)[:, None]
