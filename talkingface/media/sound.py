@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 from .ffmpeg import Child, input_arguments
 from .probe import MediaInfo, describe, probe
+from .steady import SteadyCopy, steady_copy
 
 _BLOCK_BYTES = 1 << 16
 _PLAIN = "aformat=sample_fmts=s16:channel_layouts=mono|stereo"
@@ -22,15 +23,17 @@ class SoundTrack:
         path: file it comes from.
         filters: ffmpeg filters that bring it onto the clock of the pictures.
         length_s: how long it shall be, silence included; None where only the pictures' end tells.
+        copy: what is read in place of a damaged file.
     """
 
     path: Path
     filters: str
     length_s: Fraction | float | None = None
+    copy: SteadyCopy | None = None
 
     def input_arguments(self) -> list[str]:
         """Arguments that open it as an input of the encoder."""
-        return input_arguments(self.path)
+        return input_arguments(self.path) if self.copy is None else self.copy.input_arguments()
 
     def output_arguments(self) -> list[str]:
         """Arguments that encode it as input number 1, padded with silence.
@@ -73,7 +76,9 @@ def sound_track(
     reason = f" ({complaints[0]})" if complaints else ""
     if not has_samples:
         return None, [f"the sound of {info.path} cannot be used{reason}; the result is silent"]
-    return track, [f"the sound of {info.path} is damaged in places{reason}"] if complaints else []
+    if not complaints:
+        return track, []
+    return replace(track, copy=steady_copy(info.path)), [f"the sound of {info.path} is damaged in places{reason}"]
 
 
 def _picture_start_s(info: MediaInfo) -> Fraction:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -22,6 +23,7 @@ from ..errors import MediaError
 from .audio import Wave
 from .ffmpeg import Child, input_arguments
 from .probe import describe, probe
+from .steady import steady_copy
 
 SILENT = 1e-3  # of full scale, -60 dB: below it there is nothing to be heard
 CLIPPED, FULL = 0.01, 0.999  # share of the samples at full scale that is worth a note
@@ -71,7 +73,7 @@ class WaveFile:
 def open_wave(path: str | Path, rate_hz: int) -> WaveFile:
     """Decode and resample the sound of a file, block by block.
 
-    Samples that are no numbers become silence, before resampling would spread them.
+    Samples that are no numbers become silence, before resampling would spread them. A damaged file is decoded twice.
 
     Args:
         path: sound or video file.
@@ -84,21 +86,31 @@ def open_wave(path: str | Path, rate_hz: int) -> WaveFile:
     if not info.has_audio or info.sample_rate_hz is None:
         raise MediaError("has no sound", where=path, cure="Give a file with sound.")
     start_s = probe(path).start_s if info.has_video else Fraction(0)
-    filters = f"asetpts=PTS-({start_s})/TB,{_MONO}"
-    plain = ["-map", "0:a:0", "-af", filters, "-ar", str(info.sample_rate_hz), "-f", "f32le", "pipe:1"]
-    looks = _Looks()
-    with Child([*input_arguments(path), *plain], collect=True) as child:
-        blocks = _resampled(_blocks(child.stdout, looks), info.sample_rate_hz, rate_hz)
-        try:
-            memory = _mapped(blocks)
-        except OSError as error:
-            raise _no_room(path, error) from error
-        child.wait()
+    plain = ["-map", "0:a:0", "-af", f"asetpts=PTS-({start_s})/TB,{_MONO}", "-ar", str(info.sample_rate_hz)]
+    decode = partial(_decoded, plain=plain, rate_hz=info.sample_rate_hz, wanted_hz=rate_hz, where=path)
+    memory, looks, complaints = decode(input_arguments(path))
     if memory is None:
-        reason = f" ({child.messages[0]})" if child.messages else ""
+        reason = f" ({complaints[0]})" if complaints else ""
         raise MediaError(f"the sound holds no samples{reason}", where=path, cure="Give a longer recording.")
-    notes = looks.notes(path, damage=child.messages[:1])
-    return WaveFile(np.frombuffer(memory, np.float32), rate_hz, notes, memory)
+    copy = steady_copy(Path(path)) if complaints else None
+    if copy is not None:
+        again, seen, _ = decode(copy.input_arguments())
+        memory, looks = (memory, looks) if again is None else (again, seen)
+    return WaveFile(np.frombuffer(memory, np.float32), rate_hz, looks.notes(path, damage=complaints[:1]), memory)
+
+
+def _decoded(
+    opening: list[str], *, plain: list[str], rate_hz: int, wanted_hz: int, where: str | Path
+) -> tuple[mmap.mmap | None, _Looks, list[str]]:
+    """(samples, what was seen in them, what ffmpeg complained about) of the input that the first arguments open."""
+    looks = _Looks()
+    with Child([*opening, *plain, "-f", "f32le", "pipe:1"], collect=True) as child:
+        try:
+            memory = _mapped(_resampled(_blocks(child.stdout, looks), rate_hz, wanted_hz))
+        except OSError as error:
+            raise _no_room(where, error) from error
+        child.wait()
+    return memory, looks, child.messages
 
 
 def _mapped(blocks: Iterator[Wave]) -> mmap.mmap | None:

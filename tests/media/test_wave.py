@@ -14,8 +14,11 @@ import soundfile
 
 from talkingface.errors import MediaError
 from talkingface.media.audio import read_audio
+from talkingface.media.ffmpeg import address
 from talkingface.media.wave import open_wave
 from talkingface.media.writer import open_writer
+
+from .clips import ffmpeg
 
 
 @pytest.fixture
@@ -78,3 +81,22 @@ def test_no_samples_and_no_room_are_one_line(noise, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
     with pytest.raises(MediaError, match="absent"):
         open_wave(noise, 16000)
+
+
+def test_a_rate_that_changes_on_the_way_adds_no_silence(tmp_path):
+    """Neither for the networks nor in the result; a broken header may announce such a change."""
+    parts = []
+    for rate in (44100, 32000):
+        parts.append(tmp_path / f"{rate}.mp3")
+        plain = ["-c:a", "libmp3lame", "-write_xing", "0", "-id3v2_version", "0"]
+        ffmpeg("-f", "lavfi", "-i", f"sine=440:sample_rate={rate}:duration=1", *plain, address(parts[-1]))
+    sound = tmp_path / "changing.mp3"
+    sound.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with open_writer(tmp_path / "clip.mp4", fps=Fraction(25), audio=sound, audio_duration_s=2) as writer:
+        for _ in range(50):
+            writer.write(np.zeros((16, 16, 3), np.uint8))
+    for path in (sound, tmp_path / "clip.mp4"):
+        samples = open_wave(path, 16000).samples
+        loud = np.abs(samples[: len(samples) // 160 * 160]).reshape(-1, 160).max(1) > 0.02
+        assert abs(len(samples) / 16000 - 2.05) < 0.15
+        assert loud[10:190].mean() > 0.95
