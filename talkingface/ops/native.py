@@ -198,7 +198,8 @@ def _load(kind: str, *, again: bool) -> Library | DependencyError:
                 found = Library(build(recipe(kind), again=again), kind)
             except DependencyError as error:
                 found = error
-                log.info("operations for %s in plain PyTorch: %s", kind, error)
+                if not again:  # who requires them gets the error itself
+                    log.info("operations for %s in plain PyTorch: %s", kind, error)
             _loaded[kind] = found
         return found
 
