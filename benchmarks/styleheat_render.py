@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from benchmarks.report import Figure, arguments, publish
 from talkingface.media.image import center_square, read_image, resize
 from talkingface.models.styleheat.fast import FastStyleHeat
+from talkingface.models.styleheat.guide import Cues
 from talkingface.models.styleheat.inversion import Inversion
 from talkingface.models.styleheat.networks import StyleHeatNetworks
 from talkingface.models.styleheat.structure import StyleHeatStructure
@@ -71,7 +72,7 @@ def main() -> int:
     drawable, own_source = timed(lambda: fast.invert(small))
     ways: dict[str, Callable[[], Tensor]] = {
         "plain": lambda: plain_loop(networks, inversion, windows),
-        "own": lambda: fast.frames(drawable, windows),
+        "own": lambda: fast.frames(drawable, Cues(windows)),
     }
     runs = {name: measure(way) for name, way in ways.items()}
     for _ in range(options.repeat - 1):

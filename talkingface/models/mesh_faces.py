@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..face3d.coefficients import ANGLE, EXP, ID, TRANS, Coefficients
 from ..face3d.mesh_parts import CHIN, EYE_CORNERS, FOREHEAD
 from ..face3d.mesh_space import shipped_space
 from ..nn.compact.face_motion import inside
 
+FULL_ROW = 260
 _FLATTEST = 0.35  # height of a ring's surroundings over its width, at least: a shut eye has some too
 _SURROUNDINGS = 1.5  # how much larger than a ring its surroundings are
 
@@ -24,6 +27,20 @@ def face_points(rows: Tensor, like: Tensor) -> Tensor:
     side = 256
     mesh = shipped_space().decode(rows.cpu().numpy(), size=side)
     return torch.from_numpy(mesh[..., :2] * (2 / (side - 1)) - 1).to(like)
+
+
+def points_of(identity: Tensor, rows: Tensor) -> Tensor:
+    """Points of one person's face (N, 468, 2), (x, y) in [-1, 1], x to the right and y down.
+
+    Args:
+        identity: (1, 80), of the mesh space.
+        rows: (N, 70) or (N, 73), which say nothing of who it is.
+    """
+    named = Coefficients(rows.cpu().numpy())
+    full = np.zeros((len(rows), FULL_ROW), np.float32)
+    full[:, ID], full[:, EXP] = identity.cpu().numpy(), named.exp
+    full[:, ANGLE], full[:, TRANS] = named.angle, named.trans
+    return face_points(torch.from_numpy(full), rows)
 
 
 def surroundings(points: Tensor, rings: list[tuple[int, ...]], like: Tensor) -> Tensor:

@@ -6,24 +6,20 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ...errors import MotionError, ShapeError
-from ...face3d.coefficients import ANGLE, EXP, ID, TRANS, Coefficients
-from ...face3d.mesh_space import shipped_space
 from ...nn.compact.generator import CompactState
 from ...nn.fold_blocks import fold_blocks
 from ...nn.keypoints import Keypoints
 from ...nn.visualize import draw_keypoints
 from ...types import Motion, Source
 from ..base import Renderer
+from ..mesh_faces import points_of
 from .compact_generator import FastFaceGenerator
 from .config import SadTalkerConfig
 from .rows import ROW
-
-_FULL_ROW = 260
 
 
 @dataclass(frozen=True)
@@ -61,7 +57,6 @@ class CompactRenderer(Renderer):
         self.mapping = networks["mapping"].eval()
         self.generator = FastFaceGenerator(networks["generator"].eval(), precision)  # type: ignore[arg-type]
         self.size = (config.image_size, config.image_size)
-        self.mesh_space = shipped_space()
 
     @torch.inference_mode()
     def encode_source(self, source: Source) -> EncodedFace:
@@ -73,7 +68,7 @@ class CompactRenderer(Renderer):
         if source.coefficients is None or source.identity is None:
             raise ShapeError("the source has no coefficients, which tell where its face is")
         row, identity = source.coefficients[:, :ROW].float(), source.identity.float()
-        points = self.points(identity, row).to(source.image)
+        points = points_of(identity, row).to(source.image)
         return EncodedFace(
             self.generator.encode(source.image),
             self.kp_extractor(source.image),
@@ -100,23 +95,9 @@ class CompactRenderer(Renderer):
             "gate": nn.functional.interpolate(out["gate"], size=self.size).expand_as(drawn),
         }
 
-    def points(self, identity: Tensor, rows: Tensor) -> Tensor:
-        """Points of a face (N, 468, 2), (x, y) in [-1, 1], x to the right and y down.
-
-        Args:
-            identity: (1, 80).
-            rows: (N, 70).
-        """
-        full = np.zeros((len(rows), _FULL_ROW), np.float32)
-        named = Coefficients(rows.cpu().numpy())
-        full[:, ID], full[:, EXP] = identity.cpu().numpy(), named.exp
-        full[:, ANGLE], full[:, TRANS] = named.angle, named.trans
-        side = self.size[0]
-        return torch.from_numpy(self.mesh_space.decode(full, size=side)[..., :2] * (2 / (side - 1)) - 1)
-
     def _decode(self, state: EncodedFace, motion: Motion, *, explain: bool = False) -> dict[str, Tensor]:
         rows = self._rows(state, motion)
-        points = self.points(state.identity, rows).to(rows)
+        points = points_of(state.identity, rows).to(rows)
         keypoints = self._keypoints(state, rows)
         return self.generator.decode_face(
             state.state, state.keypoints, keypoints, state.points, points, explain=explain

@@ -47,7 +47,9 @@ class WarperStage(Structure):
     adam: AdamParams = AdamParams()
     milestones: tuple[PositiveInt, ...] = Field((), description="Epochs after which the rate falls tenfold.")
     mirror: NonNegativeFloat = Field(
-        0.5, le=1, description="How often the second half of a batch is drawn from its own mirror images."
+        0.5,
+        le=1,
+        description="How often the second half of a batch is drawn from its own mirror images; never with a guide.",
     )
     loss_weights: WarperWeights = WarperWeights()
 

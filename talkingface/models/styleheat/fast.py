@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ...nn.flow import warp_by_field
 from ...nn.stylegan2.fixed import FixedGenerator
+from .guide import Cues
 from .networks import StyleHeatNetworks
 from .pictures import resized
 
@@ -70,25 +71,25 @@ class FastStyleHeat:
         picture = self._made(generator, features)
         return Drawable(codes, generator, features, picture, torch.zeros_like(picture))
 
-    def frames(self, drawable: Drawable, windows: Tensor) -> Tensor:
-        """(n, 3, size, size), about [-1, 1], of windows (n, 73, 27)."""
-        return torch.cat([self._draw(drawable, some) for some in windows.split(self.at_once)])
+    def frames(self, drawable: Drawable, cues: Cues) -> Tensor:
+        """(n, 3, size, size), about [-1, 1], of n cues."""
+        return torch.cat([self._draw(drawable, some) for some in cues.split(self.at_once)])
 
-    def uncalibrated(self, drawable: Drawable, windows: Tensor) -> Tensor:
+    def uncalibrated(self, drawable: Drawable, cues: Cues) -> Tensor:
         """The same frames without the calibrator: what the warp alone does."""
         return torch.cat(
-            [drawable.generator.finish(self._move(drawable, some)[0]) for some in windows.split(self.at_once)]
+            [drawable.generator.finish(self._move(drawable, some)[0]) for some in cues.split(self.at_once)]
         )
 
-    def _draw(self, drawable: Drawable, windows: Tensor) -> Tensor:
-        features, descriptor = self._move(drawable, windows)
+    def _draw(self, drawable: Drawable, cues: Cues) -> Tensor:
+        features, descriptor = self._move(drawable, cues)
         refine = self.networks.calibrator(features, descriptor)
         return drawable.generator.finish(refine(features))
 
-    def _move(self, drawable: Drawable, windows: Tensor) -> tuple[Tensor, Tensor]:
-        """(warped features, descriptor of the motion) of each window."""
-        count = len(windows)
-        warp = self.networks.video_warper(drawable.picture.expand(count, -1, -1, -1), windows)
+    def _move(self, drawable: Drawable, cues: Cues) -> tuple[Tensor, Tensor]:
+        """(warped features, descriptor of the motion) of each frame."""
+        count = len(cues)
+        warp = self.networks.video_warper(drawable.picture.expand(count, -1, -1, -1), cues.windows, cues.guide)
         return warp_by_field(drawable.features.expand(count, -1, -1, -1), warp.field), warp.descriptor
 
     def _detailed(self, codes: Tensor, generator: FixedGenerator, rough: Tensor, details: Tensor) -> Drawable:

@@ -9,14 +9,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...errors import MotionError
+from ...errors import MotionError, ShapeError
 from ...motion.windows import RADIUS, windows
 from ...types import Motion, Source
 from ..base import Renderer
+from ..mesh_faces import points_of
 from .attributes import AttributeEdit
 from .fast import Drawable, FastStyleHeat
+from .guide import Cues, Guide
 from .pictures import resized
 from .retarget import KIND
+
+
+@dataclass(frozen=True)
+class SourceFace:
+    """The face of a source.
+
+    Attributes:
+        identity: (1, 80), who it is.
+        points: (1, 468, 2), where it is, (x, y) in [-1, 1].
+    """
+
+    identity: Tensor
+    points: Tensor
 
 
 @dataclass
@@ -26,11 +41,13 @@ class StyleHeatState:
     Attributes:
         source: (1, 3, H, W) in [0, 1], the picture.
         plain: the picture as it is, inverted.
+        face: where it is, for a guided warper; otherwise None.
         edited: the last edit that was drawn, with its strength; several frames in a row may have the same.
     """
 
     source: Tensor
     plain: Drawable
+    face: SourceFace | None = None
     edited: tuple[float, Drawable] | None = field(default=None, repr=False)
 
 
@@ -66,7 +83,12 @@ class StyleHeatRenderer(Renderer):
 
     @torch.inference_mode()
     def encode_source(self, source: Source) -> StyleHeatState:
-        return StyleHeatState(source.image, self._invert(source.image * 2 - 1))
+        """As in the base class.
+
+        Raises:
+            ShapeError: if the warper is guided and the source comes without its coefficients or its identity.
+        """
+        return StyleHeatState(source.image, self._invert(source.image * 2 - 1), self._face(source))
 
     def kept(self, state: StyleHeatState) -> dict[str, Tensor]:
         """Codes and features, by the names of the published files."""
@@ -101,21 +123,38 @@ class StyleHeatRenderer(Renderer):
         }
 
     def _drawn(
-        self, draw: Callable[[Drawable, Tensor], Tensor], state: StyleHeatState, motion: Motion, part: slice
+        self, draw: Callable[[Drawable, Cues], Tensor], state: StyleHeatState, motion: Motion, part: slice
     ) -> Tensor:
         """Pictures (n, 3, H, W) in [0, 1] of a part of a motion.
 
         Args:
-            draw: an inverted picture and windows (n, 73, 27) -> frames about [-1, 1].
+            draw: an inverted picture and what moves it -> frames about [-1, 1].
         """
         if motion.kind != self.takes:
             raise MotionError(f"the renderer draws '{self.takes}', not '{motion.kind}'")
-        seen = windows(motion.values["coefficients"], range(*part.indices(len(motion)))).to(state.plain.codes)
+        rows = motion.values["coefficients"]
+        seen = windows(rows, range(*part.indices(len(motion)))).to(state.plain.codes)
+        cues = Cues(seen, self._guide(state, rows[part]))
         shares = self._shares(motion, part)
         if shares is None:
-            return self._finished(draw(state.plain, seen))
-        frames = [draw(self._at(state, share), window[None]) for share, window in zip(shares, seen, strict=True)]
+            return self._finished(draw(state.plain, cues))
+        frames = [draw(self._at(state, share), cue) for share, cue in zip(shares, cues.split(1), strict=True)]
         return self._finished(torch.cat(frames))
+
+    def _face(self, source: Source) -> SourceFace | None:
+        if not self.fast.networks.video_warper.guided:
+            return None
+        if source.coefficients is None or source.identity is None:
+            raise ShapeError("the source has no coefficients, which tell where its face is")
+        identity = source.identity.float()
+        return SourceFace(identity, points_of(identity, source.coefficients.float()).to(source.image))
+
+    def _guide(self, state: StyleHeatState, rows: Tensor) -> Guide | None:
+        """How rows (n, 73) move the points of the source's face."""
+        if state.face is None:
+            return None
+        target = points_of(state.face.identity, rows).to(state.face.points)
+        return Guide.of(state.face.points, target, self.fast.networks.flow_side)
 
     def _shares(self, motion: Motion, part: slice) -> list[float] | None:
         """How much of the edit each frame has; None where nothing is edited."""

@@ -13,14 +13,11 @@ import torch
 from torch import Tensor
 
 from ...face3d.mesh_parts import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
-from ...nn.compact.face_motion import points_field
-from ...nn.geometry import coordinate_grid
 from ..base import Batch
-from ..mesh_faces import face_points, face_sizes, surroundings
+from ..mesh_faces import face_points, surroundings
+from .guide import Guide
 from .loss_weights import JointWeights
 from .warper import Warp
-
-SPREAD = 0.06  # deviation of a point's spot, in sizes of the face: about the distance of neighbouring points
 
 
 @dataclass(frozen=True)
@@ -41,13 +38,9 @@ class FacePairs:
         source, driving = (face_points(some[:, some.shape[1] // 2], batch["source"]) for some in rows)
         return cls(torch.cat([source, driving]), torch.cat([driving, source]))
 
-    def flow_error(self, warp: Warp) -> Tensor:
-        """Mean distance of a warp's field from the movement of the points, where there are points; a scalar."""
-        height, width = warp.flow.shape[-2:]
-        spread = (SPREAD * face_sizes(self.target))[:, None].expand(self.target.shape[:2])
-        wanted, belief = points_field(self.source, self.target, spread, (height, width))
-        moved = (warp.field - coordinate_grid(height, width, warp.field)).permute(0, 3, 1, 2)
-        return ((moved - wanted).abs() * belief).mean()
+    def guide(self, side: int) -> Guide:
+        """How the points move, at the side of a flow."""
+        return Guide.of(self.source, self.target, side)
 
     def counts(self, weights: JointWeights, like: Tensor) -> Tensor:
         """How much more each pixel of the targets counts, (2 N, 1, H, W): lips and eyes are few pixels that are seen.
@@ -57,3 +50,9 @@ class FacePairs:
         """
         lips = surroundings(self.target, [OUTER_LIPS], like)
         return weights.lips * lips + weights.eyes * surroundings(self.target, [LEFT_EYE, RIGHT_EYE], like)
+
+
+def flow_error(warp: Warp, guide: Guide) -> Tensor:
+    """Mean distance of a warp's field from the movement of the points, where there are points; a scalar."""
+    reach = warp.flow.shape[-1] - 1
+    return ((warp.flow - guide.flow).abs() * guide.belief).mean() * 2 / reach

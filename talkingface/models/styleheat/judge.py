@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..base import Batch
+from .guide import Cues
 from .objective import Objective, Pairs
 from .pictures import resized
 
@@ -24,14 +25,15 @@ def judge(stage: str, objective: Objective, batch: Batch) -> tuple[dict[str, flo
 def _moved(objective: Objective, batch: Batch, *, calibrated: bool) -> tuple[dict[str, float], dict[str, Tensor]]:
     """The driving frame made of the source frame."""
     pairs, count = Pairs.of(batch), len(batch["source"])
-    source, target, windows = pairs.source[:count], pairs.target[:count], pairs.windows[:count]
+    source, target = pairs.source[:count], pairs.target[:count]
+    cues = next(Cues(pairs.windows, objective.guide(batch)).split(count))
     side = target.shape[-1]
     if not calibrated:
         small = resized(source, objective.config.encoder.size)
-        warped = resized(objective.whole.video_warper(small, windows).apply(small), side)
+        warped = resized(objective.whole.video_warper(small, cues.windows, cues.guide).apply(small), side)
         return {"l1": _apart(warped, target)}, {"warp": _shown(warped)}
     inversion = objective.invert(source)
-    moved = objective.whole.move(inversion, windows)
+    moved = objective.whole.move(inversion, cues.windows, cues.guide)
     made = resized(objective.whole.draw(inversion, moved), side)
     warped = resized(objective.whole.draw_warped(inversion, moved), side)
     return {"l1": _apart(made, target)}, {"warp": _shown(warped), "result": _shown(made)}

@@ -17,6 +17,7 @@ from ...nn.stylegan2.generator import Halfway
 from ...nn.stylegan2.layers import EqualConv2d
 from ...nn.stylegan2.losses import PathLengthPenalty
 from .calibrator import CalibrationNet
+from .guide import Guide
 from .inversion import Inversion, Inverter
 from .structure import StyleHeatStructure
 from .warper import VideoWarper, Warp
@@ -47,15 +48,16 @@ class StyleHeatNetworks(nn.Module):
         self.video_warper = VideoWarper(structure.warper)
         self.calibrator = CalibrationNet(structure.calibrator)
         self.generator = Inverter(structure)
+        self.flow_side = structure.flow_side
 
     def forward(self, inversion: Inversion, windows: Tensor) -> Tensor:
         """Frames (N, 3, size, size), about [-1, 1], of windows (N, 73, 27) of coefficients."""
         return self.draw(inversion, self.move(inversion, windows))
 
-    def move(self, inversion: Inversion, windows: Tensor) -> Moved:
-        """Move an inverted picture; one picture serves any number of windows."""
+    def move(self, inversion: Inversion, windows: Tensor, guide: Guide | None = None) -> Moved:
+        """Move an inverted picture; one picture serves any number of windows, and of their guides."""
         count = len(windows)
-        warp = self.video_warper(_repeat(inversion.picture, count), windows)
+        warp = self.video_warper(_repeat(inversion.picture, count), windows, guide)
         features = warp_by_field(_repeat(inversion.features, count), warp.field)
         return Moved(warp, features, self.calibrator(features, warp.descriptor))
 
@@ -112,7 +114,7 @@ def initialise(whole: StyleHeatNetworks) -> None:
     """Fresh weights as training starts from them; what nothing looks at is never trained.
 
     Plain convolutions and linear layers of warper and calibrator have a deviation of 0.02 and no bias, as published.
-    What changes the generator's features begins with next to no change.
+    What changes the generator's features, and what corrects a guide, begins with next to no change.
     """
     for part in (whole.video_warper, whole.calibrator):
         for layer in part.modules():
@@ -120,6 +122,8 @@ def initialise(whole: StyleHeatNetworks) -> None:
                 nn.init.normal_(layer.weight, std=INIT_DEVIATION)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
+    if whole.video_warper.guided:
+        _last_convolution(whole.video_warper.warping_net).weight.data.mul_(INIT_DEVIATION)
     encoder, calibrator = whole.generator.hfgi_encoder, whole.calibrator
     for head in (encoder.condition_scale3, encoder.condition_shift3, *calibrator.last_heads()):
         _last_convolution(head).weight.data.mul_(INIT_DEVIATION)
@@ -127,8 +131,8 @@ def initialise(whole: StyleHeatNetworks) -> None:
         unused.requires_grad_(False)
 
 
-def _last_convolution(head: nn.Module) -> EqualConv2d:
-    return [layer for layer in head.modules() if isinstance(layer, EqualConv2d)][-1]
+def _last_convolution(head: nn.Module) -> nn.Conv2d | EqualConv2d:
+    return [layer for layer in head.modules() if isinstance(layer, nn.Conv2d | EqualConv2d)][-1]
 
 
 def _repeat(values: Tensor, count: int) -> Tensor:

@@ -24,8 +24,9 @@ from ...nn.vgg import VGG19
 from ..base import Batch, Losses
 from .config import StyleHeatConfig
 from .face_parts import LANDMARK_FRAME, part_boxes
+from .guide import Guide
 from .inversion import Inversion
-from .joint import FacePairs
+from .joint import FacePairs, flow_error
 from .losses import CalibrationStep, calibration_losses
 from .networks import StyleHeatNetworks, TrainingNumbers
 from .pictures import resized
@@ -113,10 +114,10 @@ class Objective:
         stage, pairs = self.config.train_params.video_warper, Pairs.of(batch)
         weights, side = stage.loss_weights, self.config.encoder.size
         source, target = resized(pairs.source, side), resized(pairs.target, side)
-        if torch.rand(()) < stage.mirror:
+        if torch.rand(()) < stage.mirror and not self.config.warper.guided:
             half = len(source) // 2
             source = torch.cat([source[:half], target[half:].flip(-1)])
-        warped = self.whole.video_warper(source, pairs.windows).apply(source)
+        warped = self.whole.video_warper(source, pairs.windows, self.guide(batch)).apply(source)
         return _weighted(
             perceptual=(weights.perceptual, lambda: perceptual_loss(self._vgg(target), warped, target)),
             reconstruction=(weights.reconstruction, lambda: reconstruction_loss(warped, target, weights.focus)),
@@ -127,7 +128,7 @@ class Objective:
         stage, pairs = self.config.train_params.calibrator, Pairs.of(batch)
         weights, side = stage.loss_weights, pairs.target.shape[-1]
         inversion = self.invert(pairs.source, learns=bool(set(stage.tune) & INVERTING))
-        moved = self.whole.move(inversion, pairs.windows)
+        moved = self.whole.move(inversion, pairs.windows, self.guide(batch))
         made = resized(self.whole.draw(inversion, moved), side)
         warped = resized(self.whole.draw_warped(inversion, moved), side) if weights.looks_at_warp else None
         boxes = None if pairs.landmarks is None else part_boxes(pairs.landmarks, side / LANDMARK_FRAME)
@@ -163,7 +164,9 @@ class Objective:
         self._ensure_mean_code()
         rough = self.whole.generator.encode(pairs.source)
         own = self.whole.generator.detail(rough, rough.residual)
-        moved = self.whole.move(own._replace(picture=own.picture.detach()), pairs.windows)
+        guide = faces.guide(self.config.flow_side)
+        seen = guide if self.config.warper.guided else None
+        moved = self.whole.move(own._replace(picture=own.picture.detach()), pairs.windows, seen)
         made, side = self.whole.draw(own, moved), pairs.target.shape[-1]
         made, given_back = resized(made, side), resized(own.full, side)
         small = resized(pairs.source, rough.picture.shape[-1])
@@ -176,7 +179,7 @@ class Objective:
             ),
             own=(weights.own, lambda: reconstruction_loss(given_back, pairs.source, weights.focus)),
             rough=(weights.rough, lambda: reconstruction_loss(rough.picture, small, weights.focus)),
-            flow=(weights.flow, lambda: faces.flow_error(moved.warp)),
+            flow=(weights.flow, lambda: flow_error(moved.warp, guide)),
             offsets=(weights.offsets, lambda: offsets_length(rough.codes)),
             adversarial=(weights.adversarial, lambda: generator_loss(self.scores(made))),
         )
@@ -187,6 +190,10 @@ class Objective:
             raise RuntimeError("the discriminator's loss needs the other one of the same batch before it")
         _, real, made = self._shown
         return {"discriminator": discriminator_loss(self.scores(real), self.scores(made))}
+
+    def guide(self, batch: Batch) -> Guide | None:
+        """For both directions of a batch, in the order of `Pairs`; None where the warper takes none."""
+        return FacePairs.of(batch).guide(self.config.flow_side) if self.config.warper.guided else None
 
     def scores(self, pictures: Tensor) -> Tensor:
         """What the discriminator says of pictures in [-1, 1] of any size."""

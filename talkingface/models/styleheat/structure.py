@@ -26,6 +26,9 @@ class WarperStructure(Structure):
     max_width: PositiveInt = Field(256, description="Most channels of the hourglass.")
     down: PositiveInt = Field(5, description="Times the picture is halved.")
     up: PositiveInt = Field(3, description="Times it is doubled again; the rest is how much smaller the flow is.")
+    guided: bool = Field(
+        False, description="See how the points of the mesh move, which takes the space mesh, and correct that warp."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> WarperStructure:
@@ -87,6 +90,11 @@ class StyleHeatStructure(Structure):
     residual: ResidualStructure = ResidualStructure()
     warper: WarperStructure = WarperStructure()
     calibrator: CalibratorStructure = CalibratorStructure()
+
+    @property
+    def flow_side(self) -> int:
+        """Side of the warper's flow."""
+        return self.encoder.size >> (self.warper.down - self.warper.up)
 
     @model_validator(mode="after")
     def _agree(self) -> StyleHeatStructure:

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from ...nn.flow import flow_to_field, warp_by_field
 from ...nn.window_encoder import WindowEncoder
 from .adain_hourglass import SLOPE, AdaINHourglass
+from .guide import CHANNELS as GUIDE_CHANNELS
+from .guide import Guide
 from .structure import WarperStructure
 
 OTHER_SPELLING = {"warpping_net.": "warping_net."}  # PIRenderer's files have it so, StyleHEAT's video warper not
@@ -56,7 +58,8 @@ class WarpingNet(nn.Module):
     def __init__(self, structure: WarperStructure) -> None:
         super().__init__()
         s = structure
-        self.hourglass = AdaINHourglass(s.picture_channels, s.features, s.width, s.max_width, s.down, s.up)
+        seen = s.picture_channels + (GUIDE_CHANNELS if s.guided else 0)
+        self.hourglass = AdaINHourglass(seen, s.features, s.width, s.max_width, s.down, s.up)
         channels = self.hourglass.out_channels
         self.flow_out = nn.Sequential(
             SampleNorm(channels), nn.LeakyReLU(SLOPE), nn.Conv2d(channels, 2, kernel_size=7, padding=3)
@@ -75,11 +78,20 @@ class VideoWarper(nn.Module):
         structure = structure or WarperStructure()
         self.mapping_net = WindowEncoder(structure.numbers, structure.features, structure.layers)
         self.warping_net = WarpingNet(structure)
+        self.guided = structure.guided
 
-    def forward(self, picture: Tensor, windows: Tensor) -> Warp:
-        """Pictures (N, 3, H, W) in [-1, 1] and windows (N, 73, 27) of coefficients -> how to move them."""
+    def forward(self, picture: Tensor, windows: Tensor, guide: Guide | None = None) -> Warp:
+        """Pictures (N, 3, H, W) in [-1, 1] and windows (N, 73, 27) of coefficients -> how to move them.
+
+        Args:
+            guide: at the size of the flow; a guided warper needs it, and no other takes it.
+        """
         descriptor = self.mapping_net(windows)
-        return Warp(self.warping_net(picture, descriptor), descriptor)
+        if not self.guided:
+            return Warp(self.warping_net(picture, descriptor), descriptor)
+        if guide is None:
+            raise ValueError("a guided warper needs a guide")
+        return Warp(self.warping_net(guide.seen(picture), descriptor) + guide.flow, descriptor)
 
 
 class AudioWarper(nn.Module):

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from talkingface.errors import MotionError
+from talkingface.errors import MotionError, ShapeError
 from talkingface.models.styleheat.attributes import AttributeEdit, shares
 from talkingface.models.styleheat.fast import FastStyleHeat
 from talkingface.models.styleheat.inference import StyleHeatRenderer
@@ -22,7 +22,7 @@ from talkingface.motion.windows import windows
 from talkingface.nn.stylegan2.conditions import Conditions
 from talkingface.types import Motion, Source
 
-from .small import motion, pictures, plugin
+from .small import TINY, motion, pictures, plugin
 
 EXPRESSION, POSE, CROP = ROW_73.expression, slice(64, 70), ROW_73.crop
 
@@ -61,6 +61,43 @@ def test_a_part_of_a_motion_looks_at_what_is_around_it(model: StyleHeat):
     assert torch.allclose(renderer.render_part(state, driving, slice(3, 9)), whole[3:9], atol=1e-5)
     assert torch.allclose(renderer.render_part(state, driving[:20], slice(0, 5)), whole[:5], atol=1e-5)
     assert not torch.allclose(renderer.render_part(state, driving[:9], slice(3, 9)), whole[3:9], atol=1e-3)
+
+
+def guided() -> StyleHeat:
+    return plugin(warper={**TINY["warper"], "guided": True})
+
+
+def talker(seed: int = 1) -> Source:
+    """A picture with a face in its middle."""
+    who = torch.randn(1, 80, generator=torch.Generator().manual_seed(seed)) * 0.1
+    return Source(pictures(1, 64, seed).add(1) / 2, coefficients=torch.zeros(1, 73), identity=who)
+
+
+def test_a_guided_warper_begins_where_the_mesh_says(model: StyleHeat):
+    made, source = guided(), talker()
+    renderer = made.renderer()
+    for values in made.whole.video_warper.warping_net.flow_out[-1].parameters():
+        values.data.zero_()
+    rows = torch.zeros(3, 73)
+    rows[1, 67], rows[2, 64] = 0.3, 0.4  # to the right; nodding
+    driving = Motion("3dmm.73", Fraction(25), {"coefficients": rows}, "mesh")
+    state = renderer.encode_source(source)
+    assert state.face is not None and state.face.points.shape == (1, 468, 2)
+    guide = renderer._guide(state, rows)
+    assert guide is not None and guide.flow.shape == (3, 2, 16, 16)
+    assert guide.flow[0].abs().max() < 1e-5
+    middle = guide.field[1, :, 8, 8]
+    assert middle[0] < -0.05 and abs(middle[1]) < 0.02  # taken from the left of where it comes to lie
+    drawn = renderer.render(state, driving)
+    assert not torch.allclose(drawn[0], drawn[1], atol=1e-3)
+    assert torch.allclose(renderer.render_part(state, driving, slice(1, 3)), drawn[1:], atol=1e-5)
+
+
+def test_a_guided_warper_needs_to_know_the_face():
+    with pytest.raises(ShapeError, match="where its face is"):
+        guided().renderer().encode_source(Source(pictures(1, 64).add(1) / 2))
+    with pytest.raises(ValueError, match="guide"):
+        guided().whole.video_warper(pictures(1, 64), torch.zeros(1, 73, 27))
 
 
 def test_pictures_show_how_a_frame_comes_about(model: StyleHeat):

@@ -14,7 +14,7 @@ from talkingface.data import open_store
 from talkingface.errors import ConfigError, WeightsError
 from talkingface.models.base import Batch, Phase
 from talkingface.models.styleheat.config import STAGES
-from talkingface.models.styleheat.joint import FacePairs
+from talkingface.models.styleheat.joint import FacePairs, flow_error
 from talkingface.models.styleheat.loss_weights import JointWeights
 from talkingface.models.styleheat.plugin import StyleHeat
 from talkingface.models.styleheat.warper import Warp
@@ -23,7 +23,7 @@ from talkingface.paths import shipped
 from talkingface.train import Trainer, TrainSettings
 from talkingface.train.step import freeze_others
 
-from .small import WITHOUT_VGG, pictures, plugin
+from .small import TINY, WITHOUT_VGG, pictures, plugin
 
 SAMPLE = shipped("dataset", "sample") / "lmdb"
 TRAIN = SimpleNamespace(loss_weights={})
@@ -146,10 +146,23 @@ def test_the_joint_stage_knows_where_faces_have_moved():
     shift = (faces.target - faces.source).mean(dim=1)
     assert shift[:2, 0].min() > 0.02 and shift[2:, 0].max() < -0.02 and shift[:, 1].abs().max() < 1e-3
     flow = -shift[:, :, None, None].expand(-1, -1, 32, 32) * 31 / 2
-    still, right = (faces.flow_error(Warp(values, torch.zeros(4, 1))) for values in (torch.zeros_like(flow), flow))
+    guide = faces.guide(32)
+    still, right = (flow_error(Warp(values, torch.zeros(4, 1)), guide) for values in (torch.zeros_like(flow), flow))
     assert right < 0.3 * still
     counts = faces.counts(JointWeights(lips=4, eyes=3), torch.cat([frames, frames]))
     assert counts.shape == (4, 1, 64, 64) and counts.min() == 0 and 3.9 < counts.max() < 7.1
+
+
+@pytest.mark.parametrize("stage", ["video_warper", "calibrator", "joint"])
+def test_guided_warpers_train(stage: str):
+    made = plugin(warper={**TINY["warper"], "guided": True}, train_params=WITHOUT_VGG)
+    made.choose_stage(stage)
+    (phase,) = made.phases(TRAIN)
+    losses = run_phase(made, phase)
+    assert all(value.isfinite() for value in losses.values())
+    assert reached(made) == {name.split(".")[0] for name in phase.networks}
+    made.networks.eval()
+    assert "warp" in made.validate(batch())[1]
 
 
 def test_the_joint_stage_is_of_the_mesh_space_alone():

@@ -1,0 +1,77 @@
+"""What the mesh space tells the warper of a compact model: where the points of the face have moved.
+
+A published warper has to see in a picture where its face is, and to find the way of every pixel from there; it learned
+that from hundreds of hours of video. Coefficients of the mesh space say where each point of the face was and is. Their
+movement, spread out between the points, is a warp by itself; the warper sees it and adds what it leaves out: hair,
+neck, shoulders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ...nn.compact.face_motion import points_field
+from ...nn.geometry import resize_map
+from ..mesh_faces import face_sizes
+
+CHANNELS = 3
+SPREAD = 0.06  # deviation of a point's spot, in sizes of the face: about the distance of neighbouring points
+_GAIN = 8.0  # brings movements, a tenth of the picture or less, to the size of colours
+
+
+class Guide(NamedTuple):
+    """A warp that points tell.
+
+    Attributes:
+        field: (N, 2, h, w), to be added to each pixel's own place, (x, y) in units of [-1, 1].
+        belief: (N, 1, h, w), near 1 between the points, 0 far from them.
+    """
+
+    field: Tensor
+    belief: Tensor
+
+    @classmethod
+    def of(cls, source: Tensor, target: Tensor, side: int) -> Guide:
+        """From points (N or 1, 468, 2) of the source and (N, 468, 2) of the frames, (x, y) in [-1, 1]."""
+        spread = (SPREAD * face_sizes(target))[:, None].expand(target.shape[:2])
+        return cls(*points_field(source, target, spread, (side, side)))
+
+    @property
+    def flow(self) -> Tensor:
+        """(N, 2, h, w) in pixels, as `warper.Warp` has it."""
+        height, width = self.field.shape[-2:]
+        reach = self.field.new_tensor([width - 1, height - 1])
+        return self.field * (reach / 2)[:, None, None]
+
+    def seen(self, picture: Tensor) -> Tensor:
+        """A picture (N, 3, H, W) and the guide at its size: (N, 6, H, W)."""
+        told = torch.cat([_GAIN * self.field, self.belief], dim=1)
+        return torch.cat([picture, resize_map(told, (picture.shape[-2], picture.shape[-1]))], dim=1)
+
+
+@dataclass(frozen=True)
+class Cues:
+    """What steers frames.
+
+    Attributes:
+        windows: (n, 73, 27) of coefficients.
+        guide: of the same frames; None where the warper is not guided.
+    """
+
+    windows: Tensor
+    guide: Guide | None = None
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def split(self, count: int) -> Iterator[Cues]:
+        """The same in pieces of `count` frames."""
+        for start in range(0, len(self), count):
+            piece = slice(start, start + count)
+            guide = None if self.guide is None else Guide(*(values[piece] for values in self.guide))
+            yield Cues(self.windows[piece], guide)
