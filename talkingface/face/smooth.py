@@ -15,6 +15,7 @@ from scipy.ndimage import gaussian_filter1d
 # keep 98 % of their movement and blinks 97 % of their depth, while a still face trembles a third as much; at 0.006, 96
 # and 92 %. Boxes hold no blinks.
 TREMBLE, BOX_TREMBLE = 0.003, 0.01
+AT_ONCE = 32  # points
 NEAR = 1.0  # frames over which the distance of the two paths is averaged
 
 
@@ -32,14 +33,25 @@ def smooth(
     Returns:
         (T, N, C).
     """
-    measured = values.astype(np.float64)
     if frames <= 0 or len(values) < 3:
         return values.astype(np.float32)
+    smoothed = np.empty(values.shape, np.float32)
+    # Points are smoothed each by itself. A few at a time, in double precision, take little memory beside all of them.
+    for start in range(0, values.shape[1], AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        smoothed[:, part] = _smooth(values[:, part].astype(np.float64), sides, frames, tremble)
+    return smoothed
+
+
+def _smooth(
+    measured: NDArray[np.float64], sides: NDArray[np.floating], frames: float, tremble: float
+) -> NDArray[np.float64]:
     calm = _mean_path(measured, frames)
     apart = ((calm - measured) ** 2).sum(axis=2) / np.square(np.maximum(sides, 1.0))[:, None]
     apart = gaussian_filter1d(apart, NEAR, axis=0, mode="nearest")
     weight = 1 / (1 + apart / tremble**2)
-    return (measured + weight[..., None] * (calm - measured)).astype(np.float32)
+    smoothed: NDArray[np.float64] = measured + weight[..., None] * (calm - measured)
+    return smoothed
 
 
 def smooth_boxes(boxes: NDArray[np.floating], frames: float) -> NDArray[np.float32]:
@@ -51,7 +63,7 @@ def smooth_boxes(boxes: NDArray[np.floating], frames: float) -> NDArray[np.float
 def fill_gaps(values: NDArray[np.floating], known: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Values (T, ...) with the unknown frames on straight lines between the known ones around them."""
     if known.all():
-        return values.astype(np.float32)
+        return values.astype(np.float32, copy=False)
     frames = np.flatnonzero(known)
     wanted = np.arange(len(values))
     after = np.searchsorted(frames, wanted).clip(1, max(len(frames) - 1, 1))

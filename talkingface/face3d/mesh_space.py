@@ -175,8 +175,7 @@ class MeshSpace:
         Args:
             mesh: (T, 468, 3), pixels.
         """
-        points = to_space(mesh, size)
-        points = points[np.linspace(0, len(points) - 1, min(len(points), LOOKS)).round().astype(int)]
+        points = to_space(mesh[looks(len(mesh))], size)
         liveliness = QUIET_EXPRESSION if len(points) > 1 else 1.0
         prior = np.concatenate([np.ones(self.identities), np.full(len(self.expression), liveliness)])
         directions = np.concatenate([self.identity, self.expression])
@@ -284,6 +283,11 @@ def _place(pose: HeadPose) -> tuple[Floats, Floats]:
     return trans, crop
 
 
+def looks(count: int) -> NDArray[np.int64]:
+    """Numbers of the frames, of so many, from which a clip's identity is found."""
+    return np.linspace(0, count - 1, min(count, LOOKS)).round().astype(np.int64)
+
+
 def quiet_frames(shape: Floats) -> NDArray[np.bool_]:
     """Frames with a closed mouth and open eyes, among all frames of a person."""
     mouth = gap(shape, *INNER_LIPS)
@@ -318,7 +322,7 @@ class MeshReconstructor(Reconstructor):
 
     def for_clip(self, faces: Sequence[Face], size: int) -> MeshReconstructor:
         """See `Reconstructor.for_clip`: identity is found once, from the median of all faces."""
-        meshes = np.stack([_mesh_of(face) for face in faces])
+        meshes = np.stack([_mesh_of(faces[index]) for index in looks(len(faces))])
         found = MeshReconstructor(self.model, self.model.find_identity(meshes, size=size))
         found.label = self.label
         return found

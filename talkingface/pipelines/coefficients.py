@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 import torch
@@ -107,7 +109,7 @@ class CoefficientReader:
             MediaError: no frame could be read.
         """
         crop = crop.resized(LOOKED_AT)
-        faces = [in_crop(track.face(index), crop) for index in range(len(track))]
+        faces = FacesInCrop(track, crop)
         reconstructor = self._reconstructor.for_clip(faces, FRAME)
         rows: list[Rows] = []
         count = 0
@@ -122,6 +124,34 @@ class CoefficientReader:
             raise MediaError("no frame could be read", where=path)
         nearest = np.clip(np.arange(count) - track.start, 0, len(read) - 1)
         return Read(read[nearest], rate, warnings)
+
+
+@dataclass(frozen=True, eq=False)
+class FacesInCrop(Sequence[Face]):
+    """The faces of a track in the pixels of a crop, each made when it is asked for: all of a long video are large.
+
+    Args:
+        track: in pixels of the full frames.
+        crop: of these.
+    """
+
+    track: Track
+    crop: Crop
+
+    def __len__(self) -> int:
+        return len(self.track)
+
+    @overload
+    def __getitem__(self, index: int) -> Face: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Face]: ...
+
+    def __getitem__(self, index: int | slice) -> Face | list[Face]:
+        numbers = range(len(self))[index]
+        if isinstance(numbers, range):
+            return [self[number] for number in numbers]
+        return in_crop(self.track.face(numbers), self.crop)
 
 
 def _none() -> Rows:

@@ -68,7 +68,7 @@ class Recorded(Driven):
         fps: the rate at which the frames are read; None is their own.
         face: the first that is seen, in pixels of the full frame; None where there is none, or no frames.
         start: number of the frame in which it is.
-        track: the face in the full frames; None where there is none, no frames, or its motion was kept from before.
+        track: the face in the full frames; None where there is none, no frames, or nobody will look at it.
     """
 
     motion: Motion

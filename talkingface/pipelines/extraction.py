@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
@@ -59,7 +60,8 @@ def extract(
         coefficient_cache.keep(kept, path, found)
     except (MotionError, OSError) as error:
         complaints.append(f"the coefficients of {path} could not be kept for the next run: {error}")
-    return found.noting(complaints)
+    # A track with its meshes is large, and wanted for the drawn face alone.
+    return replace(found, notes=(*found.notes, *complaints), track=found.track if settings.face3dvis else None)
 
 
 def find(

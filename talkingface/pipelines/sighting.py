@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..face.crop import Crop
@@ -25,7 +24,7 @@ class Sighting:
         crop: the part of the frames that was looked at; None for a motion file, which has none.
         face: the first that is tracked, in pixels of the full frame; None where there is none, or no frames.
         start: number of the frame in which it is.
-        track: the face in the full frames; None also where the motion was kept from an earlier run.
+        track: the face in the full frames; None also where nobody will look at it.
     """
 
     motion: Motion
@@ -34,10 +33,6 @@ class Sighting:
     face: Face | None = None
     start: int = 0
     track: Track | None = None
-
-    def noting(self, notes: Sequence[str]) -> Sighting:
-        """The same with further notes."""
-        return replace(self, notes=(*self.notes, *notes))
 
 
 def sighted(

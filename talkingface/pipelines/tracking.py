@@ -49,10 +49,15 @@ def enlarged(track: Track, x: float, y: float) -> Track:
     scale, shift = np.array([x, y], np.float32), np.array([(x - 1) / 2, (y - 1) / 2], np.float32)
 
     def moved(points: np.ndarray | None) -> np.ndarray | None:
-        return None if points is None else points * scale + shift
+        if points is None:
+            return None
+        larger = points * scale
+        larger += shift
+        return larger
 
     boxes = (track.boxes.reshape(-1, 2, 2) * scale + shift).reshape(-1, 4)
     mesh = None
     if track.mesh is not None:
-        mesh = track.mesh * np.append(scale, scale.mean()) + np.append(shift, np.float32(0))
+        mesh = track.mesh * np.append(scale, scale.mean())
+        mesh += np.append(shift, np.float32(0))
     return replace(track, boxes=boxes, landmarks=moved(track.landmarks), five=moved(track.five), mesh=mesh)
