@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from talkingface.face.face import Box, Face
 from talkingface.face3d.coefficients import Coefficients, row73
 from talkingface.face3d.deep import DeepReconstructor
 from talkingface.face3d.five_points import MEASURED, align, load_standard
+from talkingface.face3d.mesh_space import MeshReconstructor, shipped_space
 from talkingface.face3d.recon_net import ReconNet
 from talkingface.face3d.reconstruct import open_reconstructor
 from talkingface.media.image import Picture, read_image, resize
@@ -155,6 +157,7 @@ def test_sadtalker_keeps_the_same_network_in_other_places(deep: DeepReconstructo
     packed = open_reconstructor("bfm", root=tmp_path)
     assert "sadtalker_package_256" in packed.label
     np.testing.assert_array_equal(packed.rows([given], [face]), expected)
+    assert packed.fingerprint() == deep.fingerprint()
     file.unlink()
     (tmp_path / "epoch_20.pth").write_bytes((root / "Deep3D" / "epoch_20.pth").read_bytes())
     assert "deep3d_recon" in open_reconstructor("bfm", root=tmp_path).label
@@ -169,6 +172,18 @@ def test_a_file_of_another_network_is_refused(root: Path, tmp_path: Path) -> Non
     torch.save({"net_recon": state}, tmp_path / "Deep3D" / "epoch_20.pth")
     with pytest.raises(WeightsError, match=r"1 missing \(backbone\.bn1\.bias.*1 left over \(extra"):
         open_reconstructor("auto", root=tmp_path)
+
+
+def test_other_weights_have_another_fingerprint(deep: DeepReconstructor) -> None:
+    network, before = ReconNet(), deep.fingerprint()
+    network.load_state_dict(random_state())
+    assert DeepReconstructor(network, deep._standard).fingerprint() == before
+    assert DeepReconstructor(network, deep._standard + 1).fingerprint() != before
+    next(network.parameters()).data[0, 0] += 1e-6
+    assert DeepReconstructor(network, deep._standard).fingerprint() != before
+    space = shipped_space()
+    other = MeshReconstructor(replace(space, mean=space.mean + 1e-6))
+    assert MeshReconstructor().fingerprint() == MeshReconstructor(space).fingerprint() != other.fingerprint()
 
 
 def test_the_sample_portrait_goes_all_the_way(deep: DeepReconstructor) -> None:
