@@ -17,12 +17,14 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     """Options for what is animated and with which weights; by default what ships."""
     parser.add_argument("--source", type=Path, default=SAMPLE / "source.png", help="picture to animate")
     parser.add_argument("--driving", type=Path, default=SAMPLE / "driving.mp4", help="clip that drives it, repeated")
+    parser.add_argument("--model", default="FOM", help="the model family")
     parser.add_argument("--checkpoint", help="name or file of the weights")
 
 
 def run_settings(options: argparse.Namespace, driving: Path, output: Path) -> Settings:
-    """Settings of one animation with the options of a benchmark."""
-    values = {"image_source": options.source, "video_source": driving, "output": output}
+    """Settings of one animation with the options of a benchmark; nothing is taken from an earlier run."""
+    values = {"model": options.model, "image_source": options.source, "video_source": driving, "output": output}
+    values["if_extract"] = True
     optional = {"checkpoint": options.checkpoint, "threads": options.threads}
     return settings_from(values | {name: value for name, value in optional.items() if value is not None})
 

@@ -1,6 +1,7 @@
 """(c) Peak memory of an animation driven by 10 seconds and by 10 minutes of video.
 
     python -m benchmarks.memory [--short 10] [--long 600] [--json FILE]
+    python -m benchmarks.memory --model StyleHeat --drawn compact --long 300
 
 Each length runs in a process of its own. Counted is the process that holds the network (its peak as the system keeps
 it), and with it the decoder or encoder that runs at the time: the peaks of the processes together. Their momentary sum
@@ -19,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.clips import add_inputs, loop_clip, run_settings
+from benchmarks.drawn import drawn_weights
 from benchmarks.report import Figure, arguments, publish
 
 FPS = 25
@@ -32,6 +34,9 @@ def main() -> int:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--short", type=int, default=10, help="seconds of the short clip")
     parser.add_argument("--long", type=int, default=600, help="seconds of the long clip")
+    parser.add_argument(
+        "--drawn", metavar="VARIANT", help="weights of this variant drawn from a seed, not trained ones"
+    )
     parser.add_argument("--clip", type=Path, help=argparse.SUPPRESS)
     add_inputs(parser)
     options = parser.parse_args()
@@ -46,9 +51,13 @@ def measure(options: argparse.Namespace, seconds: int) -> tuple[float, float]:
     """(peak of the main process, peak of the family) in MiB for a driving clip of so many seconds."""
     with tempfile.TemporaryDirectory() as folder:
         clip = loop_clip(options.driving, Path(folder) / "driving.mp4", frames=seconds * FPS)
+        weights = options.checkpoint
+        if options.drawn:
+            weights = drawn_weights(options.model, options.drawn, Path(folder) / "drawn.safetensors")
         command = [sys.executable, "-m", "benchmarks.memory", "--clip", str(clip), "--source", str(options.source)]
+        command += ["--model", options.model]
         command += ["--threads", str(options.threads)] if options.threads else []
-        command += ["--checkpoint", options.checkpoint] if options.checkpoint else []
+        command += ["--checkpoint", str(weights)] if weights else []
         return peaks(command, f"the animation of {seconds} s")
 
 
