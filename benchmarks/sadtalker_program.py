@@ -87,6 +87,8 @@ def figures_of(name: str, frames: int, repeat: int) -> list[Figure]:
     return [
         Figure(f"{name}, {frames} frames: networks alone", networks_s, "s"),
         Figure(f"{name}, {frames} frames: whole program", program_s, "s"),
+        Figure(f"{name}: networks alone, processor time", alone_s, "s"),
+        Figure(f"{name}: whole program, processor time", work_s, "s"),
         Figure(f"{name}: program over networks", 100 * (program_s / networks_s - 1), "%", aim),
         Figure(f"{name}: the same by processor time", 100 * (work_s / alone_s - 1), "%"),
         Figure(f"{name}: whole program", frames / program_s, "frames/s"),
