@@ -125,6 +125,14 @@ def test_noise_is_what_is_given(generator, codes):
     assert torch.allclose(generator(codes, noise=zeros).picture, pictures[3], atol=1e-6)
 
 
+def test_noise_that_is_not_kept_is_not_saved(generator, codes):
+    lean = Generator(generator.structure.model_copy(update={"keeps_noise": False}))
+    state = {name: values for name, values in generator.state_dict().items() if not name.startswith("noises.")}
+    load_strict(lean, state, where="a test")
+    assert len(state) < len(generator.state_dict())
+    assert torch.equal(lean(codes).picture, generator(codes).picture)
+
+
 @pytest.mark.parametrize(("shape", "noises"), [((2, 3, 10), None), ((2, 10), None), ((1, TINY.codes, 10), 2)])
 def test_what_does_not_fit_is_refused(generator, shape, noises):
     with pytest.raises(ShapeError, match="generator takes"):

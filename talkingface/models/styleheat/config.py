@@ -72,6 +72,9 @@ class JointStage(Structure):
     """Everything that animates a picture at once; our own stage, in the mesh space, without published values."""
 
     adam: AdamParams = AdamParams(lr=1e-3, beta1=0.9, beta2=0.99)
+    equalised: PositiveFloat = Field(
+        5.0, description="How much faster weights learn that are drawn with deviation 1 and scaled when they are used."
+    )
     loss_weights: JointWeights = JointWeights()
 
 

@@ -11,7 +11,9 @@ import torch
 from torch import nn
 
 from ...motion.windows import RADIUS
+from ...nn.stylegan2.layers import EqualConv2d, EqualLinear
 from ...nn.stylegan2.losses import Lazy
+from ...nn.stylegan2.modulated import ModulatedConv2d
 from ..base import Phase
 from ..samples import Rows
 from .config import AdamParams, StyleHeatConfig
@@ -71,7 +73,8 @@ def _inversion_phases(objective: Objective) -> list[Phase]:
 def _joint_phases(objective: Objective) -> list[Phase]:
     stage = objective.config.train_params.joint
     learning = _learning("stylegan", "e4e_encoder", "hfgi_aligner", "hfgi_encoder", "video_warper", "calibrator")
-    made = Phase("joint", learning, objective.joint_losses, _adam(stage.adam))
+    adam = EqualisedAdam(stage.adam, stage.equalised, objective.whole)
+    made = Phase("joint", learning, objective.joint_losses, adam)
     return [made, *_adversary(objective, stage.adam)] if stage.loss_weights.adversarial else [made]
 
 
@@ -101,6 +104,35 @@ def _generator_phases(generator: GeneratorObjective) -> list[Phase]:
 
 def _adam(params: AdamParams) -> Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]:
     return partial(torch.optim.Adam, lr=params.lr, betas=(params.beta1, params.beta2))
+
+
+@dataclass(frozen=True)
+class EqualisedAdam:
+    """Adam whose steps are larger for weights of StyleGAN2's kind.
+
+    Those begin with a deviation of 1 and are scaled when they are used (Karras et al. 2018, "Progressive growing of
+    GANs", section 4.1), so that a step that suits other weights hardly changes them.
+
+    Attributes:
+        params: for other weights.
+        gain: how much larger the steps are.
+        whole: what the weights belong to.
+    """
+
+    params: AdamParams
+    gain: float
+    whole: nn.Module
+
+    def __call__(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimizer."""
+        kinds = EqualConv2d | EqualLinear | ModulatedConv2d
+        scaled = {id(layer.weight) for layer in self.whole.modules() if isinstance(layer, kinds)}
+        wanted = list(parameters)
+        groups = [
+            {"params": [one for one in wanted if id(one) in scaled], "lr": self.params.lr * self.gain},
+            {"params": [one for one in wanted if id(one) not in scaled], "lr": self.params.lr},
+        ]
+        return torch.optim.Adam(groups, betas=(self.params.beta1, self.params.beta2))
 
 
 @dataclass

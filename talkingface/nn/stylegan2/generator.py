@@ -83,7 +83,7 @@ class Generator(nn.Module):
             self.convs.append(StyledConv(channels, channels, length))
             self.to_rgbs.append(ToRGB(channels, length))
         self.noises = nn.Module()
-        for index, noise in enumerate(self.draw_noise()):
+        for index, noise in enumerate(self.draw_noise() if structure.keeps_noise else ()):
             self.noises.register_buffer(f"noise_{index}", noise)
 
     def codes_of(self, drawn: Tensor, *, truncation: float = 1.0, mean: Tensor | None = None) -> Tensor:
@@ -170,7 +170,7 @@ class Generator(nn.Module):
         return [torch.randn(count, 1, side, side, generator=random) for side in sides]
 
     def stored_noise(self) -> list[Tensor]:
-        """The noise that is saved with the weights."""
+        """The noise that is saved with the weights, of a structure that keeps it."""
         return [self.noises.get_buffer(f"noise_{index}") for index in range(self.structure.codes - 1)]
 
     def noise_strengths(self) -> list[nn.Module]:

@@ -21,6 +21,7 @@ class StyleGAN2Structure(BaseModel):
     )
     max_channels: PositiveInt = Field(512, description="Most channels of a layer.")
     splice: PositiveInt = Field(64, description="Side of the features that can be changed on their way.")
+    keeps_noise: bool = Field(True, description="Keep fixed noise with the weights, as released files do.")
 
     @model_validator(mode="after")
     def _check(self) -> StyleGAN2Structure:

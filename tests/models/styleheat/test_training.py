@@ -197,6 +197,15 @@ def test_an_encoder_without_a_mean_code_takes_the_generators():
     assert mean.any() and torch.equal(mean[0], mean[-1])
 
 
+def test_weights_that_are_scaled_when_used_take_larger_steps():
+    made = model("joint", joint={"equalised": 4})
+    (phase,) = made.phases(TRAIN)
+    generator, warper = made.networks["stylegan"].conv1.conv, made.networks["video_warper"].mapping_net.first[0]
+    optimizer = phase.optimizer([generator.weight, generator.modulation.bias, warper.weight])
+    rates = {id(one): group["lr"] for group in optimizer.param_groups for one in group["params"]}
+    assert rates[id(generator.weight)] == 4 * rates[id(warper.weight)] == 4 * rates[id(generator.modulation.bias)]
+
+
 def test_a_penalty_shares_the_optimizer_of_its_side():
     made = model("generator")
     phases = {phase.name: phase for phase in made.phases(TRAIN)}
