@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ...nn.adain import AdaIN
 from ...nn.stylegan2.conditions import Affine
 from ...nn.stylegan2.layers import ConvLayer, EqualConv2d, FusedLeakyReLU, ResBlock
+from .guide import SEEN_BY_CALIBRATOR, Guide
 from .map_head import map_head
 from .structure import CalibratorStructure
 
@@ -71,7 +72,8 @@ class CalibrationNet(nn.Module):
         super().__init__()
         s = structure or CalibratorStructure()
         halvings = s.size.bit_length() - 3  # down to 4 pixels
-        self.conv_body_first = ConvLayer(s.channels, s.width, 1)
+        self.guided = s.guided
+        self.conv_body_first = ConvLayer(s.channels + (SEEN_BY_CALIBRATOR if s.guided else 0), s.width, 1)
         self.conv_body_down = nn.ModuleList(ResBlock(s.width, s.width) for _ in range(halvings))
         self.final_conv = ConvLayer(s.width, s.width, 3)
         self.conv_body_up = nn.ModuleList(UpBlock(s.width, s.width) for _ in range(halvings))
@@ -83,8 +85,16 @@ class CalibrationNet(nn.Module):
         self.condition_scale = nn.ModuleList(map_head(s.width, s.width, s.channels) for _ in range(heads))
         self.condition_shift = nn.ModuleList(map_head(s.width, s.width, s.channels) for _ in range(heads))
 
-    def forward(self, features: Tensor, descriptor: Tensor) -> Affine:
-        """Correction of features (N, channels, size, size), steered by a descriptor (N, features)."""
+    def forward(self, features: Tensor, descriptor: Tensor, guide: Guide | None = None) -> Affine:
+        """Correction of features (N, channels, size, size), steered by a descriptor (N, features).
+
+        Args:
+            guide: a guided calibrator needs it, and no other takes it.
+        """
+        if self.guided:
+            if guide is None:
+                raise ValueError("a guided calibrator needs a guide")
+            features = guide.beside_features(features)
         return self._head(-1, self.stages(features, descriptor)[-1])
 
     def maps(self, features: Tensor, descriptor: Tensor) -> list[Affine]:

@@ -83,7 +83,7 @@ class FastStyleHeat:
 
     def _draw(self, drawable: Drawable, cues: Cues) -> Tensor:
         features, descriptor = self._move(drawable, cues)
-        refine = self.networks.calibrator(features, descriptor)
+        refine = self.networks.calibrator(features, descriptor, cues.guide)
         return drawable.generator.finish(refine(features))
 
     def _move(self, drawable: Drawable, cues: Cues) -> tuple[Tensor, Tensor]:

@@ -59,7 +59,7 @@ class StyleHeatNetworks(nn.Module):
         count = len(windows)
         warp = self.video_warper(_repeat(inversion.picture, count), windows, guide)
         features = warp_by_field(_repeat(inversion.features, count), warp.field)
-        return Moved(warp, features, self.calibrator(features, warp.descriptor))
+        return Moved(warp, features, self.calibrator(features, warp.descriptor, guide))
 
     def draw(self, inversion: Inversion, moved: Moved) -> Tensor:
         """The frames of moved features."""

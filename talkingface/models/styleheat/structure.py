@@ -47,6 +47,9 @@ class CalibratorStructure(Structure):
     heads: Literal["all", "last"] = Field(
         "all", description="all: one for each size, as released files have them; last: the one that is used."
     )
+    guided: bool = Field(
+        False, description="See how the points of the mesh move and where lips and eyes open, as a guided warper does."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> CalibratorStructure:
@@ -108,6 +111,8 @@ class StyleHeatStructure(Structure):
             "calibrator.size": (self.calibrator.size, generator.splice),
             "calibrator.features": (self.calibrator.features, self.warper.features),
         }
+        if self.calibrator.guided and not self.warper.guided:
+            raise ValueError("a guided calibrator goes with a guided warper")
         wrong = [f"{name} is {one}, not {wanted}" for name, (one, wanted) in pairs.items() if one != wanted]
         if wrong:
             raise ValueError("; ".join(wrong))

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from ...nn.flow import flow_to_field, warp_by_field
 from ...nn.window_encoder import WindowEncoder
 from .adain_hourglass import SLOPE, AdaINHourglass
-from .guide import CHANNELS as GUIDE_CHANNELS
-from .guide import Guide
+from .guide import SEEN_BY_WARPER, Guide
 from .structure import WarperStructure
 
 OTHER_SPELLING = {"warpping_net.": "warping_net."}  # PIRenderer's files have it so, StyleHEAT's video warper not
@@ -58,7 +57,7 @@ class WarpingNet(nn.Module):
     def __init__(self, structure: WarperStructure) -> None:
         super().__init__()
         s = structure
-        seen = s.picture_channels + (GUIDE_CHANNELS if s.guided else 0)
+        seen = s.picture_channels + (SEEN_BY_WARPER if s.guided else 0)
         self.hourglass = AdaINHourglass(seen, s.features, s.width, s.max_width, s.down, s.up)
         channels = self.hourglass.out_channels
         self.flow_out = nn.Sequential(
@@ -91,7 +90,7 @@ class VideoWarper(nn.Module):
             return Warp(self.warping_net(picture, descriptor), descriptor)
         if guide is None:
             raise ValueError("a guided warper needs a guide")
-        return Warp(self.warping_net(guide.seen(picture), descriptor) + guide.flow, descriptor)
+        return Warp(self.warping_net(guide.beside(picture), descriptor) + guide.flow, descriptor)
 
 
 class AudioWarper(nn.Module):

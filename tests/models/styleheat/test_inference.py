@@ -8,11 +8,14 @@ from fractions import Fraction
 import pytest
 import torch
 import torch.nn.functional as F
+from pydantic import ValidationError
 from torch import Tensor
 
 from talkingface.errors import MotionError, ShapeError
+from talkingface.models.mesh_faces import points_of
 from talkingface.models.styleheat.attributes import AttributeEdit, shares
 from talkingface.models.styleheat.fast import FastStyleHeat
+from talkingface.models.styleheat.guide import Guide
 from talkingface.models.styleheat.inference import StyleHeatRenderer
 from talkingface.models.styleheat.latent_edits import Components
 from talkingface.models.styleheat.plugin import StyleHeat
@@ -64,7 +67,8 @@ def test_a_part_of_a_motion_looks_at_what_is_around_it(model: StyleHeat):
 
 
 def guided() -> StyleHeat:
-    return plugin(warper={**TINY["warper"], "guided": True})
+    both = {name: {**TINY[name], "guided": True} for name in ("warper", "calibrator")}
+    return plugin(**both)
 
 
 def talker(seed: int = 1) -> Source:
@@ -96,8 +100,25 @@ def test_a_guided_warper_begins_where_the_mesh_says(model: StyleHeat):
 def test_a_guided_warper_needs_to_know_the_face():
     with pytest.raises(ShapeError, match="where its face is"):
         guided().renderer().encode_source(Source(pictures(1, 64).add(1) / 2))
-    with pytest.raises(ValueError, match="guide"):
+    with pytest.raises(ValueError, match="warper needs a guide"):
         guided().whole.video_warper(pictures(1, 64), torch.zeros(1, 73, 27))
+    with pytest.raises(ValueError, match="calibrator needs a guide"):
+        guided().whole.calibrator(torch.zeros(1, 10, 16, 16), torch.zeros(1, 16))
+    with pytest.raises(ValidationError, match="goes with a guided warper"):
+        plugin(calibrator={**TINY["calibrator"], "guided": True})
+
+
+def test_a_guided_calibrator_sees_an_open_mouth():
+    made, rows = guided(), torch.zeros(2, 73)
+    rows[1, 0] = -2.5  # opens the mouth, see tour.py
+    points = points_of(torch.zeros(1, 80), rows)
+    guide = Guide.of(points[:1], points, 64)
+    shut, opened = guide.openings[:, 0].sum(dim=(1, 2))
+    assert opened > shut + 3
+    features, descriptor = torch.randn(1, 10, 16, 16).expand(2, -1, -1, -1), torch.zeros(2, 16)
+    flat = Guide(torch.zeros_like(guide.field), torch.zeros_like(guide.belief), guide.openings)
+    scale = made.whole.calibrator(features, descriptor, flat).scale
+    assert (scale[0] - scale[1]).abs().max() > 1e-6
 
 
 def test_pictures_show_how_a_frame_comes_about(model: StyleHeat):

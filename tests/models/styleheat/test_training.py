@@ -155,7 +155,8 @@ def test_the_joint_stage_knows_where_faces_have_moved():
 
 @pytest.mark.parametrize("stage", ["video_warper", "calibrator", "joint"])
 def test_guided_warpers_train(stage: str):
-    made = plugin(warper={**TINY["warper"], "guided": True}, train_params=WITHOUT_VGG)
+    both = {name: {**TINY[name], "guided": True} for name in ("warper", "calibrator")}
+    made = plugin(**both, train_params=WITHOUT_VGG)
     made.choose_stage(stage)
     (phase,) = made.phases(TRAIN)
     losses = run_phase(made, phase)
