@@ -73,7 +73,8 @@ class CalibrationNet(nn.Module):
         s = structure or CalibratorStructure()
         halvings = s.size.bit_length() - 3  # down to 4 pixels
         self.guided = s.guided
-        self.conv_body_first = ConvLayer(s.channels + (SEEN_BY_CALIBRATOR if s.guided else 0), s.width, 1)
+        told = SEEN_BY_CALIBRATOR if s.guided else 0
+        self.conv_body_first = ConvLayer(s.channels + told, s.width, 1)
         self.conv_body_down = nn.ModuleList(ResBlock(s.width, s.width) for _ in range(halvings))
         self.final_conv = ConvLayer(s.width, s.width, 3)
         self.conv_body_up = nn.ModuleList(UpBlock(s.width, s.width) for _ in range(halvings))
@@ -82,20 +83,23 @@ class CalibrationNet(nn.Module):
         )
         self.inject_3dmm = nn.ModuleList(SteeredBlock(s.width, s.width) for _ in range(halvings))
         heads = halvings if s.heads == "all" else 1
-        self.condition_scale = nn.ModuleList(map_head(s.width, s.width, s.channels) for _ in range(heads))
-        self.condition_shift = nn.ModuleList(map_head(s.width, s.width, s.channels) for _ in range(heads))
+        self.condition_scale, self.condition_shift = (
+            nn.ModuleList(map_head(s.width + told, s.width, s.channels) for _ in range(heads)) for _ in range(2)
+        )
 
     def forward(self, features: Tensor, descriptor: Tensor, guide: Guide | None = None) -> Affine:
         """Correction of features (N, channels, size, size), steered by a descriptor (N, features).
 
         Args:
-            guide: a guided calibrator needs it, and no other takes it.
+            guide: a guided calibrator needs it, and no other takes it. It is seen at the entry and again by the heads,
+                which are the only layers behind the hourglass that work at the features' own size.
         """
-        if self.guided:
-            if guide is None:
-                raise ValueError("a guided calibrator needs a guide")
-            features = guide.beside_features(features)
-        return self._head(-1, self.stages(features, descriptor)[-1])
+        if not self.guided:
+            return self._head(-1, self.stages(features, descriptor)[-1])
+        if guide is None:
+            raise ValueError("a guided calibrator needs a guide")
+        seen = self.stages(guide.beside_features(features), descriptor)[-1]
+        return self._head(-1, guide.beside_features(seen))
 
     def maps(self, features: Tensor, descriptor: Tensor) -> list[Affine]:
         """What the heads give, from the smallest on; without unused heads that is the last one's alone."""

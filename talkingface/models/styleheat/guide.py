@@ -24,6 +24,7 @@ from ..mesh_faces import face_sizes
 SEEN_BY_WARPER, SEEN_BY_CALIBRATOR = 3, 5  # channels
 SPREAD = 0.06  # deviation of a point's spot, in sizes of the face: about the distance of neighbouring points
 _GAIN = 8.0  # brings movements, a tenth of the picture or less, to the size of colours
+_OPENING_GAIN = 4.0  # openings are few pixels, and should be heard from the first steps on
 
 
 class Guide(NamedTuple):
@@ -59,8 +60,8 @@ class Guide(NamedTuple):
         return _beside(picture, _GAIN * self.field, self.belief)
 
     def beside_features(self, features: Tensor) -> Tensor:
-        """Warped features (N, C, H, W), the movement and the openings at their size: (N, C + 5, H, W)."""
-        return _beside(features, _GAIN * self.field, self.belief, self.openings)
+        """Features (N, C, H, W), the movement and the openings at their size: (N, C + 5, H, W)."""
+        return _beside(features, _GAIN * self.field, self.belief, _OPENING_GAIN * self.openings)
 
 
 @dataclass(frozen=True)
