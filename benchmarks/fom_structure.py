@@ -13,13 +13,13 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from benchmarks.frame_run import Run, faster
 from benchmarks.report import Figure, arguments, publish
 from talkingface.media.image import center_square, read_image, resize
 from talkingface.media.video import open_video
@@ -36,15 +36,6 @@ SAMPLE = shipped("dataset", "sample")
 SEEDED = Path(__file__).resolve().parents[1] / "tests" / "parity" / "fom" / "vox-256-e2e-absolute"
 SIZE = (256, 256)
 BATCH = 4
-
-
-@dataclass(frozen=True)
-class Run:
-    """Frames (T, 3, H, W), and what they took in wall and processor time (all threads), in seconds."""
-
-    frames: Tensor
-    wall_s: float
-    processor_s: float
 
 
 def main() -> int:
@@ -112,11 +103,6 @@ def measure(way: Callable[[], Tensor]) -> Run:
     wall, processor = time.perf_counter(), time.process_time()
     frames = way()
     return Run(frames, time.perf_counter() - wall, time.process_time() - processor)
-
-
-def faster(one: Run, other: Run) -> Run:
-    """The shorter times of two runs of the same way."""
-    return Run(one.frames, min(one.wall_s, other.wall_s), min(one.processor_s, other.processor_s))
 
 
 def psnr_db(one: Tensor, other: Tensor) -> float:

@@ -10,15 +10,14 @@ python -m benchmarks.sadtalker_render [--frames N] [--threads N] [--repeat N] [-
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from benchmarks.fom_structure import psnr_db
+from benchmarks.frame_run import Run, faster, measure
 from benchmarks.report import Figure, arguments, publish
 from talkingface.media.image import center_square, read_image, resize
 from talkingface.models.sadtalker.fast import FastGenerator
@@ -34,15 +33,6 @@ SIZE = (256, 256)
 GAIN, KEYPOINT_GAIN = 1.2, 3.0  # times the inverse root of the inputs: deviation of weights
 DEVIATIONS = {"mlp_gamma": 0.02, "mlp_beta": 0.02, "conv_img": 0.02}  # of others, as in recorded cases
 POWER_STEPS = 5  # they give spectral norms their usual size
-
-
-@dataclass(frozen=True)
-class Run:
-    """Frames (T, 3, H, W), and what each took in wall and processor time (all threads), in seconds."""
-
-    frames: Tensor
-    wall_s: float
-    processor_s: float
 
 
 def main() -> int:
@@ -118,19 +108,6 @@ def own_way(
     kp_source, state = networks.keypoints(canonical, source), generator.encode(image)
     kp_driving = networks.keypoints(canonical, windows)
     return torch.cat([generator.decode(state, kp_source, keypoints) for keypoints in kp_driving.split(1)])
-
-
-def measure(way: Callable[[], Tensor]) -> Run:
-    """Run once and take the time of a frame."""
-    wall, processor = time.perf_counter(), time.process_time()
-    frames = way()
-    count = len(frames)
-    return Run(frames, (time.perf_counter() - wall) / count, (time.process_time() - processor) / count)
-
-
-def faster(one: Run, other: Run) -> Run:
-    """The shorter times of two runs of the same way."""
-    return Run(one.frames, min(one.wall_s, other.wall_s), min(one.processor_s, other.processor_s))
 
 
 def figures(runs: Mapping[str, Run]) -> list[Figure]:

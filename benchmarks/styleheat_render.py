@@ -13,13 +13,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.frame_run import Run, faster, measure
 from benchmarks.report import Figure, arguments, publish
 from talkingface.media.image import center_square, read_image, resize
 from talkingface.models.styleheat.fast import FastStyleHeat
@@ -42,15 +42,6 @@ SMALL = {
     "warper": {"features": 32, "width": 8, "max_width": 32},
     "calibrator": {"channels": 64, "width": 32, "features": 32},
 }
-
-
-@dataclass(frozen=True)
-class Run:
-    """Frames (T, 3, H, W), and what each took in wall and processor time (all threads), in seconds."""
-
-    frames: Tensor
-    wall_s: float
-    processor_s: float
 
 
 def main() -> int:
@@ -125,20 +116,6 @@ def timed(way: Callable[[], Found]) -> tuple[Found, float]:
     """(what comes out, seconds of processor time)."""
     start = time.process_time()
     return way(), time.process_time() - start
-
-
-@torch.inference_mode()
-def measure(way: Callable[[], Tensor]) -> Run:
-    """Run once and take the time of a frame."""
-    wall, processor = time.perf_counter(), time.process_time()
-    frames = way()
-    count = len(frames)
-    return Run(frames, (time.perf_counter() - wall) / count, (time.process_time() - processor) / count)
-
-
-def faster(one: Run, other: Run) -> Run:
-    """The shorter times of two runs of the same way."""
-    return Run(one.frames, min(one.wall_s, other.wall_s), min(one.processor_s, other.processor_s))
 
 
 def figures(runs: Mapping[str, Run], sources: Mapping[str, float], aim: str) -> list[Figure]:
