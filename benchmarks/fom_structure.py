@@ -99,7 +99,7 @@ def own_way(plugin: FOM, renderer: Renderer, source: Tensor, driving: Tensor) ->
 
 
 def measure(way: Callable[[], Tensor]) -> Run:
-    """Run once and take the time."""
+    """Run once and take the time of all frames."""
     wall, processor = time.perf_counter(), time.process_time()
     frames = way()
     return Run(frames, time.perf_counter() - wall, time.process_time() - processor)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Run:
-    """Frames (T, 3, H, W), and what each took in wall and processor time (all threads), in seconds."""
+    """Frames (T, 3, H, W), and the wall and processor seconds (all threads) of each, or of all where that is said."""
 
     frames: Tensor
     wall_s: float
