@@ -21,13 +21,13 @@ from torch import Tensor
 
 from benchmarks.frame_run import Run, faster
 from benchmarks.report import Figure, arguments, publish
+from parity import read_case
 from talkingface.media.image import center_square, read_image, resize
 from talkingface.media.video import open_video
 from talkingface.models.base import Renderer
 from talkingface.models.fom.config import FOMConfig
 from talkingface.models.fom.plugin import FOM
 from talkingface.models.fom.retarget import normalize_kp
-from talkingface.parity import read_case
 from talkingface.paths import shipped
 from talkingface.pipelines.frames import to_tensor
 from talkingface.types import Source

@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 
+from parity import Report, Status, find_cases, run_case
 from talkingface.errors import TalkingFaceError
-from talkingface.parity import Report, Status, find_cases, run_case
 
 CLONE = Path(__file__).resolve().parents[1]
 

@@ -10,13 +10,7 @@ from torch import nn
 from talkingface.nn.antialias import AntiAliasDownsample, ImagePyramid
 from talkingface.nn.fold import fold_batch_norm, fold_enlarging, merge_outputs
 from talkingface.nn.gan import discriminator_loss, feature_distance, generator_loss
-from talkingface.nn.geometry import (
-    coordinate_grid,
-    gaussian_heatmaps,
-    inverse_2x2,
-    resize_field,
-    warp,
-)
+from talkingface.nn.geometry import coordinate_grid, gaussian_heatmaps, inverse_2x2, resize_field, warp
 
 
 @pytest.fixture(autouse=True)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from parity import Deviation, Report, Status, deviations, find_cases, read_case, run_case
+from parity.draw import draw, draw_inputs
+from parity.run import find_runner
 from talkingface.errors import DataError
-from talkingface.parity import Deviation, Report, Status, deviations, find_cases, read_case, run_case
-from talkingface.parity.draw import draw, draw_inputs
-from talkingface.parity.run import find_runner
 
 HERE = Path(__file__).parent
 CASES = find_cases(HERE)

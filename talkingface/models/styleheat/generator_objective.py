@@ -7,13 +7,7 @@ from torch import Tensor
 
 from ...nn.stylegan2.discriminator import Discriminator
 from ...nn.stylegan2.generator import Generator
-from ...nn.stylegan2.losses import (
-    PathLengthPenalty,
-    discriminator_loss,
-    generator_loss,
-    gradient_penalty,
-    path_lengths,
-)
+from ...nn.stylegan2.losses import PathLengthPenalty, discriminator_loss, generator_loss, gradient_penalty, path_lengths
 from ..base import Batch, Losses
 from .config import GeneratorStage
 from .pictures import resized

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from parity.runners.styleheat_audio_window import audio_windows
 from talkingface.errors import ConfigError
-from talkingface.models.styleheat.audio_window import audio_windows
 from talkingface.models.styleheat.face_parts import PARTS, part_boxes, part_mask
 from talkingface.models.styleheat.inversion_loss import Candidate, CodeStatistics, inversion_losses
 from talkingface.models.styleheat.loss_weights import CalibrationWeights

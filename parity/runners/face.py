@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from ..media.image import Picture
-from ..parity.case import Case
-from ..parity.pictures import resize_bilinear, waves
-from ..parity.run import Runner
-from .ffhq import face_square
-from .framing import Framing, frame_face
-from .poisson import clone
-from .sadtalker import published_rectangle
+from talkingface.face.ffhq import face_square
+from talkingface.face.framing import Framing, frame_face
+from talkingface.face.poisson import clone
+from talkingface.face.sadtalker import published_rectangle
+from talkingface.media.image import Picture
+
+from ..case import Case
+from ..pictures import resize_bilinear, waves
+from ..run import Runner
 
 Points = NDArray[np.float64]
 

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import DataError
+from talkingface.errors import DataError
+
 from .draw import KEEP, Array, Specification, draw_inputs, draw_state
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..errors import DataError
+from talkingface.errors import DataError
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Specification: TypeAlias = Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""Builds the parity cases of StyleHEAT's networks from what they say; see talkingface.parity."""
+"""Builds the parity cases of StyleHEAT's networks from what they say; see parity."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ import re
 import torch
 from torch import Tensor, nn
 
-from ...nn.flow import flow_to_field, warp_by_field
-from ...nn.ir_se import IRBlock, upsample_add
-from ...parity.case import Case
-from ...parity.run import Runner
-from .audio_window import audio_windows
-from .calibrator import CalibrationNet
-from .e4e import E4eEncoder, StyleBlock
-from .inversion import Inverter
-from .networks import StyleHeatNetworks
-from .pictures import to_bytes
-from .residual import ResidualAligner, ResidualEncoder
-from .structure import CalibratorStructure, WarperStructure
-from .warper import AudioWarper, VideoWarper, lower_half
+from talkingface.models.styleheat.calibrator import CalibrationNet
+from talkingface.models.styleheat.e4e import E4eEncoder, StyleBlock
+from talkingface.models.styleheat.inversion import Inverter
+from talkingface.models.styleheat.networks import StyleHeatNetworks
+from talkingface.models.styleheat.pictures import to_bytes
+from talkingface.models.styleheat.residual import ResidualAligner, ResidualEncoder
+from talkingface.models.styleheat.structure import CalibratorStructure, WarperStructure
+from talkingface.models.styleheat.warper import AudioWarper, VideoWarper, lower_half
+from talkingface.nn.flow import flow_to_field, warp_by_field
+from talkingface.nn.ir_se import IRBlock, upsample_add
+
+from ..case import Case
+from ..run import Runner
+from .styleheat_audio_window import audio_windows
 
 WARPER_NAMES = {
     "coeff_nc": "numbers",

@@ -7,12 +7,13 @@ import re
 import torch
 from torch import Tensor
 
-from ..errors import DataError
-from ..parity.case import Case
-from ..parity.run import Runner
-from .columns import ROW_73, ROW_260
-from .edits import crop_scale_ratio, expression_only, expression_track, rotation_track
-from .windows import window_indices, windows
+from talkingface.errors import DataError
+from talkingface.motion.columns import ROW_73, ROW_260
+from talkingface.motion.edits import crop_scale_ratio, expression_only, expression_track, rotation_track
+from talkingface.motion.windows import window_indices, windows
+
+from ..case import Case
+from ..run import Runner
 
 # Columns that the published data sets take from rows of a width. 349 are DECA's: expression, pose, Euler, 3x3 tform.
 _TAKEN = {

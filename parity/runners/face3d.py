@@ -11,21 +11,22 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..parity.case import Case
-from ..parity.pictures import waves
-from ..parity.run import Runner
-from . import losses
-from .arcface import ArcFace
-from .augment import Move
-from .bfm_convert import Expressions, transfer
-from .camera import Camera
-from .coefficients import LAYOUT_257, Coefficients, row70, row73
-from .face_model import FIELDS, FaceModel
-from .five_points import CROP_SIDE, RESCALE, Alignment, align, align_pose, fit_pose, five_points
-from .identity_crop import cut_identity, identity_matrix
-from .lighting import illuminate
-from .pose import rotation
-from .recon_net import ReconNet
+from talkingface.face3d import losses
+from talkingface.face3d.arcface import ArcFace
+from talkingface.face3d.augment import Move
+from talkingface.face3d.bfm_convert import Expressions, transfer
+from talkingface.face3d.camera import Camera
+from talkingface.face3d.coefficients import LAYOUT_257, Coefficients, row70, row73
+from talkingface.face3d.face_model import FIELDS, FaceModel
+from talkingface.face3d.five_points import CROP_SIDE, RESCALE, Alignment, align, align_pose, fit_pose, five_points
+from talkingface.face3d.identity_crop import cut_identity, identity_matrix
+from talkingface.face3d.lighting import illuminate
+from talkingface.face3d.pose import rotation
+from talkingface.face3d.recon_net import ReconNet
+
+from ..case import Case
+from ..pictures import waves
+from ..run import Runner
 
 Array = NDArray[Any]
 

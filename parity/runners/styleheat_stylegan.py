@@ -1,19 +1,20 @@
-"""Builds the parity cases of StyleGAN2 and of what StyleHEAT does with it; see talkingface.parity."""
+"""Builds the parity cases of StyleGAN2 and of what StyleHEAT does with it; see parity."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from ...nn.stylegan2 import losses
-from ...nn.stylegan2.conditions import Affine, Conditions
-from ...nn.stylegan2.discriminator import Discriminator
-from ...nn.stylegan2.generator import Generator
-from ...nn.stylegan2.layers import ConvLayer, EqualLinear, ResBlock
-from ...nn.stylegan2.structure import StyleGAN2Structure
-from ...parity.case import Case
-from ...parity.run import Runner
-from .latent_edits import BEARD, LIP, Components, move_along
+from talkingface.models.styleheat.latent_edits import BEARD, LIP, Components, move_along
+from talkingface.nn.stylegan2 import losses
+from talkingface.nn.stylegan2.conditions import Affine, Conditions
+from talkingface.nn.stylegan2.discriminator import Discriminator
+from talkingface.nn.stylegan2.generator import Generator
+from talkingface.nn.stylegan2.layers import ConvLayer, EqualLinear, ResBlock
+from talkingface.nn.stylegan2.structure import StyleGAN2Structure
+
+from ..case import Case
+from ..run import Runner
 
 
 def structure_of(case: Case, network: str) -> StyleGAN2Structure:

@@ -1,18 +1,19 @@
-"""Builds the parity cases of SadTalker's render side from what they say; see talkingface.parity."""
+"""Builds the parity cases of SadTalker's render side from what they say; see parity."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from ...motion.windows import windows
-from ...parity.case import Case
-from ...parity.run import Runner
-from .keypoints import KPDetector
-from .mapping import WINDOW, HeadMotion, MappingNet
-from .render_config import RenderConfig
-from .render_networks import RenderNetworks
-from .transform import Angles, degrees, head_rotation, transform_keypoints
+from talkingface.models.sadtalker.keypoints import KPDetector
+from talkingface.models.sadtalker.mapping import WINDOW, HeadMotion, MappingNet
+from talkingface.models.sadtalker.render_config import RenderConfig
+from talkingface.models.sadtalker.render_networks import RenderNetworks
+from talkingface.models.sadtalker.transform import Angles, degrees, head_rotation, transform_keypoints
+from talkingface.motion.windows import windows
+
+from ..case import Case
+from ..run import Runner
 
 ANGLES = ("yaw", "pitch", "roll")
 

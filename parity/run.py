@@ -21,24 +21,24 @@ Runner: TypeAlias = Callable[[Case], dict[str, Tensor]]
 
 # Word before the slash of a kind -> modules with RUNNERS, a table of kind -> Runner.
 FAMILIES = {
-    "fom": ("talkingface.models.fom.parity",),
-    "deep3d": ("talkingface.face3d.parity",),
+    "fom": ("parity.runners.fom",),
+    "deep3d": ("parity.runners.face3d",),
     "styleheat": (
-        "talkingface.face.parity",
-        "talkingface.face3d.parity",
-        "talkingface.motion.parity",
-        "talkingface.ops.parity",
-        "talkingface.models.styleheat.parity_networks",
-        "talkingface.models.styleheat.parity_losses",
-        "talkingface.models.styleheat.parity_stylegan",
+        "parity.runners.face",
+        "parity.runners.face3d",
+        "parity.runners.motion",
+        "parity.runners.ops",
+        "parity.runners.styleheat_networks",
+        "parity.runners.styleheat_losses",
+        "parity.runners.styleheat_stylegan",
     ),
     "sadtalker": (
-        "talkingface.face.parity",
-        "talkingface.face.parity_networks",
-        "talkingface.face3d.parity",
-        "talkingface.models.sadtalker.parity_audio",
-        "talkingface.models.sadtalker.parity_render",
-        "talkingface.models.sadtalker.parity_e2e",
+        "parity.runners.face",
+        "parity.runners.face_networks",
+        "parity.runners.face3d",
+        "parity.runners.sadtalker_audio",
+        "parity.runners.sadtalker_render",
+        "parity.runners.sadtalker_e2e",
     ),
 }
 

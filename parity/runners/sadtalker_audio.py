@@ -7,18 +7,19 @@ from itertools import repeat
 import torch
 from torch import Tensor
 
-from ...motion.angles import spread_angles
-from ...motion.windows import windows as motion_windows
-from ...parity.case import Case
-from ...parity.run import Runner
-from .audio2exp import Audio2Exp
-from .audio2pose import Audio2Pose
-from .blink import blinks, random_blinks
-from .mel import SAMPLE_RATE_HZ, frame_count, mel_columns, mel_filters, mel_windows
-from .pose_cvae import SEQUENCE
-from .rows import EXPRESSION, POSE, add_motion, reference_rows, renderer_rows
-from .smooth import smooth_poses
-from .voice import NoVoice, Speech
+from talkingface.models.sadtalker.audio2exp import Audio2Exp
+from talkingface.models.sadtalker.audio2pose import Audio2Pose
+from talkingface.models.sadtalker.blink import blinks, random_blinks
+from talkingface.models.sadtalker.mel import SAMPLE_RATE_HZ, frame_count, mel_columns, mel_filters, mel_windows
+from talkingface.models.sadtalker.pose_cvae import SEQUENCE
+from talkingface.models.sadtalker.rows import EXPRESSION, POSE, add_motion, reference_rows, renderer_rows
+from talkingface.models.sadtalker.smooth import smooth_poses
+from talkingface.models.sadtalker.voice import NoVoice, Speech
+from talkingface.motion.angles import spread_angles
+from talkingface.motion.windows import windows as motion_windows
+
+from ..case import Case
+from ..run import Runner
 
 # A blink that the published program has but never uses, and the pause before it.
 _SLOW_BLINK, _SLOW_PAUSE = (0.5, 0.6, 0.7, 0.9, 1, 0.9, 0.7, 0.6, 0.5), 80

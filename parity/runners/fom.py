@@ -1,4 +1,4 @@
-"""Builds FOM's parity cases from what they say; see talkingface.parity."""
+"""Builds FOM's parity cases from what they say; see parity."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...nn.antialias import AntiAliasDownsample, ImagePyramid
-from ...nn.geometry import coordinate_grid, gaussian_heatmaps
-from ...nn.keypoints import Keypoints
-from ...nn.thin_plate import ThinPlateTransform
-from ...nn.vgg import VGG19
-from ...parity.case import Case
-from ...parity.run import Runner
-from ...types import Source
-from ..base import Batch
-from .config import FOMConfig
-from .networks import build_networks
-from .objective import Objective
-from .plugin import FOM
-from .retarget import movement_scale, normalize_kp
+from talkingface.models.base import Batch
+from talkingface.models.fom.config import FOMConfig
+from talkingface.models.fom.networks import build_networks
+from talkingface.models.fom.objective import Objective
+from talkingface.models.fom.plugin import FOM
+from talkingface.models.fom.retarget import movement_scale, normalize_kp
+from talkingface.nn.antialias import AntiAliasDownsample, ImagePyramid
+from talkingface.nn.geometry import coordinate_grid, gaussian_heatmaps
+from talkingface.nn.keypoints import Keypoints
+from talkingface.nn.thin_plate import ThinPlateTransform
+from talkingface.nn.vgg import VGG19
+from talkingface.types import Source
+
+from ..case import Case
+from ..run import Runner
 
 
 def _config(case: Case) -> FOMConfig:

@@ -5,25 +5,26 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...face3d.coefficients import row73
-from ...face3d.five_points import align
-from ...face3d.recon_net import ReconNet
-from ...motion.windows import windows
-from ...parity.case import Case
-from ...parity.draw import Array
-from ...parity.pictures import waves
-from ...parity.run import Runner
-from .audio2exp import Audio2Exp
-from .audio2pose import Audio2Pose
-from .blink import blinks
-from .fast import FastGenerator
-from .mapping import WINDOW
-from .parity_audio import recorded_wave
-from .parity_render import render_config
-from .render_networks import RenderNetworks
-from .rows import renderer_rows
-from .speech import Chance, speak
-from .voice import Speech
+from talkingface.face3d.coefficients import row73
+from talkingface.face3d.five_points import align
+from talkingface.face3d.recon_net import ReconNet
+from talkingface.models.sadtalker.audio2exp import Audio2Exp
+from talkingface.models.sadtalker.audio2pose import Audio2Pose
+from talkingface.models.sadtalker.blink import blinks
+from talkingface.models.sadtalker.fast import FastGenerator
+from talkingface.models.sadtalker.mapping import WINDOW
+from talkingface.models.sadtalker.render_networks import RenderNetworks
+from talkingface.models.sadtalker.rows import renderer_rows
+from talkingface.models.sadtalker.speech import Chance, speak
+from talkingface.models.sadtalker.voice import Speech
+from talkingface.motion.windows import windows
+
+from ..case import Case
+from ..draw import Array
+from ..pictures import waves
+from ..run import Runner
+from .sadtalker_audio import recorded_wave
+from .sadtalker_render import render_config
 
 
 class Package(RenderNetworks):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..parity.case import Case
-from ..parity.run import Runner
-from .fused_leaky_relu import fused_leaky_relu
-from .upfirdn2d import upfirdn2d
+from talkingface.ops.fused_leaky_relu import fused_leaky_relu
+from talkingface.ops.upfirdn2d import upfirdn2d
+
+from ..case import Case
+from ..run import Runner
 
 
 def run_upfirdn2d(case: Case) -> dict[str, Tensor]:

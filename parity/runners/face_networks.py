@@ -5,12 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..parity.case import Case
-from ..parity.draw import Array
-from ..parity.pictures import resize_bilinear, waves
-from ..parity.run import Runner
-from .retinaface import MEAN_BGR, RetinaFace, anchors, decode_boxes, decode_points
-from .wflw import SIDE, LandmarkNet98, heatmap_points, reduce_to_68
+from talkingface.face.retinaface import MEAN_BGR, RetinaFace, anchors, decode_boxes, decode_points
+from talkingface.face.wflw import SIDE, LandmarkNet98, heatmap_points, reduce_to_68
+
+from ..case import Case
+from ..draw import Array
+from ..pictures import resize_bilinear, waves
+from ..run import Runner
 
 EDGE = -9.0  # what the outermost cells of the inner heatmaps are set to
 

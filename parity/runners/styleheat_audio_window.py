@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...errors import ConfigError
+from talkingface.errors import ConfigError
 
 FPS, COLUMNS_PER_SECOND = 25, 80
 FRAMES_BEFORE = {80: 12, 48: 7, 32: 4, 16: 2}  # columns of a window -> video frames between its start and its frame

@@ -1,4 +1,4 @@
-"""Builds the parity cases of StyleHEAT's losses from what they say; see talkingface.parity."""
+"""Builds the parity cases of StyleHEAT's losses from what they say; see parity."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ import re
 import torch
 from torch import Tensor
 
-from ...nn.identity import IdentityNetwork, identity_loss
-from ...nn.lpips import LPIPS
-from ...nn.perceptual import STYLE_WEIGHT, perceptual_loss
-from ...nn.vgg import VGG19
-from ...parity.case import Case
-from ...parity.run import Runner
-from .face_parts import part_boxes
-from .inversion_loss import Candidate, CodeStatistics, inversion_losses
-from .loss_weights import CalibrationWeights
-from .losses import CalibrationStep, calibration_losses
+from talkingface.models.styleheat.face_parts import part_boxes
+from talkingface.models.styleheat.inversion_loss import Candidate, CodeStatistics, inversion_losses
+from talkingface.models.styleheat.loss_weights import CalibrationWeights
+from talkingface.models.styleheat.losses import CalibrationStep, calibration_losses
+from talkingface.nn.identity import IdentityNetwork, identity_loss
+from talkingface.nn.lpips import LPIPS
+from talkingface.nn.perceptual import STYLE_WEIGHT, perceptual_loss
+from talkingface.nn.vgg import VGG19
+
+from ..case import Case
+from ..run import Runner
 
 
 def perceptual(case: Case) -> dict[str, Tensor]:
