@@ -13,7 +13,7 @@ from torch import Tensor
 
 from talkingface import registry
 from talkingface.data import Batches, open_store
-from talkingface.data.equip import Equipment, equip
+from talkingface.data.features import Equipment, equip
 from talkingface.data.samples import describe
 from talkingface.errors import ConfigError, MotionError
 from talkingface.models.base import Batch, ModelPlugin, Phase, Script

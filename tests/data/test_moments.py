@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from talkingface.data import Batches, Clip, ClipStore, open_store
-from talkingface.data.equip import Equipment, equip
+from talkingface.data.features import Equipment, equip
 from talkingface.data.samples import Sampler, describe
 from talkingface.data.settings import AugmentSettings
 from talkingface.errors import DataError

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from talkingface.data import Batches, ClipStore, open_store
-from talkingface.data.equip import Equipment, equip
+from talkingface.data.features import Equipment, equip
 from talkingface.errors import ConfigError, TrainingError, WeightsError
 from talkingface.models.sadtalker.expression_shape import CLOSED, ExpressionShape
 from talkingface.models.sadtalker.hearing import heard, sound_of

@@ -1,4 +1,4 @@
-"""Writes the LMDB layout of :mod:`talkingface.data.lmdb_keys`; can be killed at any moment and goes on."""
+"""Writes the LMDB layout of :mod:`talkingface.data.lmdb.keys`; can be killed at any moment and goes on."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..errors import DataError
-from ..media.image import Picture
-from . import lmdb_keys as keys
+from ...errors import DataError
+from ...media.image import Picture
+from . import keys
 
 _log = logging.getLogger(__name__)
 QUALITY = 95
@@ -32,7 +32,7 @@ class LMDBWriter:
 
     A clip is one transaction and is on the disk when :meth:`write` returns: after a kill it is there whole or not at
     all. The same clips give the same keys and values, whatever was killed and redone between. One process writes at a
-    time (LMDB makes others wait); nothing may read with :class:`~talkingface.data.lmdb_store.LMDBStore` meanwhile.
+    time (LMDB makes others wait); nothing may read with :class:`~talkingface.data.lmdb.store.LMDBStore` meanwhile.
 
     Args:
         root: folder of the data set; made where it is missing.

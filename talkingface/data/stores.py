@@ -3,15 +3,76 @@
 from __future__ import annotations
 
 import csv
-from collections import OrderedDict
+import re
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import DataError
+from .lmdb.keys import is_lmdb
 from .store import Clip, ClipStore, Frames, identity_of
+
+PICTURE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
+
+
+class FrameStore(ClipStore):
+    """Folders of pictures: ``root/clip/000000.png`` or, with a split, ``root/split/clip/000000.png``.
+
+    Pictures follow each other in natural order (2 before 10); other files in a folder are passed over. The identity is
+    read from the folder's name (see :func:`talkingface.data.store.identity_of`).
+
+    Args:
+        root: folder of the clips.
+        split: subfolder to take; ignored where there is none of that name.
+    """
+
+    def __init__(self, root: Path, split: str | None = None) -> None:
+        self.root = root
+        base = root / split if split and (root / split).is_dir() else root
+        folders = [folder for folder in sorted(base.rglob("*")) if folder.is_dir()]
+        self._files = {folder.relative_to(root).as_posix(): pictures(folder) for folder in folders if pictures(folder)}
+        self._clips = [Clip(name, identity_of(name), len(files)) for name, files in sorted(self._files.items())]
+
+    def clips(self) -> list[Clip]:
+        return list(self._clips)
+
+    def sources(self) -> list[Path]:
+        return [path for files in self._files.values() for path in files]
+
+    def file(self, clip: Clip) -> Path:
+        return self.root / clip.name
+
+    def frames(self, clip: Clip, indices: Sequence[int], size: int | None = None) -> Frames:
+        files = self._files[clip.name]
+        read = [_read(files[index], size) for index in indices]
+        if len({picture.shape for picture in read}) > 1:
+            raise DataError("pictures of a clip differ in size", where=self.root / clip.name)
+        return np.stack(read)
+
+
+def pictures(folder: Path) -> list[Path]:
+    """Pictures directly in a folder, in natural order."""
+    found = [path for path in folder.iterdir() if path.suffix.lower() in PICTURE_ENDINGS]
+    return sorted(found, key=_natural)
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Sorting key under which numbers count as numbers."""
+    parts = re.findall(r"\d+|\D+", path.name)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, size: int | None) -> Frames:
+    from ..media.image import center_square, read_image, resize
+
+    picture = read_image(path)
+    return picture if size is None else resize(center_square(picture), (size, size))
+
 
 VIDEO_ENDINGS = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mpg", ".mpeg", ".webm", ".mkv", ".gif"})
 CLIP_LIST = "clips.csv"
@@ -135,3 +196,58 @@ def _probed(path: Path) -> tuple[int, Fraction]:
     if info.frames:
         return info.frames, info.fps
     return len(_decode(path, None, None)), info.fps
+
+
+def open_store(
+    root: Path | str,
+    split: str | None = None,
+    *,
+    size: int | None = None,
+    preload_size: int | None = None,
+    preload_dir: Path | None = None,
+) -> ClipStore:
+    """The store of a folder of videos (with or without ``clips.csv``), of folders of pictures, or of an LMDB.
+
+    Args:
+        root: the data set.
+        split: ``"train"``, ``"test"``, ...: a word in ``clips.csv``, a subfolder, or the ``<split>_list.txt`` of an
+            LMDB. None or "" takes everything.
+        size: side in pixels of the frames that will be asked for; says which size an LMDB is read at.
+        preload_size: decode everything once at this size into a file that is mapped to memory.
+        preload_dir: folder of such files, None for the user's cache.
+
+    Raises:
+        DataError: if the folder is missing or holds none of them; says what was found.
+    """
+    root = Path(root).expanduser()
+    if not root.is_dir():
+        raise DataError("no such folder", where=root, cure="Give the folder of the data set with --dataset.")
+    store = _layout(root, split or None, preload_size if size is None else size)
+    if not store.clips():
+        raise DataError(
+            f"no clips{f' of split {split!r}' if split else ''}", where=root, cure=f"Found {_contents(root)}."
+        )
+    if preload_size is None:
+        return store
+    from .preload import preload
+
+    return preload(store, preload_size, preload_dir)
+
+
+def _layout(root: Path, split: str | None, size: int | None) -> ClipStore:
+    if is_lmdb(root):
+        from .lmdb.store import LMDBStore
+
+        return LMDBStore(root, split, size)
+    base = root / split if split and (root / split).is_dir() else root
+    folders = [base, *(sub for sub in sorted(base.iterdir()) if sub.is_dir())]
+    if (root / CLIP_LIST).is_file() or any(video_files(folder) for folder in folders):
+        return VideoStore(root, split)
+    return FrameStore(root, split)
+
+
+def _contents(root: Path) -> str:
+    """What lies in a folder, as "3 folders, 2 .txt"."""
+    counts = Counter("folders" if path.is_dir() else path.suffix or "files" for path in root.iterdir())
+    found = ", ".join(f"{count} {kind}" for kind, count in counts.most_common(5)) or "nothing"
+    return f"{found}; expected videos, {CLIP_LIST}, folders of png/jpg frames, or an LMDB (256/data.mdb)"

@@ -12,19 +12,19 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ...errors import DataError, NoFaceError
-from ...face.crop import square_crop
-from ...face.face import Box
-from ...face.stretches import CropRules
-from ...face.track import TrackSettings, track_faces
-from ...media.image import Picture
-from ...media.video import VideoReader, open_video
-from ...media.writer import Writer, open_writer
-from .files import sync
-from .items import Part, Video
+from ....errors import DataError, NoFaceError
+from ....face.crop import square_crop
+from ....face.face import Box
+from ....face.stretches import CropRules
+from ....face.track import TrackSettings, track_faces
+from ....media.image import Picture
+from ....media.video import VideoReader, open_video
+from ....media.writer import Writer, open_writer
+from ..files import sync
+from ..items import Part, Video
+from ..step import Made, PassingError, Step
+from ..tools import Tools
 from .segments import Segment, overlap_with, segments_of
-from .step import Made, PassingError, Step
-from .tools import Tools
 from .vox import FPS, read_annotation
 
 _SAME_FACE = 0.3  # mean overlap of a track with the annotated boxes from which it is the annotated face

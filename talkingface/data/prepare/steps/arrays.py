@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import DataError, WeightsError
-from ...weights.matlab import read_mat
-from .files import whole
+from ....errors import DataError, WeightsError
+from ....media.wave import open_wave
+from ....models.samples import SAMPLE_RATE_HZ
+from ....weights.matlab import read_mat
+from ..files import whole
+from ..items import Clip
+from ..step import Made, Step
 
 LAYOUT_SIDE = 256  # frames in which the published data give points and crops
 ROW = 260
@@ -117,3 +122,37 @@ def _read_mat(path: Path) -> dict[str, NDArray[Any]]:
         raise DataError(f"holds no {', '.join(missing)}", where=path, cure="Extract the coefficients again.")
     is_mesh = bool(found.get("is_mesh_space", np.zeros(1)).any())
     return {**found, "space": np.array("mesh" if is_mesh else "bfm")}
+
+
+FULL_SCALE = 32767
+
+
+@dataclass(frozen=True)
+class ExtractSound(Step[Clip]):
+    """Decodes the sound of a clip, on the clock of its pictures.
+
+    Attributes:
+        sounds: folder; the files go to its subfolders ``train`` and ``test``.
+    """
+
+    sounds: Path
+
+    name = "sound"
+
+    def inputs(self, item: Clip) -> list[Path]:
+        return [item.path]
+
+    def shaping(self) -> dict[str, Any]:
+        return {"sample_rate_hz": SAMPLE_RATE_HZ}
+
+    def target(self, item: Clip) -> Path:
+        """Where the samples of a clip go: (n,) int16, mono."""
+        return self.sounds / item.split / f"{item.name}.npy"
+
+    def perform(self, item: Clip) -> Made:
+        wave = open_wave(item.path, SAMPLE_RATE_HZ)
+        samples = np.rint(np.clip(wave.samples, -1, 1) * FULL_SCALE).astype(np.int16)
+        target = self.target(item)
+        with whole(target) as part, part.open("wb") as file:
+            np.save(file, samples, allow_pickle=False)
+        return Made([target], {"samples": len(samples)})

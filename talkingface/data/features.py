@@ -7,28 +7,88 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock
+from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..models.samples import COEFFICIENTS, Rows, Sound
-from .clips import VIDEO_ENDINGS
-from .equipped import EquippedStore
 from .prepare import items
 from .prepare.chain import Folders
-from .prepare.coefficients import ExtractCoefficients
 from .prepare.engine import Engine, open_engine
 from .prepare.files import remove_parts
-from .prepare.landmarks import ExtractLandmarks
 from .prepare.run_step import run_step
 from .prepare.settings import PrepareSettings
-from .prepare.sound import ExtractSound
 from .prepare.step import Answer, Step, Thing
+from .prepare.steps.arrays import FULL_SCALE, ExtractSound, read_coefficients
+from .prepare.steps.coefficients import ExtractCoefficients
+from .prepare.steps.landmarks import ExtractLandmarks
 from .prepare.tools import Tools
 from .samples import describe
-from .store import Clip, ClipStore
+from .store import Clip, ClipStore, Frames
+from .stores import VIDEO_ENDINGS
+
+_REMEMBERED = 256  # clips whose rows are kept in memory: a minute of them takes 1.6 MB
+
+
+class EquippedStore(ClipStore):
+    """Some clips of a store, with coefficients or sound out of files beside it.
+
+    Args:
+        store: where everything else comes from.
+        clips: those of its clips that have what is needed.
+        rows: clip -> file of coefficients; empty where the store has its own.
+        sounds: clip -> file of samples; empty where no sound is needed.
+    """
+
+    def __init__(
+        self, store: ClipStore, clips: Sequence[Clip], rows: Mapping[str, Path], sounds: Mapping[str, Path]
+    ) -> None:
+        self._store, self._clips, self._rows, self._sounds = store, list(clips), dict(rows), dict(sounds)
+        self.root = store.root
+
+    def clips(self) -> list[Clip]:
+        return list(self._clips)
+
+    def sources(self) -> list[Path]:
+        return self._store.sources()
+
+    def file(self, clip: Clip) -> Path | None:
+        return self._store.file(clip)
+
+    def frames(self, clip: Clip, indices: Sequence[int], size: int | None = None) -> Frames:
+        return self._store.frames(clip, indices, size)
+
+    def whole(self, clip: Clip, size: int | None = None, limit: int | None = None) -> Frames:
+        return self._store.whole(clip, size, limit)
+
+    def arrays(self) -> frozenset[str]:
+        return self._store.arrays() | ({COEFFICIENTS} if self._rows else frozenset())
+
+    def array(self, clip: Clip, key: str, indices: Sequence[int] | NDArray[np.integer]) -> NDArray[np.float32]:
+        if key != COEFFICIENTS or clip.name not in self._rows:
+            return self._store.array(clip, key, indices)
+        rows = _rows(self._rows[clip.name])
+        return rows[np.minimum(np.asarray(indices), len(rows) - 1)]
+
+    def sound(self, clip: Clip, start: int, stop: int) -> NDArray[np.float32]:
+        if clip.name not in self._sounds:
+            return self._store.sound(clip, start, stop)
+        samples = np.load(self._sounds[clip.name], mmap_mode="r", allow_pickle=False)
+        inside = samples[max(start, 0) : max(stop, 0)]
+        wave = np.zeros(stop - start, np.float32)
+        wave[max(-start, 0) :][: len(inside)] = inside
+        return wave / np.float32(FULL_SCALE)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _rows(path: Path) -> NDArray[np.float32]:
+    return read_coefficients(path)[0]
+
 
 _log = logging.getLogger(__name__)
 _SPLIT = "all"

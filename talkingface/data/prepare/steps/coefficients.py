@@ -12,13 +12,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import DataError
-from ...face.face import Box, Face
-from ...media.video import open_video
+from ....errors import DataError
+from ....face.face import Box, Face
+from ....media.video import open_video
+from ..items import Clip
+from ..step import Made, PassingError, Step
+from ..tools import Tools
 from .arrays import ROW, read_landmarks, write_coefficients
-from .items import Clip
-from .step import Made, PassingError, Step
-from .tools import Tools
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DataError
-from . import lmdb_keys as keys
-from .lmdb_write import QUALITY, encode_frame
-from .store import Clip, ClipStore
+from ...errors import DataError
+from ..store import Clip, ClipStore
+from . import keys
+from .write import QUALITY, encode_frame
 
 _log = logging.getLogger(__name__)
 

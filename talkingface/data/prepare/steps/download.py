@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...errors import ConfigError, DataError
-from ...media.probe import describe
-from .files import PART, remove, sync
-from .items import Video
-from .step import Made, PassingError, Step
+from ....errors import ConfigError, DataError
+from ....media.probe import describe
+from ..files import PART, remove, sync
+from ..items import Video
+from ..step import Made, PassingError, Step
 
 # What sites say of videos that no second attempt will bring.
 _DEAD = re.compile(

@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ...errors import FaceError, NoFaceError
-from ...face.track import Track, TrackSettings, track_faces
-from ...media.video import open_video
+from ....errors import FaceError, NoFaceError
+from ....face.track import Track, TrackSettings, track_faces
+from ....media.video import open_video
+from ..items import Clip
+from ..step import Made, Step
+from ..tools import Tools
 from .arrays import write_landmarks
-from .items import Clip
-from .step import Made, Step
-from .tools import Tools
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import DataError
-from .items import Part, Video
+from ....errors import DataError
+from ..items import Part, Video
 
 FPS = 25
 HEIGHT_V1 = 360

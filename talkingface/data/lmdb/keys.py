@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ..errors import DataError
+from ...errors import DataError
 
 LENGTH, DIGEST, ALIGN = "length", "digest", "align"
 COEFFICIENTS, KEYPOINTS = "coeff_3dmm", "keypoint"
