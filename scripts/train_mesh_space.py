@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from talkingface.errors import TalkingFaceError
-from talkingface.face.analyser import FaceAnalyser, open_analyser
+from talkingface.face.detect.analyser import FaceAnalyser, open_analyser
 from talkingface.face3d.mesh_learn import learn, people_of
 from talkingface.face3d.mesh_measure import Measured, measure
 from talkingface.face3d.mesh_space import MeshSpace

@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from talkingface.face.ffhq import face_square
-from talkingface.face.framing import Framing, frame_face
-from talkingface.face.poisson import clone
-from talkingface.face.sadtalker import published_rectangle
+from talkingface.face.crop.published import Framing, face_square, frame_face, published_rectangle
+from talkingface.face.paste.poisson import clone
 from talkingface.media.image import Picture
 
 from ..case import Case

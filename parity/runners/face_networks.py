@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from talkingface.face.retinaface import MEAN_BGR, RetinaFace, anchors, decode_boxes, decode_points
-from talkingface.face.wflw import SIDE, LandmarkNet98, heatmap_points, reduce_to_68
+from talkingface.face.detect.retinaface_network import MEAN_BGR, RetinaFace, anchors, decode_boxes, decode_points
+from talkingface.face.detect.wflw_network import SIDE, LandmarkNet98, heatmap_points, reduce_to_68
 
 from ..case import Case
 from ..draw import Array

@@ -12,7 +12,7 @@ import numpy as np
 from talkingface.data import Clip, ClipStore, open_store
 from talkingface.data.lmdb.keys import DATA_FILE
 from talkingface.data.lmdb.write import LMDBWriter, encode_frame, write_lists
-from talkingface.face.analyser import FaceAnalyser, open_analyser
+from talkingface.face.detect.analyser import FaceAnalyser, open_analyser
 from talkingface.face3d.reconstruct import Reconstructor, open_reconstructor
 
 SIDE = 128

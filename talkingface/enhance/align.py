@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..face.crop import Crop
+from ..face.crop.crop import Crop
+from ..face.crop.sampling import Matrix
 from ..face.face import Points
-from ..face.sample import Matrix
 
 SIDE = 512  # pixels of the aligned face
 SMALLEST = 5.0  # pixels between the eyes; smaller faces say nothing of what they were

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..face.crop import Crop
+from ..face.crop.crop import Crop
 from ..face.face import Points
-from ..face.mask import border_mask, region_of, round_mask
+from ..face.paste.mask import border_mask, region_of, round_mask
 from .align import SIDE, aligned_crop, is_large_enough, warp
 
 Restorer = Callable[[Tensor], Tensor]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import NoFaceError
-from ..face.analyser import FaceAnalyser, open_analyser
-from ..face.track import Track, TrackSettings, track_faces
+from ..face.detect.analyser import FaceAnalyser, open_analyser
+from ..face.track.track import Track, TrackSettings, track_faces
 from ..face3d.coefficients import ID, row73
 from ..face3d.reconstruct import open_reconstructor
 from ..media.image import Picture

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import UnknownNameError, WeightsError, did_you_mean
-from ..face.crop import Crop
+from ..face.crop.crop import Crop
 from ..media.image import Picture
 from ..paths import default_checkpoint_root
 from ..weights import load_catalogue

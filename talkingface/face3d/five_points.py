@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import ShapeError
-from ..face.crop import Crop
+from ..face.crop.crop import Crop
 from ..media.image import Picture
 from ..weights.matlab import read_mat
 

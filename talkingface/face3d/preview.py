@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import ShapeError
-from ..face.crop import Crop
+from ..face.crop.crop import Crop
 from ..media.image import Picture
 from .camera import Camera
 from .face_model import FaceModel

@@ -70,7 +70,7 @@ def check_square(picture: Picture) -> None:
     if height != width:
         raise ShapeError(
             f"a picture of {width}x{height} is not square",
-            cure="Cut a square around the face first, as talkingface.face.crop.square_crop does.",
+            cure="Cut a square around the face first, as talkingface.face.crop.crop.square_crop does.",
         )
 
 

@@ -114,7 +114,7 @@ class Renderer(ABC):
         space: what the numbers must mean where a kind has several spaces, see :class:`~talkingface.types.Motion`.
         radius: how many frames to each side a frame's picture depends on (0: its own motion only).
         framing: how a face is cut for it: ``"face"`` (upright, 1.5 times the face), ``"sadtalker"`` (the published
-            rectangle around 68 landmarks) or ``"ffhq"`` (turned with the face); see ``talkingface.pipelines.framing``.
+            rectangle around 68 landmarks) or ``"ffhq"`` (turned with the face); see ``talkingface.face.crop.framing``.
     """
 
     takes: str

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MotionError
-from ..face.crop import Crop
+from ..face.crop.crop import Crop
 from ..face.face import Box, Face
 from ..media.ffmpeg import executable
 from ..media.pictures import picture_files

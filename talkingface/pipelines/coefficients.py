@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import MediaError, WeightsError
-from ..face.crop import Crop
+from ..face.crop.crop import Crop
 from ..face.face import Box, Face
-from ..face.track import Track
+from ..face.track.track import Track
 from ..face3d.coefficients import ANGLE, EXP, TRANS, Coefficients, row70, row73
 from ..face3d.reconstruct import FRAME, Reconstructor, open_reconstructor
 from ..types import Motion

@@ -8,10 +8,10 @@ from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
-from ..face.crop import Crop
+from ..face.crop.crop import Crop
+from ..face.crop.framing import Size, moved_to, within
 from ..media.video import VideoReader, open_video, probe
 from .frames import Frame
-from .framing import Size, moved_to, within
 
 LOOKS, LOOK_EVERY = 3, 12  # frames of a video that are looked at in haste, and how many lie from one to the next
 

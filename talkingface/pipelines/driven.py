@@ -9,13 +9,13 @@ from fractions import Fraction
 from itertools import repeat
 from pathlib import Path
 
-from ..face.crop import Crop
+from ..face.crop.crop import Crop
+from ..face.crop.framing import Size
 from ..face.face import Face
-from ..face.track import Track
+from ..face.track.track import Track
 from ..types import Motion, Source
 from .cut import CutFrames
 from .frames import Frame
-from .framing import Size
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

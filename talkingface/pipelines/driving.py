@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MediaError
+from ..face.crop.framing import face_scale
 from ..motion.file import load_motion_file, save_motion
 from ..types import Motion
 from . import steps
@@ -16,7 +17,6 @@ from .cut import CutFrames
 from .driven import Driven, Recorded
 from .extraction import extract
 from .finder import Finder
-from .framing import face_scale
 from .model import LoadedModel
 from .motions import at_rate, check_motion, check_rows, of_coefficients
 from .progress import SILENT, Progress

@@ -18,15 +18,15 @@ import torch
 from ..enhance.frames import Enhancer, enhance_frames
 from ..enhance.networks import open_restorer, open_upscaler
 from ..errors import ConfigError, MediaError
-from ..face.analyser import FaceAnalyser, open_analyser
-from ..face.track import Track, TrackSettings
+from ..face.crop.framing import FULL_SIDE
+from ..face.detect.analyser import FaceAnalyser, open_analyser
+from ..face.track.track import Track, TrackSettings
 from ..media.video import open_video
 from ..media.writer import Writer, open_writer
 from ..paths import default_checkpoint_root
 from . import steps
 from .device import choose_device
 from .frames import Frame
-from .framing import FULL_SIDE
 from .progress import SILENT, Progress
 from .tracking import track_video
 

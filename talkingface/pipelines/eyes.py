@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..errors import DependencyError, WeightsError
-from ..face.analyser import FaceAnalyser, identity_of, open_analyser
-from ..face.given import GivenAnalyser
+from ..face.detect.analyser import FaceAnalyser, identity_of, open_analyser
+from ..face.detect.from_file import GivenAnalyser
 from ..paths import default_checkpoint_root
 
 if TYPE_CHECKING:

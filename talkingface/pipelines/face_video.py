@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import WeightsError
-from ..face.crop import Crop
-from ..face.track import Track
+from ..face.crop.crop import Crop
+from ..face.crop.framing import face_crop
+from ..face.track.track import Track
 from ..face3d.draw_rows import FaceDrawer, open_drawer
 from ..face3d.reconstruct import FRAME, Reconstructor, open_reconstructor
 from ..paths import default_checkpoint_root
@@ -21,7 +22,6 @@ from .compose import grid
 from .cut import CutFrames, picture_size
 from .driven import Driven, Recorded
 from .frames import Frame, chunked, to_frames
-from .framing import face_crop
 from .motions import ROWS
 from .progress import SILENT, Progress
 from .scene import Person

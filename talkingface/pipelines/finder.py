@@ -11,19 +11,29 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..errors import ConfigError, NoFaceError
-from ..face.analyser import FaceAnalyser
-from ..face.crop import Crop
-from ..face.debug import no_face
+from ..face.crop.crop import Crop
+from ..face.crop.framing import (
+    PREFERRED,
+    Size,
+    central_crop,
+    check_inside,
+    face_crop,
+    face_scale,
+    framed,
+    subject_box,
+    whole_crop,
+)
+from ..face.detect.analyser import FaceAnalyser
+from ..face.detect.debug import no_face
+from ..face.detect.from_file import GivenAnalyser
 from ..face.face import Face
-from ..face.given import GivenAnalyser
-from ..face.select import left_to_right, select_face, select_faces, select_track
-from ..face.track import Track, TrackSettings
+from ..face.track.select import left_to_right, select_face, select_faces, select_track
+from ..face.track.track import Track, TrackSettings
 from ..models.base import Driver
 from ..paths import default_checkpoint_root
 from .cut import first_looks, picture_size
 from .eyes import Eyes, open_eyes
 from .frames import Frame, to_tensor
-from .framing import PREFERRED, Size, central_crop, check_inside, face_crop, face_scale, framed, subject_box, whole_crop
 from .progress import SILENT, Progress
 from .roles import Role
 from .source import first_good_frame
@@ -83,7 +93,7 @@ class Finder:
 
         Args:
             driver: None where coefficients drive: then a face is needed everywhere, and nothing else takes its place.
-            framing: of the renderer, see :func:`talkingface.pipelines.framing.framed`.
+            framing: of the renderer, see :func:`talkingface.face.crop.framing.framed`.
             keep_mesh: whether the tracks of driving videos hold the face mesh.
 
         Raises:

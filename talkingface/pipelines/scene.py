@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..face.crop import Crop
+from ..face.crop.crop import Crop
 from ..face3d.coefficients import ID, row73
 from ..models.base import Renderer
 from ..types import Source

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..face.crop import Crop
+from ..face.crop.crop import Crop
 from ..face.face import Face
-from ..face.track import Track
+from ..face.track.track import Track
 from ..types import Motion
 from .motions import of_coefficients
 

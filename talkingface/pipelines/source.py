@@ -6,11 +6,10 @@ from itertools import islice
 from pathlib import Path
 
 from ..errors import FaceError, MediaError
-from ..face.analyser import FaceAnalyser
-from ..face.crop import Crop
+from ..face.crop.crop import Crop
+from ..face.detect.analyser import FaceAnalyser
 from ..face.face import Face
-from ..face.select import ignore
-from ..face.usable import check_face
+from ..face.track.select import check_face, ignore
 from ..media.image import read_image
 from ..media.video import open_video
 from .cut import CutFrames

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..face.crop import Crop
-from ..face.paste import Paster
+from ..face.crop.crop import Crop
+from ..face.crop.framing import FULL_SIDE, Size, full_size, moved_to, picture_part
+from ..face.paste.paste import Paster
 from ..media.image import PICTURE_ENDINGS, resize
 from .frames import Frame
-from .framing import FULL_SIDE, Size, full_size, moved_to, picture_part
 from .roles import shows_several
 
 if TYPE_CHECKING:

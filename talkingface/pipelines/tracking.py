@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..face.analyser import FaceAnalyser
-from ..face.track import Track, TrackSettings, track_faces
+from ..face.crop.framing import Size
+from ..face.detect.analyser import FaceAnalyser
+from ..face.track.track import Track, TrackSettings, track_faces
 from ..media.video import open_video
-from .framing import Size
 from .progress import SILENT, Progress
 
 TRACKED_SIDE = 960  # pixels: the longer side of the frames in which faces are tracked

@@ -17,7 +17,7 @@ from talkingface.data.features import Equipment, equip
 from talkingface.data.samples import Sampler, describe
 from talkingface.data.settings import AugmentSettings
 from talkingface.errors import DataError
-from talkingface.face.analyser import problem_of
+from talkingface.face.detect.analyser import problem_of
 from talkingface.media.writer import open_writer
 from talkingface.models.samples import Identity, Rows, Sound, Stretch
 from talkingface.paths import default_checkpoint_root, shipped

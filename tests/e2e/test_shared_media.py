@@ -10,7 +10,7 @@ import pytest
 
 from talkingface.config import settings_from
 from talkingface.errors import SeveralFacesError, TalkingFaceError
-from talkingface.face.analyser import problem_of
+from talkingface.face.detect.analyser import problem_of
 from talkingface.media.video import probe
 from talkingface.paths import CLONE, default_checkpoint_root
 from talkingface.pipelines import animate

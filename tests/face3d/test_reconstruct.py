@@ -12,7 +12,7 @@ import scipy.io
 import torch
 
 from talkingface.errors import ShapeError, TalkingFaceError, UnknownNameError, WeightsError
-from talkingface.face.analyser import open_analyser
+from talkingface.face.detect.analyser import open_analyser
 from talkingface.face.face import Box, Face
 from talkingface.face3d.coefficients import Coefficients, row73
 from talkingface.face3d.deep import DeepReconstructor

@@ -11,13 +11,13 @@ import yaml
 
 from talkingface.config import settings_from
 from talkingface.errors import ConfigError, MediaError, TalkingFaceError, WeightsError
+from talkingface.face.crop.framing import central_crop
 from talkingface.media.audio import has_audio, read_audio
 from talkingface.media.image import read_image
 from talkingface.media.video import open_video, probe
 from talkingface.pipelines import animate, animate_each, steps
 from talkingface.pipelines.cut import CutFrames, picture_size
 from talkingface.pipelines.frames import to_tensor
-from talkingface.pipelines.framing import central_crop
 from talkingface.pipelines.model import load_model
 from talkingface.pipelines.source import read_crop, read_picture
 from talkingface.types import Source

@@ -16,9 +16,9 @@ from torch import Tensor
 from talkingface.config import Settings
 from talkingface.enhance.align import TEMPLATE
 from talkingface.errors import ConfigError, DependencyError
-from talkingface.face.analyser import FaceAnalyser
+from talkingface.face.detect.analyser import FaceAnalyser
+from talkingface.face.detect.from_file import GivenAnalyser
 from talkingface.face.face import Box, Face
-from talkingface.face.given import GivenAnalyser
 from talkingface.media.audio import has_audio
 from talkingface.media.image import Picture, read_image
 from talkingface.media.video import open_video

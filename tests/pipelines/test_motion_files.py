@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from talkingface.errors import ConfigError, MotionError
-from talkingface.face.track import Track
+from talkingface.face.track.track import Track
 from talkingface.media.video import open_video, probe
 from talkingface.motion.file import load_motion_file, save_motion
 from talkingface.pipelines import animate

@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ...errors import DataError
-from ...face.stretches import CropRules
+from ...face.track.segments import CropRules
 from ..store import identity_of
 from .engine import Engine, open_engine
 from .files import remove_parts

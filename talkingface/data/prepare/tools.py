@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ...face.analyser import FaceAnalyser
+    from ...face.detect.analyser import FaceAnalyser
     from ...face3d.reconstruct import Reconstructor
 
 
@@ -29,7 +29,7 @@ class Tools:
     device: str = "cpu"
 
     def analyser(self) -> FaceAnalyser:
-        """The landmark backend; raises what :func:`talkingface.face.analyser.open_analyser` does."""
+        """The landmark backend; raises what :func:`talkingface.face.detect.analyser.open_analyser` does."""
         return _analyser(self.landmarks, self.root, self.device)
 
     def reconstructor(self) -> Reconstructor:
@@ -51,7 +51,7 @@ class Tools:
 
 @lru_cache(maxsize=1)
 def _analyser(name: str, root: Path | None, device: str) -> FaceAnalyser:
-    from ...face.analyser import open_analyser
+    from ...face.detect.analyser import open_analyser
 
     return open_analyser(name, root=root, device=device)
 

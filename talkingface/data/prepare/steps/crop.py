@@ -13,10 +13,10 @@ from typing import Any, Literal
 import numpy as np
 
 from ....errors import DataError, NoFaceError
-from ....face.crop import square_crop
+from ....face.crop.crop import square_crop
 from ....face.face import Box
-from ....face.stretches import CropRules
-from ....face.track import TrackSettings, track_faces
+from ....face.track.segments import CropRules
+from ....face.track.track import TrackSettings, track_faces
 from ....media.image import Picture
 from ....media.video import VideoReader, open_video
 from ....media.writer import Writer, open_writer

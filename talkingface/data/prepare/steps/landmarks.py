@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ....errors import FaceError, NoFaceError
-from ....face.track import Track, TrackSettings, track_faces
+from ....face.track.track import Track, TrackSettings, track_faces
 from ....media.video import open_video
 from ..items import Clip
 from ..step import Made, Step

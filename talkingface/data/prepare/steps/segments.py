@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ....face.crop import Crop
+from ....face.crop.crop import Crop
 from ....face.face import Box
-from ....face.stretches import CropRules, crops_of, stretches
-from ....face.track import Track
+from ....face.track.segments import CropRules, crops_of, stretches
+from ....face.track.track import Track
 
 
 @dataclass(frozen=True)

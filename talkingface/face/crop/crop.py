@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from ..errors import ShapeError
-from ..media.image import Picture, check_picture
-from ..types import Square
-from .face import Box
-from .sample import Border, Matrix, sample
+from ...errors import ShapeError
+from ...media.image import Picture, check_picture
+from ...types import Square
+from ..face import Box
+from .sampling import Border, Matrix, sample
 
 WHOLE = 1e-6  # a crop whose edges are this near to whole pixels (in pixels) is cut without interpolation
 BLUR, FADE = 0.05, 0.05  # radius, and distance from the picture at which blur is full; shares of the crop's side

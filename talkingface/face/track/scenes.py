@@ -17,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ..media.image import Picture
+from ...media.image import Picture
 
 GRID = 16  # cells of the thumbnail, each way
 SAMPLES = 64  # pixels of the shorter side that are looked at

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..media.image import Picture
-from .face import Box
+from ...media.image import Picture
+from ..face import Box
 
 Border = Literal["black", "edge"]
 

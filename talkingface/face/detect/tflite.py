@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DependencyError, WeightsError
+from ...errors import DependencyError, WeightsError
 
 INSTALL = 'pip install "talkingface[landmarks]"'
 

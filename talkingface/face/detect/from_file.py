@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConfigError
-from ..media.image import Picture, check_picture
+from ...errors import ConfigError
+from ...media.image import Picture, check_picture
+from ..face import Box, Face, Points, largest_first
 from .analyser import FaceAnalyser
-from .face import Box, Face, Points, largest_first
 
 COUNTS = (5, 68)
 LARGEST_FILE = 50_000_000  # bytes; a hundred thousand faces

@@ -20,15 +20,14 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..media.image import Picture, check_picture, resize
-from ..weights import load_catalogue
-from ..weights.load import load_networks, load_strict
-from .analyser import FaceAnalyser, missing_files
-from .boxed import moved
-from .evidence import Candidate, Evidence
-from .face import Box, Face, Points, largest_first
-from .retinaface import MEAN_BGR, RetinaFace, anchors, best_boxes, decode_boxes
-from .wflw import LANDMARKS, MAP_SIDE, SIDE, LandmarkNet98, heatmap_points, reduce_to_68
+from ...media.image import Picture, check_picture, resize
+from ...weights import load_catalogue
+from ...weights.load import load_networks, load_strict
+from ..face import Box, Face, Points, largest_first
+from .analyser import FaceAnalyser, missing_files, moved
+from .report import Candidate, Evidence
+from .retinaface_network import MEAN_BGR, RetinaFace, anchors, best_boxes, decode_boxes
+from .wflw_network import LANDMARKS, MAP_SIDE, SIDE, LandmarkNet98, heatmap_points, reduce_to_68
 
 WHERE = "--landmarks=retinaface"
 DETECTOR, ALIGNMENT = "retinaface_resnet50", "wflw_98"

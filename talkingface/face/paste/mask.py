@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .crop import Crop
+from ..crop.crop import Crop
 
 Mask = NDArray[np.float32]
 Region = tuple[int, int, int, int]

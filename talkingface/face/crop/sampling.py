@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.sparse import csr_array
 
-from ..errors import ShapeError
-from ..media.image import MAX_PIXELS, Picture, resize
+from ...errors import ShapeError
+from ...media.image import MAX_PIXELS, Picture, resize
 
 Border = Literal["black", "edge", "reflect", "blur"]
 Pixels = tuple[int, int, int, int]

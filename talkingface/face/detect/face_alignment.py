@@ -15,13 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigError, DependencyError, WeightsError, did_you_mean
-from ..media.image import Picture, check_picture
-from ..weights import Entry, load_catalogue
-from ..weights.download import sha256_of
-from .analyser import FaceAnalyser, missing_files
-from .boxed import moved
-from .face import Box, Face, Points, largest_first
+from ...errors import ConfigError, DependencyError, WeightsError, did_you_mean
+from ...media.image import Picture, check_picture
+from ...weights import Entry, load_catalogue
+from ...weights.download import sha256_of
+from ..face import Box, Face, Points, largest_first
+from .analyser import FaceAnalyser, missing_files, moved
 
 WHERE = "--landmarks=face_alignment"
 INSTALL = 'pip install "talkingface[fan]"'

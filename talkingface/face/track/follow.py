@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from ..media.image import Picture
-from .analyser import FaceAnalyser
-from .face import Box, Face
+from ...media.image import Picture
+from ..detect.analyser import FaceAnalyser
+from ..face import Box, Face
 
 SAME = 0.5  # overlap (IoU) of two sightings of one face in one frame
 NEAR = 0.8  # a face that was lost is looked for within so many sides of where it was

@@ -10,16 +10,16 @@ from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
-from ..errors import ConfigError, NoFaceError
-from ..media.image import Picture, read_image, write_image
-from ..media.pictures import is_pictures
-from ..media.video import VideoReader, open_video
-from ..media.writer import Writer, open_writer
-from .analyser import FaceAnalyser
+from ...errors import ConfigError, NoFaceError
+from ...media.image import Picture, read_image, write_image
+from ...media.pictures import is_pictures
+from ...media.video import VideoReader, open_video
+from ...media.writer import Writer, open_writer
+from ..detect.analyser import FaceAnalyser
+from ..detect.debug import no_face
+from ..track.segments import CropRules, Stretch, crops_of
+from ..track.track import TrackSettings, track_faces
 from .crop import Crop
-from .debug import no_face
-from .stretches import CropRules, Stretch, crops_of
-from .track import TrackSettings, track_faces
 
 FORMATS = {"mp4": ".mp4", "gif": ".gif", "png": ""}
 PICTURE_ENDING = ".png"

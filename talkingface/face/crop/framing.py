@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import CutFaceError, FaceError, UnknownNameError, did_you_mean
-from ..face.crop import Crop, square_crop
-from ..face.face import Box, Face
-from ..face.ffhq import ffhq_crop
-from ..face.sadtalker import sadtalker_crop
-from ..types import Square
+from ...errors import CutFaceError, FaceError, UnknownNameError, did_you_mean
+from ...types import Square
+from ..face import Box, Face
+from .crop import Crop, square_crop
+from .published import ffhq_crop, sadtalker_crop
 
 Size = tuple[int, int]
 

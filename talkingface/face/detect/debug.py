@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..errors import NoFaceError
-from ..media.image import Picture, write_image
+from ...errors import NoFaceError
+from ...media.image import Picture, write_image
+from ..face import Box, Face
 from .analyser import FaceAnalyser
-from .evidence import Evidence
-from .face import Box, Face
+from .report import Evidence
 
 VIEW, REFUSED, FOUND = (90, 160, 255), (255, 120, 40), (60, 220, 90)
 WEIGHED = 20  # candidates that are drawn

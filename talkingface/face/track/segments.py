@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .crop import Crop, square_crop
-from .face import Box
+from ..crop.crop import Crop, square_crop
+from ..face import Box
 from .track import Track
 
 STAYS = 1.5  # a region of up to so many sides of the face is no journey

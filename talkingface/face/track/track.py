@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..media.image import Picture
-from .analyser import FaceAnalyser
-from .face import Box, Face
+from ...media.image import Picture
+from ..detect.analyser import FaceAnalyser
+from ..face import Box, Face
 from .follow import Follower, Trail
 from .scenes import scenes
 from .smooth import fill_gaps, smooth, smooth_boxes

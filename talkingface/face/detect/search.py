@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from .blaze import Detection, Detector
+from .blazeface import Detection, Detector
 from .region import Pyramid, Region
 
 CROP_SIDE = 320  # a picture no larger than this that shows one face this large is a crop: the first look is enough

@@ -18,16 +18,38 @@ from queue import SimpleQueue
 import numpy as np
 from numpy.typing import NDArray
 
-from ..media.image import Picture, check_picture
-from ..weights import load_catalogue
+from ...media.image import Picture, check_picture
+from ...weights import load_catalogue
+from ..face import Box, Face, Points, largest_first
 from .analyser import FaceAnalyser
-from .blaze import FULL_RANGE_GRIDS, SHORT_RANGE_GRIDS, Detection, Detector
-from .evidence import Candidate, Evidence
-from .face import Box, Face, largest_first
-from .mesh68 import EYE_CORNERS, MESH_POINTS, landmarks_of
+from .blazeface import FULL_RANGE_GRIDS, SHORT_RANGE_GRIDS, Detection, Detector
 from .region import Pyramid, Region
+from .report import Candidate, Evidence
 from .search import SURE, SURE_IN_TILE, Search, by_score
 from .tflite import Model
+
+MESH_POINTS = 468
+EYE_CORNERS = (33, 263)  # outer ones, the left in the picture first
+
+_JAW = (162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389)
+_BROWS = (71, 63, 105, 66, 107, 336, 296, 334, 293, 301)
+_NOSE = (168, 197, 5, 4, 75, 97, 2, 326, 305)
+_EYES = (33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380)
+_MOUTH = (61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87)
+MESH_68 = np.array((*_JAW, *_BROWS, *_NOSE, *_EYES, *_MOUTH))
+
+
+def landmarks_of(mesh: NDArray[np.floating]) -> Points:
+    """The 68 landmarks of a mesh.
+
+    Args:
+        mesh: (..., 468, 2 or 3).
+
+    Returns:
+        (..., 68, 2) float32.
+    """
+    return np.ascontiguousarray(mesh[..., MESH_68, :2], dtype=np.float32)
+
 
 MARGIN = 1.5  # side of the square that the mesh network wants, in sides of the face's box
 SEEN = 0.95  # flag from which a find counts: faces give 0.999 and more, what only looks like one up to 0.84

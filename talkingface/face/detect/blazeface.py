@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .face import Box
+from ..face import Box
 from .region import Pyramid, Region
 from .tflite import Model
 

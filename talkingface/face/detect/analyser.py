@@ -9,13 +9,13 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..errors import ConfigError, DependencyError, TalkingFaceError, UnknownNameError, WeightsError, did_you_mean
-from ..media.image import Picture
-from ..paths import default_checkpoint_root
-from ..weights import Entry, load_catalogue
-from ..weights.download import sha256_of
-from .evidence import Candidate, Evidence
-from .face import Box, Face
+from ...errors import ConfigError, DependencyError, TalkingFaceError, UnknownNameError, WeightsError, did_you_mean
+from ...media.image import Picture
+from ...paths import default_checkpoint_root
+from ...weights import Entry, load_catalogue
+from ...weights.download import sha256_of
+from ..face import Box, Face, Points
+from .report import Candidate, Evidence
 
 NAMES = ("mesh", "retinaface", "face_alignment", "given")  # also the order of "auto", behind a file of the user's own
 
@@ -195,7 +195,7 @@ def _first_available(root: Path, prefer: str | None) -> str:
 
 
 def _open_given(file: Path | None) -> FaceAnalyser:
-    from .given import GivenAnalyser
+    from .from_file import GivenAnalyser
 
     if file is None:
         raise ConfigError("needs a file with points or boxes", where="--landmarks=given", cure="Give --landmarks_file.")
@@ -203,21 +203,48 @@ def _open_given(file: Path | None) -> FaceAnalyser:
 
 
 def _open_mesh(root: Path) -> FaceAnalyser:
-    from .mesh import MeshAnalyser
+    from .mediapipe import MeshAnalyser
 
     return MeshAnalyser.open(root)
 
 
 def _open_fan(root: Path, device: str) -> FaceAnalyser:
-    from .fan import FanAnalyser
+    from .face_alignment import FanAnalyser
 
     return FanAnalyser.open(root, device=device)
 
 
 def _open_retinaface(root: Path, device: str) -> FaceAnalyser:
-    from .retina import RetinaAnalyser
+    from .retinaface import RetinaAnalyser
 
     return RetinaAnalyser.open(root, device=device)
 
 
 _OPENED_BY_TORCH = {"retinaface": _open_retinaface, "face_alignment": _open_fan}
+
+
+# One that is followed counts as lost when its landmarks' box has less in common than this with the one before, as
+# points that find nothing to hold on to collapse or scatter.
+FOLLOWED_OVERLAP = 0.3
+
+
+def moved(face: Face, landmarks: Points, backend: str) -> Face | None:
+    """The face with new landmarks and its box moved and scaled as they were; None where they no longer fit it.
+
+    Args:
+        face: as it was in the picture before; with a box alone it keeps that.
+        landmarks: (68, 2), in the box of it.
+        backend: who found them.
+    """
+    new = Box.around(landmarks)
+    old = Box.around(face.landmarks) if face.landmarks is not None else face.box
+    if new.iou(old) < FOLLOWED_OVERLAP:
+        return None
+    if face.landmarks is None:
+        return Face(face.box, face.score, landmarks, None, backend)
+    scale = new.side / old.side
+    (x, y), (old_x, old_y), (new_x, new_y) = face.box.center, old.center, new.center
+    half_width, half_height = face.box.width * scale / 2, face.box.height * scale / 2
+    x, y = new_x + (x - old_x) * scale, new_y + (y - old_y) * scale
+    box = Box(x - half_width, y - half_height, x + half_width, y + half_height)
+    return Face(box, face.score, landmarks, None, backend)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .face import Box
+from ..face import Box
 
 
 @dataclass(frozen=True)
