@@ -29,7 +29,7 @@ from benchmarks.clips import SAMPLE
 from benchmarks.report import Figure, arguments, publish
 from benchmarks.sadtalker_render import seeded_networks
 from talkingface.config import Settings, settings_from
-from talkingface.face3d.reconstruct import open_reconstructor
+from talkingface.face3d.reconstruction import open_reconstructor
 from talkingface.media.image import read_image, resize, write_image
 from talkingface.media.wave import open_wave
 from talkingface.models.sadtalker.config import SadTalkerConfig

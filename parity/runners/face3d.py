@@ -11,18 +11,15 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from talkingface.face3d import losses
-from talkingface.face3d.arcface import ArcFace
-from talkingface.face3d.augment import Move
-from talkingface.face3d.bfm_convert import Expressions, transfer
-from talkingface.face3d.camera import Camera
 from talkingface.face3d.coefficients import LAYOUT_257, Coefficients, row70, row73
-from talkingface.face3d.face_model import FIELDS, FaceModel
+from talkingface.face3d.deep import ReconNet
+from talkingface.face3d.fit import training as losses
+from talkingface.face3d.fit.bfm import Expressions, transfer
+from talkingface.face3d.fit.recognition import ArcFace, cut_identity, identity_matrix
+from talkingface.face3d.fit.training import Move
 from talkingface.face3d.five_points import CROP_SIDE, RESCALE, Alignment, align, align_pose, fit_pose, five_points
-from talkingface.face3d.identity_crop import cut_identity, identity_matrix
-from talkingface.face3d.lighting import illuminate
-from talkingface.face3d.pose import rotation
-from talkingface.face3d.recon_net import ReconNet
+from talkingface.face3d.surface.face_model import FIELDS, FaceModel, illuminate, rotation
+from talkingface.face3d.surface.raster import Camera
 
 from ..case import Case
 from ..pictures import waves

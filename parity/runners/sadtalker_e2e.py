@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from talkingface.face3d.coefficients import row73
+from talkingface.face3d.deep import ReconNet
 from talkingface.face3d.five_points import align
-from talkingface.face3d.recon_net import ReconNet
 from talkingface.models.sadtalker.audio2exp import Audio2Exp
 from talkingface.models.sadtalker.audio2pose import Audio2Pose
 from talkingface.models.sadtalker.blink import blinks

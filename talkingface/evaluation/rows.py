@@ -15,7 +15,7 @@ from ..errors import NoFaceError
 from ..face.detect.analyser import FaceAnalyser, open_analyser
 from ..face.track.track import Track, TrackSettings, track_faces
 from ..face3d.coefficients import ID, row73
-from ..face3d.reconstruct import open_reconstructor
+from ..face3d.reconstruction import open_reconstructor
 from ..media.image import Picture
 from ..pipelines.frames import chunked
 from ..pipelines.motions import ROWS

@@ -17,7 +17,7 @@ from ..face.crop.crop import Crop
 from ..face.face import Box, Face
 from ..face.track.track import Track
 from ..face3d.coefficients import ANGLE, EXP, TRANS, Coefficients, row70, row73
-from ..face3d.reconstruct import FRAME, Reconstructor, open_reconstructor
+from ..face3d.reconstruction import FRAME, Reconstructor, open_reconstructor
 from ..types import Motion
 from ..weights import load_catalogue
 from .cut import CutFrames

@@ -12,8 +12,8 @@ from ..errors import WeightsError
 from ..face.crop.crop import Crop
 from ..face.crop.framing import face_crop
 from ..face.track.track import Track
-from ..face3d.draw_rows import FaceDrawer, open_drawer
-from ..face3d.reconstruct import FRAME, Reconstructor, open_reconstructor
+from ..face3d.reconstruction import FRAME, Reconstructor, open_reconstructor
+from ..face3d.surface.preview import FaceDrawer, open_drawer
 from ..paths import default_checkpoint_root
 from ..types import Motion
 from . import steps

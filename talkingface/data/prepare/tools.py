@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ...face.detect.analyser import FaceAnalyser
-    from ...face3d.reconstruct import Reconstructor
+    from ...face3d.reconstruction import Reconstructor
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,6 @@ def _analyser(name: str, root: Path | None, device: str) -> FaceAnalyser:
 
 @lru_cache(maxsize=1)
 def _reconstructor(space: str, root: Path | None, device: str) -> Reconstructor:
-    from ...face3d.reconstruct import open_reconstructor
+    from ...face3d.reconstruction import open_reconstructor
 
     return open_reconstructor(space, root=root, device=device)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...face3d.mesh_parts import CHIN, EYE_CORNERS, FOREHEAD, INNER_LIPS, LEFT_EYE, RIGHT_EYE
+from ...face3d.mesh_topology import CHIN, EYE_CORNERS, FOREHEAD, INNER_LIPS, LEFT_EYE, RIGHT_EYE
 from ...nn.compact.config import CommonParams, CompactParams
 from ...nn.compact.face_motion import inside, points_field
 from ...nn.compact.generator import CompactGenerator, CompactState, FastCompactGenerator, Hints

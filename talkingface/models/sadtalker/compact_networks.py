@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ...face3d.mesh_parts import EYE_CORNERS
 from ...face3d.mesh_space import shipped_space
+from ...face3d.mesh_topology import EYE_CORNERS
 from ...nn.compact.config import CommonParams
 from ...nn.compact.motion import CompactKPDetector
 from ..base import Renderer, VoiceDriver

@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...face3d.mesh_parts import CHIN, INNER_LIPS, OUTER_LIPS
 from ...face3d.mesh_space import INNER_LIPS as LIP_PAIR
 from ...face3d.mesh_space import LID_PAIRS, MeshSpace, shipped_space
+from ...face3d.mesh_topology import CHIN, INNER_LIPS, OUTER_LIPS
 from ...nn.precision import float32_region
 
 CLOSED = 0.5

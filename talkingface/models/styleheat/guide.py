@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ...face3d.mesh_parts import INNER_LIPS, LEFT_EYE, RIGHT_EYE
+from ...face3d.mesh_topology import INNER_LIPS, LEFT_EYE, RIGHT_EYE
 from ...nn.compact.face_motion import inside, points_field
 from ...nn.geometry import resize_map
 from ..mesh_faces import face_sizes

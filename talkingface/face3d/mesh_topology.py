@@ -9,6 +9,17 @@ from numpy.typing import NDArray
 
 from ..errors import ShapeError
 
+INNER_LIPS = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
+OUTER_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
+LEFT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
+RIGHT_EYE = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)
+
+EYE_CORNERS = (33, 263)
+"""Outer corners of the eyes."""
+FOREHEAD, CHIN = 10, 152
+"""Top and bottom of the face."""
+
+
 POINTS = 468
 OPENING = 0.08  # of the width of the mouth; enough to part the lips, too little to change the triangles of the chin
 _NOSE_TIP = 4

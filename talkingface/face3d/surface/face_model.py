@@ -6,6 +6,7 @@ the talking-face models without it. The file ``BFM_model_front.mat`` is the user
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,82 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..errors import WeightsError
-from ..weights.matlab import read_mat
-from .camera import Camera
-from .coefficients import EXP, ID, TEX, Coefficients
-from .lighting import illuminate
-from .pose import rotation
+from ...errors import WeightsError
+from ...weights.matlab import read_mat
+from ..coefficients import EXP, ID, TEX, Coefficients
+from .raster import Camera
+
+
+def rotation(angles: Tensor) -> Tensor:
+    """The matrix that points are multiplied with from the left: ``turned = points @ rotation(angles)``.
+
+    Args:
+        angles: (N, 3), radians.
+
+    Returns:
+        (N, 3, 3), the transpose of Rz Ry Rx, so that x is turned first.
+    """
+    (sx, sy, sz), (cx, cy, cz) = torch.sin(angles).unbind(-1), torch.cos(angles).unbind(-1)
+    one, zero = torch.ones_like(sx), torch.zeros_like(sx)
+    about_x = _matrix([one, zero, zero, zero, cx, -sx, zero, sx, cx])
+    about_y = _matrix([cy, zero, sy, zero, one, zero, -sy, zero, cy])
+    about_z = _matrix([cz, -sz, zero, sz, cz, zero, zero, zero, one])
+    return (about_z @ about_y @ about_x).mT
+
+
+def _matrix(entries: list[Tensor]) -> Tensor:
+    """(N, 3, 3) from nine rows of N numbers, row by row."""
+    return torch.stack(entries, -1).unflatten(-1, (3, 3))
+
+
+AMBIENT = (0.8, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+"""What is added to the coefficients of every channel, so that zeros are an even, rather bright light."""
+
+_CONSTANT = math.pi / math.sqrt(4 * math.pi)
+_LINEAR = 2 * math.pi / math.sqrt(3) * math.sqrt(3) / math.sqrt(4 * math.pi)
+_SQUARE = 2 * math.pi / math.sqrt(8) * 3 * math.sqrt(5) / math.sqrt(12 * math.pi)
+
+
+def harmonics(normals: Tensor) -> Tensor:
+    """The nine functions at each normal.
+
+    Args:
+        normals: (..., 3), of length 1.
+
+    Returns:
+        (..., 9).
+    """
+    x, y, z = normals.unbind(-1)
+    return torch.stack(
+        [
+            torch.full_like(x, _CONSTANT),
+            -_LINEAR * y,
+            _LINEAR * z,
+            -_LINEAR * x,
+            _SQUARE * x * y,
+            -_SQUARE * y * z,
+            _SQUARE / (2 * math.sqrt(3)) * (3 * z**2 - 1),
+            -_SQUARE * x * z,
+            _SQUARE / 2 * (x**2 - y**2),
+        ],
+        dim=-1,
+    )
+
+
+def illuminate(albedo: Tensor, normals: Tensor, gamma: Tensor) -> Tensor:
+    """Colours under a light.
+
+    Args:
+        albedo: (N, V, 3), colours in even light.
+        normals: (N, V, 3), of length 1.
+        gamma: (N, 27), nine numbers for red, nine for green, nine for blue; `AMBIENT` is added to each.
+
+    Returns:
+        (N, V, 3), not clipped.
+    """
+    light = gamma.unflatten(-1, (3, 9)) + gamma.new_tensor(AMBIENT)
+    return harmonics(normals) @ light.mT * albedo
+
 
 _SHAPES = ("meanshape", "idBase", "exBase")
 _COLOURS = ("meantex", "texBase")

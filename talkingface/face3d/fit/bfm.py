@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import WeightsError
-from ..weights.matlab import read_mat
-from ..weights.read import naming
-from .face_model import check_fields
+from ...errors import WeightsError
+from ...weights.matlab import read_mat
+from ...weights.read import naming
+from ..surface.face_model import check_fields
 
 Arrays = dict[str, NDArray[Any]]
 

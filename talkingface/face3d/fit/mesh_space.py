@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .coefficients import EXP
-from .five_points import MEASURED
-from .mesh_pose import Floats, HeadPose, find_pose
-from .mesh_space import INNER_LIPS, MeshSpace, gap, quiet_frames, to_space, turned_features
-from .mesh_triangles import POINTS
+from ..coefficients import EXP
+from ..five_points import MEASURED
+from ..mesh_pose import Floats, HeadPose, find_pose
+from ..mesh_space import INNER_LIPS, MeshSpace, gap, quiet_frames, to_space, turned_features
+from ..mesh_topology import POINTS
 
 EXPRESSIONS = EXP.stop - EXP.start
 IDENTITIES = 40
