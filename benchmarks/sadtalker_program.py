@@ -30,8 +30,8 @@ from benchmarks.report import Figure, arguments, publish
 from benchmarks.sadtalker_render import seeded_networks
 from talkingface.config import Settings, settings_from
 from talkingface.face3d.reconstruction import open_reconstructor
+from talkingface.media.audio_buffer import open_wave
 from talkingface.media.image import read_image, resize, write_image
-from talkingface.media.wave import open_wave
 from talkingface.models.sadtalker.config import SadTalkerConfig
 from talkingface.models.sadtalker.plugin import SadTalker
 from talkingface.pipelines import steps

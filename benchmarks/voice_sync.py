@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.report import Figure, arguments, publish
+from talkingface.media.audio_buffer import open_wave
 from talkingface.media.ffmpeg import Child, input_arguments
-from talkingface.media.wave import open_wave
 from talkingface.models.base import Renderer
 from talkingface.pipelines import steps
 from talkingface.pipelines.motions import ROWS, at_rate

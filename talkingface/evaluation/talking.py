@@ -15,7 +15,7 @@ import numpy as np
 from ..data.store import Clip, ClipStore, Frames
 from ..errors import DataError, MediaError, NoFaceError
 from ..media.audio import Wave, has_audio
-from ..media.wave import open_wave
+from ..media.audio_buffer import open_wave
 from ..models.base import VoiceDriver
 from ..pipelines.model import LoadedModel
 from .report import ClipScore, Report, mean_of

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from ..errors import MediaError
+from .frame_rate import DEFAULT_FPS
 from .image import PICTURE_ENDINGS
 from .probe import MediaInfo
-from .rate import DEFAULT_FPS
 
 
 def is_pictures(path: str | Path) -> bool:

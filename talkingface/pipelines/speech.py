@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ConfigError, MediaError
-from ..media.wave import WaveFile, open_wave
+from ..media.audio_buffer import WaveFile, open_wave
 from ..models.base import Script, VoiceDriver
 from ..types import Motion, Source
 from .coefficients import CoefficientReader

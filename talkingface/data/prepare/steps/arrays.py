@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import DataError, WeightsError
-from ....media.wave import open_wave
+from ....media.audio_buffer import open_wave
 from ....models.samples import SAMPLE_RATE_HZ
 from ....weights.matlab import read_mat
 from ..files import whole

@@ -7,8 +7,10 @@ and gaps are silent.
 from __future__ import annotations
 
 import mmap
+import os
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,9 +23,8 @@ import numpy as np
 
 from ..errors import MediaError
 from .audio import Wave
-from .ffmpeg import Child, input_arguments
+from .ffmpeg import Child, address, input_arguments, output_of
 from .probe import describe, probe
-from .steady import steady_copy
 
 SILENT = 1e-3  # of full scale, -60 dB: below it there is nothing to be heard
 CLIPPED, FULL = 0.01, 0.999  # share of the samples at full scale that is worth a note
@@ -184,3 +185,28 @@ def _no_room(path: str | Path, error: OSError) -> MediaError:
         where=path,
         cure="Free some space there, or let TMPDIR name another folder.",
     )
+
+
+class SteadyCopy:
+    """A temporary file with the samples of a sound at their times; it goes when this object does."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        weakref.finalize(self, path.unlink, missing_ok=True)
+
+    def input_arguments(self) -> list[str]:
+        """Arguments that open it as input; without the first, its first sample would be at zero."""
+        return ["-copyts", *input_arguments(self._path)]
+
+
+def steady_copy(original: Path) -> SteadyCopy | None:
+    """Decode the first sound stream of a file into a copy; None where that cannot be written."""
+    try:
+        handle, name = tempfile.mkstemp(prefix="talkingface-", suffix=".nut")
+    except OSError:
+        return None
+    os.close(handle)
+    copy = SteadyCopy(Path(name))
+    lossless = ["-map", "0:a:0", "-map_metadata", "-1", "-c:a", "flac", "-f", "nut"]
+    status, _, _ = output_of(["-y", *input_arguments(original), *lossless, address(name)])
+    return copy if status == 0 else None
