@@ -15,7 +15,7 @@ from talkingface.models.sadtalker.pose_cvae import SEQUENCE
 from talkingface.models.sadtalker.rows import EXPRESSION, POSE, add_motion, reference_rows, renderer_rows
 from talkingface.models.sadtalker.smooth import smooth_poses
 from talkingface.models.sadtalker.voice import NoVoice, Speech
-from talkingface.motion.angles import spread_angles
+from talkingface.motion.edits import spread_angles
 from talkingface.motion.windows import windows as motion_windows
 
 from ..case import Case

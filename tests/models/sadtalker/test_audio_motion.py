@@ -11,7 +11,7 @@ from torch import Tensor
 from talkingface.models.sadtalker.blink import BLINK, blinks, random_blinks
 from talkingface.models.sadtalker.rows import CROP, EXPRESSION, POSE, add_motion, loop, reference_rows, renderer_rows
 from talkingface.models.sadtalker.smooth import smooth_poses
-from talkingface.motion.angles import spread_angles
+from talkingface.motion.edits import spread_angles
 
 
 def seeded(seed: int) -> torch.Generator:
