@@ -16,10 +16,10 @@ from talkingface.models.fom.objective import Objective
 from talkingface.models.fom.plugin import FOM
 from talkingface.models.fom.retarget import movement_scale, normalize_kp
 from talkingface.nn.antialias import AntiAliasDownsample, ImagePyramid
-from talkingface.nn.geometry import coordinate_grid, gaussian_heatmaps
-from talkingface.nn.keypoints import Keypoints
-from talkingface.nn.thin_plate import ThinPlateTransform
-from talkingface.nn.vgg import VGG19
+from talkingface.nn.geometry.grids import coordinate_grid, gaussian_heatmaps
+from talkingface.nn.geometry.keypoints import Keypoints
+from talkingface.nn.geometry.thin_plate import ThinPlateTransform
+from talkingface.nn.losses.perceptual import VGG19
 from talkingface.types import Source
 
 from ..case import Case

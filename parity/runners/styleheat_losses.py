@@ -11,10 +11,9 @@ from talkingface.models.styleheat.face_parts import part_boxes
 from talkingface.models.styleheat.inversion_loss import Candidate, CodeStatistics, inversion_losses
 from talkingface.models.styleheat.loss_weights import CalibrationWeights
 from talkingface.models.styleheat.losses import CalibrationStep, calibration_losses
-from talkingface.nn.identity import IdentityNetwork, identity_loss
-from talkingface.nn.lpips import LPIPS
-from talkingface.nn.perceptual import STYLE_WEIGHT, perceptual_loss
-from talkingface.nn.vgg import VGG19
+from talkingface.nn.losses.identity import IdentityNetwork, identity_loss
+from talkingface.nn.losses.lpips import LPIPS
+from talkingface.nn.losses.perceptual import STYLE_WEIGHT, VGG19, perceptual_loss
 
 from ..case import Case
 from ..run import Runner

@@ -15,8 +15,8 @@ from talkingface.models.styleheat.pictures import to_bytes
 from talkingface.models.styleheat.residual import ResidualAligner, ResidualEncoder
 from talkingface.models.styleheat.structure import CalibratorStructure, WarperStructure
 from talkingface.models.styleheat.warper import AudioWarper, VideoWarper, lower_half
-from talkingface.nn.flow import flow_to_field, warp_by_field
-from talkingface.nn.ir_se import IRBlock, upsample_add
+from talkingface.nn.blocks.ir_se import IRBlock, upsample_add
+from talkingface.nn.geometry.grids import flow_to_field, warp_by_field
 
 from ..case import Case
 from ..run import Runner

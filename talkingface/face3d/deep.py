@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from ..errors import ConfigError, ShapeError, WeightsError, did_you_mean
 from ..face.face import Face
 from ..media.image import Picture
+from ..nn.blocks.resnet import resnet18, resnet50
 from ..nn.fingerprint import fingerprint
-from ..nn.resnet import resnet18, resnet50
 from ..weights import Entry, load_catalogue
 from ..weights.load import load_networks, load_strict
 from ..weights.locate import advice

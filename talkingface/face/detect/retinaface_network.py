@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ...nn.resnet import resnet50
+from ...nn.blocks.resnet import resnet50
 
 CHANNELS = 256
 STRIDES = (8, 16, 32)

@@ -6,10 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from ...nn.antialias import AntiAliasDownsample
-from ...nn.geometry import gaussian_heatmaps, warp
-from ...nn.hourglass import Hourglass
-from ...nn.keypoints import Keypoints
-from ...nn.sparse_motion import sparse_motions
+from ...nn.blocks.hourglass import Hourglass
+from ...nn.geometry.grids import gaussian_heatmaps, warp
+from ...nn.geometry.keypoints import Keypoints, sparse_motions
 from .config import CommonParams, DenseMotionParams
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ...nn.geometry import gaussian_heatmaps
-from ...nn.keypoints import Keypoints
-from ...nn.patch_discriminator import PatchDiscriminator
+from ...nn.blocks.patch_discriminator import PatchDiscriminator
+from ...nn.geometry.grids import gaussian_heatmaps
+from ...nn.geometry.keypoints import Keypoints
 from .config import CommonParams, DiscriminatorParams
 
 

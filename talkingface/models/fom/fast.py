@@ -13,8 +13,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from ...nn.fold import merge_outputs
-from ...nn.fold_blocks import fold_blocks
+from ...nn.blocks.folded import fold_blocks, merge_outputs
 from .dense_motion import DenseMotionNetwork
 from .generator import OcclusionAwareGenerator
 

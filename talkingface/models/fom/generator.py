@@ -8,10 +8,10 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from ...nn.blocks import DownBlock, ResidualBlock, SameBlock, UpBlock
-from ...nn.geometry import resize_field, resize_map, warp
-from ...nn.hourglass import level_widths
-from ...nn.keypoints import Keypoints, expand_keypoints
+from ...nn.blocks.conv import DownBlock, ResidualBlock, SameBlock, UpBlock
+from ...nn.blocks.hourglass import level_widths
+from ...nn.geometry.grids import resize_field, resize_map, warp
+from ...nn.geometry.keypoints import Keypoints, expand_keypoints
 from .config import CommonParams, GeneratorParams
 from .dense_motion import DenseMotionNetwork
 

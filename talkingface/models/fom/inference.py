@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import MotionError
-from ...nn.geometry import resize_map
-from ...nn.keypoints import Keypoints
+from ...nn.geometry.grids import resize_map
+from ...nn.geometry.keypoints import Keypoints
 from ...nn.rows import Rows
 from ...nn.visualize import draw_keypoints
 from ...types import Motion, Source, Square

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from ...nn.antialias import AntiAliasDownsample
-from ...nn.geometry import coordinate_grid
-from ...nn.hourglass import Hourglass
-from ...nn.keypoints import Keypoints
+from ...nn.blocks.hourglass import Hourglass
+from ...nn.geometry.grids import coordinate_grid
+from ...nn.geometry.keypoints import Keypoints
 from ...nn.precision import at_least_float32, float32_region
 from .config import CommonParams, KPDetectorParams
 

@@ -14,11 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...nn.gan import discriminator_loss, feature_distance, generator_loss
-from ...nn.geometry import gaussian_heatmaps, inverse_2x2
-from ...nn.keypoints import Keypoints
+from ...nn.geometry.grids import gaussian_heatmaps, inverse_2x2
+from ...nn.geometry.keypoints import Keypoints
+from ...nn.geometry.thin_plate import ThinPlateTransform
+from ...nn.losses.gan import discriminator_loss, feature_distance, generator_loss
 from ...nn.precision import float32_region
-from ...nn.thin_plate import ThinPlateTransform
 from .config import LossWeights
 
 ERROR_LEVELS = 3

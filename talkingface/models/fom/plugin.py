@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from ...errors import ConfigError, WeightsError
 from ...nn.fingerprint import fingerprint
-from ...nn.keypoints import Keypoints, slice_keypoints
-from ...nn.vgg import VGG19
+from ...nn.geometry.keypoints import Keypoints, slice_keypoints
+from ...nn.losses.perceptual import VGG19
 from ...nn.visualize import draw_keypoints
 from ...types import Motion
 from ..base import Batch, Driver, ModelPlugin, Phase, Renderer

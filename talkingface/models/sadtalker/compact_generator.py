@@ -18,8 +18,8 @@ from ...nn.compact.config import CommonParams, CompactParams
 from ...nn.compact.face_motion import inside, points_field
 from ...nn.compact.generator import CompactGenerator, CompactState, FastCompactGenerator, Hints
 from ...nn.compact.motion import DenseMotion
-from ...nn.geometry import coordinate_grid
-from ...nn.keypoints import Keypoints, expand_keypoints
+from ...nn.geometry.grids import coordinate_grid
+from ...nn.geometry.keypoints import Keypoints, expand_keypoints
 from ...nn.precision import at_least_float32, float32_region
 
 POINTS = 468

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ...nn.keypoints import Keypoints
+from ...nn.geometry.keypoints import Keypoints
 
 ROW = 70
 _VALUES = 6  # of a keypoint: x, y and the four of its Jacobian

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ...face3d.coefficients import row70
 from ...face3d.mesh_topology import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
-from ...nn.keypoints import Keypoints
+from ...nn.geometry.keypoints import Keypoints
 from ..base import Batch, Losses
 from ..mesh_faces import face_points, surroundings
 from .objective_pictures import middle, shown

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import MotionError, ShapeError
+from ...nn.blocks.folded import fold_blocks
 from ...nn.compact.generator import CompactState
-from ...nn.fold_blocks import fold_blocks
-from ...nn.keypoints import Keypoints
+from ...nn.geometry.keypoints import Keypoints
 from ...nn.visualize import draw_keypoints
 from ...types import Motion, Source
 from ..base import Renderer

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...nn.blocks3d import BatchNorm3d
-from ...nn.geometry3d import coordinate_grid_3d, gaussian_heatmaps_3d, warp_3d
-from ...nn.hourglass3d import Hourglass3d
+from ...nn.blocks.conv3d import BatchNorm3d
+from ...nn.blocks.hourglass3d import Hourglass3d
+from ...nn.geometry.volumes import coordinate_grid_3d, gaussian_heatmaps_3d, warp_3d
 from ...nn.precision import at_least_float32, float32_region
 from .render_config import CommonParams, DenseMotionParams
 

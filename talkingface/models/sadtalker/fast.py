@@ -2,7 +2,7 @@
 
 The source side is encoded once (see generator.py) and stays as it is. Of what runs for every frame, batch norms are
 folded into convolutions, nearest doubling into the convolutions behind it, and the SPADE blocks are rearranged (see
-talkingface.nn.spade_fast). Nothing of the decoder depends on the source alone, as its norms see warped features.
+talkingface.nn.blocks.conditional_norm). Nothing of the decoder depends on the source alone, as its norms see warped features.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...nn.blocks3d import SameBlock3d, double_plane
-from ...nn.fold import fold_batch_norm, fold_doubling_planes
-from ...nn.geometry import resize_map
-from ...nn.hourglass3d import Hourglass3d
+from ...nn.blocks.conditional_norm import SLOPE, FastSpadeBlock
+from ...nn.blocks.conv3d import SameBlock3d, double_plane
+from ...nn.blocks.folded import fold_batch_norm, fold_doubling_planes
+from ...nn.blocks.hourglass3d import Hourglass3d
+from ...nn.geometry.grids import resize_map
 from ...nn.precision import at_least_float32
-from ...nn.spade import SLOPE
-from ...nn.spade_fast import FastSpadeBlock
 from .dense_motion import DenseMotion, DenseMotionNetwork
 from .generator import OcclusionAwareSPADEGenerator, SpadeDecoder
 

@@ -12,13 +12,13 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...nn.blocks import BatchNorm2d, DownBlock, SameBlock
-from ...nn.blocks3d import ResidualBlock3d
-from ...nn.geometry import resize_map
-from ...nn.geometry3d import resize_field_3d, warp_3d
-from ...nn.hourglass import level_widths
+from ...nn.blocks.conditional_norm import SLOPE, SpadeBlock
+from ...nn.blocks.conv import BatchNorm2d, DownBlock, SameBlock
+from ...nn.blocks.conv3d import ResidualBlock3d
+from ...nn.blocks.hourglass import level_widths
+from ...nn.geometry.grids import resize_map
+from ...nn.geometry.volumes import resize_field_3d, warp_3d
 from ...nn.precision import at_least_float32, float32_region
-from ...nn.spade import SLOPE, SpadeBlock
 from .dense_motion import DenseMotion, DenseMotionNetwork
 from .render_config import CommonParams, GeneratorParams
 

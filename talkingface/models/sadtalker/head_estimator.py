@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...nn.blocks import BatchNorm2d
+from ...nn.blocks.conv import BatchNorm2d
 from .mapping import HeadMotion
 from .render_config import CommonParams, MappingParams
 from .train_config import HeadEstimatorParams

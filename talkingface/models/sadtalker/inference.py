@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ...errors import MotionError, ShapeError
 from ...motion.windows import RADIUS, windows
-from ...nn.geometry import resize_map
+from ...nn.geometry.grids import resize_map
 from ...nn.visualize import draw_keypoints
 from ...types import Motion, Source
 from ..base import Renderer

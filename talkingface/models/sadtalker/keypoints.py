@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from ...errors import ShapeError
 from ...nn.antialias import AntiAliasDownsample
-from ...nn.blocks import DownBlock
-from ...nn.blocks3d import UpBlock3d
-from ...nn.geometry3d import coordinate_grid_3d
-from ...nn.hourglass import level_widths
+from ...nn.blocks.conv import DownBlock
+from ...nn.blocks.conv3d import UpBlock3d
+from ...nn.blocks.hourglass import level_widths
+from ...nn.geometry.volumes import coordinate_grid_3d
 from ...nn.precision import at_least_float32, float32_region
 from .render_config import CommonParams, KPDetectorParams
 

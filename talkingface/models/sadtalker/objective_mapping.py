@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ...face3d.coefficients import row70, row73
-from ...nn.vgg import VGG19
+from ...nn.losses.perceptual import VGG19
 from ..base import Batch, Losses
 from .objective_pictures import PictureLosses, moving_window, shown, still_window
 from .train_config import MappingTrain

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from ...motion.windows import RADIUS
 from ...nn.antialias import ImagePyramid
-from ...nn.gan import feature_distance
-from ...nn.vgg import VGG19
+from ...nn.losses.gan import feature_distance
+from ...nn.losses.perceptual import VGG19
 from ..base import Batch, Losses
 from ..samples import Rows
 from .mapping import WINDOW

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ...face3d.coefficients import row70
-from ...nn.gan import discriminator_loss, generator_loss
+from ...nn.losses.gan import discriminator_loss, generator_loss
 from ..base import Batch, Losses
 from ..samples import Identity, Rows, Stretch
 from .hearing import heard, sound_of

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from ...face3d.coefficients import row70
 from ...nn.antialias import ImagePyramid
-from ...nn.gan import feature_distance, hinge_discriminator_loss, hinge_generator_loss
-from ...nn.patch_discriminator import PatchDiscriminator
-from ...nn.thin_plate import ThinPlateTransform
-from ...nn.vgg import VGG19
+from ...nn.blocks.patch_discriminator import PatchDiscriminator
+from ...nn.geometry.thin_plate import ThinPlateTransform
+from ...nn.losses.gan import feature_distance, hinge_discriminator_loss, hinge_generator_loss
+from ...nn.losses.perceptual import VGG19
 from ..base import Batch, Losses
 from . import render_losses
 from .mapping import HeadMotion

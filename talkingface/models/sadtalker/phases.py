@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from ...errors import ConfigError, WeightsError
-from ...nn.vgg import VGG19
+from ...nn.losses.perceptual import VGG19
 from ..base import Batch, Phase
 from . import objective_expression, objective_pictures, objective_pose
 from .audio2pose import Audio2Pose

@@ -15,7 +15,7 @@ from .networks import ARCHITECTURES
 from .retarget import retarget_rows
 
 if TYPE_CHECKING:
-    from ...nn.vgg import VGG19
+    from ...nn.losses.perceptual import VGG19
 
 
 class SadTalker(ModelPlugin):

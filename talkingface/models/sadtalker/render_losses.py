@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...face3d.coefficients import Coefficients
+from ...nn.geometry.thin_plate import ThinPlateTransform
 from ...nn.precision import at_least_float32
-from ...nn.thin_plate import ThinPlateTransform
 from .mapping import HeadMotion
 from .transform import degrees
 

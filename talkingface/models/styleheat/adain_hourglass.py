@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import ShapeError
-from ...nn.adain import AdaIN
-from ...nn.hourglass import level_widths
+from ...nn.blocks.conditional_norm import AdaIN
+from ...nn.blocks.hourglass import level_widths
 
 SLOPE = 0.1
 

@@ -10,7 +10,7 @@ import math
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...nn.adain import AdaIN
+from ...nn.blocks.conditional_norm import AdaIN
 from ...nn.stylegan2.conditions import Affine
 from ...nn.stylegan2.layers import ConvLayer, EqualConv2d, FusedLeakyReLU, ResBlock
 from .guide import SEEN_BY_CALIBRATOR, Guide

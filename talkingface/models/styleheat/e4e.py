@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import ShapeError, WeightsError
-from ...nn.ir_se import Stage, first_layer, ir_body, upsample_add
+from ...nn.blocks.ir_se import Stage, first_layer, ir_body, upsample_add
 from ...nn.stylegan2.layers import EqualLinear
 from .structure import EncoderStructure
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...nn.flow import warp_by_field
+from ...nn.geometry.grids import warp_by_field
 from ...nn.stylegan2.fixed import FixedGenerator
 from .guide import Cues
 from .networks import StyleHeatNetworks

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ...face3d.mesh_topology import INNER_LIPS, LEFT_EYE, RIGHT_EYE
 from ...nn.compact.face_motion import inside, points_field
-from ...nn.geometry import resize_map
+from ...nn.geometry.grids import resize_map
 from ..mesh_faces import face_sizes
 
 SEEN_BY_WARPER, SEEN_BY_CALIBRATOR = 3, 5  # channels

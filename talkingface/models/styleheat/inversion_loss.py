@@ -9,8 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...errors import WeightsError
-from ...nn.perceptual import STYLE_WEIGHT, perceptual_loss
-from ...nn.vgg import VGG19
+from ...nn.losses.perceptual import STYLE_WEIGHT, VGG19, perceptual_loss
 from .pictures import resized
 
 LIKELY_WEIGHT, FEATURE_WEIGHT = 0.001, 0.1

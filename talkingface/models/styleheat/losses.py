@@ -9,9 +9,8 @@ from typing import TypeAlias, TypeVar
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...nn.perceptual import perceptual_loss
+from ...nn.losses.perceptual import VGG19, perceptual_loss
 from ...nn.roi import cut_out
-from ...nn.vgg import VGG19
 from .face_parts import LEFT_EYE, MOUTH, PARTS, RIGHT_EYE, part_mask
 from .loss_weights import CalibrationWeights
 from .reconstruction import reconstruction_loss

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ...nn.flow import warp_by_field
+from ...nn.geometry.grids import warp_by_field
 from ...nn.stylegan2.conditions import Affine
 from ...nn.stylegan2.discriminator import Discriminator
 from ...nn.stylegan2.generator import Halfway

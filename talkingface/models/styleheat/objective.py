@@ -17,10 +17,9 @@ from torch import Tensor, nn
 
 from ...errors import WeightsError
 from ...face3d.coefficients import row73
-from ...nn.identity import ALIGNED_SIZE, IdentityNetwork, identity_loss
-from ...nn.perceptual import perceptual_loss
+from ...nn.losses.identity import ALIGNED_SIZE, IdentityNetwork, identity_loss
+from ...nn.losses.perceptual import VGG19, perceptual_loss
 from ...nn.stylegan2.losses import discriminator_loss, generator_loss
-from ...nn.vgg import VGG19
 from ..base import Batch, Losses
 from .config import StyleHeatConfig
 from .face_parts import LANDMARK_FRAME, part_boxes

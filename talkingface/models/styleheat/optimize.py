@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...nn.losses.perceptual import VGG19
 from ...nn.stylegan2.generator import Halfway
-from ...nn.vgg import VGG19
 from .inversion import Inverter
 from .inversion_loss import Candidate, CodeStatistics, inversion_losses
 from .pictures import resized

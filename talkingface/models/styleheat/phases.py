@@ -11,9 +11,8 @@ import torch
 from torch import nn
 
 from ...motion.windows import RADIUS
-from ...nn.stylegan2.layers import EqualConv2d, EqualLinear
+from ...nn.stylegan2.layers import EqualConv2d, EqualLinear, ModulatedConv2d
 from ...nn.stylegan2.losses import Lazy
-from ...nn.stylegan2.modulated import ModulatedConv2d
 from ..base import Phase
 from ..samples import Rows
 from .config import AdamParams, StyleHeatConfig

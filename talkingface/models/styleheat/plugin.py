@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from ...errors import ConfigError
-from ...nn.identity import IdentityNetwork
+from ...nn.losses.identity import IdentityNetwork
+from ...nn.losses.perceptual import VGG19
 from ...nn.stylegan2.discriminator import Discriminator
-from ...nn.vgg import VGG19
 from ...types import Motion
 from ...weights.load import load_strict
 from ..base import Batch, Driver, ModelPlugin, Phase, Renderer

@@ -8,8 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from ...nn.geometry import resize_map
-from ...nn.ir_se import IRBlock, first_layer
+from ...nn.blocks.ir_se import IRBlock, first_layer
+from ...nn.geometry.grids import resize_map
 from ...nn.stylegan2.conditions import Affine
 from .map_head import map_head
 from .structure import ResidualStructure

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...errors import ConfigError, WeightsError
-from ...nn.vgg import VGG19
+from ...nn.losses.perceptual import VGG19
 from ...types import Motion
 from .attributes import TARGETS, AttributeEdit, components_of, direction_of, shares
 from .config import StyleHeatConfig

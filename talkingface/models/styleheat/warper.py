@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...nn.flow import flow_to_field, warp_by_field
+from ...nn.geometry.grids import flow_to_field, warp_by_field
 from ...nn.window_encoder import WindowEncoder
 from .adain_hourglass import SLOPE, AdaINHourglass
 from .guide import SEEN_BY_WARPER, Guide

@@ -14,9 +14,8 @@ from talkingface.models.styleheat.inversion_loss import Candidate, CodeStatistic
 from talkingface.models.styleheat.loss_weights import CalibrationWeights
 from talkingface.models.styleheat.losses import CalibrationStep, calibration_losses
 from talkingface.models.styleheat.pictures import to_bytes
-from talkingface.nn.perceptual import perceptual_loss
+from talkingface.nn.losses.perceptual import VGG19, perceptual_loss
 from talkingface.nn.roi import cut_out
-from talkingface.nn.vgg import VGG19
 
 from .small import pictures
 

@@ -14,7 +14,7 @@ from talkingface.models.styleheat.inversion import Inverter
 from talkingface.models.styleheat.networks import StyleHeatNetworks
 from talkingface.models.styleheat.residual import ResidualAligner, ResidualEncoder
 from talkingface.models.styleheat.structure import CalibratorStructure, StyleHeatStructure
-from talkingface.nn.flow import flow_to_field
+from talkingface.nn.geometry.grids import flow_to_field
 from talkingface.nn.stylegan2.conditions import Conditions
 from talkingface.weights.load import load_strict
 

@@ -18,7 +18,7 @@ from talkingface.models.styleheat.joint import FacePairs, flow_error
 from talkingface.models.styleheat.loss_weights import JointWeights
 from talkingface.models.styleheat.plugin import StyleHeat
 from talkingface.models.styleheat.warper import Warp
-from talkingface.nn.vgg import VGG19
+from talkingface.nn.losses.perceptual import VGG19
 from talkingface.paths import shipped
 from talkingface.train import Trainer, TrainSettings
 from talkingface.train.step import freeze_others

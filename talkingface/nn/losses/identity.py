@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import ShapeError
-from .ir_se import IR50, Stage, first_layer, ir_body
+from ...errors import ShapeError
+from ..blocks.ir_se import IR50, Stage, first_layer, ir_body
 
 FACE_SIZE = 112  # pixels of the pictures that the network was trained with
 ALIGNED_SIZE = 256  # side of an aligned picture of which `FACE_ROWS` and `FACE_COLUMNS` speak

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .geometry import resize_map
+from ..geometry.grids import resize_map
 
 REDUCTION = 16  # channels per hidden unit of the attention
 

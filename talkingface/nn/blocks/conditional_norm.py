@@ -1,12 +1,6 @@
-"""SPADE blocks rearranged for inference: the same numbers up to float rounding, in less time.
+"""Normalisation steered from outside: by a vector (AdaIN, Huang and Belongie 2017) or a map (SPADE, Park et al. 2019).
 
-What is exact and saves work:
-
-* Spectral norms are divided out once.
-* The map is filtered at its own size: nearest enlarging and the convolution behind it are one transposed convolution.
-* What is normalised is normalised before it is doubled, once for both norms that see it.
-* Scale and shift come from one convolution, which adds the 1 to the scale.
-* The shortcut's 1 x 1 convolution of the shift is part of the convolution that makes the shift.
+SPADE blocks also come rearranged for inference: the same numbers up to float rounding, in less time.
 """
 
 from __future__ import annotations
@@ -16,9 +10,78 @@ import copy
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import spectral_norm
 
-from .fold import add_to_bias, chain_1x1, fold_enlarging, fold_spectral_norm, merge_outputs
-from .spade import SLOPE, Spade, SpadeBlock
+from .folded import add_to_bias, chain_1x1, fold_enlarging, fold_spectral_norm, merge_outputs
+
+HIDDEN = 128  # channels between the vector or map and what is made of it
+
+
+class AdaIN(nn.Module):
+    """Instance norm of (N, channels, H, W) whose scale and shift of each channel come from a vector (N, features)."""
+
+    def __init__(self, channels: int, features: int) -> None:
+        super().__init__()
+        self.mlp_shared = nn.Sequential(nn.Linear(features, HIDDEN), nn.ReLU())
+        self.mlp_gamma = nn.Linear(HIDDEN, channels)
+        self.mlp_beta = nn.Linear(HIDDEN, channels)
+
+    def forward(self, x: Tensor, vector: Tensor) -> Tensor:
+        hidden = self.mlp_shared(vector)
+        gamma, beta = self.mlp_gamma(hidden)[..., None, None], self.mlp_beta(hidden)[..., None, None]
+        out: Tensor = F.instance_norm(x) * (1 + gamma) + beta
+        return out
+
+
+SLOPE = 0.2
+
+
+class Spade(nn.Module):
+    """Instance norm whose scale and shift at each pixel come from a map.
+
+    The map (N, M, h, w) is brought to the size of what is normalised by nearest neighbours.
+    """
+
+    def __init__(self, channels: int, map_channels: int) -> None:
+        super().__init__()
+        self.mlp_shared = nn.Sequential(nn.Conv2d(map_channels, HIDDEN, 3, padding=1), nn.ReLU())
+        self.mlp_gamma = nn.Conv2d(HIDDEN, channels, 3, padding=1)
+        self.mlp_beta = nn.Conv2d(HIDDEN, channels, 3, padding=1)
+
+    def forward(self, x: Tensor, maps: Tensor) -> Tensor:
+        if maps.shape[-2:] != x.shape[-2:]:
+            maps = F.interpolate(maps, size=x.shape[-2:], mode="nearest")
+        hidden = self.mlp_shared(maps)
+        out: Tensor = F.instance_norm(x) * (1 + self.mlp_gamma(hidden)) + self.mlp_beta(hidden)
+        return out
+
+
+class SpadeBlock(nn.Module):
+    """Residual block of two SPADE norms, leaky ReLUs and 3 x 3 convolutions, (N, in, H, W) -> (N, out, H, W).
+
+    Its convolutions are spectrally normalised in the way of `torch.nn.utils.spectral_norm`, whose names released
+    weights carry: in eval mode a kernel is divided by u W v with the stored u and v as they are.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, map_channels: int) -> None:
+        super().__init__()
+        middle = min(in_channels, out_channels)
+        self.conv_0 = spectral_norm(nn.Conv2d(in_channels, middle, 3, padding=1))
+        self.conv_1 = spectral_norm(nn.Conv2d(middle, out_channels, 3, padding=1))
+        self.norm_0 = Spade(in_channels, map_channels)
+        self.norm_1 = Spade(middle, map_channels)
+        self.conv_s: nn.Module | None = None
+        self.norm_s: Spade | None = None
+        if in_channels != out_channels:
+            self.conv_s = spectral_norm(nn.Conv2d(in_channels, out_channels, 1, bias=False))
+            self.norm_s = Spade(in_channels, map_channels)
+
+    def forward(self, x: Tensor, maps: Tensor) -> Tensor:
+        out = self.conv_0(F.leaky_relu(self.norm_0(x, maps), SLOPE))
+        out = self.conv_1(F.leaky_relu(self.norm_1(out, maps), SLOPE))
+        if self.conv_s is not None and self.norm_s is not None:
+            x = self.conv_s(self.norm_s(x, maps))
+        return x + out
 
 
 def standardise(x: Tensor) -> Tensor:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .geometry import coordinate_grid, warp
-from .precision import float32_region
+from ..precision import float32_region
+from .grids import coordinate_grid, warp
 
 TINY = 1e-6  # inside the logarithm, where a point meets a control point
 

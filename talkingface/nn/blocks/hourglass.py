@@ -8,8 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from ..errors import ShapeError
-from .blocks import DownBlock, UpBlock
+from ...errors import ShapeError
+from .conv import DownBlock, UpBlock
 
 
 def level_widths(block_expansion: int, max_features: int, levels: int) -> list[int]:

@@ -83,3 +83,22 @@ def resize_field(field: Tensor, size: tuple[int, int]) -> Tensor:
     if field.shape[1:3] == size:
         return field
     return resize_map(field.permute(0, 3, 1, 2), size).permute(0, 2, 3, 1)
+
+
+def flow_to_field(flow: Tensor) -> Tensor:
+    """Warp field of a flow.
+
+    Args:
+        flow: (N, 2, H, W), how many pixels to the right and below its own place a pixel is taken from.
+
+    Returns:
+        (N, H, W, 2), the points (x, y) to sample.
+    """
+    height, width = flow.shape[-2:]
+    reach = flow.new_tensor([width - 1, height - 1])
+    return coordinate_grid(height, width, flow) + 2 * flow.permute(0, 2, 3, 1) / reach
+
+
+def warp_by_field(image: Tensor, field: Tensor) -> Tensor:
+    """(N, C, H, W) sampled bilinearly along a field (N, h, w, 2) that is resized to (H, W); black outside."""
+    return warp(image, resize_field(field, (image.shape[-2], image.shape[-1])), align_corners=False)

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import ShapeError
-from .blocks3d import BatchNorm3d, DownBlock3d, UpBlock3d
+from ...errors import ShapeError
+from .conv3d import BatchNorm3d, DownBlock3d, UpBlock3d
 from .hourglass import level_widths
 
 
