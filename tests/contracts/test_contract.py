@@ -21,7 +21,7 @@ from talkingface.models.samples import Rows, Sound
 from talkingface.paths import shipped
 from talkingface.pipelines.frames import windows
 from talkingface.pipelines.model import check_joined
-from talkingface.train.export import export
+from talkingface.train.checkpoints import export
 from talkingface.train.step import freeze_others
 from talkingface.types import Motion, Source
 from talkingface.weights.load import load_networks, load_strict

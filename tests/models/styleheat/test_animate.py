@@ -15,7 +15,7 @@ from talkingface.errors import ConfigError
 from talkingface.media.video import open_video
 from talkingface.paths import shipped
 from talkingface.pipelines import animate
-from talkingface.train.export import export
+from talkingface.train.checkpoints import export
 
 from .small import plugin
 
