@@ -22,7 +22,7 @@ from ..nn.blocks.resnet import resnet18, resnet50
 from ..nn.fingerprint import fingerprint
 from ..weights import Entry, load_catalogue
 from ..weights.load import load_networks, load_strict
-from ..weights.locate import advice
+from ..weights.status import advice
 from .coefficients import LAYOUT_257, LAYOUT_260
 from .five_points import Alignment, Points, align, load_standard
 from .reconstruction import FRAME, Reconstructor, check_square

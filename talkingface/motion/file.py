@@ -27,8 +27,8 @@ import torch
 
 from ..errors import MotionError, TalkingFaceError
 from ..types import Motion
-from ..weights.records import TensorRecord
-from ..weights.tensorfile import read_safetensors, replacing, stored, write_safetensors
+from ..weights.files.records import TensorRecord
+from ..weights.files.tensorfile import read_safetensors, replacing, stored, write_safetensors
 
 MAGIC = b"\x93NUMPY"
 KIND, SPACE, VALUE = "3dmm.73", "bfm", "coefficients"

@@ -25,7 +25,7 @@ from ..media.pictures import picture_files
 from ..motion.file import SUFFIX, load_motion_file, save_motion
 from ..paths import PACKAGE
 from ..types import Motion
-from ..weights.download import sha256_of
+from ..weights.download.http import sha256_of
 from .motions import ROWS
 from .sighting import Sighting
 

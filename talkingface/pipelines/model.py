@@ -18,7 +18,7 @@ from ..models.base import Driver, ModelPlugin, Renderer
 from ..paths import default_checkpoint_root
 from ..weights import Resolved, load_catalogue, resolve
 from ..weights.load import load_networks, load_strict, load_together, read_notes
-from ..weights.locate import advice
+from ..weights.status import advice
 from .coefficients import CoefficientReader, open_reader
 from .device import choose_device, choose_precision
 from .motions import of_coefficients

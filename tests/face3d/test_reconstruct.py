@@ -21,7 +21,7 @@ from talkingface.face3d.mesh_space import MeshReconstructor, shipped_space
 from talkingface.face3d.reconstruction import open_reconstructor
 from talkingface.media.image import Picture, read_image, resize
 from talkingface.paths import shipped
-from talkingface.weights.tensorfile import write_safetensors
+from talkingface.weights.files.tensorfile import write_safetensors
 
 # Standard points a little off our own, so that taking the wrong ones shows.
 STANDARD = MEASURED * (1.1, 0.9, 1.0)

@@ -13,7 +13,7 @@ from ...errors import ConfigError, DependencyError, TalkingFaceError, UnknownNam
 from ...media.image import Picture
 from ...paths import default_checkpoint_root
 from ...weights import Entry, load_catalogue
-from ...weights.download import sha256_of
+from ...weights.download.http import sha256_of
 from ..face import Box, Face, Points
 from .report import Candidate, Evidence
 

@@ -18,7 +18,7 @@ import numpy as np
 from ...errors import ConfigError, DependencyError, WeightsError, did_you_mean
 from ...media.image import Picture, check_picture
 from ...weights import Entry, load_catalogue
-from ...weights.download import sha256_of
+from ...weights.download.http import sha256_of
 from ..face import Box, Face, Points, largest_first
 from .analyser import FaceAnalyser, missing_files, moved
 

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import WeightsError
-from ...weights.matlab import read_mat
-from ...weights.read import naming
+from ...weights.files.matlab import read_mat
+from ...weights.files.read import naming
 from ..surface.face_model import check_fields
 
 Arrays = dict[str, NDArray[Any]]

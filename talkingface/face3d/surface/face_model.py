@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ...errors import WeightsError
-from ...weights.matlab import read_mat
+from ...weights.files.matlab import read_mat
 from ..coefficients import EXP, ID, TEX, Coefficients
 from .raster import Camera
 

@@ -17,7 +17,7 @@ from ...face.crop.crop import Crop
 from ...media.image import Picture
 from ...paths import default_checkpoint_root
 from ...weights import load_catalogue
-from ...weights.locate import advice
+from ...weights.status import advice
 from ..coefficients import LAYOUT_257, LAYOUT_260, Coefficients, layout_of
 from ..five_points import CROP_SIDE, RESCALE, Pose, align_pose
 from ..reconstruction import FRAME, SPACES

@@ -25,9 +25,9 @@ from talkingface.motion.windows import windows
 from talkingface.pipelines import frames as pipeline
 from talkingface.pipelines.model import load_plugin
 from talkingface.types import Motion, Source
+from talkingface.weights.files.read import read
+from talkingface.weights.files.tensorfile import write_safetensors
 from talkingface.weights.load import identify
-from talkingface.weights.read import read
-from talkingface.weights.tensorfile import write_safetensors
 
 from .test_render import LAYOUT, SMALL, build_small, same_frames
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ....errors import DataError, WeightsError
 from ....media.audio_buffer import open_wave
 from ....models.samples import SAMPLE_RATE_HZ
-from ....weights.matlab import read_mat
+from ....weights.files.matlab import read_mat
 from ..files import whole
 from ..items import Clip
 from ..step import Made, Step

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import WeightsError
+from ...errors import WeightsError
 from .read import naming
 from .records import UNFOLD_FACTOR, UNFOLD_SLACK
 from .torchfile import map_file

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import WeightsError
-from .catalogue import Catalogue, Entry, load_catalogue
-from .matlab import check_mat
-from .read import read
-from .sources import ManualSource
+from .catalogue import Catalogue, Entry, ManualSource, load_catalogue
+from .files.matlab import check_mat
+from .files.read import read
 
 State = Literal["present", "missing", "damaged"]
 

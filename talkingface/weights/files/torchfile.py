@@ -12,8 +12,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from ..errors import WeightsError
-from .inert import Storages, load_pickle
+from ...errors import WeightsError
+from .pickle_types import Storages, load_pickle
 from .records import Storage
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C

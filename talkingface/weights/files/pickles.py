@@ -21,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..errors import WeightsError
+from ...errors import WeightsError
 
 # A checkpoint with optimizer states has some 40,000 instructions.
 MAX_INSTRUCTIONS = 1_000_000

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import WeightsError
-from .inert import record_of
-from .records import TensorRecord
+from .files.pickle_types import record_of
+from .files.records import TensorRecord
 
 # Keys that only wrap what is wanted; averaged weights come before the plain ones.
 _WRAPPERS = ("net_G_ema", "g_ema", "params_ema", "state_dict", "model_state_dict", "model", "params")

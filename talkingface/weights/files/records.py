@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import WeightsError
+from ...errors import WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import UnknownNameError, WeightsError, did_you_mean
 from .catalogue import Assembly, Catalogue, Entry, load_catalogue
-from .locate import advice_on
+from .status import advice_on
 
 Item = Entry | Assembly
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import WeightsError
+from ...errors import WeightsError
 
 Progress = Callable[[int, "int | None"], None]
 _CHUNK_BYTES = 1 << 20

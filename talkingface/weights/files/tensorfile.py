@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import WeightsError
+from ...errors import WeightsError
 from .records import TensorRecord, contiguous, whole
 from .torchfile import map_file
 

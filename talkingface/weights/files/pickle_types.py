@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import WeightsError
+from ...errors import WeightsError
 from .pickles import Constructors, Machine, Name, Shell, Stream
 from .records import ITEM_BYTES, Storage, TensorRecord, contiguous, whole
 
