@@ -18,11 +18,11 @@ from ...nn.visualize import draw_keypoints
 from ...types import Motion
 from ..base import Batch, Driver, ModelPlugin, Phase, Renderer
 from .config import FOMConfig, TrainParams
-from .fast import fast_detector
-from .inference import FOMDriver, FOMRenderer
-from .networks import build_networks, fast_generator
-from .objective import Objective
+from .networks.build import build_networks, fast_generator
+from .networks.generator import fast_detector
+from .renderer import FOMDriver, FOMRenderer
 from .retarget import best_frame, normalize_kp
+from .training.objective import Objective
 
 
 class FOM(ModelPlugin):

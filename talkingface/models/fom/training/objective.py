@@ -7,12 +7,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ...nn.antialias import ImagePyramid
-from ...nn.geometry.keypoints import Keypoints, detach_keypoints
-from ...nn.geometry.thin_plate import ThinPlateTransform
-from ...nn.losses.perceptual import VGG19
-from ..base import Batch, Losses
-from .config import FOMConfig, TrainParams
+from ....nn.antialias import ImagePyramid
+from ....nn.geometry.keypoints import Keypoints, detach_keypoints
+from ....nn.geometry.thin_plate import ThinPlateTransform
+from ....nn.losses.perceptual import VGG19
+from ...base import Batch, Losses
+from ..config import FOMConfig, TrainParams
 from .losses import DISCRIMINATOR_TERMS, GENERATOR_TERMS, DiscriminatorStep, GeneratorStep, Judgement
 
 TransformDraw = Callable[[Tensor], ThinPlateTransform]

@@ -14,12 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...nn.geometry.grids import gaussian_heatmaps, inverse_2x2
-from ...nn.geometry.keypoints import Keypoints
-from ...nn.geometry.thin_plate import ThinPlateTransform
-from ...nn.losses.gan import discriminator_loss, feature_distance, generator_loss
-from ...nn.precision import float32_region
-from .config import LossWeights
+from ....nn.geometry.grids import gaussian_heatmaps, inverse_2x2
+from ....nn.geometry.keypoints import Keypoints
+from ....nn.geometry.thin_plate import ThinPlateTransform
+from ....nn.losses.gan import discriminator_loss, feature_distance, generator_loss
+from ....nn.precision import float32_region
+from ..config import LossWeights
 
 ERROR_LEVELS = 3
 NEAREST = 0.02
