@@ -7,14 +7,20 @@ from itertools import repeat
 import torch
 from torch import Tensor
 
-from talkingface.models.sadtalker.audio2exp import Audio2Exp
-from talkingface.models.sadtalker.audio2pose import Audio2Pose
-from talkingface.models.sadtalker.blink import blinks, random_blinks
-from talkingface.models.sadtalker.mel import SAMPLE_RATE_HZ, frame_count, mel_columns, mel_filters, mel_windows
-from talkingface.models.sadtalker.pose_cvae import SEQUENCE
-from talkingface.models.sadtalker.rows import EXPRESSION, POSE, add_motion, reference_rows, renderer_rows
-from talkingface.models.sadtalker.smooth import smooth_poses
-from talkingface.models.sadtalker.voice import NoVoice, Speech
+from talkingface.models.sadtalker.networks.audio2exp import Audio2Exp
+from talkingface.models.sadtalker.networks.audio2pose import Audio2Pose
+from talkingface.models.sadtalker.networks.pose_cvae import SEQUENCE
+from talkingface.models.sadtalker.voice.blink import blinks, random_blinks, smooth_poses
+from talkingface.models.sadtalker.voice.mel import (
+    SAMPLE_RATE_HZ,
+    NoVoice,
+    Speech,
+    frame_count,
+    mel_columns,
+    mel_filters,
+    mel_windows,
+)
+from talkingface.models.sadtalker.voice.rows import EXPRESSION, POSE, add_motion, reference_rows, renderer_rows
 from talkingface.motion.edits import spread_angles
 from talkingface.motion.windows import windows as motion_windows
 

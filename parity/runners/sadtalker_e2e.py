@@ -8,15 +8,15 @@ from torch import Tensor
 from talkingface.face3d.coefficients import row73
 from talkingface.face3d.deep import ReconNet
 from talkingface.face3d.five_points import align
-from talkingface.models.sadtalker.audio2exp import Audio2Exp
-from talkingface.models.sadtalker.audio2pose import Audio2Pose
-from talkingface.models.sadtalker.blink import blinks
-from talkingface.models.sadtalker.fast import FastGenerator
-from talkingface.models.sadtalker.mapping import WINDOW
-from talkingface.models.sadtalker.render_networks import RenderNetworks
-from talkingface.models.sadtalker.rows import renderer_rows
-from talkingface.models.sadtalker.speech import Chance, speak
-from talkingface.models.sadtalker.voice import Speech
+from talkingface.models.sadtalker.networks.audio2exp import Audio2Exp
+from talkingface.models.sadtalker.networks.audio2pose import Audio2Pose
+from talkingface.models.sadtalker.networks.fast import FastGenerator
+from talkingface.models.sadtalker.networks.generator import RenderNetworks
+from talkingface.models.sadtalker.networks.mapping import WINDOW
+from talkingface.models.sadtalker.voice.blink import blinks
+from talkingface.models.sadtalker.voice.driver import Chance, speak
+from talkingface.models.sadtalker.voice.mel import Speech
+from talkingface.models.sadtalker.voice.rows import renderer_rows
 from talkingface.motion.windows import windows
 
 from ..case import Case

@@ -5,11 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from talkingface.models.sadtalker.keypoints import KPDetector
-from talkingface.models.sadtalker.mapping import WINDOW, HeadMotion, MappingNet
-from talkingface.models.sadtalker.render_config import RenderConfig
-from talkingface.models.sadtalker.render_networks import RenderNetworks
-from talkingface.models.sadtalker.transform import Angles, degrees, head_rotation, transform_keypoints
+from talkingface.models.sadtalker.config import RenderConfig
+from talkingface.models.sadtalker.networks.generator import RenderNetworks
+from talkingface.models.sadtalker.networks.keypoints import (
+    Angles,
+    KPDetector,
+    degrees,
+    head_rotation,
+    transform_keypoints,
+)
+from talkingface.models.sadtalker.networks.mapping import WINDOW, HeadMotion, MappingNet
 from talkingface.motion.windows import windows
 
 from ..case import Case

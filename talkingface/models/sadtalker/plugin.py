@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ...types import Motion
 from ..base import Batch, Driver, ModelPlugin, Phase, Renderer, VoiceDriver
+from .architectures import ARCHITECTURES
 from .config import SadTalkerConfig
-from .networks import ARCHITECTURES
 from .retarget import retarget_rows
 
 if TYPE_CHECKING:
@@ -62,25 +62,25 @@ class SadTalker(ModelPlugin):
 
     def samples(self) -> Mapping[str, Any]:
         """Frames, coefficients and sound, as the stage needs them."""
-        from .phases import samples
+        from .training.phases import samples
 
         return samples(self.config, self.stage)
 
     def auxiliary(self, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
         """Fixed networks that the losses of the stage look through."""
-        from .phases import auxiliary
+        from .training.phases import auxiliary
 
         return auxiliary(self, train)
 
     def phases(self, train: Any) -> list[Phase]:
         """The phases of the stage."""
-        from .phases import phases
+        from .training.phases import phases
 
         return phases(self, train)
 
     @torch.no_grad()
     def validate(self, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
         """Scores and pictures of the stage."""
-        from .phases import validate
+        from .training.phases import validate
 
         return validate(self, batch, self.stage)
