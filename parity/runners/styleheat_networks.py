@@ -7,14 +7,13 @@ import re
 import torch
 from torch import Tensor, nn
 
-from talkingface.models.styleheat.calibrator import CalibrationNet
-from talkingface.models.styleheat.e4e import E4eEncoder, StyleBlock
-from talkingface.models.styleheat.inversion import Inverter
-from talkingface.models.styleheat.networks import StyleHeatNetworks
-from talkingface.models.styleheat.pictures import to_bytes
-from talkingface.models.styleheat.residual import ResidualAligner, ResidualEncoder
+from talkingface.models.styleheat.networks.build import StyleHeatNetworks
+from talkingface.models.styleheat.networks.calibrator import CalibrationNet
+from talkingface.models.styleheat.networks.inversion import E4eEncoder, Inverter, StyleBlock
+from talkingface.models.styleheat.networks.pictures import to_bytes
+from talkingface.models.styleheat.networks.residual import ResidualAligner, ResidualEncoder
+from talkingface.models.styleheat.networks.warper import AudioWarper, VideoWarper, lower_half
 from talkingface.models.styleheat.structure import CalibratorStructure, WarperStructure
-from talkingface.models.styleheat.warper import AudioWarper, VideoWarper, lower_half
 from talkingface.nn.blocks.ir_se import IRBlock, upsample_add
 from talkingface.nn.geometry.grids import flow_to_field, warp_by_field
 

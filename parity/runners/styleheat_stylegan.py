@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from talkingface.models.styleheat.latent_edits import BEARD, LIP, Components, move_along
+from talkingface.models.styleheat.edits.attributes import BEARD, LIP, Components, move_along
 from talkingface.nn.stylegan2 import losses
 from talkingface.nn.stylegan2.conditions import Affine, Conditions
 from talkingface.nn.stylegan2.discriminator import Discriminator

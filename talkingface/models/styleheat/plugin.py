@@ -17,15 +17,36 @@ from ...types import Motion
 from ...weights.load import load_strict
 from ..base import Batch, Driver, ModelPlugin, Phase, Renderer
 from .config import STAGES, StyleHeatConfig
-from .fast import FastStyleHeat
-from .files import adapted
-from .generator_objective import GeneratorObjective
-from .judge import judge
-from .networks import StyleHeatNetworks, TrainingNumbers, initialise, networks_by_name
-from .objective import Helpers, Objective
-from .phases import phases_of, samples_of
-from .session import Session
-from .wishes import Wishes
+from .edits.options import Wishes
+from .edits.state import Session
+from .networks.build import StyleHeatNetworks, TrainingNumbers, initialise, networks_by_name
+from .networks.fast import FastStyleHeat
+from .networks.warper import video_warper_names
+from .training.generator import GeneratorObjective
+from .training.objective import Helpers, Objective
+from .training.phases import phases_of, samples_of
+from .training.validate import judge
+
+MEAN = "latent_avg"
+
+
+def adapted(name: str, state: Mapping[str, Tensor], codes: int) -> dict[str, Tensor]:
+    """The state of a network.
+
+    Args:
+        name: of the network.
+        codes: of a picture; a mean code that is one for all is repeated so often.
+    """
+    if name == "video_warper":
+        return video_warper_names(state)
+    found = dict(state)
+    if name == "e4e_encoder" and MEAN in found:
+        mean = found[MEAN]
+        found[MEAN] = mean.squeeze(0) if mean.ndim == 3 else mean
+        if found[MEAN].ndim == 1:
+            found[MEAN] = found[MEAN].expand(codes, -1)
+    return found
+
 
 CATALOGUED = {"vgg": "vgg19", "identity": "ir_se50"}
 """Fixed networks that losses look through -> their names in the catalogue."""

@@ -7,8 +7,8 @@ import torch
 from pydantic import ValidationError
 
 from talkingface.errors import ShapeError, WeightsError
+from talkingface.models.styleheat.networks.warper import AudioWarper, VideoWarper, Warp, lower_half, video_warper_names
 from talkingface.models.styleheat.structure import WarperStructure
-from talkingface.models.styleheat.warper import AudioWarper, VideoWarper, Warp, lower_half, video_warper_names
 from talkingface.nn.geometry.grids import flow_to_field, warp_by_field
 from talkingface.weights.load import load_strict
 

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...nn.blocks.ir_se import IRBlock, first_layer
-from ...nn.geometry.grids import resize_map
-from ...nn.stylegan2.conditions import Affine
-from .map_head import map_head
-from .structure import ResidualStructure
+from ....nn.blocks.ir_se import IRBlock, first_layer
+from ....nn.geometry.grids import resize_map
+from ....nn.stylegan2.conditions import Affine
+from ....nn.stylegan2.layers import EqualConv2d
+from ..structure import ResidualStructure
+
+SLOPE = 0.2
+
+
+class ScaledLeakyReLU(nn.Module):
+    """Leaky ReLU times the square root of 2, which keeps the variance of what goes through it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(x, SLOPE) * math.sqrt(2)
+
+
+def map_head(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+    """Two 3 x 3 convolutions: (N, inputs, H, W) -> (N, outputs, H, W)."""
+    return nn.Sequential(
+        EqualConv2d(inputs, hidden, 3, padding=1), ScaledLeakyReLU(), EqualConv2d(hidden, outputs, 3, padding=1)
+    )
 
 
 def _blocks(widths: Sequence[int], *, halve: bool) -> nn.Sequential:

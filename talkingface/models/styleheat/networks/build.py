@@ -10,16 +10,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ...nn.geometry.grids import warp_by_field
-from ...nn.stylegan2.conditions import Affine
-from ...nn.stylegan2.discriminator import Discriminator
-from ...nn.stylegan2.generator import Halfway
-from ...nn.stylegan2.layers import EqualConv2d
-from ...nn.stylegan2.losses import PathLengthPenalty
+from ....nn.geometry.grids import warp_by_field
+from ....nn.stylegan2.conditions import Affine
+from ....nn.stylegan2.discriminator import Discriminator
+from ....nn.stylegan2.generator import Halfway
+from ....nn.stylegan2.layers import EqualConv2d
+from ....nn.stylegan2.losses import PathLengthPenalty
+from ..compact.guide import Guide
+from ..structure import StyleHeatStructure
 from .calibrator import CalibrationNet
-from .guide import Guide
 from .inversion import Inversion, Inverter
-from .structure import StyleHeatStructure
 from .warper import VideoWarper, Warp
 
 INIT_DEVIATION = 0.02

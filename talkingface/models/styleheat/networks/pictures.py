@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...nn.geometry.grids import resize_map
+from ....nn.geometry.grids import resize_map
 
 
 def to_bytes(pictures: Tensor, *, truncate: bool = False) -> Tensor:

@@ -15,21 +15,20 @@ from typing import NoReturn
 import torch
 from torch import Tensor, nn
 
-from ...errors import WeightsError
-from ...face3d.coefficients import row73
-from ...nn.losses.identity import ALIGNED_SIZE, IdentityNetwork, identity_loss
-from ...nn.losses.perceptual import VGG19, perceptual_loss
-from ...nn.stylegan2.losses import discriminator_loss, generator_loss
-from ..base import Batch, Losses
-from .config import StyleHeatConfig
+from ....errors import WeightsError
+from ....face3d.coefficients import row73
+from ....nn.losses.identity import ALIGNED_SIZE, IdentityNetwork, identity_loss
+from ....nn.losses.perceptual import VGG19, perceptual_loss
+from ....nn.stylegan2.losses import discriminator_loss, generator_loss
+from ...base import Batch, Losses
+from ..compact.guide import Guide
+from ..compact.joint import FacePairs, flow_error
+from ..config import StyleHeatConfig
+from ..networks.build import StyleHeatNetworks, TrainingNumbers
+from ..networks.inversion import Inversion
+from ..networks.pictures import resized
 from .face_parts import LANDMARK_FRAME, part_boxes
-from .guide import Guide
-from .inversion import Inversion
-from .joint import FacePairs, flow_error
-from .losses import CalibrationStep, calibration_losses
-from .networks import StyleHeatNetworks, TrainingNumbers
-from .pictures import resized
-from .reconstruction import reconstruction_loss
+from .losses import CalibrationStep, calibration_losses, reconstruction_loss
 
 ADVERSARIAL = 0.1  # times the loss itself, before its weight, as published
 INVERTING = frozenset({"stylegan", "e4e_encoder", "hfgi_aligner", "hfgi_encoder"})

@@ -11,20 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...errors import ConfigError, WeightsError
-from ...nn.losses.perceptual import VGG19
-from ...types import Motion
-from .attributes import TARGETS, AttributeEdit, components_of, direction_of, shares
-from .config import StyleHeatConfig
-from .fast import Drawable, FastStyleHeat
-from .inference import StyleHeatRenderer
-from .inversion_loss import CodeStatistics, statistics_of
-from .latent_edits import Components
-from .optimize import Tools, optimize
-from .pictures import resized
-from .retarget import fit_to_source
-from .tour import mesh_expressions, published_expressions, tour
-from .wishes import EDITABLE_CODE, Wishes
+from ....errors import ConfigError, WeightsError
+from ....nn.losses.perceptual import VGG19
+from ....types import Motion
+from ..config import StyleHeatConfig
+from ..networks.fast import Drawable, FastStyleHeat
+from ..networks.pictures import resized
+from ..renderer import StyleHeatRenderer
+from ..retarget import fit_to_source
+from .attributes import TARGETS, AttributeEdit, Components, components_of, direction_of, shares
+from .demo import mesh_expressions, published_expressions, tour
+from .optimize import CodeStatistics, Tools, optimize, statistics_of
+from .options import EDITABLE_CODE, Wishes
 
 Taker = Callable[[Mapping[str, Tensor]], None]
 

@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...motion.windows import RADIUS
-from ...nn.stylegan2.layers import EqualConv2d, EqualLinear, ModulatedConv2d
-from ...nn.stylegan2.losses import Lazy
-from ..base import Phase
-from ..samples import Rows
-from .config import AdamParams, StyleHeatConfig
-from .generator_objective import GeneratorObjective
+from ....motion.windows import RADIUS
+from ....nn.stylegan2.layers import EqualConv2d, EqualLinear, ModulatedConv2d
+from ....nn.stylegan2.losses import Lazy
+from ...base import Phase
+from ...samples import Rows
+from ..config import AdamParams, StyleHeatConfig
+from .generator import GeneratorObjective
 from .objective import INVERTING, Objective
 
 # What of the generator draws; its mapping network, which codes of pictures do not come through, is left out.

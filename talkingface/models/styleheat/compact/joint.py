@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...face3d.mesh_topology import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
-from ..base import Batch
-from ..mesh_faces import face_points, surroundings
+from ....face3d.mesh_topology import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from ...base import Batch
+from ...mesh_faces import face_points, surroundings
+from ..config import JointWeights
+from ..networks.warper import Warp
 from .guide import Guide
-from .loss_weights import JointWeights
-from .warper import Warp
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...nn.stylegan2.discriminator import Discriminator
-from ...nn.stylegan2.generator import Generator
-from ...nn.stylegan2.losses import PathLengthPenalty, discriminator_loss, generator_loss, gradient_penalty, path_lengths
-from ..base import Batch, Losses
-from .config import GeneratorStage
-from .pictures import resized
+from ....nn.stylegan2.discriminator import Discriminator
+from ....nn.stylegan2.generator import Generator
+from ....nn.stylegan2.losses import (
+    PathLengthPenalty,
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+    path_lengths,
+)
+from ...base import Batch, Losses
+from ..config import GeneratorStage
+from ..networks.pictures import resized
 
 
 class GeneratorObjective:

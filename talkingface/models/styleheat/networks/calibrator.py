@@ -10,12 +10,12 @@ import math
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...nn.blocks.conditional_norm import AdaIN
-from ...nn.stylegan2.conditions import Affine
-from ...nn.stylegan2.layers import ConvLayer, EqualConv2d, FusedLeakyReLU, ResBlock
-from .guide import SEEN_BY_CALIBRATOR, Guide
-from .map_head import map_head
-from .structure import CalibratorStructure
+from ....nn.blocks.conditional_norm import AdaIN
+from ....nn.stylegan2.conditions import Affine
+from ....nn.stylegan2.layers import ConvLayer, EqualConv2d, FusedLeakyReLU, ResBlock
+from ..compact.guide import SEEN_BY_CALIBRATOR, Guide
+from ..structure import CalibratorStructure
+from .residual import map_head
 
 VECTOR_SLOPE, BLOCK_SLOPE = 0.1, 0.01
 

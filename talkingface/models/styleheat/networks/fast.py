@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...nn.geometry.grids import warp_by_field
-from ...nn.stylegan2.fixed import FixedGenerator
-from .guide import Cues
-from .networks import StyleHeatNetworks
+from ....nn.geometry.grids import warp_by_field
+from ....nn.stylegan2.fixed import FixedGenerator
+from ..compact.guide import Cues
+from .build import StyleHeatNetworks
 from .pictures import resized
 
 DRAWN_AT_ONCE = 2**20  # pixels: more in one go cost memory and save no time

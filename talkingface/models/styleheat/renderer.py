@@ -14,10 +14,10 @@ from ...motion.windows import RADIUS, windows
 from ...types import Motion, Source
 from ..base import Renderer
 from ..mesh_faces import points_of
-from .attributes import AttributeEdit
-from .fast import Drawable, FastStyleHeat
-from .guide import Cues, Guide
-from .pictures import resized
+from .compact.guide import Cues, Guide
+from .edits.attributes import AttributeEdit
+from .networks.fast import Drawable, FastStyleHeat
+from .networks.pictures import resized
 from .retarget import KIND
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import ConfigError
+from ....errors import ConfigError
+from ..config import StyleHeatConfig
 from .attributes import STRENGTHS, TARGETS
-from .config import StyleHeatConfig
 
 EDITABLE_CODE = 512  # length of the codes that the published directions are for
 

@@ -16,10 +16,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ...face3d.mesh_topology import INNER_LIPS, LEFT_EYE, RIGHT_EYE
-from ...nn.compact.face_motion import inside, points_field
-from ...nn.geometry.grids import resize_map
-from ..mesh_faces import face_sizes
+from ....face3d.mesh_topology import INNER_LIPS, LEFT_EYE, RIGHT_EYE
+from ....nn.compact.face_motion import inside, points_field
+from ....nn.geometry.grids import resize_map
+from ...mesh_faces import face_sizes
 
 SEEN_BY_WARPER, SEEN_BY_CALIBRATOR = 3, 5  # channels
 SPREAD = 0.06  # deviation of a point's spot, in sizes of the face: about the distance of neighbouring points

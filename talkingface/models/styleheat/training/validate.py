@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..base import Batch
-from .guide import Cues
+from ...base import Batch
+from ..compact.guide import Cues
+from ..networks.pictures import resized
 from .objective import Objective, Pairs
-from .pictures import resized
 
 FIXED_DRAW = 0
 

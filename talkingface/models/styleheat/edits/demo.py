@@ -9,11 +9,11 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from ...errors import WeightsError
-from ...motion.columns import ROW_73
-from ...motion.edits import expression_track, rotation_track
-from ...types import Motion
-from .retarget import KIND
+from ....errors import WeightsError
+from ....motion.columns import ROW_73
+from ....motion.edits import expression_track, rotation_track
+from ....types import Motion
+from ..retarget import KIND
 
 FPS = Fraction(25)
 POSE = slice(ROW_73.angles.start, ROW_73.translation.stop)
