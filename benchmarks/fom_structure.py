@@ -33,7 +33,7 @@ from talkingface.pipelines.frames import to_tensor
 from talkingface.types import Source
 
 SAMPLE = shipped("dataset", "sample")
-SEEDED = Path(__file__).resolve().parents[1] / "tests" / "parity" / "fom" / "vox-256-e2e-absolute"
+SEEDED = Path(__file__).resolve().parents[1] / "tests" / "parity_cases" / "fom" / "vox-256-e2e-absolute"
 SIZE = (256, 256)
 BATCH = 4
 

@@ -128,8 +128,8 @@ def _stats(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
 def _sources() -> str:
     """Digest of the code that decides the numbers, so that no change of it can be forgotten."""
     found = hashlib.sha256()
-    for file in sorted(file for name in SOURCES for file in (PACKAGE / name).glob("*.py")):
-        found.update(f"{file.parent.name}/{file.name}\n".encode())
+    for file in sorted(file for name in SOURCES for file in (PACKAGE / name).rglob("*.py")):
+        found.update(f"{file.relative_to(PACKAGE).as_posix()}\n".encode())
         found.update(file.read_bytes())
     return found.hexdigest()
 
