@@ -32,17 +32,9 @@ def rotation(angles: Tensor) -> Tensor:
     Returns:
         (N, 3, 3), the transpose of Rz Ry Rx, so that x is turned first.
     """
-    (sx, sy, sz), (cx, cy, cz) = torch.sin(angles).unbind(-1), torch.cos(angles).unbind(-1)
-    one, zero = torch.ones_like(sx), torch.zeros_like(sx)
-    about_x = _matrix([one, zero, zero, zero, cx, -sx, zero, sx, cx])
-    about_y = _matrix([cy, zero, sy, zero, one, zero, -sy, zero, cy])
-    about_z = _matrix([cz, -sz, zero, sz, cz, zero, zero, zero, one])
-    return (about_z @ about_y @ about_x).mT
+    from kornia.geometry.conversions import quaternion_from_euler, quaternion_to_rotation_matrix
 
-
-def _matrix(entries: list[Tensor]) -> Tensor:
-    """(N, 3, 3) from nine rows of N numbers, row by row."""
-    return torch.stack(entries, -1).unflatten(-1, (3, 3))
+    return quaternion_to_rotation_matrix(torch.stack(quaternion_from_euler(*angles.unbind(-1)), -1)).mT
 
 
 AMBIENT = (0.8, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)

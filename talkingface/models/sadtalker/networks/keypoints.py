@@ -93,16 +93,11 @@ def degrees(logits: Tensor) -> Tensor:
 
 def rotation(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
     """Rotation matrices (N, 3, 3) = Rx(pitch) Ry(yaw) Rz(roll) of angles (N,) in degrees, with pi as 3.14."""
-    yaw, pitch, roll = (angle / 180 * PI for angle in (yaw, pitch, roll))
-    zero, one = torch.zeros_like(yaw), torch.ones_like(yaw)
+    from kornia.geometry.conversions import quaternion_from_euler, quaternion_to_rotation_matrix
 
-    def matrix(*entries: Tensor) -> Tensor:
-        return torch.stack(entries, dim=1).view(-1, 3, 3)
-
-    about_x = matrix(one, zero, zero, zero, pitch.cos(), -pitch.sin(), zero, pitch.sin(), pitch.cos())
-    about_y = matrix(yaw.cos(), zero, yaw.sin(), zero, one, zero, -yaw.sin(), zero, yaw.cos())
-    about_z = matrix(roll.cos(), -roll.sin(), zero, roll.sin(), roll.cos(), zero, zero, zero, one)
-    return about_x @ about_y @ about_z
+    # Kornia turns about x first; the inverse of the opposite turns is about z first.
+    angles = (angle / -180 * PI for angle in (pitch, yaw, roll))
+    return quaternion_to_rotation_matrix(torch.stack(quaternion_from_euler(*angles), -1)).mT
 
 
 def head_rotation(motion: HeadMotion, angles: Angles | None = None) -> Tensor:
