@@ -147,6 +147,14 @@ def test_quick_things_load_no_torch(code: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_what_animates_loads_no_library_that_few_programs_need(model: str) -> None:
+    code = f"import sys, talkingface.pipelines.animate, talkingface.models.{model}.plugin"
+    check = "sys.exit(', '.join({'kornia', 'librosa', 'torchvision'} & sys.modules.keys()) or 0)"
+    done = subprocess.run([sys.executable, "-c", f"{code}; {check}"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_files_are_data() -> None:
     """No pickle is executed, nothing is evaluated, no shell is started."""
     banned = (
