@@ -38,9 +38,10 @@ def gaussian_heatmaps(points: Tensor, size: tuple[int, int], variance: float) ->
     """
     height, width = size
     grid = coordinate_grid(height, width, points)
-    column = grid[0, :, 0] - points[..., 0:1]
-    row = grid[:, 0, 1] - points[..., 1:2]
-    return torch.exp(-0.5 * (column.square()[..., None, :] + row.square()[..., :, None]) / variance)
+    # A round Gaussian is the product of one along x and one along y: sides, not areas, of exponentials.
+    column = torch.exp(-0.5 * (grid[0, :, 0] - points[..., 0:1]).square() / variance)
+    row = torch.exp(-0.5 * (grid[:, 0, 1] - points[..., 1:2]).square() / variance)
+    return row[..., :, None] * column[..., None, :]
 
 
 def inverse_2x2(matrix: Tensor, smallest: float = 1e-8) -> Tensor:

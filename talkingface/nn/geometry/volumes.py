@@ -73,10 +73,12 @@ def gaussian_heatmaps_3d(points: Tensor, size: tuple[int, int, int], variance: f
         (..., D, H, W).
     """
     depth, height, width = size
-    x = (_axis(width, points) - points[..., 0:1]).square()[..., None, None, :]
-    y = (_axis(height, points) - points[..., 1:2]).square()[..., None, :, None]
-    z = (_axis(depth, points) - points[..., 2:3]).square()[..., :, None, None]
-    return torch.exp(-0.5 * (x + y + z) / variance)
+    lengths = (width, height, depth)
+    x, y, z = (
+        torch.exp(-0.5 * (_axis(length, points) - points[..., axis, None]).square() / variance)
+        for axis, length in enumerate(lengths)
+    )
+    return z[..., :, None, None] * (y[..., :, None] * x[..., None, :])[..., None, :, :]
 
 
 def warp_3d(volume: Tensor, field: Tensor) -> Tensor:
