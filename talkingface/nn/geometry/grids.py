@@ -11,6 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
+def axis_points(length: int, like: Tensor) -> Tensor:
+    """Coordinates (length,) in [-1, 1] of pixel centres along an axis; `like` gives dtype and device."""
+    return 2 * (torch.arange(length, dtype=like.dtype, device=like.device) / (length - 1)) - 1
+
+
 def coordinate_grid(height: int, width: int, like: Tensor) -> Tensor:
     """Points of all pixel centres.
 
@@ -20,8 +25,7 @@ def coordinate_grid(height: int, width: int, like: Tensor) -> Tensor:
     Returns:
         (H, W, 2), (x, y) in [-1, 1].
     """
-    x = 2 * (torch.arange(width, dtype=like.dtype, device=like.device) / (width - 1)) - 1
-    y = 2 * (torch.arange(height, dtype=like.dtype, device=like.device) / (height - 1)) - 1
+    x, y = axis_points(width, like), axis_points(height, like)
     return torch.stack([x.expand(height, width), y[:, None].expand(height, width)], dim=-1)
 
 
@@ -36,11 +40,11 @@ def gaussian_heatmaps(points: Tensor, size: tuple[int, int], variance: float) ->
     Returns:
         (..., H, W).
     """
-    height, width = size
-    grid = coordinate_grid(height, width, points)
     # A round Gaussian is the product of one along x and one along y: sides, not areas, of exponentials.
-    column = torch.exp(-0.5 * (grid[0, :, 0] - points[..., 0:1]).square() / variance)
-    row = torch.exp(-0.5 * (grid[:, 0, 1] - points[..., 1:2]).square() / variance)
+    column, row = (
+        torch.exp(-0.5 * (axis_points(length, points) - points[..., axis, None]).square() / variance)
+        for axis, length in enumerate(reversed(size))
+    )
     return row[..., :, None] * column[..., None, :]
 
 

@@ -1,4 +1,4 @@
-"""Coordinates, heatmaps and warps of volumes; conventions as in geometry.py, with z along the depth."""
+"""Coordinates, heatmaps and warps of volumes; conventions as in grids.py, with z along the depth."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from itertools import product
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from .grids import axis_points
 
 
 def _corners(coordinate: Tensor, length: int) -> tuple[tuple[Tensor, Tensor, Tensor], ...]:
@@ -50,13 +52,9 @@ def grid_sample_3d(volume: Tensor, field: Tensor) -> Tensor:
     return out.view(count, channels, *field.shape[1:4])
 
 
-def _axis(length: int, like: Tensor) -> Tensor:
-    return 2 * (torch.arange(length, dtype=like.dtype, device=like.device) / (length - 1)) - 1
-
-
 def coordinate_grid_3d(depth: int, height: int, width: int, like: Tensor) -> Tensor:
     """Points (D, H, W, 3), (x, y, z) in [-1, 1], of the centres of all cells; `like` gives dtype and device."""
-    x, y, z = _axis(width, like), _axis(height, like), _axis(depth, like)
+    x, y, z = axis_points(width, like), axis_points(height, like), axis_points(depth, like)
     shape = (depth, height, width)
     return torch.stack([x.expand(shape), y[:, None].expand(shape), z[:, None, None].expand(shape)], dim=-1)
 
@@ -72,11 +70,9 @@ def gaussian_heatmaps_3d(points: Tensor, size: tuple[int, int, int], variance: f
     Returns:
         (..., D, H, W).
     """
-    depth, height, width = size
-    lengths = (width, height, depth)
     x, y, z = (
-        torch.exp(-0.5 * (_axis(length, points) - points[..., axis, None]).square() / variance)
-        for axis, length in enumerate(lengths)
+        torch.exp(-0.5 * (axis_points(length, points) - points[..., axis, None]).square() / variance)
+        for axis, length in enumerate(reversed(size))
     )
     return z[..., :, None, None] * (y[..., :, None] * x[..., None, :])[..., None, :, :]
 
