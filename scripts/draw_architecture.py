@@ -21,11 +21,14 @@ PACKAGE = CLONE / "talkingface"
 PICTURE = CLONE / "docs" / "images" / "architecture.svg"
 EVERYWHERE = ("errors", "types", "paths")
 LAYERS = (
-    ("cli", "api", "jobs"),
-    ("train", "evaluation", "pipelines"),
-    ("data", "models", "enhance", "config"),
-    ("face3d", "face", "motion", "registry"),
-    ("nn", "ops", "weights", "media"),
+    ("cli", "api"),
+    ("jobs",),
+    ("evaluation", "train"),
+    ("pipelines", "data"),
+    ("config", "models", "enhance"),
+    ("registry", "face3d", "motion"),
+    ("face", "nn"),
+    ("media", "weights", "ops"),
     EVERYWHERE,
 )
 """Parts of the package from the top down; what is in none of them is drawn in a row of its own."""
