@@ -100,7 +100,7 @@ def write(
     quality: str = "high",
     progress: Progress = SILENT,
 ) -> tuple[int, list[str]]:
-    """Write frames as :func:`render.write` does, then enhanced; where that fails, the plain result stays, with a note."""
+    """Write frames by :func:`render.write`, then enhanced; where that fails, the plain result stays, with a note."""
     if enhancement is None:
         return render.write(frames, output, fps=fps, sound=sound, sound_s=sound_s, quality=quality)
     output.parent.mkdir(parents=True, exist_ok=True)
