@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from talkingface import registry
+from talkingface import plugins, registry
 from talkingface.errors import ConfigError, UnknownNameError
 
 PLUGIN = """
@@ -33,9 +33,9 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     (tmp_path / "stranger_plugin.py").write_text(PLUGIN)
     (tmp_path / "broken_plugin.py").write_text("raise RuntimeError('needs a newer\\nlibrary')\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    registry._reason.cache_clear()
+    plugins.fault_of.cache_clear()
     yield tmp_path
-    registry._reason.cache_clear()
+    plugins.fault_of.cache_clear()
 
 
 def offer(folder: Path, package: str, *lines: str) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from train.tiny import write_clips
 
-from talkingface import registry
+from talkingface import plugins, registry
 from talkingface.media.image import read_image, resize
 from talkingface.paths import CLONE, shipped
 from talkingface.pipelines.frames import to_tensor
@@ -30,9 +30,9 @@ def example(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
     (info / "entry_points.txt").write_text(f"[{registry.GROUP}]\n{declared[2].replace(chr(34), '')}")
     monkeypatch.syspath_prepend(str(EXAMPLE))
     monkeypatch.syspath_prepend(str(site))
-    registry._reason.cache_clear()
+    plugins.fault_of.cache_clear()
     yield
-    registry._reason.cache_clear()
+    plugins.fault_of.cache_clear()
 
 
 @pytest.fixture(scope="session")
