@@ -7,13 +7,16 @@ writes. A broken package leaves the other parts alone, and a name with two owner
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from .errors import ConfigError, UnknownNameError, did_you_mean
+
+if TYPE_CHECKING:
+    from .face.detect.analyser import Backend
 
 OURS = "talkingface"
 logger = logging.getLogger("talkingface")
@@ -34,21 +37,21 @@ class Plugins(Generic[Part]):
         noun: what one is called in messages.
     """
 
-    def __init__(self, group: str, noun: str, kind: str, own: Callable[[], Mapping[str, Part | str]]) -> None:
+    def __init__(self, group: str, noun: str, kind: str, own: Mapping[str, Part | str]) -> None:
         """
         Args:
             kind: import string ``module:class`` of what every part is: an instance, or a class below it.
-            own: gives our parts by name, or their import strings, in the order in which they are listed.
+            own: our parts by name, or their import strings, in the order in which they are listed.
         """
         self.group, self.noun, self._kind, self._own = group, noun, kind, own
 
     def names(self) -> list[str]:
         """Names of all parts: ours in their order, then other people's by name; broken ones are still named."""
-        return list(dict.fromkeys([*self._own(), *(point.name for point in points_of(self.group))]))
+        return list(dict.fromkeys([*self._own, *(point.name for point in points_of(self.group))]))
 
     def owns(self, name: str) -> bool:
         """Whether a part is one of ours."""
-        return name in self._own()
+        return name in self._own
 
     def get(self, name: str, *, where: object = None) -> Part:
         """The part of a name; faults of our own modules keep their traceback.
@@ -66,7 +69,7 @@ class Plugins(Generic[Part]):
             cure = f"Uninstall {' or '.join(owner for owner in owners if owner != OURS)}."
             raise ConfigError(f"{self.noun} '{name}' is offered by {' and by '.join(owners)}", where=where, cure=cure)
         if self.owns(name):
-            part = self._own()[name]
+            part = self._own[name]
             return cast(Part, load(part) if isinstance(part, str) else part)
         if not others:
             cure = did_you_mean(name, self.names())
@@ -81,6 +84,33 @@ class Plugins(Generic[Part]):
         """Parts of other packages that cannot be used -> the reason; each is also logged, once."""
         reasons = {point.name: fault_of(point, self.noun, self._kind) for point in points_of(self.group)}
         return {name: reason for name, reason in reasons.items() if reason is not None}
+
+
+class OneOf:
+    """Annotation of a setting whose words are the names of a registry: ``Annotated[str, OneOf(PASTES)]``.
+
+    Attributes:
+        words: everything that may be written; other packages are asked only when it is read.
+    """
+
+    def __init__(self, plugins: Plugins[Any], *, before: Sequence[str] = (), after: Sequence[str] = ()) -> None:
+        """Args: before, after: further words, listed in front of the names and behind them."""
+        self._plugins, self._before, self._after = plugins, before, after
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return (*self._before, *self._plugins.names(), *self._after)
+
+    def _check(self, word: str) -> str:
+        # Our own words first: looking for other people's reads the list of all installed packages.
+        if word in (*self._before, *self._after) or self._plugins.owns(word) or word in self.words:
+            return word
+        raise ValueError(f"must be one of {', '.join(self.words)}")
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
 
 
 def load(target: str) -> Any:
@@ -122,3 +152,16 @@ def fault_of(point: EntryPoint, noun: str, kind: str) -> str | None:
         reason = f"{point.value} is no {kind.replace(':', '.')}"
     logger.warning("%s '%s' of %s is broken: %s", noun, point.name, owner_of(point), reason)
     return reason
+
+
+LANDMARKS: Plugins[Backend] = Plugins(
+    "talkingface.landmarks",
+    "landmark backend",
+    "talkingface.face.detect.analyser:Backend",
+    {  # also the order in which --landmarks=auto tries them
+        "mesh": "talkingface.face.detect.backends:MESH",
+        "retinaface": "talkingface.face.detect.backends:RETINAFACE",
+        "face_alignment": "talkingface.face.detect.backends:FACE_ALIGNMENT",
+        "given": "talkingface.face.detect.backends:FROM_FILE",
+    },
+)

@@ -54,7 +54,7 @@ def _builtin() -> dict[str, ModelEntry]:
     }
 
 
-_MODELS: Plugins[ModelEntry] = Plugins(GROUP, "model", "talkingface.registry:ModelEntry", _builtin)
+_MODELS: Plugins[ModelEntry] = Plugins(GROUP, "model", "talkingface.registry:ModelEntry", _builtin())
 
 
 def models() -> list[str]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from ..data.prepare.settings import PrepareSettings
 from ..evaluation.settings import EvaluateSettings
+from ..plugins import LANDMARKS, OneOf
 from ..train.settings import TrainSettings
 
 RunMode = Literal["infer", "train", "evaluate", "prepare", "doctor", "fetch"]
@@ -71,7 +72,7 @@ class Speech(Group):
 class Faces(Group):
     """Which face, and how much around it"""
 
-    landmarks: Literal["auto", "mesh", "retinaface", "face_alignment", "given", "none"] = Field(
+    landmarks: Annotated[str, OneOf(LANDMARKS, before=["auto"], after=["none"])] = Field(
         "auto", description="what finds faces; auto: the first that is there; none: the model's own search"
     )
     landmarks_file: Path | None = Field(None, description="points or boxes of faces, for --landmarks=given")

@@ -10,7 +10,7 @@ import torch
 
 from ..errors import DependencyError, WeightsError
 from ..face.detect.analyser import FaceAnalyser, identity_of, open_analyser
-from ..face.detect.from_file import GivenAnalyser
+from ..face.detect.from_file import FileAnalyser
 from ..paths import default_checkpoint_root
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def open_eyes(
     analyser, missing = _open(
         settings.landmarks, settings, device, settings.landmarks_file, needed=needed, prefer=prefer
     )
-    if not isinstance(analyser, GivenAnalyser):
+    if not isinstance(analyser, FileAnalyser):
         return Eyes(analyser, analyser, missing)
     watcher, missing = _open("auto", settings, device, prefer=prefer)
     return Eyes(analyser, watcher, missing)

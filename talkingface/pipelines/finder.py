@@ -23,9 +23,9 @@ from ..face.crop.framing import (
     subject_box,
     whole_crop,
 )
-from ..face.detect.analyser import FaceAnalyser
+from ..face.detect.analyser import FaceAnalyser, insists_on_a_face
 from ..face.detect.debug import no_face
-from ..face.detect.from_file import GivenAnalyser
+from ..face.detect.from_file import FileAnalyser
 from ..face.face import Face
 from ..face.track.select import left_to_right, select_face, select_faces, select_track
 from ..face.track.track import Track, TrackSettings
@@ -152,7 +152,7 @@ class Finder:
     def first_good(self, path: Path) -> int:
         """Number of the first frame of a source video with a face that can be used; 0 where none is found."""
         analyser = self._eyes.source
-        if analyser is None or isinstance(analyser, GivenAnalyser):
+        if analyser is None or isinstance(analyser, FileAnalyser):
             return 0
         return first_good_frame(path, analyser) or 0
 
@@ -226,8 +226,7 @@ class Finder:
 
     def _check_found(self, analyser: FaceAnalyser | None, path: Path, picture: Frame | None, wish: object) -> None:
         """Refuse a picture without a face where the settings insist on one; draw what was looked at where they ask."""
-        named = self._settings.landmarks in ("mesh", "retinaface", "face_alignment")
-        insists = bool(wish) or named or self._driver is None
+        insists = bool(wish) or insists_on_a_face(self._settings.landmarks) or self._driver is None
         if analyser is None or picture is None:
             if insists:
                 raise NoFaceError(f"no face can be looked for: {self.name}", where=path, cure="See --run_mode=doctor.")
