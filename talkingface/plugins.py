@@ -17,6 +17,7 @@ from .errors import ConfigError, UnknownNameError, did_you_mean
 
 if TYPE_CHECKING:
     from .face.detect.analyser import Backend
+    from .face.paste.blend import Blend
 
 OURS = "talkingface"
 logger = logging.getLogger("talkingface")
@@ -164,4 +165,10 @@ LANDMARKS: Plugins[Backend] = Plugins(
         "face_alignment": "talkingface.face.detect.backends:FACE_ALIGNMENT",
         "given": "talkingface.face.detect.backends:FROM_FILE",
     },
+)
+PASTES: Plugins[Blend] = Plugins(
+    "talkingface.pastes",
+    "way to paste",
+    "talkingface.face.paste.blend:Blend",
+    {name: f"talkingface.face.paste.blend:{name.upper()}" for name in ("soft", "poisson", "round")},
 )

@@ -103,9 +103,9 @@ def walk(model: type[BaseModel], prefix: str = "", names: Iterable[str] | None =
             inner[name] = field.annotation
         else:
             default = field.get_default(call_default_factory=True)
-            names = next((item for item in field.metadata if isinstance(item, OneOf)), None)
+            one_of = next((item for item in field.metadata if isinstance(item, OneOf)), None)
             meaning = field.description or ""
-            yield Option(f"{prefix}{name}", field.annotation, default, meaning, _heading(model, name), names)
+            yield Option(f"{prefix}{name}", field.annotation, default, meaning, _heading(model, name), one_of)
     for name, group in inner.items():
         yield from walk(group, f"{prefix}{name}.")
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from ..data.prepare.settings import PrepareSettings
 from ..evaluation.settings import EvaluateSettings
-from ..plugins import LANDMARKS, OneOf
+from ..plugins import LANDMARKS, PASTES, OneOf
 from ..train.settings import TrainSettings
 
 RunMode = Literal["infer", "train", "evaluate", "prepare", "doctor", "fetch"]
@@ -86,7 +86,7 @@ class Faces(Group):
         description="crop: the face alone; full: put back into the picture; ext: with more around it; resize: "
         "the whole picture; none: crop, or full for several faces",
     )
-    paste: Literal["soft", "poisson", "round"] = Field(
+    paste: Annotated[str, OneOf(PASTES)] = Field(
         "soft", description="how a face is put back: a soft edge, seamless cloning, or an ellipse"
     )
     ratio: float = Field(0.4, gt=0, le=1, description="half-axes of the ellipse of --paste=round, of the crop's side")
