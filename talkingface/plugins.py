@@ -18,6 +18,7 @@ from .errors import ConfigError, UnknownNameError, did_you_mean
 if TYPE_CHECKING:
     from .face.detect.analyser import Backend
     from .face.paste.blend import Blend
+    from .media.formats import Format
 
 OURS = "talkingface"
 logger = logging.getLogger("talkingface")
@@ -36,6 +37,7 @@ class Plugins(Generic[Part]):
     Attributes:
         group: of the entry points.
         noun: what one is called in messages.
+        own: names of our parts, in their order.
     """
 
     def __init__(self, group: str, noun: str, kind: str, own: Mapping[str, Part | str]) -> None:
@@ -44,7 +46,8 @@ class Plugins(Generic[Part]):
             kind: import string ``module:class`` of what every part is: an instance, or a class below it.
             own: our parts by name, or their import strings, in the order in which they are listed.
         """
-        self.group, self.noun, self._kind, self._own = group, noun, kind, own
+        self.group, self.noun, self.own = group, noun, tuple(own)
+        self._kind, self._own = kind, own
 
     def names(self) -> list[str]:
         """Names of all parts: ours in their order, then other people's by name; broken ones are still named."""
@@ -52,7 +55,7 @@ class Plugins(Generic[Part]):
 
     def owns(self, name: str) -> bool:
         """Whether a part is one of ours."""
-        return name in self._own
+        return name in self.own
 
     def get(self, name: str, *, where: object = None) -> Part:
         """The part of a name; faults of our own modules keep their traceback.
@@ -165,6 +168,12 @@ LANDMARKS: Plugins[Backend] = Plugins(
         "face_alignment": "talkingface.face.detect.backends:FACE_ALIGNMENT",
         "given": "talkingface.face.detect.backends:FROM_FILE",
     },
+)
+FORMATS: Plugins[Format] = Plugins(
+    "talkingface.formats",
+    "output format",
+    "talkingface.media.formats:Format",
+    {name: f"talkingface.media.formats:{name.upper()}" for name in ("mp4", "gif", "mov", "webm", "webp")},
 )
 PASTES: Plugins[Blend] = Plugins(
     "talkingface.pastes",

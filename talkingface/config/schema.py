@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from ..data.prepare.settings import PrepareSettings
 from ..evaluation.settings import EvaluateSettings
-from ..plugins import LANDMARKS, PASTES, OneOf
+from ..plugins import FORMATS, LANDMARKS, PASTES, OneOf
 from ..train.settings import TrainSettings
 
 RunMode = Literal["infer", "train", "evaluate", "prepare", "doctor", "fetch"]
@@ -98,7 +98,9 @@ class Faces(Group):
 class Output(Group):
     """What comes out"""
 
-    output: Path | None = Field(None, description="the result: .mp4, .gif, or a folder for png frames")
+    output: Path | None = Field(
+        None, description=f"the result: {', '.join(f'.{name}' for name in FORMATS.own)}, or a folder for png frames"
+    )
     output_dir: Path | None = Field(None, description="folder for results with a made-up name; none: results or runs")
     overwrite: bool | None = Field(None, description="replace what exists; none: only the file that --output names")
     fps: Fraction | None = Field(

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import ConfigError, MediaError
+from ..media import pictures
 from ..media.audio import has_audio
-from ..media.image import PICTURE_ENDINGS
 
 if TYPE_CHECKING:
     from ..config.schema import Settings
@@ -53,8 +53,8 @@ class Role:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file is a still picture, by its ending (a gif counts as a video)."""
-    return path.is_file() and path.suffix.lower() in PICTURE_ENDINGS
+    """Whether a file is a still picture, by its ending (a gif counts as a video, and so does a moving webp)."""
+    return path.is_file() and pictures.is_picture(path)
 
 
 def has_frames(path: Path) -> bool:
