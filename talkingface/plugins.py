@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from .errors import ConfigError, UnknownNameError, did_you_mean
 
 if TYPE_CHECKING:
+    from .evaluation.metric import Metric
     from .face.detect.analyser import Backend
     from .face.paste.blend import Blend
     from .media.formats import Format
@@ -167,6 +168,16 @@ LANDMARKS: Plugins[Backend] = Plugins(
         "retinaface": "talkingface.face.detect.backends:RETINAFACE",
         "face_alignment": "talkingface.face.detect.backends:FACE_ALIGNMENT",
         "given": "talkingface.face.detect.backends:FROM_FILE",
+    },
+)
+METRICS: Plugins[type[Metric]] = Plugins(
+    "talkingface.metrics",
+    "metric",
+    "talkingface.evaluation.metric:Metric",
+    {
+        "l1": "talkingface.evaluation.metric:L1",
+        "psnr": "talkingface.evaluation.metric:PSNR",
+        "ssim": "talkingface.evaluation.metric:SSIM",
     },
 )
 FORMATS: Plugins[Format] = Plugins(

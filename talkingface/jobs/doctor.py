@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from .. import __version__, registry
 from ..errors import TalkingFaceError
 from ..paths import default_checkpoint_root
-from ..plugins import FORMATS, LANDMARKS, PASTES
+from ..plugins import FORMATS, LANDMARKS, METRICS, PASTES
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -158,7 +158,7 @@ def _models() -> Iterator[Finding]:
 
 def _parts() -> Iterator[Finding]:
     """Landmark backends, metrics, formats and ways to paste that other packages add."""
-    for kind in (LANDMARKS, FORMATS, PASTES):
+    for kind in (LANDMARKS, METRICS, FORMATS, PASTES):
         broken = kind.broken()
         for name in kind.names():
             if name in broken:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..config import save_settings
 from ..data import open_store
 from ..errors import ConfigError, TalkingFaceError
+from ..evaluation.metric import MetricTools, choose_metrics
 from ..evaluation.reconstruct import reconstruct
 from ..evaluation.talking import evaluate_talking
 from ..paths import default_checkpoint_root
@@ -32,6 +33,7 @@ def run(settings: Settings) -> int:
     folder = run_folder(settings)
     settings = with_data(settings)
     check_wishes(settings)
+    choose_metrics(settings.evaluate.metrics, MetricTools(root=settings.checkpoint_root))
     store = open_store(data_root(settings), settings.evaluate.split, size=settings.evaluate.image_size)
     model = load_model(settings)
     logger.info("%s", model.weights)
