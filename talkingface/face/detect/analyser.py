@@ -24,9 +24,11 @@ class FaceAnalyser(ABC):
 
     Attributes:
         name: the backend's word for ``--landmarks``; the faces it finds carry it.
+        from_file: it searches nothing, as :class:`Backend` says.
     """
 
     name: str
+    from_file: bool = False
 
     @abstractmethod
     def faces(self, picture: Picture) -> list[Face]:

@@ -35,7 +35,7 @@ FIVE_WIDTH, FIVE_HEIGHT = 2.1, 2.45
 class FileAnalyser(FaceAnalyser):
     """Says the same faces of every picture."""
 
-    name = "given"
+    name, from_file = "given", True
 
     def __init__(self, faces: Sequence[Face], file: Path) -> None:
         """Args: file: where they come from, for messages."""

@@ -1,4 +1,4 @@
-"""The steps of an animation, each callable alone: drive, retarget, render, explain, write.
+"""Steps of an animation, each callable alone: retarget, encode, render, explain, draw, write.
 
 The driving video is decoded once and only its motion is kept; the frames drawn go straight into the encoder, so that
 memory does not grow with the length of the clip.
@@ -7,86 +7,75 @@ memory does not grow with the length of the clip.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ..errors import ConfigError, MediaError
+from ..errors import MediaError
 from ..media.image import PICTURE_ENDINGS, write_image
 from ..media.output import is_format
 from ..media.writer import open_writer
-from ..models.base import Driver, ModelPlugin, Renderer
+from ..models.base import ModelPlugin, Renderer
 from ..types import Motion, Source
-from .frames import Frame, chunked, to_frames, to_tensor, windows
-from .motions import ROWS, check_layout
-from .roles import is_picture
+from .compose import Compositor, grid, side_by_side
+from .drivers import DrivingMotion
+from .frames import Frame, to_frames, windows
+from .motion_reader import MotionReader
+from .options import OutputOptions
 
 
-def check_drivable(driver: Driver, path: Path) -> None:
-    """Refuse a driving file that the driver does not take.
+@dataclass(frozen=True)
+class PersonMotion:
+    """Motion of one person of a source.
 
-    Raises:
-        ConfigError: the driver takes no pictures, only other signals such as sound.
+    Attributes:
+        state: what the renderer keeps of that person.
+        motion: fitted to the person; those of all people of a source are equally long.
+        driving: what the motion was made of.
     """
-    signals = {"video", "image"} if is_picture(path) else {"video"}
-    if not driver.takes & signals:
-        raise ConfigError(
-            f"this model is driven by {' or '.join(sorted(driver.takes))}, not by a video",
-            where=f"--video_source={path}",
-            cure="Choose another --model.",
-        )
 
-
-def drive(
-    driver: Driver, frames: Iterable[Frame], fps: Fraction, *, chunk: int = 4, device: torch.device | str = "cpu"
-) -> Motion:
-    """The motion of driving frames, uint8 (H, W, 3), read once, ``chunk`` of them at a time."""
-    batches = (to_tensor(batch, device) for batch in chunked(frames, chunk))
-    with torch.inference_mode():
-        return driver.drive(batches, fps)
+    state: Any
+    motion: Motion
+    driving: DrivingMotion
 
 
 def retarget(
     plugin: ModelPlugin,
-    driver: Driver | None,
+    reader: MotionReader,
     source: Source,
     driving: Motion,
     options: Mapping[str, Any],
     *,
     where: object = None,
 ) -> Motion:
-    """The driving's movement fitted to the source.
+    """Fit the driving's movement to the source.
 
     Args:
-        driver: None where motions are coefficients, which the source then has.
-        source: the source picture in the driver's size.
+        reader: reads the source's own motion.
+        source: the source picture as the reader sees it.
         options: the model's inference settings, as named by its flags.
         where: what the motion came from, for errors.
 
     Raises:
-        MotionError: the motion is not laid out as the driver's own.
+        MotionError: the motion is not laid out as the model's own.
     """
     with torch.inference_mode():
-        if driver is None:
-            assert source.coefficients is not None  # noqa: S101 (models of coefficients have them)
-            own = Motion("3dmm.73", driving.fps, {ROWS: source.coefficients}, driving.space)
-        else:
-            own = driver.drive([source.image], driving.fps)
-            check_layout(driving, own, where)
+        own = reader.own_motion(source, driving, where)
         return plugin.retarget(own, driving, options)
 
 
 def encode_source(renderer: Renderer, source: Source) -> Any:
-    """Everything that depends on the source alone, in the renderer's own form."""
+    """Encode all that depends on the source alone, in the renderer's own form."""
     with torch.inference_mode():
         return renderer.encode_source(source)
 
 
 def render(renderer: Renderer, state: Any, motion: Motion, *, chunk: int = 4) -> Iterator[Frame]:
-    """The frames of a motion, uint8 (H, W, 3), drawn ``chunk`` at a time; the chunk does not change the numbers."""
+    """Draw the frames of a motion, uint8 (H, W, 3), ``chunk`` at a time, which does not change the numbers."""
     for window, keep in windows(len(motion), chunk, renderer.radius):
         with torch.inference_mode():
             pictures = renderer.render_part(state, motion[window], keep)
@@ -94,12 +83,55 @@ def render(renderer: Renderer, state: Any, motion: Motion, *, chunk: int = 4) ->
 
 
 def explain(renderer: Renderer, state: Any, motion: Motion, *, chunk: int = 4) -> Iterator[list[Frame]]:
-    """For each frame the pictures, uint8 (H, W, 3), that show how the renderer made it."""
+    """Draw for each frame the pictures, uint8 (H, W, 3), that show how the renderer made it."""
     for window, keep in windows(len(motion), chunk, renderer.radius):
         with torch.inference_mode():
             inner = renderer.explain_part(state, motion[window], keep)
         columns = [to_frames(pictures) for pictures in inner.values()]
         yield from ([column[frame] for column in columns] for frame in range(keep.stop - keep.start))
+
+
+def draw(
+    renderer: Renderer,
+    compositor: Compositor,
+    people: Sequence[PersonMotion],
+    drivings: Sequence[DrivingMotion],
+    options: OutputOptions,
+) -> Iterator[Frame]:
+    """Draw the frames of the result, (H, W, 3), uint8; with ``--compare`` or ``--visualize`` in a grid.
+
+    People are drawn in turn, a chunk each. For the grid the driving videos are decoded a second time, so that no frame
+    has to be kept.
+
+    Args:
+        people: from left to right.
+        drivings: what the grid shows of them, in this order.
+    """
+    drawn = zip(*(render(renderer, p.state, p.motion, chunk=options.chunk) for p in people), strict=True)
+    results = map(compositor.show, drawn)
+    if not (options.compare or options.visualize):
+        return results
+    return _compared(renderer, compositor, people, drivings, results, options)
+
+
+def _compared(
+    renderer: Renderer,
+    compositor: Compositor,
+    people: Sequence[PersonMotion],
+    drivings: Sequence[DrivingMotion],
+    results: Iterator[Frame],
+    options: OutputOptions,
+) -> Iterator[Frame]:
+    """Grids: source | driving | result, and with ``--visualize`` the renderer's inner pictures, a row a person."""
+    length = len(people[0].motion)
+    readers = (driving.frames(renderer.size, length) for driving in drivings)
+    shown = [frames for frames in readers if frames is not None]
+    driving: Iterator[tuple[Frame, ...]] = zip(*shown, strict=True) if shown else repeat((), length)
+    inner: Iterator[tuple[list[Frame], ...]] = repeat((), length)
+    if options.visualize:
+        inner = zip(*(explain(renderer, p.state, p.motion, chunk=options.chunk) for p in people), strict=True)
+    for frames, result, rows in zip(driving, results, inner, strict=True):
+        yield grid([side_by_side(compositor.picture, frames, result), *rows])
 
 
 def write(
