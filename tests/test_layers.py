@@ -36,6 +36,7 @@ FORBIDDEN = {
         "train",
     ),
     "errors": ("*",),
+    "plugins": (*HIGH, *FACES, "media", "nn", "ops", "weights"),
     "media": (*HIGH, *FACES),
     "nn": (*HIGH, *FACES),
     "ops": (*HIGH, *FACES),
@@ -51,7 +52,7 @@ FORBIDDEN = {
     "pipelines": ("jobs", "cli", "api", "train", "data"),
 }
 NAMES_NO_MODEL = ("train", "pipelines", "evaluation", "data", "config", "jobs", "media", "nn", "weights", *FACES)
-WITHOUT_TORCH = ("errors", "registry", "config", "paths", "types")
+WITHOUT_TORCH = ("errors", "plugins", "registry", "config", "paths", "types")
 
 
 def imports(path: Path, *, at_load: bool = False) -> Iterator[str]:

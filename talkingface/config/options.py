@@ -10,6 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
+from ..plugins import OneOf
 from .schema import HEADINGS, Settings
 
 
@@ -23,6 +24,7 @@ class Option:
         default: its default in the schema.
         meaning: a sentence with unit and effect.
         heading: the heading it stands under in ``--help``.
+        names: the registry whose names it accepts; None for any other setting.
     """
 
     key: str
@@ -30,6 +32,7 @@ class Option:
     default: Any
     meaning: str
     heading: str
+    names: OneOf | None = None
 
     @property
     def members(self) -> tuple[Any, ...]:
@@ -60,6 +63,8 @@ class Option:
     @property
     def choices(self) -> tuple[str, ...]:
         """The words it accepts, where they are listed."""
+        if self.names is not None:
+            return self.names.words
         return tuple(word for member in self.members if get_origin(member) is Literal for word in get_args(member))
 
 
@@ -98,7 +103,9 @@ def walk(model: type[BaseModel], prefix: str = "", names: Iterable[str] | None =
             inner[name] = field.annotation
         else:
             default = field.get_default(call_default_factory=True)
-            yield Option(f"{prefix}{name}", field.annotation, default, field.description or "", _heading(model, name))
+            one_of = next((item for item in field.metadata if isinstance(item, OneOf)), None)
+            meaning = field.description or ""
+            yield Option(f"{prefix}{name}", field.annotation, default, meaning, _heading(model, name), one_of)
     for name, group in inner.items():
         yield from walk(group, f"{prefix}{name}.")
 

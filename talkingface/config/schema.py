@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from ..data.prepare.settings import PrepareSettings
 from ..evaluation.settings import EvaluateSettings
+from ..plugins import FORMATS, LANDMARKS, PASTES, OneOf
 from ..train.settings import TrainSettings
 
 RunMode = Literal["infer", "train", "evaluate", "prepare", "doctor", "fetch"]
@@ -71,7 +72,7 @@ class Speech(Group):
 class Faces(Group):
     """Which face, and how much around it"""
 
-    landmarks: Literal["auto", "mesh", "retinaface", "face_alignment", "given", "none"] = Field(
+    landmarks: Annotated[str, OneOf(LANDMARKS, before=["auto"], after=["none"])] = Field(
         "auto", description="what finds faces; auto: the first that is there; none: the model's own search"
     )
     landmarks_file: Path | None = Field(None, description="points or boxes of faces, for --landmarks=given")
@@ -85,7 +86,7 @@ class Faces(Group):
         description="crop: the face alone; full: put back into the picture; ext: with more around it; resize: "
         "the whole picture; none: crop, or full for several faces",
     )
-    paste: Literal["soft", "poisson", "round"] = Field(
+    paste: Annotated[str, OneOf(PASTES)] = Field(
         "soft", description="how a face is put back: a soft edge, seamless cloning, or an ellipse"
     )
     ratio: float = Field(0.4, gt=0, le=1, description="half-axes of the ellipse of --paste=round, of the crop's side")
@@ -97,7 +98,9 @@ class Faces(Group):
 class Output(Group):
     """What comes out"""
 
-    output: Path | None = Field(None, description="the result: .mp4, .gif, or a folder for png frames")
+    output: Path | None = Field(
+        None, description=f"the result: {', '.join(f'.{name}' for name in FORMATS.own)}, or a folder for png frames"
+    )
     output_dir: Path | None = Field(None, description="folder for results with a made-up name; none: results or runs")
     overwrite: bool | None = Field(None, description="replace what exists; none: only the file that --output names")
     fps: Fraction | None = Field(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .. import __version__, registry
 from ..errors import TalkingFaceError
 from ..paths import default_checkpoint_root
+from ..plugins import FORMATS, LANDMARKS, METRICS, PASTES
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -59,6 +60,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _extras()
     yield from _enhancers()
     yield from _models()
+    yield from _parts()
     yield from _weights(settings)
 
 
@@ -83,20 +85,26 @@ def _torch(settings: Settings) -> Iterator[Finding]:
 
 
 def _codecs() -> Iterator[Finding]:
-    from ..media.ffmpeg import executable, output_of
+    from ..media.ffmpeg import executable
+    from ..media.formats import encoders
 
     try:
-        program = executable()
-        listed = output_of(["-encoders"])[1].decode("ascii", "replace")
+        program, listed = executable(), encoders()
     except TalkingFaceError as error:
         cure = "pip install imageio-ffmpeg, and unset IMAGEIO_FFMPEG_EXE or let it name an ffmpeg that starts"
         yield Finding("ffmpeg", error.what, cure, broken=True)
         return
-    encoders = {words[1] for words in map(str.split, listed.splitlines()) if len(words) > 1}
     yield Finding("ffmpeg", program)
     for name, use in ESSENTIAL_CODECS.items():
-        cure = "" if name in encoders else "Unset IMAGEIO_FFMPEG_EXE, and: pip install --force-reinstall imageio-ffmpeg"
+        cure = "" if name in listed else "Unset IMAGEIO_FFMPEG_EXE, and: pip install --force-reinstall imageio-ffmpeg"
         yield Finding("codec", f"{name} ({use})", cure, broken=bool(cure))
+    usable = [name for name in FORMATS.names() if name not in FORMATS.broken()]
+    lacking = {name: FORMATS.get(name).lacks() for name in usable}
+    yield Finding("formats", ", ".join(f".{name}" for name in usable if not lacking[name]))
+    for name, codecs in lacking.items():
+        if codecs:
+            cure = "pip install --upgrade imageio-ffmpeg"
+            yield Finding("formats", f".{name} needs {' and '.join(codecs)}, not in this ffmpeg", cure)
 
 
 def _landmarks(settings: Settings) -> Iterator[Finding]:
@@ -146,6 +154,18 @@ def _models() -> Iterator[Finding]:
     yield Finding("models", ", ".join(name for name in registry.models() if name not in broken))
     for name, reason in broken.items():
         yield Finding("models", f"{name}: {reason}", "Update or uninstall the package that brings it.")
+
+
+def _parts() -> Iterator[Finding]:
+    """Landmark backends, metrics, formats and ways to paste that other packages add."""
+    for kind in (LANDMARKS, METRICS, FORMATS, PASTES):
+        broken = kind.broken()
+        for name in kind.names():
+            if name in broken:
+                cure = "Update or uninstall the package that brings it."
+                yield Finding("plug-ins", f"{kind.noun} '{name}': {broken[name]}", cure)
+            elif not kind.owns(name):
+                yield Finding("plug-ins", f"{kind.noun} '{name}'")
 
 
 def _weights(settings: Settings) -> Iterator[Finding]:

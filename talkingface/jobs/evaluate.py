@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..config import save_settings
 from ..data import open_store
 from ..errors import ConfigError, TalkingFaceError
+from ..evaluation.metric import MetricTools, choose_metrics
 from ..evaluation.reconstruct import reconstruct
 from ..evaluation.talking import evaluate_talking
 from ..pipelines.drivers.voices import load_voice
@@ -31,6 +32,7 @@ def run(settings: Settings) -> int:
     folder = run_folder(settings)
     settings = with_data(settings)
     check_wishes(settings)
+    choose_metrics(settings.evaluate.metrics, MetricTools(root=settings.checkpoint_root))
     store = open_store(data_root(settings), settings.evaluate.split, size=settings.evaluate.image_size)
     model = load_model(settings)
     logger.info("%s", model.weights)
@@ -38,7 +40,9 @@ def run(settings: Settings) -> int:
     if "talking" in settings.evaluate.tables and (spoken := talking(model, store, settings)) is not None:
         reports["talking.json"] = spoken
     if "reconstruction" in settings.evaluate.tables and settings.evaluate.rendered:
-        reports["evaluation.json"] = reconstruct(model, store, settings.evaluate, device=model.device)
+        reports["evaluation.json"] = reconstruct(
+            model, store, settings.evaluate, device=model.device, root=settings.checkpoint_root
+        )
     save_settings(settings, folder / "evaluation.yaml")
     print("\n\n".join(report.table() for report in reports.values()))
     print(*(report.save_json(folder / name) for name, report in reports.items()), sep="\n", flush=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..data.prepare.chain import Folders, prepare
 from ..data.prepare.tools import Tools
 from ..errors import ConfigError
+from ..face.detect.analyser import searching_backends
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -42,8 +43,9 @@ def tools(settings: Settings) -> Tools:
 
     Workers have one CPU thread each, or share the GPUs of ``--device_ids``; a GPU is never taken by default.
     """
-    if settings.landmarks in ("given", "none"):
-        cure = "Use --landmarks=auto, mesh, retinaface or face_alignment."
+    searching = ("auto", *searching_backends())
+    if settings.landmarks not in searching:
+        cure = f"Use --landmarks={', '.join(searching[:-1])} or {searching[-1]}."
         raise ConfigError("faces of raw videos have to be found", where=f"--landmarks={settings.landmarks}", cure=cure)
     wanted = "cpu" if settings.device == "auto" else settings.device
     device = "cuda" if settings.prepare.device_ids else wanted

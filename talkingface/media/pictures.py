@@ -9,17 +9,22 @@ from ..errors import MediaError
 from .frame_rate import DEFAULT_FPS
 from .image import PICTURE_ENDINGS
 from .probe import MediaInfo
-
-
-def is_picture(path: Path) -> bool:
-    """Whether a file is a still picture, by its ending (a gif counts as a video)."""
-    return path.is_file() and path.suffix.lower() in PICTURE_ENDINGS
+from .webp import is_animated
 
 
 def is_pictures(path: str | Path) -> bool:
-    """Whether this is a folder, or a file named as a still picture (a gif counts as a video)."""
+    """Whether this is a folder, or named as a still picture (a gif counts as a video, and so does a moving webp)."""
     path = Path(path)
-    return path.is_dir() or path.suffix.lower() in PICTURE_ENDINGS
+    return path.is_dir() or _is_still(path)
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is a still picture, by its ending (a gif counts as a video, and so does a moving webp)."""
+    return path.is_file() and _is_still(path)
+
+
+def _is_still(path: Path) -> bool:
+    return path.suffix.lower() in PICTURE_ENDINGS and not is_animated(path)
 
 
 def picture_files(path: str | Path) -> list[Path]:

@@ -7,12 +7,14 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from ..errors import MediaError
 from .ffmpeg import Child, input_arguments
 from .frame_rate import DEFAULT_FPS, Rate, rate_from_text, rate_from_ticks
+from .webp import Animation, is_animated, read_animation
 
 _VIDEO_LINE = re.compile(r"Stream #0:\d+.*?: Video: (?P<codec>\w+).*?, (?P<width>\d+)x(?P<height>\d+)")
 _AUDIO_LINE = re.compile(r"Stream #0:\d+.*?: Audio: (?P<codec>\w+).*?, (?P<rate>\d+) Hz")
@@ -26,6 +28,9 @@ _DURATION = re.compile(r"Duration: (\d+):(\d+):(\d+(?:\.\d+)?)")
 _ROTATION = re.compile(r"rotation of (-?[\d.]+) degrees")
 _MATRIX = re.compile(r"bt709|bt470|bt2020|smpte|fcc|gbr")
 _ALPHA = re.compile(r"yuva|rgba|bgra|argb|abgr|gbrap|ya8|ya16|pal8")
+_HIDDEN_ALPHA = re.compile(r"alpha_mode\s*: 1$", re.IGNORECASE)
+# Transparency of webm is a second stream that ffmpeg's own decoders leave out.
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _TEXT_AS_PICTURES = ("tty",)  # ffmpeg draws text files as a terminal; nobody means that here
 _CORRUPT, _DISCARD = 2, 4  # packet flags of ffmpeg
 _NO_TIME = -(2**63)  # how ffmpeg prints a time that the container does not give
@@ -48,6 +53,7 @@ class MediaInfo:
         stored_size: (height, width) after turning, before the pixel aspect is applied.
         has_alpha: the pictures carry transparency.
         matrix_known: the file says how its colours are coded.
+        decoder: the one of ffmpeg that has to be asked for; empty: its own choice.
         announced_s: length that the container announces.
         damaged: some packets are cut or marked corrupt.
     """
@@ -66,6 +72,7 @@ class MediaInfo:
     stored_size: tuple[int, int] = (0, 0)
     has_alpha: bool = False
     matrix_known: bool = False
+    decoder: str = ""
     announced_s: Fraction | None = None
     damaged: bool = False
 
@@ -98,6 +105,8 @@ def describe(path: str | Path) -> MediaInfo:
         MediaError: if the file cannot be opened as video or sound.
     """
     path = check_file(path)
+    if is_animated(path):
+        return _animation(read_animation(path))
     with Child(input_arguments(path), level="info") as child:
         child.wait()
         return _from_report(path, child.messages)
@@ -110,12 +119,34 @@ def probe(path: str | Path) -> MediaInfo:
         MediaError: if the file cannot be opened as video or sound.
     """
     path = check_file(path)
+    if is_animated(path):
+        return _animation(read_animation(path))
     copy = ["-map", "0:V:0?", "-c", "copy", "-copyinkf", "-f", "framecrc", "pipe:1"]
     with Child([*input_arguments(path), *copy], level="info", collect=True) as child:
         packets = _Packets.read(line.decode("ascii", "replace") for line in child.stdout)
         child.wait()
         info = _from_report(path, child.messages)
     return packets.refine(info) if info.has_video else info
+
+
+def _animation(found: Animation) -> MediaInfo:
+    """Report of an animated webp."""
+    rate, (height, width) = found.rate(), found.size
+    frames = max(1, round(found.length_s * rate.fps))
+    return MediaInfo(
+        found.path,
+        width=width,
+        height=height,
+        fps=rate.fps,
+        frames=frames,
+        duration_s=found.length_s if rate.average else frames / rate.fps,
+        has_video=True,
+        constant_rate=not rate.average,
+        stored_size=found.size,
+        has_alpha=found.has_alpha,
+        matrix_known=True,
+        announced_s=found.length_s,
+    )
 
 
 @dataclass
@@ -201,10 +232,12 @@ def _announced(report: list[str]) -> Fraction | None:
 def _video_facts(line: str, found: re.Match[str], report: list[str]) -> dict[str, Any]:
     width, height = int(found["width"]), int(found["height"])
     aspect = _pixel_aspect(line)
-    if _quarter_turned(report[report.index(line) :]):
+    if _quarter_turned(_of_stream(report, line)):
         width, height, aspect = height, width, 1 / aspect
     pixels = _PIXELS.search(line)
     rate = _RATE.search(line) or _BASE_RATE.search(line)
+    hidden = any(_HIDDEN_ALPHA.search(text) for text in _of_stream(report, line))
+    decoder = _ALPHA_DECODERS.get(found["codec"], "") if hidden else ""
     return {
         "has_video": True,
         "stored_size": (height, width),
@@ -212,7 +245,8 @@ def _video_facts(line: str, found: re.Match[str], report: list[str]) -> dict[str
         "width": round(width * max(aspect, Fraction(1))),
         "height": round(height / min(aspect, Fraction(1))),
         "fps": rate_from_text(float(rate[1])) if rate and float(rate[1]) > 0 else DEFAULT_FPS,
-        "has_alpha": bool(pixels and _ALPHA.match(pixels["name"])),
+        "has_alpha": bool(decoder or (pixels and _ALPHA.match(pixels["name"]))),
+        "decoder": decoder,
         "matrix_known": bool(pixels and _MATRIX.search(pixels["tags"] or "")),
     }
 
@@ -225,11 +259,15 @@ def _pixel_aspect(line: str) -> Fraction:
     return aspect if Fraction(1, 8) <= aspect <= 8 else Fraction(1)  # beyond that it is a broken header
 
 
+def _of_stream(report: list[str], line: str) -> list[str]:
+    """Lines of the report that follow a stream's own, up to the next stream."""
+    rest = report[report.index(line) + 1 :]
+    return list(takewhile(lambda text: "Stream #" not in text, rest))
+
+
 def _quarter_turned(report: list[str]) -> bool:
-    """Whether the stream described by the first line is stored lying on its side."""
-    for line in report[1:]:
-        if "Stream #" in line:
-            return False
+    """Whether a stream with these lines is stored lying on its side."""
+    for line in report:
         turned = _ROTATION.search(line)
         if turned:
             return round(float(turned[1]) / 90) % 2 == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -35,15 +36,18 @@ class SoundTrack:
         """Arguments that open it as an input of the encoder."""
         return input_arguments(self.path) if self.copy is None else self.copy.input_arguments()
 
-    def output_arguments(self) -> list[str]:
+    def output_arguments(self, codec: Sequence[str]) -> list[str]:
         """Arguments that encode it as input number 1, padded with silence.
+
+        Args:
+            codec: arguments that choose the codec.
 
         Where only the pictures' end tells the length, ffmpeg's ``-shortest`` stops it soon after that, but not at
         it: the slower the pictures come, the further the sound has run ahead. See ``may_outlast``.
         """
         known = self.length_s is not None
         padding, end = (f"apad=whole_dur={float(self.length_s or 0):.6f}", []) if known else ("apad", ["-shortest"])
-        return ["-map", "1:a:0", "-af", f"{self.filters},{padding}", "-c:a", "aac", "-b:a", "160k", *end]
+        return ["-map", "1:a:0", "-af", f"{self.filters},{padding}", *codec, *end]
 
     def may_outlast(self, pictures_s: Fraction) -> bool:
         """Whether the encoded sound may go on after the pictures."""

@@ -10,15 +10,27 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
+from PIL import Image
 
 from ..errors import MediaError
 from ..types import Square
 from .ffmpeg import Child, input_arguments
 from .frame_rate import DEFAULT_FPS
-from .image import Picture, center_square, cut_square, over_background, read_image, resize
+from .image import (
+    BROKEN,
+    MAX_PIXELS,
+    Picture,
+    center_square,
+    check_size,
+    cut_square,
+    over_background,
+    read_image,
+    resize,
+)
 from .pictures import describe_pictures, is_pictures, picture_files
 from .probe import MediaInfo
 from .probe import probe as probe_file
+from .webp import is_animated, read_animation
 
 _SCALE_FLAGS = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
 _HD_LINES = 720  # untagged colours of this height and more are BT.709 by custom, below it BT.601
@@ -111,6 +123,8 @@ def open_video(
     _check_wishes(fps, frame_limit, path)
     if is_pictures(path):
         return _PictureReader(Path(path), fps or DEFAULT_FPS, frame_limit, size, square)
+    if is_animated(path):
+        return _AnimationReader(probe_file(path), fps, frame_limit, size, square)
     info = probe_file(path)
     if not info.has_video:
         raise MediaError(
@@ -203,6 +217,7 @@ class _FileReader(VideoReader):
         return [
             "-max_error_rate",
             "1",
+            *(["-c:v", self.info.decoder] if self.info.decoder else []),
             *input_arguments(self.path),
             *picture,
             "-f",
@@ -233,6 +248,30 @@ class _FileReader(VideoReader):
             side = min(self.info.height, self.info.width)
             numbers = [side * across, side * down]
         return "crop=" + ":".join(str(round(number)) for number in numbers)
+
+
+class _AnimationReader(_FileReader):
+    """An animated webp, decoded by Pillow; each frame is repeated or left out to be shown at its time."""
+
+    def _decode(self) -> Generator[Picture, None, None]:
+        places, wanted = read_animation(self.path).places(self.fps), self.frames or 0
+        check_size((self.info.width, self.info.height), MAX_PIXELS, self.path)
+        try:
+            with Image.open(self.path, formats=["WEBP"]) as image:
+                for number, shown in enumerate(places):
+                    image.seek(number)
+                    frame = self._part(over_background(np.array(image.convert("RGBA"))))
+                    for _ in range(shown.start, min(shown.stop, wanted)):
+                        yield frame.copy()
+        except BROKEN as error:
+            self.warn(f"the animation is damaged or cut off ({error})")
+
+    def _part(self, picture: Picture) -> Picture:
+        if isinstance(self._square, Square):
+            picture = cut_square(picture, self._square)
+        elif self._square:
+            picture = center_square(picture)
+        return np.ascontiguousarray(resize(picture, (self.height, self.width)))
 
 
 def _fill(child: Child, frame: Picture) -> bool:

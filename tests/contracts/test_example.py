@@ -16,12 +16,12 @@ from talkingface.paths import CLONE, shipped
 
 from .conftest import EXAMPLE
 
-QUOTE = re.compile(r"`(examples/drift/[^`]+)`[^\n]*\n\n```\w+\n(.*?)```", re.DOTALL)
+QUOTE = re.compile(r"`(examples/(?:drift|parts)/[^`]+)`[^\n]*\n\n```\w+\n(.*?)```", re.DOTALL)
 
 
 def test_the_guide_quotes_the_example_as_it_is() -> None:
     quotes = QUOTE.findall((CLONE / "CONTRIBUTING.md").read_text(encoding="utf-8"))
-    assert len(quotes) >= 4
+    assert len(quotes) >= 12
     for path, text in quotes:
         assert text in (CLONE / path).read_text(encoding="utf-8"), path
 

@@ -17,7 +17,7 @@ from talkingface.config import Settings
 from talkingface.enhance.align import TEMPLATE
 from talkingface.errors import ConfigError, DependencyError
 from talkingface.face.detect.analyser import FaceAnalyser
-from talkingface.face.detect.from_file import GivenAnalyser
+from talkingface.face.detect.from_file import FileAnalyser
 from talkingface.face.face import Box, Face
 from talkingface.media.audio import has_audio
 from talkingface.media.image import Picture, read_image
@@ -38,7 +38,7 @@ def pictures(count: int = FRAMES, height: int = 64, width: int = 80) -> Iterator
 
 
 def faces() -> FaceAnalyser:
-    return GivenAnalyser([Face(Box.around(FIVE), 1.0, None, None, "given", FIVE)], Path("points.json"))
+    return FileAnalyser([Face(Box.around(FIVE), 1.0, None, None, "given", FIVE)], Path("points.json"))
 
 
 def enhancement(restorer: Callable[[Tensor], Tensor], upscale: int | None = 1, **changes: Any) -> Enhancement:
@@ -129,7 +129,7 @@ def test_a_drawing_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_result_without_a_face_is_told_of(tmp_path: Path) -> None:
-    count, notes = write(tmp_path / "result.mp4", enhancement(black, analyser=GivenAnalyser([], Path("points.json"))))
+    count, notes = write(tmp_path / "result.mp4", enhancement(black, analyser=FileAnalyser([], Path("points.json"))))
     assert count == FRAMES and notes == ["no face was found in the result, so gfpgan restored none"]
 
 

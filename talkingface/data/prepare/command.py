@@ -28,13 +28,14 @@ from .tools import Tools
 
 def add_engine(parser: argparse.ArgumentParser, workers: Sequence[str] = ("--workers",)) -> None:
     """Add the flags that every script has: who does the work, and with what."""
+    from ...face.detect.analyser import searching_backends
+
     group = parser.add_argument_group("engine")
     group.add_argument(*workers, dest="workers", type=int, help="processes at work; none: one for each core")
     group.add_argument("--device_ids", help="GPUs that they share, such as 0,1; none: the CPU")
     group.add_argument("--engine", choices=("process", "ray"), default="process", help="this machine, or a Ray cluster")
     group.add_argument("--ray_address", help="address of the Ray cluster; none: one on this machine")
-    backends = ("auto", "mesh", "retinaface", "face_alignment")
-    group.add_argument("--landmarks", choices=backends, default="auto", help="finds faces")
+    group.add_argument("--landmarks", choices=("auto", *searching_backends()), default="auto", help="finds faces")
     group.add_argument("--checkpoint_root", type=Path, help="folder with weights; none: checkpoints/ of the clone")
     group.add_argument("--retry_failed", action="store_true", help="try again what failed before")
 
