@@ -15,9 +15,10 @@ NETWORK = "inversion"
 
 
 def keep_inversion(model: LoadedModel, scene: Scene, settings: Settings) -> None:
-    """Write what was found of the first person, where ``--inversion_option=optimize`` names a file for it."""
-    if settings.inversion_option != "optimize" or settings.inversion_file is None:
+    """Write what was found of the first person, where the model's flags name a file for it."""
+    path = settings.own.kept_in
+    if path is None:
         return
     found = dict(model.renderer.kept(scene.people[0].state))
-    settings.inversion_file.parent.mkdir(parents=True, exist_ok=True)
-    save_networks(settings.inversion_file, {NETWORK: found}, {"model": model.plugin.name})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_networks(path, {NETWORK: found}, {"model": model.plugin.name})

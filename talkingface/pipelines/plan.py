@@ -92,7 +92,7 @@ def choose_inputs(settings: Settings) -> tuple[Path, tuple[Role, ...]]:
     roles = choose_roles(settings)
     if source is None and (settings.cross_id or roles[0].signal != "frames" or settings.drive):
         flags = ("cross_id", "drive", "motion_path", "audio_path", "idle_seconds")
-        flag = next(flag for flag in flags if getattr(settings, flag))
+        flag = next((flag for flag in flags if getattr(settings, flag)), settings.own.demonstration)
         raise ConfigError(f"--{flag} needs a picture to animate", cure="Give --image_source=PICTURE.")
     return source or roles[0].driving, roles
 

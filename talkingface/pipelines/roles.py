@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ..config.checks import driver_flags
 from ..errors import ConfigError, MediaError
 from ..media.audio import has_audio
 from ..media.image import PICTURE_ENDINGS
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from ..config.schema import Settings
 
 MOTION_ENDINGS = (".motion", ".npy")
-DRIVERS = ("video_source", "motion_path", "audio_path", "idle_seconds", "intuitive_edit")
-IDLE, OWN = Path("idle"), Path("intuitive_edit")
+IDLE = Path("idle")
 _DRIVE = re.compile(r"(\d{1,4})=(.+)", re.DOTALL)
 
 Signal = Literal["frames", "motion", "sound", "idle", "own"]
@@ -31,7 +31,7 @@ class Role:
 
     Attributes:
         driving: video, gif, folder of frames, single picture, motion file or file with sound; where there is no signal
-            it is `IDLE` or `OWN`, which are no files.
+            it is `IDLE` or the name of the model's switch for its own motion, which are no files.
         face: number of the face in the source, from the left; None: every face that is meant and that no other role
             names.
         signal: what of the file drives; a video may drive with its frames or with its sound.
@@ -96,7 +96,7 @@ def choose_roles(settings: Settings) -> tuple[Role, ...]:
 
 def _main_role(settings: Settings) -> Role | None:
     """What moves the faces that ``--drive`` does not name."""
-    given = [name for name in DRIVERS if getattr(settings, name) not in (None, False)]
+    given = driver_flags(settings)
     if len(given) > 1:
         cure = "Give one of them."
         if {"audio_path", "idle_seconds"} & set(given) and "video_source" in given:
@@ -107,8 +107,8 @@ def _main_role(settings: Settings) -> Role | None:
         return None
     if settings.idle_seconds is not None:
         return Role(IDLE, signal="idle")
-    if settings.intuitive_edit:
-        return Role(OWN, signal="own")
+    if settings.own.demonstrates:
+        return Role(Path(settings.own.demonstration), signal="own")
     path: Path = getattr(settings, given[0])
     _check_there(path, f"--{given[0]}={path}")
     if settings.motion_path is not None and has_frames(path):
