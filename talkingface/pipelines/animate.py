@@ -14,6 +14,7 @@ from ..config.schema import Movement
 from ..errors import ConfigError, TalkingFaceError
 from . import enhanced
 from .cast import Cast
+from .checks import check_settings
 from .draw import draw
 from .driven import Driven
 from .face_video import write_face_video
@@ -71,6 +72,7 @@ def animate(settings: Settings, progress: Progress = SILENT) -> Result:
     Raises:
         TalkingFaceError: anything the user can mend; no half-written output stays.
     """
+    check_settings(settings)
     batch = _animate_plans([plan_one(settings)], settings, progress)
     for _, error in batch.failures:
         raise error
@@ -86,6 +88,7 @@ def animate_each(settings: Settings, progress: Progress = SILENT) -> Batch:
     Raises:
         TalkingFaceError: what concerns all of them: settings, weights, the driving video.
     """
+    check_settings(settings)
     return _animate_plans(plan_each(settings), settings, progress)
 
 
