@@ -115,7 +115,7 @@ def _weights(settings: Settings) -> list[TalkingFaceError]:
     """Weights that are not there or are another model's, a configuration that is wrong, and flags that they refuse."""
     config, root = config_of(settings), _root(settings)
     problems: list[TalkingFaceError] = [*settings.own.misfits(config)]
-    for name in settings.own.files(config):
+    for name in () if problems else settings.own.files(config):
         with collected(problems):
             file_of(name, root)
     if registry.entry(settings.model).coefficients:
