@@ -74,7 +74,7 @@ class Drift(ModelPlugin):
         return DriftRenderer(self.networks, self.config.image_size)
 
     def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
-        """The source's point, moved as far as the driving's (``relative``: since its first frame) times the strength."""
+        """Points of the source, moved like the driving's (``relative``: since its first frame), times the strength."""
         own, point = source.values["point"], driving.values["point"]
         start = point[:1] if options.get("relative", True) else own
         strength = options.get("drift_strength", 1.0)
