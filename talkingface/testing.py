@@ -35,6 +35,7 @@ from .models.samples import Rows, Sound
 from .paths import shipped
 from .pipelines.frames import to_tensor, windows
 from .pipelines.model import check_joined
+from .pipelines.motions import of_coefficients
 from .train import TrainSettings
 from .train.checkpoints import export
 from .train.step import freeze_others
@@ -151,11 +152,15 @@ def coefficients_of(frames: Tensor) -> Tensor:
 
 
 def drive(plugin: ModelPlugin, frames: Tensor, chunk: int = FRAMES) -> Motion:
-    """Motion of frames: by the model's own driver, or as coefficients, which are found outside of models."""
-    driver = plugin.driver()
-    if driver is not None:
-        return driver.drive(frames.split(chunk), FPS)
+    """Motion of frames: by the model's own extractor, or as coefficients, which are found outside of models."""
+    if not takes_coefficients(plugin):
+        return plugin.extractor().extract(frames.split(chunk), FPS)
     return Motion("3dmm.73", FPS, {"coefficients": coefficients_of(frames)}, plugin.renderer().space)
+
+
+def takes_coefficients(plugin: ModelPlugin) -> bool:
+    """Whether face coefficients drive a model."""
+    return of_coefficients(plugin.renderer().takes)
 
 
 def source_of(frames: Tensor) -> Source:
@@ -220,7 +225,7 @@ def check_entry(small: SmallModel) -> None:
     """What its entry says without loading it is what the plug-in does."""
     entry, plugin = registry.entry(small.model), small.build()
     renderer, voice = plugin.renderer(), plugin.voice()
-    coefficients = renderer.takes.startswith("3dmm.")
+    coefficients = takes_coefficients(plugin)
     said = f"the entry says coefficients={entry.coefficients}, and the renderer takes '{renderer.takes}'"
     require(entry.coefficients in (None, coefficients), said)
     styles = 0 if voice is None else voice.styles
@@ -244,10 +249,11 @@ def check_animates(small: SmallModel) -> None:
     drawn, size = animate(plugin, small.frames), plugin.renderer().size
     require(drawn.shape == (FRAMES, 3, *size), f"frames are {tuple(drawn.shape)}, for a renderer of {size}")
     require(drawn.min() >= 0 and drawn.max() <= 1, f"frames go from {drawn.min():g} to {drawn.max():g}, not in [0, 1]")
-    motion, driver = drive(plugin, small.frames), plugin.driver()
+    motion = drive(plugin, small.frames)
     require((len(motion), motion.fps) == (FRAMES, FPS), f"five frames gave {len(motion)} at {motion.fps} a second")
-    if driver is not None:
-        require(motion.kind == driver.gives, f"the driver gives '{motion.kind}', and says '{driver.gives}'")
+    if not takes_coefficients(plugin):
+        gives = plugin.extractor().gives
+        require(motion.kind == gives, f"the extractor gives '{motion.kind}', and says '{gives}'")
 
 
 def check_rests(small: SmallModel) -> None:
@@ -269,13 +275,11 @@ def check_chunks(small: SmallModel) -> None:
 
 
 def check_fits(small: SmallModel) -> None:
-    """Driver and renderer speak of one kind of motion, and a motion of another kind is refused by its name."""
+    """Extractor and renderer share one kind of motion, and a motion of another kind is refused by its name."""
     plugin = small.build()
-    driver, renderer = plugin.driver(), plugin.renderer()
-    if driver is not None:
-        check_joined(driver, renderer)
-    coefficients = renderer.takes.startswith("3dmm.")
-    require((driver is None) == coefficients, f"without a driver coefficients drive, and it draws '{renderer.takes}'")
+    renderer, coefficients = plugin.renderer(), takes_coefficients(plugin)
+    if not coefficients:
+        check_joined(plugin.extractor(), renderer)
     require(coefficients == (renderer.space in ("bfm", "mesh")), f"'{renderer.takes}' in the space '{renderer.space}'")
     other = Motion("of.another.model", FPS, drive(plugin, small.frames).values)
     state = renderer.encode_source(source_of(small.frames))
@@ -326,12 +330,13 @@ def check_voice(small: SmallModel) -> None:
 
 
 def check_subject(small: SmallModel) -> None:
-    """A subject that its driver finds lies inside the picture."""
-    driver = small.build().driver()
-    found = driver.locate(small.frames[:1]) if driver is not None else None
-    if driver is None or found is None:
+    """A subject that its extractor finds lies inside the picture."""
+    plugin = small.build()
+    extractor = None if takes_coefficients(plugin) else plugin.extractor()
+    found = None if extractor is None else extractor.locate(small.frames[:1])
+    if extractor is None or found is None:
         return
-    require(driver.locates, "locate finds a subject, and locates is False")
+    require(extractor.locates, "locate finds a subject, and locates is False")
     room = small.side - found.side
     inside = found.side > 0 and 0 <= found.left <= room and 0 <= found.top <= room
     require(inside, f"{found} lies outside a picture of {small.side} pixels")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from .. import registry
-from ..errors import ConfigError, TalkingFaceError, UnknownNameError
+from ..errors import ConfigError, TalkingFaceError, UnknownNameError, collected
 from .schema import Movement, Settings
 
 DRIVERS = ("video_source", "motion_path", "audio_path", "idle_seconds")
@@ -20,7 +21,6 @@ def flag_problems(settings: Settings) -> list[TalkingFaceError]:
         return []
     return [
         *_drivers(settings),
-        *_drive(settings),
         *_faces(settings),
         *_landmarks(settings),
         *_movement(settings),
@@ -47,24 +47,39 @@ def looks_for_faces(settings: Settings) -> bool:
     return bool(coefficients) or (settings.if_align and settings.preprocess != "resize")
 
 
-def _drivers(settings: Settings) -> Iterator[ConfigError]:
-    given = driver_flags(settings)
-    if len(given) > 1:
-        cure = "Give one of them."
-        if {"audio_path", "idle_seconds"} & set(given) and "video_source" in given:
-            cure += " --ref_pose=VIDEO adds the head motion of a video to a voice; --audio=FILE only adds a sound."
-        all_of_them = "both" if len(given) == 2 else "all"
-        yield ConfigError(f"{' and '.join(f'--{name}' for name in given)} would {all_of_them} drive", cure=cure)
+def several_drivers(flags: Sequence[str]) -> ConfigError:
+    """The error of flags that would all drive."""
+    cure = "Give one of them."
+    if {"audio_path", "idle_seconds"} & set(flags) and "video_source" in flags:
+        cure += " --ref_pose=VIDEO adds the head motion of a video to a voice; --audio=FILE only adds a sound."
+    number = "both" if len(flags) == 2 else "all"
+    return ConfigError(f"{' and '.join(f'--{name}' for name in flags)} would {number} drive", cure=cure)
 
 
-def _drive(settings: Settings) -> Iterator[ConfigError]:
-    matches = {text: DRIVE.fullmatch(text) for text in settings.drive}
-    for text, match in matches.items():
-        if match is None:
-            yield ConfigError("is not FACE=FILE", where=f"--drive={text}", cure="Write --drive 0=a.mp4 1=b.mp4.")
-    faces = [int(match[1]) for match in map(DRIVE.fullmatch, settings.drive) if match is not None]
-    for face in sorted({face for face in faces if faces.count(face) > 1}):
-        yield ConfigError(f"face {face} has two drivers", where="--drive", cure="Name each face once.")
+def read_drive(text: str) -> tuple[int, Path]:
+    """``0=a.mp4`` -> (0, a.mp4), a face and what drives it.
+
+    Raises:
+        ConfigError: it is written otherwise.
+    """
+    match = DRIVE.fullmatch(text)
+    if match is None:
+        raise ConfigError("is not FACE=FILE", where=f"--drive={text}", cure="Write --drive 0=a.mp4 1=b.mp4.")
+    return int(match[1]), Path(match[2])
+
+
+def _drivers(settings: Settings) -> list[TalkingFaceError]:
+    """More drivers than one for a face."""
+    given, faces = driver_flags(settings), list[int]()
+    problems: list[TalkingFaceError] = [several_drivers(given)] if len(given) > 1 else []
+    for text in settings.drive:
+        with collected(problems):
+            faces.append(read_drive(text)[0])
+    twice = sorted({face for face in faces if faces.count(face) > 1})
+    problems += [
+        ConfigError(f"face {face} has two drivers", where="--drive", cure="Name each face once.") for face in twice
+    ]
+    return problems
 
 
 def _faces(settings: Settings) -> Iterator[ConfigError]:

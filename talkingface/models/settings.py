@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -33,11 +32,6 @@ class ModelOptions(BaseModel):
     def demonstrates(self) -> bool:
         """Whether the model's own motion is asked for."""
         return bool(self.demonstration and getattr(self, self.demonstration))
-
-    @property
-    def kept_in(self) -> Path | None:
-        """File for what the renderer keeps of a source (`Renderer.kept`); None: it is not kept."""
-        return None
 
     def conflicts(self) -> Iterable[ConfigError]:
         """Errors of flags that contradict each other."""

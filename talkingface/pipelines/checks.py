@@ -9,16 +9,17 @@ from .. import registry
 from ..config import model_config
 from ..config.checks import flag_problems, looks_for_faces, speaks, voices
 from ..enhance.networks import RESTORERS, UPSCALERS, spandrel
-from ..errors import ConfigError, TalkingFaceError, WeightsError, collected, together
+from ..errors import ConfigError, TalkingFaceError, collected, together
 from ..face.detect.analyser import available, open_analyser, problem_of
 from ..face.detect.from_file import GivenAnalyser
 from ..paths import default_checkpoint_root
-from ..weights import load_catalogue, resolve
+from ..weights import resolve
 from ..weights.load import read_notes
-from ..weights.status import advice
+from ..weights.status import file_of
 from .coefficients import check_files, shipped_weights
 from .device import choose_device
-from .plan import plan_each
+from .inputs import plan_each
+from .model import base_config
 
 if TYPE_CHECKING:
     from ..config.schema import Settings
@@ -45,25 +46,6 @@ def settings_problems(settings: Settings) -> list[TalkingFaceError]:
         with collected(problems):
             problems += check(settings)
     return problems
-
-
-def file_of(name: str, root: Path, where: str | None = None) -> tuple[Path, str | None]:
-    """(a file that has to be there, the model that the catalogue says it belongs to).
-
-    Args:
-        name: in the catalogue, or a path, of which the catalogue says nothing.
-        root: folder of the weights that the user adds.
-        where: the flag that needs it; None: its name.
-
-    Raises:
-        WeightsError: it is not there; says how to get it.
-    """
-    entry = load_catalogue().entries.get(name)
-    path = Path(name) if entry is None else entry.path(root)
-    if not path.is_file():
-        cure = "Check the path." if entry is None else advice(entry, root)
-        raise WeightsError(f"its file {path} is not there", where=where or name, cure=cure)
-    return path, None if entry is None else entry.model
 
 
 def _root(settings: Settings) -> Path:
@@ -131,8 +113,6 @@ def config_of(settings: Settings) -> Any:
         UnknownNameError, WeightsError: there are no such weights.
         ConfigError: a setting of the model is wrong.
     """
-    from .model import base_config  # imports this module
-
     found = resolve(settings.model, settings.checkpoint, _root(settings), wishes=dict(settings))
     base = base_config(settings.model, found, read_notes(found.paths))
     sized = "image_size" in registry.config_class(settings.model).model_fields

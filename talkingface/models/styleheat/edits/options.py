@@ -48,11 +48,6 @@ class EditOptions(ModelOptions):
         """Strength of the attribute edit, in the units of `STRENGTHS`."""
         return STRENGTHS[str(self.attribute_edit)] if self.edit_strength is None else self.edit_strength
 
-    @property
-    def kept_in(self) -> Path | None:
-        """File for the inversion that was optimized."""
-        return self.inversion_file if self.inversion_option == "optimize" else None
-
     def conflicts(self) -> Iterator[ConfigError]:
         """An edit of features that are fixed, and a saved inversion that no flag names."""
         if self.attribute_edit is not None and self.inversion_option != "encode":
