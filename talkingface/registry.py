@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import UnknownNameError
+from .errors import ConfigError, UnknownNameError
 from .paths import shipped
 from .plugins import IMPORT_FAILURES, Plugins, load, one_line
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from .models.base import ModelPlugin
+    from .models.settings import ModelOptions
 
 GROUP = "talkingface.models"
 
@@ -30,26 +31,45 @@ class ModelEntry:
         plugin: import string ``module:class`` of its :class:`~talkingface.models.base.ModelPlugin`.
         config: import string of its pydantic configuration class, in a module that loads no torch.
         properties: folder with ``<Name>.yaml`` (defaults of the family) and ``<Name>/<variant>.yaml``.
+        options: the model's own inference flags: a :class:`~talkingface.models.settings.ModelOptions`, or its import
+            string, in a module that loads no torch; None: it has none.
+        coefficients: whether face coefficients drive it. This and the next let flags be refused before networks are
+            loaded; None: not said, and found out only then.
+        pose_styles: how many styles of head motion its voice knows; 0: it has no voice.
     """
 
     plugin: str
     config: str
     properties: Path
+    options: str | type[ModelOptions] | None = None
+    coefficients: bool | None = None
+    pose_styles: int | None = None
 
 
 def _builtin() -> dict[str, ModelEntry]:
     folder = shipped("properties", "model")
     return {
-        "FOM": ModelEntry("talkingface.models.fom.plugin:FOM", "talkingface.models.fom.config:FOMConfig", folder),
+        "FOM": ModelEntry(
+            "talkingface.models.fom.plugin:FOM",
+            "talkingface.models.fom.config:FOMConfig",
+            folder,
+            coefficients=False,
+            pose_styles=0,
+        ),
         "SadTalker": ModelEntry(
             "talkingface.models.sadtalker.plugin:SadTalker",
             "talkingface.models.sadtalker.config:SadTalkerConfig",
             folder,
+            coefficients=True,
+            pose_styles=46,
         ),
         "StyleHeat": ModelEntry(
             "talkingface.models.styleheat.plugin:StyleHeat",
             "talkingface.models.styleheat.config:StyleHeatConfig",
             folder,
+            options="talkingface.models.styleheat.edits.options:EditOptions",
+            coefficients=True,
+            pose_styles=0,
         ),
     }
 
@@ -82,6 +102,26 @@ def config_class(name: str) -> type[BaseModel]:
     """The pydantic class of a model's own settings (loads no torch); errors as :func:`entry`."""
     config: type[BaseModel] = _load(name, entry(name).config)
     return config
+
+
+def options_class(name: str) -> type[ModelOptions] | None:
+    """The pydantic class of a model's own inference flags, None where it has none; errors as :func:`entry`."""
+    options = entry(name).options
+    found: type[ModelOptions] | None = _load(name, options) if isinstance(options, str) else options
+    return found
+
+
+def all_options() -> dict[str, type[ModelOptions]]:
+    """Models with inference flags of their own -> the class of these flags; models that are broken are left out."""
+    found = {}
+    for name in models():
+        try:
+            options = options_class(name)
+        except (UnknownNameError, ConfigError):
+            continue
+        if options is not None:
+            found[name] = options
+    return found
 
 
 def broken() -> dict[str, str]:

@@ -10,20 +10,35 @@ import pytest
 from strangers import offer
 
 from talkingface import plugins, registry
+from talkingface.config import load_settings, settings_from
+from talkingface.config.help import help_text
 from talkingface.errors import ConfigError, UnknownNameError
 
 PLUGIN = """
+from dataclasses import replace
 from pathlib import Path
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
+from talkingface.models.settings import ModelOptions
 from talkingface.registry import ModelEntry
 
 class Config(BaseModel):
     depth: int = 3
 
+class Options(ModelOptions):
+    "Flags of the stranger"
+    zeal: float = Field(1.0, description="how eager it is")
+
+class Greedy(ModelOptions):
+    "Flags that others have"
+    seed: int = Field(1, description="of its own")
+
 class Plugin:
     name = "Stranger"
 
 ENTRY = ModelEntry("stranger_plugin:Plugin", "stranger_plugin:Config", Path(__file__).parent / "properties")
+WITH_FLAGS = replace(ENTRY, options="stranger_plugin:Options")
+GREEDY = replace(ENTRY, options="stranger_plugin:Greedy")
+FLAWED = replace(ENTRY, options="broken_plugin:Options")
 NOT_AN_ENTRY = 5
 """
 
@@ -88,6 +103,28 @@ def test_a_name_offered_twice_names_both_owners(installed: Path) -> None:
         registry.entry("FOM")
     with pytest.raises(ConfigError, match="model 'Stranger' is offered by copycat and by stranger"):
         registry.entry("Stranger")
+
+
+def test_a_strangers_flags_join_ours(installed: Path) -> None:
+    offer(installed, "stranger", "Stranger = stranger_plugin:WITH_FLAGS", group=registry.GROUP)
+    settings = load_settings(["--model=Stranger", "--zeal=2", "--seed=3"])
+    assert (settings.own.model_dump(), settings.seed) == ({"zeal": 2.0}, 3)
+    assert settings_from({"model": "Stranger", "zeal": 3}).own.model_dump() == {"zeal": 3.0}
+    with pytest.raises(ConfigError, match=r"--zeal is a flag of Stranger; FOM has no such flag"):
+        load_settings(["--zeal=2"])
+
+
+def test_a_stranger_whose_flags_are_broken_or_taken_leaves_ours_alone(installed: Path) -> None:
+    offer(installed, "flawed", "Flawed = stranger_plugin:FLAWED", group=registry.GROUP)
+    offer(installed, "greedy", "Greedy = stranger_plugin:GREEDY", group=registry.GROUP)
+    with pytest.raises(ConfigError, match=r"--sede: unknown flag. Did you mean '--seed'"):
+        load_settings(["--sede=2"])
+    assert load_settings(["--seed=2"]).seed == 2
+    assert "Models: FOM, Flawed, Greedy" in help_text()
+    with pytest.raises(UnknownNameError, match="model 'Flawed' is broken: RuntimeError: needs a newer library"):
+        load_settings(["--model=Flawed"])
+    with pytest.raises(ConfigError, match="the flag --seed of model 'Greedy' has the name of one that"):
+        load_settings(["--model=Greedy"])
 
 
 def test_a_misspelt_model_is_told_the_nearest() -> None:

@@ -241,7 +241,8 @@ class ModelPlugin(ABC):
         """Take note of the settings of an inference, before its renderer is asked for.
 
         Args:
-            options: the model's inference settings, as named by their flags.
+            options: the model's inference settings, as named by their flags: the shared ones of movement, and its own
+                (see :class:`~talkingface.models.settings.ModelOptions`).
 
         Returns:
             Further files that these settings need: name in the catalogue, or path -> takes what is in it.
@@ -268,8 +269,7 @@ class ModelPlugin(ABC):
         Raises:
             ConfigError: if the model has none.
         """
-        what = f"{self.name} has no motion of its own"
-        raise ConfigError(what, where="--intuitive_edit", cure="Choose another --model.")
+        raise ConfigError(f"{self.name} has no motion of its own", cure="Choose another --model.")
 
     def extractor(self, precision: torch.dtype = torch.float32) -> MotionExtractor:
         """Extractor of the motion of frames, ready for inference.

@@ -73,6 +73,25 @@ def describe_missing(statuses: Iterable[EntryStatus]) -> list[str]:
     ]
 
 
+def file_of(name: str, root: Path, where: str | None = None) -> tuple[Path, str | None]:
+    """(a file that has to be there, the model that the catalogue says it belongs to).
+
+    Args:
+        name: in the catalogue, or a path, of which the catalogue says nothing.
+        root: folder of the weights that the user adds.
+        where: the flag that needs it; None: its name.
+
+    Raises:
+        WeightsError: it is not there; says how to get it.
+    """
+    entry = load_catalogue().entries.get(name)
+    path = Path(name) if entry is None else entry.path(root)
+    if not path.is_file():
+        cure = "Check the path." if entry is None else advice(entry, root)
+        raise WeightsError(f"its file {path} is not there", where=where or name, cure=cure)
+    return path, None if entry is None else entry.model
+
+
 def advice(entry: Entry, root: Path) -> str:
     """How to get a file, as one or two sentences."""
     path = entry.path(root)

@@ -74,11 +74,11 @@ class Drift(ModelPlugin):
         return DriftRenderer(self.networks, self.config.image_size)
 
     def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
-        """The driving's points, or (``relative``) the source's point with the driving's movement."""
-        if not options.get("relative", True):
-            return driving
-        point = driving.values["point"]
-        return Motion(KIND, driving.fps, {"point": source.values["point"] + point - point[:1]})
+        """Points of the source, moved like the driving's (``relative``: since its first frame), times the strength."""
+        own, point = source.values["point"], driving.values["point"]
+        start = point[:1] if options.get("relative", True) else own
+        strength = options.get("drift_strength", 1.0)
+        return Motion(KIND, driving.fps, {"point": own + strength * (point - start)})
 
     def samples(self) -> Mapping[str, Any]:
         return {"source": "random", "driving": "random"}

@@ -18,8 +18,8 @@ from ...types import Motion
 from ...weights.load import load_strict
 from ..base import Batch, ModelPlugin, Phase, Renderer
 from .config import STAGES, StyleHeatConfig
-from .edits.options import Wishes
-from .edits.state import Session
+from .edits.options import EditOptions
+from .edits.state import EditState
 from .networks.build import StyleHeatNetworks, TrainingNumbers, initialise, networks_by_name
 from .networks.fast import FastStyleHeat
 from .networks.warper import video_warper_names
@@ -69,16 +69,17 @@ class StyleHeat(ModelPlugin):
         initialise(self.whole)
         self._discriminator, self._numbers = Discriminator(config.discriminator), TrainingNumbers()
         self.networks = networks_by_name(self.whole, self._discriminator, self._numbers)
-        self._helpers, self._session = Helpers(), Session(Wishes(), config)
+        self._helpers, self._edits = Helpers(), EditState(EditOptions(), config)
 
     def adapt(self, name: str, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Other spellings of the warper, and mean codes that are one for all."""
         return adapted(name, state, self.config.encoder.codes)
 
     def prepare(self, options: Mapping[str, Any]) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
-        """Take the wishes, and say which files they need; see `session.Session`."""
-        self._session = Session(Wishes.of(options, self.config), self.config)
-        return self._session.files(options.get("inversion_file"))
+        """Take note of the edits; see `edits.state.EditState`."""
+        own = {name: options[name] for name in EditOptions.model_fields if name in options}
+        self._edits = EditState(EditOptions.model_validate(own), self.config)
+        return self._edits.files()
 
     def file_for_kept(self, options: Mapping[str, Any]) -> Path | None:
         """As in the base class: ``inversion_file``, where an inversion was improved step by step."""
@@ -86,15 +87,15 @@ class StyleHeat(ModelPlugin):
 
     def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:
         """The renderer; float32 in any precision, as flows and the generator's long sums need it."""
-        return self._session.renderer(FastStyleHeat(self.whole.eval()))
+        return self._edits.renderer(FastStyleHeat(self.whole.eval()))
 
     def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
         """As `retarget.fit_to_source`, with how much of an edit each frame has."""
-        return self._session.retarget(source, driving, options)
+        return self._edits.retarget(source, driving, options)
 
     def own_motion(self, source: Motion) -> Motion:
-        """The published intuitive edit, see tour.py."""
-        return self._session.own_motion(source)
+        """The published intuitive edit, see edits/demo.py."""
+        return self._edits.own_motion(source)
 
     def samples(self) -> Mapping[str, Any]:
         """Two frames of one clip, for the published stages with the coefficients around them."""

@@ -47,7 +47,7 @@ def published_expressions(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: state[f"expression_{name}"].float().reshape(-1) for name in EXPRESSIONS}
 
 
-def tour(source: Motion, expressions: Mapping[str, Tensor]) -> Motion:
+def demo_motion(source: Motion, expressions: Mapping[str, Tensor]) -> Motion:
     """The head turned each way and back, then one expression after another; 190 frames.
 
     In the space ``"bfm"`` the head goes to the published poses, translation included; in others the translation stays,
