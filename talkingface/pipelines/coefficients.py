@@ -69,11 +69,11 @@ class CoefficientReader(MotionReader):
         return open_analyser("mesh", root=self._root)
 
     def fingerprint(self) -> str:
-        """As in the base class: of space and weights."""
+        """Word that is the same for the same space and weights."""
         return f"{self.space}-{self._reconstructor.fingerprint()}"
 
     def read_source(self, path: Path, picture: Frame, place: Place, cut: Frame, number: int) -> SourceReading:
-        """As in the base class.
+        """Read a part of a source, see the base class.
 
         Raises:
             ShapeError: the face lacks the points that are needed.
@@ -90,7 +90,7 @@ class CoefficientReader(MotionReader):
         return Source(image, torch.from_numpy(row73(row)), torch.from_numpy(row[:, ID].copy()))
 
     def own_motion(self, source: Source, driving: Motion, where: object = None) -> Motion:
-        """As in the base class, of kind ``"3dmm.73"``."""
+        """Motion of one frame of the source's own coefficients, of kind ``"3dmm.73"``."""
         if source.coefficients is None:
             raise MotionError("the source was read without coefficients", where=where)
         return Motion("3dmm.73", driving.fps, {ROWS: source.coefficients}, driving.space)
@@ -138,7 +138,7 @@ class CoefficientReader(MotionReader):
         chunk: int = CHUNK,
         progress: Progress = SILENT,
     ) -> tuple[Motion, tuple[str, ...]]:
-        """As in the base class; where the face is not tracked, the coefficients are those of the nearest frame."""
+        """Read all frames; where the face is not tracked, the coefficients are those of the nearest frame."""
         if track is None:
             raise NoFaceError("coefficients need a face", where=path)
         rows, rate, warnings = self.rows_of_video(
@@ -188,7 +188,7 @@ class CoefficientReader(MotionReader):
         return read[nearest], rate, warnings
 
     def read_clip(self, frames: NDArray[np.uint8], fps: Fraction, *, chunk: int = CHUNK) -> tuple[Source, Motion]:
-        """As in the base class, with the face that is seen longest."""
+        """Read square frames (T, S, S, 3), uint8, by the face that is seen longest."""
         rows = self.rows_of_clip(frames)
         return self.source(to_tensor(list(frames[:1]), self._device), rows[:1]), self.motion(rows, fps)
 

@@ -26,7 +26,7 @@ class FaceDetectors:
     missing: str = ""
 
     def identity(self, root: Path) -> dict[str, str]:
-        """Name, files and version of the detector for driving videos, which tell one state of it from another.
+        """Name, files and version of the detector for driving videos, which distinguish one state of it from another.
 
         Args:
             root: folder of the weights that the user adds.

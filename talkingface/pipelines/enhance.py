@@ -40,7 +40,7 @@ LARGEST = 2  # times the size of the plain result
 
 @dataclass(frozen=True)
 class Enhancement:
-    """What makes results better, ready to be used.
+    """Networks that make results better, ready to be used.
 
     Attributes:
         name: the flags' words, for the user.
@@ -64,7 +64,7 @@ class Enhancement:
 
 
 def open_enhancement(settings: Settings) -> Enhancement | None:
-    """What the settings ask for, loaded; None if that is nothing.
+    """Load the enhancement that the settings ask for; None if they ask for none.
 
     Raises:
         ConfigError: if settings contradict each other.
@@ -100,7 +100,7 @@ def write(
     quality: str = "high",
     progress: Progress = SILENT,
 ) -> tuple[int, list[str]]:
-    """As :func:`render.write`, and then enhanced; whatever goes wrong in that is a note, and the plain result stays."""
+    """Write frames by :func:`render.write`, then enhanced; where that fails, the plain result stays, with a note."""
     if enhancement is None:
         return render.write(frames, output, fps=fps, sound=sound, sound_s=sound_s, quality=quality)
     output.parent.mkdir(parents=True, exist_ok=True)

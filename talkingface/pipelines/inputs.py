@@ -48,7 +48,7 @@ class Plan:
 
     @property
     def same_identity(self) -> bool:
-        """Whether the driving video's own first frame is the source."""
+        """True where the driving video's own first frame is the source."""
         return self.source == self.driving and len(self.assignments) == 1 and self.assignments[0].driver.shows_frames
 
 

@@ -89,7 +89,7 @@ def load_plugin(settings: Settings, device: torch.device, *, voice: bool = False
 
 
 def prepare(plugin: ModelPlugin, settings: Settings) -> None:
-    """Tell a model what the user wishes, and hand it the further files that this needs.
+    """Hand a model the user's settings, and the further files that these need.
 
     Raises:
         ConfigError: the wishes contradict each other, or these weights cannot do it.

@@ -164,11 +164,10 @@ class FrameReader(MotionReader):
         self.size, self.locates = extractor.size, extractor.locates
 
     def locate(self, picture: Tensor) -> Square | None:
-        """As in the base class, by the extractor."""
+        """Locate the subject by the extractor, see the base class."""
         return self.extractor.locate(picture)
 
     def check_file(self, path: Path) -> None:
-        """As in the base class."""
         signals = {"video", "image"} if is_picture(path) else {"video"}
         if not self.extractor.takes & signals:
             raise ConfigError(
@@ -178,14 +177,12 @@ class FrameReader(MotionReader):
             )
 
     def read_source(self, path: Path, picture: Frame, place: Place, cut: Frame, number: int) -> SourceReading:
-        """As in the base class."""
         drawn = read = Source(to_tensor([cut], self._device))
         if cut.shape[:2] != self.size:
             read = Source(to_tensor([read_crop(path, picture, place.crop.resized(self.size), number)], self._device))
         return SourceReading(drawn, read)
 
     def own_motion(self, source: Source, driving: Motion, where: object = None) -> Motion:
-        """As in the base class."""
         own = self.extractor.extract([source.image], driving.fps)
         check_layout(driving, own, where)
         return own
@@ -201,7 +198,6 @@ class FrameReader(MotionReader):
         chunk: int = 4,
         progress: Progress = SILENT,
     ) -> tuple[Motion, tuple[str, ...]]:
-        """As in the base class."""
         with CutFrames(path, crop, fps=fps, frame_limit=frame_limit) as frames:
             counted = progress.track(frames, "drive", frames.reader.frames)
             motion = self.read_frames(counted, frames.reader.fps, chunk=chunk)
@@ -216,7 +212,7 @@ class FrameReader(MotionReader):
             return self.extractor.extract((to_tensor(part, self._device) for part in chunked(frames, chunk)), fps)
 
     def read_clip(self, frames: NDArray[np.uint8], fps: Fraction, *, chunk: int = 4) -> tuple[Source, Motion]:
-        """As in the base class; frames of another size are scaled."""
+        """Read square frames (T, S, S, 3), uint8; those of another size are scaled."""
         with torch.inference_mode():
             motion = self.extractor.extract(self._scaled(frames, chunk), fps)
         return Source(to_tensor(list(frames[:1]), self._device)), motion

@@ -20,7 +20,7 @@ ROWS = "coefficients"
 
 
 def of_coefficients(kind: str) -> bool:
-    """Whether a motion of this kind is one of face coefficients, which are found in the same way for all models."""
+    """True where a kind of motion is one of face coefficients, which are found in the same way for all models."""
     return kind.startswith("3dmm.")
 
 

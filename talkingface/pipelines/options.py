@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CropOptions:
-    """Which face is meant, what looks for it, and how much around it is cut.
+    """Choice of faces: which are meant, what looks for them, how much around them is cut.
 
     Attributes:
         model: name of the model, for messages.
@@ -57,13 +57,13 @@ class CropOptions:
 
     @property
     def cuts(self) -> bool:
-        """Whether pictures are cut to the face."""
+        """True where pictures are cut to the face."""
         return self.if_align and self.preprocess != "resize"
 
 
 @dataclass(frozen=True)
 class VideoOptions:
-    """How driving videos are read.
+    """Rate, length and reading of driving videos.
 
     Attributes:
         fps: the rate wanted; None: the file's own.
@@ -98,7 +98,7 @@ class VideoOptions:
 
 @dataclass(frozen=True)
 class SpeechOptions:
-    """How a picture speaks or idles: as the settings of these names."""
+    """Speech of a picture, or its idling: as the settings of these names."""
 
     pose_style: int = 0
     blink: bool = True
@@ -122,7 +122,7 @@ class SpeechOptions:
 
 @dataclass(frozen=True)
 class MovementOptions:
-    """How a motion is fitted to a source.
+    """Fitting of a motion to a source.
 
     Attributes:
         model: the model's inference settings, by the names of their flags.
@@ -156,7 +156,7 @@ class MovementOptions:
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """How a result shows what is drawn, and how it is written.
+    """Look of a result, and its file.
 
     Attributes:
         preprocess: ``"crop"``, ``"extcrop"``, ``"full"``, ``"extfull"`` or ``"resize"``.

@@ -56,7 +56,7 @@ def first_good_frame(path: Path, analyser: FaceAnalyser) -> int | None:
 
 
 def is_usable(face: Face, picture: Frame) -> bool:
-    """Whether enough of a face can be seen to work with it."""
+    """True where enough of a face can be seen to work with it."""
     try:
         check_face(face, (picture.shape[0], picture.shape[1]), None, ignore)
     except FaceError:

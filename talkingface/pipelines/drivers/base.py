@@ -27,7 +27,7 @@ from .voices import VoiceLoader
 
 
 class DriverKey(NamedTuple):
-    """What drives, whomever it moves: a file (or a word that is no file) and the signal in it."""
+    """Key of a driver: a file (or a word that is no file) and the signal in it."""
 
     path: Path
     signal: str
@@ -61,7 +61,7 @@ class DriverAssignment:
 
 @dataclass(frozen=True)
 class DriverContext:
-    """What drivers are opened with.
+    """Everything that drivers are opened with.
 
     Attributes:
         model: whose renderer draws the motion.
@@ -205,10 +205,8 @@ class RecordedDriver(Driver):
         self.fps, self.length = driving.motion.fps, len(driving.motion)
 
     def drive(self, source: Source) -> DrivingMotion:
-        """As in the base class."""
         return self._driving
 
     @property
     def recorded(self) -> DrivingMotion:
-        """As in the base class."""
         return self._driving

@@ -42,17 +42,15 @@ class DemoDriver(Driver):
 
     @classmethod
     def assigned(cls, settings: Settings) -> DriverAssignment:
-        """As in the base class."""
         return DriverAssignment(Path(cls.flag), signal=cls.signal)
 
     @classmethod
     def open(cls, key: DriverKey, context: DriverContext, fps: Fraction | None) -> Driver:
-        """As in the base class."""
         model, options = context.model, context.video
         return cls(key, model.plugin, model.renderer.space, fps or options.fps, options.frame_limit)
 
     def drive(self, source: Source) -> DrivingMotion:
-        """As in the base class; the same for every source but for its own coefficients."""
+        """Motion of the demonstration, the same for every source but for its own coefficients."""
         if source.coefficients is None:
             raise ConfigError("needs a model of face coefficients", where=f"--{self.flag}")
         own = Motion("3dmm.73", self.fps, {ROWS: source.coefficients}, self._space)

@@ -1,4 +1,4 @@
-"""What a driving file is, by its name and without decoding it."""
+"""Kinds of driving files, by their names and without decoding them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MOTION_ENDINGS = (".motion", ".npy")
 
 
 def has_frames(path: Path) -> bool:
-    """Whether a driving file has frames to look at, and is no motion file."""
+    """True where a driving file has frames to look at, and is no motion file."""
     return path.suffix.lower() not in MOTION_ENDINGS or path.is_dir()
 
 

@@ -26,7 +26,6 @@ class MotionFileDriver(RecordedDriver):
 
     @classmethod
     def assigned(cls, settings: Settings) -> DriverAssignment:
-        """As in the base class."""
         path = settings.motion_path
         assert path is not None  # noqa: S101 (only asked where it is given)
         check_there(path, f"--motion_path={path}")
@@ -36,7 +35,6 @@ class MotionFileDriver(RecordedDriver):
 
     @classmethod
     def open(cls, key: DriverKey, context: DriverContext, fps: Fraction | None) -> Driver:
-        """As in the base class."""
         began = time.perf_counter()
         options = replace(context.video, fps=fps or context.video.fps)
         motion, notes = read_motion_file(key.path, context.model, options)

@@ -31,7 +31,7 @@ class IdleDriver(Driver):
 
     Attributes:
         voice: makes the motion.
-        script: all that is said.
+        script: all that is spoken.
     """
 
     signal = "idle"
@@ -53,7 +53,7 @@ class IdleDriver(Driver):
     ) -> None:
         """
         Args:
-            script: all that is said; chance goes by its length, so that a part would be said differently.
+            script: all that is spoken; random numbers go by its length, so that a part would come out differently.
             fps: of the motion that is given.
             limit: frames at most.
             wave: the sound of the script.
@@ -65,12 +65,11 @@ class IdleDriver(Driver):
 
     @classmethod
     def assigned(cls, settings: Settings) -> DriverAssignment:
-        """As in the base class."""
         return DriverAssignment(Path("idle"), signal=cls.signal)
 
     @classmethod
     def open(cls, key: DriverKey, context: DriverContext, fps: Fraction | None) -> Driver:
-        """As in the base class: open the sound, if there is one, and read the reference videos."""
+        """Open the sound, if there is one, and read the reference videos."""
         began = time.perf_counter()
         voice, options = context.voices.load(), context.speech
         if options.pose_style >= voice.styles:
@@ -82,7 +81,7 @@ class IdleDriver(Driver):
         else:
             frames = sound_frames(wave, voice, key.path)
             notes = [*sound_notes(wave, frames, key.path)]
-        references, said = read_references(context, voice.fps)
+        references, more = read_references(context, voice.fps)
         script = Script(
             wave=None if wave is None else torch.from_numpy(wave.samples),
             frames=frames,
@@ -98,18 +97,18 @@ class IdleDriver(Driver):
             script,
             fps or context.video.fps or voice.fps,
             context.video.frame_limit,
-            notes=(*notes, *said),
+            notes=(*notes, *more),
             wave=wave,
             elapsed_s=time.perf_counter() - began,
         )
 
     @classmethod
     def open_sound(cls, path: Path, voice: VoiceModel) -> WaveFile | None:
-        """Sound that is said; None: nobody speaks."""
+        """Open the sound that is spoken; None: nobody speaks."""
         return None
 
     def drive(self, source: Source) -> DrivingMotion:
-        """As in the base class; computed anew at each call."""
+        """Motion of the voice for a source, computed anew at each call."""
         if source.coefficients is None:
             raise ConfigError("a voice moves face coefficients, and this model takes none", where=f"--{self.flag}")
         with torch.inference_mode(), self._wave.forgetting() if self._wave is not None else nullcontext():
@@ -127,7 +126,6 @@ class SpeechDriver(IdleDriver):
 
     @classmethod
     def assigned(cls, settings: Settings) -> DriverAssignment:
-        """As in the base class."""
         path = settings.audio_path
         assert path is not None  # noqa: S101 (only asked where it is given)
         check_there(path, f"--audio_path={path}")
@@ -137,7 +135,6 @@ class SpeechDriver(IdleDriver):
 
     @classmethod
     def open_sound(cls, path: Path, voice: VoiceModel) -> WaveFile | None:
-        """As in the base class."""
         return open_wave(path, voice.sample_rate)
 
 

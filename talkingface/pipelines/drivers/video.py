@@ -34,7 +34,7 @@ class VideoDriver(RecordedDriver):
 
     @classmethod
     def assigned(cls, settings: Settings) -> DriverAssignment:
-        """As in the base class; a motion file is accepted too."""
+        """Assignment of ``--video_source``, which may name a motion file too."""
         path = settings.video_source
         assert path is not None  # noqa: S101 (only asked where it is given)
         check_there(path, f"--video_source={path}")
@@ -42,7 +42,6 @@ class VideoDriver(RecordedDriver):
 
     @classmethod
     def open(cls, key: DriverKey, context: DriverContext, fps: Fraction | None) -> Driver:
-        """As in the base class."""
         began = time.perf_counter()
         wanted = replace(context.video, fps=fps or context.video.fps)
         driving = read_driving_video(context.model.reader, context.cropper, key.path, wanted, context.progress)
