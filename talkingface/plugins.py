@@ -55,7 +55,7 @@ class Plugins(Generic[Part]):
         return list(dict.fromkeys([*self._own, *(point.name for point in points_of(self.group))]))
 
     def owns(self, name: str) -> bool:
-        """Whether a part is one of ours."""
+        """True if a part is one of ours."""
         return name in self.own
 
     def get(self, name: str, *, where: object = None) -> Part:

@@ -22,7 +22,7 @@ Made = TypeVar("Made")
 
 
 class MetricTools:
-    """What metrics may need, opened when it is first asked for and shared by all methods that are measured.
+    """Device, weights and face finder of metrics, opened when first asked for and shared by all methods.
 
     Attributes:
         device: where to compute.

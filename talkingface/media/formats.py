@@ -19,7 +19,7 @@ _TAGS_709 = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", 
 
 @dataclass(frozen=True)
 class Encoding:
-    """What is asked of an encoder, known once the first frame is there.
+    """Request to an encoder, known once the first frame is there.
 
     Attributes:
         crf: constant rate factor on the scale of h264, 0 (best) to 51.

@@ -34,7 +34,7 @@ def output_format(output: str | Path) -> Format | None:
 
 
 def is_format(path: Path) -> bool:
-    """Whether the ending is that of a format, which holds several frames in one file."""
+    """True if the ending is that of a format, which holds several frames in one file."""
     return path.suffix.lower() in endings()
 
 

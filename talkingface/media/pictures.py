@@ -13,13 +13,13 @@ from .webp import is_animated
 
 
 def is_pictures(path: str | Path) -> bool:
-    """Whether this is a folder, or named as a still picture (a gif counts as a video, and so does a moving webp)."""
+    """True if this is a folder, or named as a still picture (a gif counts as a video, and so does a moving webp)."""
     path = Path(path)
     return path.is_dir() or _is_still(path)
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file is a still picture, by its ending (a gif counts as a video, and so does a moving webp)."""
+    """True if a file is a still picture, by its ending (a gif counts as a video, and so does a moving webp)."""
     return path.is_file() and _is_still(path)
 
 

@@ -54,7 +54,7 @@ class Animation:
 
 
 def is_animated(path: str | Path) -> bool:
-    """Whether a file that ends in .webp holds several frames, by its first bytes; False where it cannot be read."""
+    """True if a file that ends in .webp holds several frames, by its first bytes; False where it cannot be read."""
     if Path(path).suffix.lower() != ".webp":
         return False
     try:

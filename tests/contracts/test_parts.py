@@ -11,6 +11,8 @@ import pytest
 from pipelines.small import save_tiny_weights
 
 from talkingface.cli import main
+from talkingface.config.layers import load_settings
+from talkingface.jobs.doctor import examine
 from talkingface.media.image import over_background, read_image
 from talkingface.media.video import open_video, probe
 from talkingface.media.writer import open_writer
@@ -79,3 +81,9 @@ def test_the_tint_goes_half_of_the_way() -> None:
     assert fit is not None
     old, result = np.full((8, 8, 3), 100, np.uint8), np.full((8, 8, 3), 140, np.uint8)
     assert (fit(old, result) == 120).all()
+
+
+def test_doctor_names_all_of_them() -> None:
+    told = [finding.text for finding in examine(load_settings([])) if finding.topic == "plug-ins"]
+    wanted = ["landmark backend 'middle'", "metric 'sharpness'", "output format 'mkv'", "way to paste 'tinted'"]
+    assert told == wanted

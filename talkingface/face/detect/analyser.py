@@ -147,7 +147,7 @@ def open_analyser(
 
 
 def insists_on_a_face(name: str) -> bool:
-    """Whether a user who writes this word after ``--landmarks`` wants a face or an error."""
+    """True if a user who writes this word after ``--landmarks`` wants a face or an error."""
     return name not in ("auto", "none") and LANDMARKS.get(name, where="--landmarks").insists
 
 
