@@ -138,7 +138,7 @@ def require_refusal(function: Callable[[], Any], error: type[Exception], word: s
 
 
 def near(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors are the same but for rounding."""
+    """True where two tensors are the same but for rounding."""
     return one.shape == other.shape and torch.allclose(one, other, atol=ROUNDING)
 
 
@@ -159,7 +159,7 @@ def drive(plugin: ModelPlugin, frames: Tensor, chunk: int = FRAMES) -> Motion:
 
 
 def takes_coefficients(plugin: ModelPlugin) -> bool:
-    """Whether face coefficients drive a model."""
+    """True where face coefficients drive a model."""
     return of_coefficients(plugin.renderer().takes)
 
 
