@@ -138,7 +138,7 @@ def require_refusal(function: Callable[[], Any], error: type[Exception], word: s
 
 
 def near(one: Tensor, other: Tensor) -> bool:
-    """Whether two tensors are the same but for rounding."""
+    """True where two tensors are the same but for rounding."""
     return one.shape == other.shape and torch.allclose(one, other, atol=ROUNDING)
 
 
@@ -159,7 +159,7 @@ def drive(plugin: ModelPlugin, frames: Tensor, chunk: int = FRAMES) -> Motion:
 
 
 def takes_coefficients(plugin: ModelPlugin) -> bool:
-    """Whether face coefficients drive a model."""
+    """True where face coefficients drive a model."""
     return of_coefficients(plugin.renderer().takes)
 
 
@@ -193,7 +193,7 @@ def losses_of(plugin: ModelPlugin, phase: Phase, batch: Batch, trainable: set[in
 
 
 def trainable_of(plugin: ModelPlugin) -> set[int]:
-    """Ids of the parameters that a fresh model wants trained at all."""
+    """Ids of the parameters that a model wants trained at all, asked for before any phase freezes others."""
     return {id(parameter) for parameter in plugin.networks.parameters() if parameter.requires_grad}
 
 
@@ -345,8 +345,9 @@ def check_subject(small: SmallModel) -> None:
 def check_gradients(small: SmallModel) -> None:
     """Losses are finite, and gradients reach every parameter that a phase declares, and no other."""
     plugin = small.build()
-    trainable, batch = trainable_of(plugin), small.batch(plugin)
-    for phase in plugin.phases(small.settings()):
+    batch, phases = small.batch(plugin), plugin.phases(small.settings())
+    trainable = trainable_of(plugin)  # a stage may add networks of its own
+    for phase in phases:
         losses = losses_of(plugin, phase, batch, trainable)
         for name, value in losses.items():
             require(value.ndim == 0 and value.isfinite(), f"the loss '{name}' of {phase.name} is {value}")
@@ -362,8 +363,9 @@ def check_gradients(small: SmallModel) -> None:
 def check_steps(small: SmallModel) -> None:
     """A step of a phase changes every network that it declares."""
     plugin = small.build()
-    trainable, batch = trainable_of(plugin), small.batch(plugin)
-    for phase in plugin.phases(small.settings()):
+    batch, phases = small.batch(plugin), plugin.phases(small.settings())
+    trainable = trainable_of(plugin)  # a stage may add networks of its own
+    for phase in phases:
         own = parameters_of(plugin, phase, trainable)
         before = {name: parameter.detach().clone() for name, parameter in own.items()}
         losses_of(plugin, phase, batch, trainable)

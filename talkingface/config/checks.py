@@ -37,12 +37,12 @@ def driver_flags(settings: Settings) -> list[str]:
 
 
 def speaks(settings: Settings) -> bool:
-    """Whether a voice makes the motion, of a sound or of nothing."""
+    """True where a voice makes the motion, of a sound or of nothing."""
     return settings.audio_path is not None or settings.idle_seconds is not None
 
 
 def looks_for_faces(settings: Settings) -> bool:
-    """Whether faces are looked for, because parts of pictures are cut or coefficients are read."""
+    """True where faces are looked for, because parts of pictures are cut or coefficients are read."""
     coefficients = registry.entry(settings.model).coefficients
     return bool(coefficients) or (settings.if_align and settings.preprocess != "resize")
 
@@ -83,7 +83,7 @@ def _drivers(settings: Settings) -> list[TalkingFaceError]:
 
 
 def _faces(settings: Settings) -> Iterator[ConfigError]:
-    """Wishes about faces that would be ignored."""
+    """Settings about faces that would be ignored."""
     flag = next((flag for flag in ("face", "drive", "face3dvis") if getattr(settings, flag)), None)
     if flag is None:
         return

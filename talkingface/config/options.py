@@ -45,22 +45,22 @@ class Option:
 
     @property
     def is_switch(self) -> bool:
-        """Whether the bare flag means true."""
+        """True where the bare flag means true."""
         return bool in self.members
 
     @property
     def is_list(self) -> bool:
-        """Whether the flag takes several words."""
+        """True where the flag takes several words."""
         return any(get_origin(member) in (list, tuple) for member in self.members)
 
     @property
     def is_open(self) -> bool:
-        """Whether it is a mapping whose keys belong to a model, so that the schema cannot list them."""
+        """True where it is a mapping whose keys belong to a model, so that the schema cannot list them."""
         return any(get_origin(member) is dict for member in self.members)
 
     @property
     def may_be_none(self) -> bool:
-        """Whether the word ``none`` means that there is no value."""
+        """True where the word ``none`` means that there is no value."""
         return type(None) in self.members
 
     @property
@@ -142,7 +142,7 @@ def owners(key: str) -> list[str]:
 
 
 def _clashes(model: str) -> bool:
-    """Whether a model's flags cannot stand beside the shared ones, which concerns its own users alone."""
+    """True where a model's flags cannot stand beside the shared ones, which concerns its own users alone."""
     try:
         settings_class(model)
     except ConfigError:

@@ -30,7 +30,7 @@ class ModelOptions(BaseModel):
 
     @property
     def demonstrates(self) -> bool:
-        """Whether the model's own motion is asked for."""
+        """True where the model's own motion is asked for."""
         return bool(self.demonstration and getattr(self, self.demonstration))
 
     def conflicts(self) -> Iterable[ConfigError]:

@@ -109,7 +109,7 @@ def test_a_guided_warper_needs_to_know_the_face():
 
 def test_a_guided_calibrator_sees_an_open_mouth():
     made, rows = guided(), torch.zeros(2, 73)
-    rows[1, 0] = -2.5  # opens the mouth, see tour.py
+    rows[1, 0] = -2.5  # opens the mouth, see edits/demo.py
     points = points_of(torch.zeros(1, 80), rows)
     guide = Guide.of(points[:1], points, 64)
     shut, opened = guide.openings[:, 0].sum(dim=(1, 2))
