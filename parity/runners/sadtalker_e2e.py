@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from talkingface.face3d.coefficients import row73
 from talkingface.face3d.deep import ReconNet
 from talkingface.face3d.five_points import align
 from talkingface.models.sadtalker.networks.audio2exp import Audio2Exp
@@ -16,14 +15,14 @@ from talkingface.models.sadtalker.networks.mapping import WINDOW
 from talkingface.models.sadtalker.voice.blink import blinks
 from talkingface.models.sadtalker.voice.driver import Chance, speak
 from talkingface.models.sadtalker.voice.mel import Speech
-from talkingface.models.sadtalker.voice.rows import renderer_rows
+from talkingface.motion.coefficients import LAYOUT_70, row73
 from talkingface.motion.windows import windows
 
 from ..case import Case
 from ..draw import Array
 from ..pictures import waves
 from ..run import Runner
-from .sadtalker_audio import recorded_wave
+from .sadtalker_audio import fitted_rows, recorded_wave
 from .sadtalker_render import render_config
 
 
@@ -51,7 +50,8 @@ def end_to_end(case: Case) -> dict[str, Tensor]:
     speech = Speech(recorded_wave(case))
     chance = Chance(case.input("z"), blinks(speech.frames, case.input("starts").tolist()))
     coefficients = speak(package.audio2exp, package.audio2pose, speech, source, chance, style=numbers["pose_style"])
-    rows = renderer_rows(coefficients, source, expression_scale=numbers["expression_scale"], still=numbers["still"])
+    options = {name: numbers[name] for name in ("expression_scale", "still")}
+    rows = fitted_rows(source, coefficients, options, LAYOUT_70.width)
     seen = windows(rows, numbers["frames"])
     prediction, kp_driving = _render(package, _as_batch(picture).to(case.dtype), source[:, :70], seen)
     return {

@@ -14,9 +14,9 @@ from torch import Tensor
 from ..errors import NoFaceError
 from ..face.detect.analyser import FaceAnalyser, open_analyser
 from ..face.track.track import Track, TrackSettings, track_faces
-from ..face3d.coefficients import ID, row73
 from ..face3d.reconstruction import open_reconstructor
 from ..media.image import Picture
+from ..motion.coefficients import Coefficients, row73
 from ..pipelines.frames import chunked
 from ..pipelines.motions import ROWS
 from ..types import Motion, Source
@@ -79,7 +79,7 @@ class RowReader:
 
     def source(self, image: Tensor, rows: Rows) -> Source:
         """A picture (1, 3, S, S) in [0, 1] with its own row (1, 260)."""
-        row, person = (torch.from_numpy(part.copy()).to(self._device) for part in (row73(rows), rows[:, ID]))
+        row, person = (torch.from_numpy(part.copy()).to(self._device) for part in (row73(rows), Coefficients(rows).id))
         return Source(image, row, person)
 
     def motion(self, rows: Rows, fps: Fraction) -> Motion:

@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 from ..errors import ShapeError, WeightsError
 from ..face.face import Face
 from ..media.image import Picture
+from ..motion.coefficients import LAYOUT_70, LAYOUT_260, Coefficients
 from ..weights import load_catalogue
 from ..weights.load import load_networks, save_networks
-from .coefficients import ANGLE, CROP, EXP, ID, TRANS, Coefficients
 from .five_points import RESCALE
 from .mesh_pose import Floats, HeadPose, find_pose
 from .mesh_topology import POINTS, mesh_triangles
@@ -116,20 +116,20 @@ class MeshSpace:
         wanted = {
             "mean": (POINTS, 3),
             "identity": (count, POINTS, 3),
-            "expression": (EXP.stop - EXP.start, POINTS, 3),
+            "expression": (LAYOUT_70.exp.stop, POINTS, 3),
             "turned": (5, POINTS, 3),
             "weights": (POINTS, 3),
             "stable": (POINTS,),
             "noise": (1,),
             "partner": (POINTS,),
             "identity_sign": (count,),
-            "expression_sign": (EXP.stop - EXP.start,),
+            "expression_sign": (LAYOUT_70.exp.stop,),
         }
         for name, shape in wanted.items():
             value = getattr(self, name)
             if value.shape != shape or not np.isfinite(value).all():
                 raise WeightsError(f"{name} is {value.shape}, or not finite; wanted {shape}", where=where)
-        if count > ID.stop or not np.array_equal(np.sort(self.partner), np.arange(POINTS)):
+        if count > LAYOUT_260.id.stop or not np.array_equal(np.sort(self.partner), np.arange(POINTS)):
             raise WeightsError("its directions or its mirror are impossible", where=where)
 
     @property
@@ -162,12 +162,12 @@ class MeshSpace:
         person = self.find_identity(mesh, size=size) if identity is None else np.asarray(identity, np.float64)
         rest = self.mean + np.tensordot(person, self.identity, 1)
         pose, residual = self._unpose(rest, points)
-        rows = np.zeros((len(points), CROP.stop))
-        rows[:, ID][:, : self.identities] = person
-        rows[:, EXP] = self._solve(residual, self.expression, np.ones(len(self.expression)))
-        rows[:, ANGLE] = pose.angles
-        rows[:, TRANS], rows[:, CROP] = _place(pose)
-        return rows.astype(np.float32)
+        rows = Coefficients(np.zeros((len(points), LAYOUT_260.width)))
+        rows.id[:, : self.identities] = person
+        rows.exp[:] = self._solve(residual, self.expression, np.ones(len(self.expression)))
+        rows.angle[:] = pose.angles
+        rows.trans[:], rows.crop[:] = _place(pose)
+        return rows.values.astype(np.float32)
 
     def find_identity(self, mesh: NDArray[np.floating], *, size: float = FRAME) -> Floats:
         """Identity coefficients of the one person in some frames, (K,), from those in which the face is at rest.
@@ -211,13 +211,13 @@ class MeshSpace:
 
     def mirror_rows(self, rows: NDArray[np.floating]) -> NDArray[np.float32]:
         """Rows, (T, 260), of the mirrored pictures."""
-        mirrored = np.array(rows, np.float32)
-        mirrored[:, ID][:, : self.identities] *= self.identity_sign
-        mirrored[:, EXP] *= self.expression_sign
-        mirrored[:, ANGLE] *= (1, -1, -1)
-        mirrored[:, TRANS] *= (-1, 1, 1)
-        mirrored[:, CROP.start + 1] = FRAME - 1 - mirrored[:, CROP.start + 1]
-        return mirrored
+        mirrored = Coefficients(np.array(rows, np.float32))
+        mirrored.id[:, : self.identities] *= self.identity_sign
+        mirrored.exp[:] *= self.expression_sign
+        mirrored.angle[:] *= (1, -1, -1)
+        mirrored.trans[:] *= (-1, 1, 1)
+        mirrored.crop[:, 1] = FRAME - 1 - mirrored.crop[:, 1]
+        return mirrored.values
 
     def mirror_mesh(self, mesh: NDArray[np.floating], *, size: float = FRAME) -> NDArray[np.floating]:
         """Meshes, (T, 468, 3), of the mirrored pictures."""
@@ -336,7 +336,7 @@ class MeshReconstructor(Reconstructor):
             self.model.fit(_mesh_of(face)[None], size=picture.shape[0], identity=self.identity)
             for picture, face in pairs
         ]
-        return np.concatenate(rows) if rows else np.zeros((0, CROP.stop), np.float32)
+        return np.concatenate(rows) if rows else np.zeros((0, LAYOUT_260.width), np.float32)
 
     def fingerprint(self) -> str:
         found = hashlib.sha256()

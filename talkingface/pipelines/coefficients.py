@@ -16,8 +16,8 @@ from ..errors import MediaError, WeightsError
 from ..face.crop.crop import Crop
 from ..face.face import Box, Face
 from ..face.track.track import Track
-from ..face3d.coefficients import ANGLE, EXP, TRANS, Coefficients, row70, row73
 from ..face3d.reconstruction import FRAME, Reconstructor, open_reconstructor
+from ..motion.coefficients import Coefficients, row70, row73
 from ..types import Motion
 from ..weights import load_catalogue
 from .cut import CutFrames
@@ -207,7 +207,6 @@ def with_motion(source: Rows, rows: NDArray[np.floating]) -> Rows:
     Returns:
         (T, 260).
     """
-    moved = np.repeat(source, len(rows), axis=0)
-    named = Coefficients(row70(np.asarray(rows, np.float32)))
-    moved[:, EXP], moved[:, ANGLE], moved[:, TRANS] = named.exp, named.angle, named.trans
-    return moved
+    moved, named = Coefficients(np.repeat(source, len(rows), axis=0)), Coefficients(row70(np.asarray(rows, np.float32)))
+    moved.exp[:], moved.angle[:], moved.trans[:] = named.exp, named.angle, named.trans
+    return moved.values

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..face.crop.crop import Crop
-from ..face3d.coefficients import ID, row73
 from ..models.base import Renderer
+from ..motion.coefficients import Coefficients, row73
 from ..types import Source
 from . import steps
 from .coefficients import Rows
@@ -121,7 +121,7 @@ def _person(model: LoadedModel, plan: Plan, picture: Frame, place: Place, source
     if model.reader is not None:
         assert place.face is not None  # noqa: S101 (a finder for coefficients gives one, or raises)
         row = model.reader.of_picture(picture, place.crop, place.face)
-        seen = drawn = Source(drawn.image, torch.from_numpy(row73(row)), torch.from_numpy(row[:, ID]))
+        seen = drawn = Source(drawn.image, torch.from_numpy(row73(row)), torch.from_numpy(Coefficients(row).id))
     elif model.driver is not None and model.driver.size != model.renderer.size:
         small = read_crop(plan.source, picture, place.crop.resized(model.driver.size), number)
         seen = Source(to_tensor([small], model.device))

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..coefficients import EXP
+from ...motion.coefficients import LAYOUT_70
 from ..five_points import MEASURED
 from ..mesh_pose import Floats, HeadPose, find_pose
 from ..mesh_space import INNER_LIPS, MeshSpace, gap, quiet_frames, to_space, turned_features
 from ..mesh_topology import POINTS
 
-EXPRESSIONS = EXP.stop - EXP.start
+EXPRESSIONS = LAYOUT_70.exp.stop
 IDENTITIES = 40
 MOST_FRAMES = 600  # of a person, spread evenly over what there is
 ROUNDS = 4

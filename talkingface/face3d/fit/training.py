@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..coefficients import Coefficients
+from ...motion.coefficients import Coefficients
 
 Matrix = NDArray[np.float64]
 

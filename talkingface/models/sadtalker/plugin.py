@@ -12,7 +12,7 @@ from ...types import Motion
 from ..base import Batch, Driver, ModelPlugin, Phase, Renderer, VoiceDriver
 from .architectures import ARCHITECTURES
 from .config import SadTalkerConfig
-from .retarget import retarget_rows
+from .retarget import fit_to_source
 
 if TYPE_CHECKING:
     from ...nn.losses.perceptual import VGG19
@@ -51,14 +51,9 @@ class SadTalker(ModelPlugin):
         return self.architecture.renderer(self.networks, self.config, precision)
 
     def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
-        """As in the base class; options and errors as :func:`~.retarget.retarget_rows`."""
-        return retarget_rows(
-            source,
-            driving,
-            options,
-            columns=self.config.coefficients,
-            angles_in_rows=self.architecture.angles_in_rows,
-        )
+        """As in the base class; options and errors as :func:`~.retarget.fit_to_source`."""
+        width, angles_in_rows = self.config.coefficients, self.architecture.angles_in_rows
+        return fit_to_source(source, driving, options, width=width, angles_in_rows=angles_in_rows)
 
     def samples(self) -> Mapping[str, Any]:
         """Frames, coefficients and sound, as the stage needs them."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import MotionError, ShapeError
+from ...motion.coefficients import COEFFICIENTS, LAYOUTS
 from ...motion.windows import RADIUS, windows
 from ...nn.geometry.grids import resize_map
 from ...nn.visualize import draw_keypoints
@@ -124,7 +125,7 @@ class SadTalkerRenderer(Renderer):
         self.generator: Any = FastGenerator(networks["generator"].eval(), precision)  # type: ignore[arg-type]
         self.precision = precision
         self.columns, self.space = config.coefficients, config.space
-        self.takes = f"3dmm.{self.columns}"
+        self.takes = LAYOUTS[self.columns].kind
         self.size = (config.image_size, config.image_size)
 
     def expect(self, frames: int, compile_wish: str = "auto") -> str:
@@ -182,7 +183,7 @@ class SadTalkerRenderer(Renderer):
         """
         if motion.kind != self.takes:
             raise MotionError(f"the renderer draws '{self.takes}', not '{motion.kind}'")
-        rows = motion.values["coefficients"].to(state.image)
+        rows = motion.values[COEFFICIENTS].to(state.image)
         frames = range(len(motion))[part]
         return self._keypoints(state.canonical, windows(rows, frames), asked_angles(motion, part))
 

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...errors import MotionError, ShapeError
+from ...motion.coefficients import COEFFICIENTS, LAYOUT_73
 from ...motion.windows import RADIUS, windows
 from ...types import Motion, Source
 from ..base import Renderer
@@ -18,7 +19,6 @@ from .compact.guide import Cues, Guide
 from .edits.attributes import AttributeEdit
 from .networks.fast import Drawable, FastStyleHeat
 from .networks.pictures import resized
-from .retarget import KIND
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class StyleHeatRenderer(Renderer):
             and it cuts numbers off towards black.
     """
 
-    takes = KIND
+    takes = LAYOUT_73.kind
     radius = RADIUS
 
     def __init__(
@@ -132,7 +132,7 @@ class StyleHeatRenderer(Renderer):
         """
         if motion.kind != self.takes:
             raise MotionError(f"the renderer draws '{self.takes}', not '{motion.kind}'")
-        rows = motion.values["coefficients"]
+        rows = motion.values[COEFFICIENTS]
         seen = windows(rows, range(*part.indices(len(motion)))).to(state.plain.codes)
         cues = Cues(seen, self._guide(state, rows[part]))
         shares = self._shares(motion, part)

@@ -15,7 +15,7 @@ from talkingface.models.sadtalker.networks.audio2exp import Audio2Exp
 from talkingface.models.sadtalker.networks.audio2pose import Audio2Pose
 from talkingface.models.sadtalker.voice.driver import Chance, draw_chance, speak
 from talkingface.models.sadtalker.voice.mel import NoVoice, Speech, Voice
-from talkingface.models.sadtalker.voice.rows import EXPRESSION, POSE
+from talkingface.motion.coefficients import LAYOUT_70
 
 SHARED = Path(os.environ.get("TALKINGFACE_SHARED", Path(__file__).parents[4] / "shared")) / "data" / "audio"
 # All that decode, damaged ones included; see tests/media for those that do not.
@@ -45,15 +45,15 @@ def chance(voice: Voice, seed: int = 0, *, blink: bool = True) -> Chance:
 def test_the_same_seed_gives_the_same_rows(networks, source: Tensor, voice: Speech):
     first, same, other = (speak(*networks, voice, source, chance(voice, seed)) for seed in (3, 3, 4))
     assert first.shape == (40, 70) and torch.equal(first, same)
-    assert not torch.equal(first[:, POSE], other[:, POSE]) and not torch.equal(
-        first[:, EXPRESSION], other[:, EXPRESSION]
+    assert not torch.equal(first[:, LAYOUT_70.pose], other[:, LAYOUT_70.pose]) and not torch.equal(
+        first[:, LAYOUT_70.exp], other[:, LAYOUT_70.exp]
     )
 
 
 def test_without_blinks_the_head_moves_the_same(networks, source: Tensor, voice: Speech):
     blinking, staring = (speak(*networks, voice, source, chance(voice, blink=blink)) for blink in (True, False))
-    assert torch.equal(blinking[:, POSE], staring[:, POSE])
-    differs = (blinking[:, EXPRESSION] != staring[:, EXPRESSION]).any(1)
+    assert torch.equal(blinking[:, LAYOUT_70.pose], staring[:, LAYOUT_70.pose])
+    differs = (blinking[:, LAYOUT_70.exp] != staring[:, LAYOUT_70.exp]).any(1)
     assert torch.equal(differs, chance(voice).closed[:, 0] > 0) and differs.any()
 
 
@@ -66,14 +66,14 @@ def test_rows_do_not_depend_on_the_batch(networks, source: Tensor, voice: Speech
 def test_the_head_starts_where_the_source_holds_it(networks, source: Tensor):
     """Two frames are too few to be smoothed, so that the first is the source's."""
     voice = Speech(torch.zeros(1280))
-    assert torch.equal(speak(*networks, voice, source, chance(voice))[0, POSE], source[0, POSE])
+    assert torch.equal(speak(*networks, voice, source, chance(voice))[0, LAYOUT_70.pose], source[0, LAYOUT_70.pose])
 
 
 def test_eyes_of_a_video_change_the_expression_alone(networks, source: Tensor, voice: Speech):
     eyes = torch.randn(7, 73, generator=torch.Generator().manual_seed(5))
     plain, borrowed = (speak(*networks, voice, source, chance(voice), eyes=value) for value in (None, eyes))
-    assert torch.equal(plain[:, POSE], borrowed[:, POSE])
-    assert (plain[:, EXPRESSION] != borrowed[:, EXPRESSION]).any(1).all()
+    assert torch.equal(plain[:, LAYOUT_70.pose], borrowed[:, LAYOUT_70.pose])
+    assert (plain[:, LAYOUT_70.exp] != borrowed[:, LAYOUT_70.exp]).any(1).all()
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 21, 33])
@@ -82,7 +82,9 @@ def test_idle_and_silent_clips_of_any_length(networks, source: Tensor, frames: i
     for voice in (idle, silent):
         rows = speak(*networks, voice, source, chance(voice, blink=False))
         assert rows.shape == (frames, 70) and rows.isfinite().all()
-        torch.testing.assert_close(rows[:, EXPRESSION], rows[:1, EXPRESSION].expand(frames, -1), rtol=0, atol=1e-5)
+        torch.testing.assert_close(
+            rows[:, LAYOUT_70.exp], rows[:1, LAYOUT_70.exp].expand(frames, -1), rtol=0, atol=1e-5
+        )
     assert (idle.windows(0, frames) == 0).all() and (silent.windows(0, frames) == -4).all()
 
 

@@ -20,7 +20,7 @@ from talkingface.models.sadtalker.networks.generator import RenderNetworks
 from talkingface.models.sadtalker.plugin import SadTalker
 from talkingface.models.sadtalker.voice.driver import draw_chance, speak
 from talkingface.models.sadtalker.voice.mel import Speech
-from talkingface.models.sadtalker.voice.rows import CROP, EXPRESSION, POSE
+from talkingface.motion.coefficients import LAYOUT_73
 from talkingface.motion.windows import windows
 from talkingface.pipelines import frames as pipeline
 from talkingface.pipelines.model import load_plugin
@@ -32,6 +32,7 @@ from talkingface.weights.load import identify
 from .test_render import LAYOUT, SMALL, build_small, same_frames
 
 FPS = Fraction(25)
+EXPRESSION, POSE, CROP = LAYOUT_73.exp, LAYOUT_73.pose, LAYOUT_73.crop
 
 
 def settings_of(columns: int = 70) -> dict[str, Any]:

@@ -19,14 +19,14 @@ from talkingface.models.styleheat.networks.fast import FastStyleHeat
 from talkingface.models.styleheat.plugin import StyleHeat
 from talkingface.models.styleheat.renderer import StyleHeatRenderer
 from talkingface.models.styleheat.retarget import fit_to_source
-from talkingface.motion.columns import ROW_73
+from talkingface.motion.coefficients import LAYOUT_73
 from talkingface.motion.windows import windows
 from talkingface.nn.stylegan2.conditions import Conditions
 from talkingface.types import Motion, Source
 
 from .small import TINY, motion, pictures, plugin
 
-EXPRESSION, POSE, CROP = ROW_73.expression, slice(64, 70), ROW_73.crop
+EXPRESSION, POSE, CROP = LAYOUT_73.exp, LAYOUT_73.pose, LAYOUT_73.crop
 
 
 @pytest.fixture(scope="module")

@@ -10,18 +10,17 @@ from torch import Tensor, nn
 
 from ....face3d.mesh_space import shipped_space
 from ....face3d.mesh_topology import EYE_CORNERS
+from ....motion.coefficients import LAYOUT_70
 from ....nn.compact.config import CommonParams
 from ....nn.compact.motion import CompactKPDetector
 from ....nn.geometry.keypoints import Keypoints
 from ...base import Renderer, VoiceDriver
 from ..config import SadTalkerConfig
-from ..voice.rows import POSE
 from .generator import FaceGenerator
 from .pose import CompactPose
 from .renderer import CompactRenderer
 from .voice import CompactAudio2Exp, CompactVoice
 
-ROW = 70
 _VALUES = 6  # of a keypoint: x, y and the four of its Jacobian
 
 
@@ -44,10 +43,10 @@ class CompactMapping(nn.Module):
     def __init__(self, num_kp: int = 15, width: int = 256) -> None:
         super().__init__()
         self.num_kp = num_kp
-        self.register_buffer("deviation", torch.ones(ROW))
-        self.frame = nn.Sequential(nn.Linear(ROW, width), nn.GELU(), nn.Linear(width, width), nn.GELU())
+        self.register_buffer("deviation", torch.ones(LAYOUT_70.width))
+        self.frame = nn.Sequential(nn.Linear(LAYOUT_70.width, width), nn.GELU(), nn.Linear(width, width), nn.GELU())
         self.change = nn.Sequential(
-            nn.Linear(2 * width + _VALUES * num_kp + ROW, width),
+            nn.Linear(2 * width + _VALUES * num_kp + LAYOUT_70.width, width),
             nn.GELU(),
             nn.Linear(width, width),
             nn.GELU(),
@@ -68,8 +67,8 @@ class CompactMapping(nn.Module):
             Keypoints of the N frames.
         """
         count = len(driving)
-        before = (source[:, :ROW] / self.deviation).expand(count, -1)
-        after = driving[:, :ROW] / self.deviation
+        before = (source[:, : LAYOUT_70.width] / self.deviation).expand(count, -1)
+        after = driving[:, : LAYOUT_70.width] / self.deviation
         own = torch.cat([kp_source["value"], kp_source["jacobian"].flatten(2)], dim=2).expand(count, -1, -1)
         seen_before, seen_after = self.frame(before), self.frame(after)
         change = self.change(torch.cat([seen_after - seen_before, seen_after, own.flatten(1), after - before], dim=1))
@@ -87,7 +86,7 @@ def build_compact(config: SadTalkerConfig) -> nn.ModuleDict:
     common = CommonParams(num_kp=config.common_params.num_kp)
     generator, mapping = FaceGenerator(params, common), CompactMapping(common.num_kp, voice.mapping_width)
     generator.spread.copy_(usual_spread())
-    mapping.deviation[POSE] = POSE_DEVIATION
+    mapping.deviation[LAYOUT_70.pose] = POSE_DEVIATION
     return nn.ModuleDict(
         {
             "kp_extractor": CompactKPDetector(params, common),

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ....face3d.coefficients import row70
 from ....face3d.mesh_topology import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from ....motion.coefficients import row70
 from ....nn.geometry.keypoints import Keypoints
 from ...base import Batch, Losses
 from ...mesh_faces import face_points, surroundings

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ....errors import MotionError, ShapeError
+from ....motion.coefficients import COEFFICIENTS, LAYOUT_70, row70
 from ....nn.blocks.folded import fold_blocks
 from ....nn.compact.generator import CompactState
 from ....nn.geometry.keypoints import Keypoints
@@ -18,7 +19,6 @@ from ....types import Motion, Source
 from ...base import Renderer
 from ...mesh_faces import points_of
 from ..config import SadTalkerConfig
-from ..voice.rows import ROW
 from .generator import FastFaceGenerator
 
 
@@ -50,7 +50,7 @@ class CompactRenderer(Renderer):
         precision: of the generator's convolutions; keypoints and points are float32 in any case.
     """
 
-    takes, space = "3dmm.70", "mesh"
+    takes, space = LAYOUT_70.kind, "mesh"
 
     def __init__(self, networks: nn.ModuleDict, config: SadTalkerConfig, precision: torch.dtype) -> None:
         self.kp_extractor: Any = fold_blocks(copy.deepcopy(networks["kp_extractor"])).requires_grad_(False).eval()
@@ -67,7 +67,7 @@ class CompactRenderer(Renderer):
         """
         if source.coefficients is None or source.identity is None:
             raise ShapeError("the source has no coefficients, which tell where its face is")
-        row, identity = source.coefficients[:, :ROW].float(), source.identity.float()
+        row, identity = row70(source.coefficients).float(), source.identity.float()
         points = points_of(identity, row).to(source.image)
         return EncodedFace(
             self.generator.encode(source.image),
@@ -110,4 +110,4 @@ class CompactRenderer(Renderer):
     def _rows(self, state: EncodedFace, motion: Motion) -> Tensor:
         if motion.kind != self.takes:
             raise MotionError(f"the renderer draws '{self.takes}', not '{motion.kind}'")
-        return motion.values["coefficients"].to(state.row)
+        return motion.values[COEFFICIENTS].to(state.row)

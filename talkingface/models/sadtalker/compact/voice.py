@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ....motion.coefficients import COEFFICIENTS, LAYOUT_70
 from ....types import Motion
 from ...base import Script, VoiceDriver
 from ..networks.audio2exp import EXPRESSIONS
@@ -17,7 +18,7 @@ from ..networks.pose_cvae import STYLES
 from ..voice.blink import CALM_PAUSES, random_blinks
 from ..voice.driver import hearing
 from ..voice.mel import BANDS, SAMPLE_RATE_HZ, WINDOW_COLUMNS, Voice
-from ..voice.rows import EXPRESSION, POSE, add_motion, reference_rows
+from ..voice.reference import add_motion, reference_rows
 from .pose import HEARD, draw_pose_latents, loudness
 
 _DILATIONS = (1, 2, 3)
@@ -97,7 +98,7 @@ class CompactVoice(VoiceDriver):
         networks: ``audio2exp`` and ``audio2pose``, with weights; they are put into eval mode.
     """
 
-    gives, space = "3dmm.70", "mesh"
+    gives, space = LAYOUT_70.kind, "mesh"
     fps, sample_rate, styles = Fraction(25), SAMPLE_RATE_HZ, STYLES
 
     def __init__(self, networks: nn.ModuleDict) -> None:
@@ -115,14 +116,14 @@ class CompactVoice(VoiceDriver):
         closed = torch.zeros(voice.frames, 1)
         if script.blink and script.eyes is None:
             closed = random_blinks(voice.frames, random, CALM_PAUSES)
-        reference = reference_rows(source, voice.frames, script.eyes)[:, EXPRESSION]
+        reference = reference_rows(source, voice.frames, script.eyes)[:, LAYOUT_70.exp]
         expressions, heard = speak_frames(self.expression, voice, reference, closed)
         heard = heard if script.wave is not None else torch.zeros(voice.frames, HEARD)
         moved = settled(self.pose.motion(latents, heard, script.style))
-        rows = torch.cat([expressions, source[:, POSE] + moved], dim=1)
+        rows = torch.cat([expressions, source[:, LAYOUT_70.pose] + moved], dim=1)
         if script.poses is not None:
             rows = add_motion(rows, script.poses)
-        return Motion(self.gives, self.fps, {"coefficients": rows}, self.space)
+        return Motion(self.gives, self.fps, {COEFFICIENTS: rows}, self.space)
 
 
 class Silence:

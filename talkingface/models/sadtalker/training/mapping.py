@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ....face3d.coefficients import row70, row73
+from ....motion.coefficients import row70, row73
 from ....nn.losses.perceptual import VGG19
 from ...base import Batch, Losses
 from ..config import MappingTrain

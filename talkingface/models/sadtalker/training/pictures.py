@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ....face3d.coefficients import Coefficients
+from ....motion.coefficients import Coefficients
 from ....motion.windows import RADIUS
 from ....nn.antialias import ImagePyramid
 from ....nn.geometry.thin_plate import ThinPlateTransform

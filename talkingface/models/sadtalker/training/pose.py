@@ -16,13 +16,12 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from ....face3d.coefficients import row70
+from ....motion.coefficients import Coefficients, row70
 from ....nn.losses.gan import discriminator_loss, generator_loss
 from ...base import Batch, Losses
 from ...samples import Identity, Rows, Stretch
 from ..config import PoseTrain
 from ..networks.pose_cvae import STYLES
-from ..voice.rows import POSE
 from .sound import heard, sound_of
 
 
@@ -128,7 +127,7 @@ class PoseObjective:
 
 
 def _conditions(batch: Batch) -> _Conditions:
-    poses = row70(batch["coefficients"])[..., POSE]
+    poses = Coefficients(row70(batch["coefficients"])).pose
     windows = heard(batch["sound"], poses.shape[1] - 1)
     return _Conditions(poses[:, 1:] - poses[:, :1], windows, poses[:, 0], batch["identity"] % STYLES)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ....face3d.coefficients import row70
+from ....motion.coefficients import row70
 from ....nn.antialias import ImagePyramid
 from ....nn.blocks.patch_discriminator import PatchDiscriminator
 from ....nn.geometry.thin_plate import ThinPlateTransform

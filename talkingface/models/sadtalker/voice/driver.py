@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ....motion.coefficients import COEFFICIENTS, LAYOUT_70
 from ....types import Motion
 from ...base import Script, VoiceDriver
 from ..networks.audio2exp import Audio2Exp
@@ -16,7 +17,7 @@ from ..networks.audio2pose import Audio2Pose, check_style, draw_latents
 from ..networks.pose_cvae import STYLES
 from .blink import random_blinks, smooth_poses
 from .mel import SAMPLE_RATE_HZ, NoVoice, Speech, Voice
-from .rows import EXPRESSION, POSE, add_motion, reference_rows
+from .reference import add_motion, reference_rows
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,10 @@ def speak(
     for start in range(0, frames, batch_size):
         part = slice(start, min(start + batch_size, frames))
         windows = voice.windows(part.start, part.stop).to(device)
-        faces = expression(windows, reference[part, EXPRESSION].to(device), chance.closed[part].to(device))
+        faces = expression(windows, reference[part, LAYOUT_70.exp].to(device), chance.closed[part].to(device))
         expressions.append(faces.cpu())
         heard.append(pose.hear(windows))
-    first = reference[0, POSE].to(device)
+    first = reference[0, LAYOUT_70.pose].to(device)
     motion = pose(torch.cat(heard)[1:], first, style, chance.latents.to(device))
     return torch.cat([torch.cat(expressions), smooth_poses(first + motion).cpu()], 1)
 
@@ -94,7 +95,7 @@ class SadTalkerVoice(VoiceDriver):
         space: of the coefficients that they were trained on.
     """
 
-    gives = "3dmm.70"
+    gives = LAYOUT_70.kind
     fps, sample_rate, styles = Fraction(25), SAMPLE_RATE_HZ, STYLES
 
     def __init__(self, networks: nn.ModuleDict, space: str = "bfm") -> None:
@@ -114,7 +115,7 @@ class SadTalkerVoice(VoiceDriver):
         )
         if script.poses is not None:
             rows = add_motion(rows, script.poses)
-        return Motion(self.gives, self.fps, {"coefficients": rows}, self.space)
+        return Motion(self.gives, self.fps, {COEFFICIENTS: rows}, self.space)
 
 
 def hearing(script: Script) -> Voice:

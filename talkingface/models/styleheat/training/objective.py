@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from ....errors import WeightsError
-from ....face3d.coefficients import row73
+from ....motion.coefficients import row73
 from ....nn.losses.identity import ALIGNED_SIZE, IdentityNetwork, identity_loss
 from ....nn.losses.perceptual import VGG19, perceptual_loss
 from ....nn.stylegan2.losses import discriminator_loss, generator_loss

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from talkingface.errors import ShapeError
-from talkingface.face3d.coefficients import LAYOUTS, Coefficients, layout_of, row70, row73
+from talkingface.motion.coefficients import LAYOUTS, Coefficients, layout_of, row70, row73
 
 ROWS = np.arange(2 * 260, dtype=np.float32).reshape(2, 260)
 
