@@ -10,13 +10,13 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from ...errors import ConfigError, WeightsError
+from ...errors import ConfigError
 from ...nn.fingerprint import fingerprint
 from ...nn.geometry.keypoints import Keypoints, slice_keypoints
-from ...nn.losses.perceptual import VGG19
 from ...nn.visualize import draw_keypoints
 from ...types import Motion
 from ..base import Batch, Driver, ModelPlugin, Phase, Renderer
+from ..fixed import FixedNetworks
 from .config import FOMConfig, TrainParams
 from .networks.build import build_networks, fast_generator
 from .networks.generator import fast_detector
@@ -39,7 +39,7 @@ class FOM(ModelPlugin):
         self.networks = build_networks(config)
         self.kind = f"fom.kp{config.common_params.num_kp}"
         self.size = (config.image_size, config.image_size)
-        self._vgg: VGG19 | None = None
+        self._fixed = FixedNetworks()
 
     def driver(self, precision: torch.dtype = torch.float32) -> Driver:
         """The driver; keypoints are float32 in any precision."""
@@ -92,12 +92,7 @@ class FOM(ModelPlugin):
 
     def auxiliary(self, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
         """VGG19, where the perceptual loss has a weight."""
-        return {"vgg19": self._take_vgg} if any(self.train_params(train).loss_weights.perceptual) else {}
-
-    def _take_vgg(self, state: Mapping[str, Tensor]) -> None:
-        vgg = VGG19()
-        vgg.load_torchvision(state)
-        self._vgg = vgg
+        return self._fixed.takers(vgg=any(self.train_params(train).loss_weights.perceptual))
 
     def train_params(self, train: Any) -> TrainParams:
         """The model's own training settings, with what `train` (loss_weights, transform, scales) sets on top.
@@ -124,14 +119,8 @@ class FOM(ModelPlugin):
             WeightsError: if the perceptual loss has a weight but VGG19's weights were not given.
         """
         params = self.train_params(train)
-        if any(params.loss_weights.perceptual) and self._vgg is None:
-            raise WeightsError(
-                "the perceptual loss needs the weights of VGG19",
-                where="train.loss_weights.perceptual",
-                cure="Get them with --run_mode=fetch --checkpoint=vgg19, "
-                "or train without: --train.loss_weights.perceptual=0.",
-            )
-        objective = Objective(self.networks, self.config, params, self._vgg)
+        vgg = self._fixed.required_vgg() if any(params.loss_weights.perceptual) else None
+        objective = Objective(self.networks, self.config, params, vgg)
         phases = [self._generator_phase(objective, params)]
         if objective.uses_discriminator:
             rate, milestones = params.lr_discriminator, params.epoch_milestones

@@ -10,12 +10,10 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from ...errors import ConfigError
-from ...nn.losses.identity import IdentityNetwork
-from ...nn.losses.perceptual import VGG19
 from ...nn.stylegan2.discriminator import Discriminator
 from ...types import Motion
-from ...weights.load import load_strict
 from ..base import Batch, Driver, ModelPlugin, Phase, Renderer
+from ..fixed import FixedNetworks
 from .config import STAGES, StyleHeatConfig
 from .edits.options import Wishes
 from .edits.state import Session
@@ -23,7 +21,7 @@ from .networks.build import StyleHeatNetworks, TrainingNumbers, initialise, netw
 from .networks.fast import FastStyleHeat
 from .networks.warper import video_warper_names
 from .training.generator import GeneratorObjective
-from .training.objective import Helpers, Objective
+from .training.objective import Objective
 from .training.phases import phases_of, samples_of
 from .training.validate import judge
 
@@ -48,10 +46,6 @@ def adapted(name: str, state: Mapping[str, Tensor], codes: int) -> dict[str, Ten
     return found
 
 
-CATALOGUED = {"vgg": "vgg19", "identity": "ir_se50"}
-"""Fixed networks that losses look through -> their names in the catalogue."""
-
-
 class StyleHeat(ModelPlugin):
     """StyleHEAT (Yin et al., ECCV 2022): a StyleGAN2 whose features are warped by a face's motion."""
 
@@ -68,7 +62,7 @@ class StyleHeat(ModelPlugin):
         initialise(self.whole)
         self._discriminator, self._numbers = Discriminator(config.discriminator), TrainingNumbers()
         self.networks = networks_by_name(self.whole, self._discriminator, self._numbers)
-        self._helpers, self._session = Helpers(), Session(Wishes(), config)
+        self._fixed, self._session = FixedNetworks(), Session(Wishes(), config)
 
     def driver(self, precision: torch.dtype = torch.float32) -> Driver | None:
         """None: coefficients drive it."""
@@ -101,8 +95,7 @@ class StyleHeat(ModelPlugin):
 
     def auxiliary(self, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
         """VGG19 and IR-SE50, where a loss of the stage looks through them."""
-        takers = {"vgg": self._take_vgg, "identity": self._take_identity}
-        return {CATALOGUED[name]: takers[name] for name in self._needed(self._trained(train))}
+        return self._fixed.takers(**self._needed(self._trained(train)))
 
     def phases(self, train: Any) -> list[Phase]:
         """The phases of the stage.
@@ -116,9 +109,8 @@ class StyleHeat(ModelPlugin):
         if self.stage == "joint" and config.space != "mesh":
             cure = "Use --variant=compact, or train the other stages one after another."
             raise ConfigError(f"the stage joint needs the space mesh, not {config.space}", where="--stage", cure=cure)
-        for name in self._needed(config):
-            getattr(self._helpers, f"the_{name}")()
-        objective = Objective(self.networks, self.whole, config, self._helpers)
+        self._fixed.check(**self._needed(config))
+        objective = Objective(self.networks, self.whole, config, self._fixed)
         stage = config.train_params.generator
         generator = GeneratorObjective(
             self.whole.generator.stylegan, self._discriminator, self._numbers.path_length, stage
@@ -128,7 +120,7 @@ class StyleHeat(ModelPlugin):
     @torch.no_grad()
     def validate(self, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
         """As `judge.judge`."""
-        return judge(self.stage, Objective(self.networks, self.whole, self.config, self._helpers), batch)
+        return judge(self.stage, Objective(self.networks, self.whole, self.config, self._fixed), batch)
 
     def _trained(self, train: Any) -> StyleHeatConfig:
         """The configuration with the loss weights that `train` sets for the stage."""
@@ -144,18 +136,7 @@ class StyleHeat(ModelPlugin):
             name = ".".join(str(part) for part in first["loc"][3:])
             raise ConfigError(f"'{name}': {first['msg']}", where="train.loss_weights") from None
 
-    def _needed(self, config: StyleHeatConfig) -> list[str]:
-        """Which helpers the stage's losses look through."""
+    def _needed(self, config: StyleHeatConfig) -> dict[str, bool]:
+        """Fixed network -> whether the stage's losses look through it."""
         weights = getattr(config.train_params, self.stage).loss_weights
-        wants = {"vgg": getattr(weights, "perceptual", 0), "identity": getattr(weights, "identity", 0)}
-        return [name for name, weight in wants.items() if weight]
-
-    def _take_vgg(self, state: Mapping[str, Tensor]) -> None:
-        vgg = VGG19()
-        vgg.load_torchvision(state)
-        self._helpers.vgg = vgg
-
-    def _take_identity(self, state: Mapping[str, Tensor]) -> None:
-        network = IdentityNetwork()
-        load_strict(network, state, where="ir_se50")
-        self._helpers.identity = network.requires_grad_(False).eval()
+        return {"vgg": bool(getattr(weights, "perceptual", 0)), "identity": bool(getattr(weights, "identity", 0))}

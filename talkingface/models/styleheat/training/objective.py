@@ -10,17 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
 
-from ....errors import WeightsError
 from ....motion.coefficients import row73
-from ....nn.losses.identity import ALIGNED_SIZE, IdentityNetwork, identity_loss
+from ....nn.losses.identity import ALIGNED_SIZE, identity_loss
 from ....nn.losses.perceptual import VGG19, perceptual_loss
 from ....nn.stylegan2.losses import discriminator_loss, generator_loss
 from ...base import Batch, Losses
+from ...fixed import FixedNetworks
 from ..compact.guide import Guide
 from ..compact.joint import FacePairs, flow_error
 from ..config import StyleHeatConfig
@@ -33,34 +32,6 @@ from .losses import CalibrationStep, calibration_losses, reconstruction_loss
 ADVERSARIAL = 0.1  # times the loss itself, before its weight, as published
 INVERTING = frozenset({"stylegan", "e4e_encoder", "hfgi_aligner", "hfgi_encoder"})
 MEAN_DRAWS = 4096
-
-
-@dataclass
-class Helpers:
-    """Fixed networks of others that some losses look through; None where their weights were not given."""
-
-    vgg: VGG19 | None = None
-    identity: IdentityNetwork | None = None
-
-    def the_vgg(self) -> VGG19:
-        """VGG19.
-
-        Raises:
-            WeightsError: if it was not given.
-        """
-        return self.vgg or _missing("vgg19")
-
-    def the_identity(self) -> IdentityNetwork:
-        """IR-SE50; errors as for `the_vgg`."""
-        return self.identity or _missing("ir_se50")
-
-
-def _missing(name: str) -> NoReturn:
-    raise WeightsError(
-        f"a loss needs the weights of {name}",
-        where="train.loss_weights",
-        cure=f"Get them with --run_mode=fetch --checkpoint={name}, or set the weights of such losses to 0.",
-    )
 
 
 @dataclass(frozen=True)
@@ -98,13 +69,13 @@ class Objective:
         networks: by name, see networks.py.
         whole: the same as one.
         config: of them.
-        helpers: fixed networks.
+        fixed: networks that losses look through.
     """
 
     def __init__(
-        self, networks: nn.ModuleDict, whole: StyleHeatNetworks, config: StyleHeatConfig, helpers: Helpers
+        self, networks: nn.ModuleDict, whole: StyleHeatNetworks, config: StyleHeatConfig, fixed: FixedNetworks
     ) -> None:
-        self.networks, self.whole, self.config, self.helpers = networks, whole, config, helpers
+        self.networks, self.whole, self.config, self.fixed = networks, whole, config, fixed
         self._shown: tuple[Batch, Tensor, Tensor] | None = None
 
     def warper_losses(self, batch: Batch) -> Losses:
@@ -213,10 +184,10 @@ class Objective:
         return found
 
     def _vgg(self, like: Tensor) -> VGG19:
-        return self.helpers.the_vgg().to(like.device)
+        return self.fixed.required_vgg().to(like.device)
 
     def _identity(self, made: Tensor, real: Tensor) -> Tensor:
-        network = self.helpers.the_identity().to(made.device)
+        network = self.fixed.required_identity().to(made.device)
         return identity_loss(network, resized(made, ALIGNED_SIZE), resized(real, ALIGNED_SIZE))
 
     def _passing(self, made: Tensor, *, inverted: bool) -> Tensor:
