@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from ...types import Motion
 from ..base import Batch, Driver, ModelPlugin, Phase, Renderer, VoiceDriver
+from ..fixed import FixedNetworks
 from .architectures import ARCHITECTURES
 from .config import SadTalkerConfig
 from .retarget import fit_to_source
-
-if TYPE_CHECKING:
-    from ...nn.losses.perceptual import VGG19
 
 
 class SadTalker(ModelPlugin):
@@ -36,7 +34,7 @@ class SadTalker(ModelPlugin):
         self.networks = self.architecture.build(config)
         self.voice_networks = self.architecture.speaks_with
         self.inference_networks = self.architecture.renders_with + self.voice_networks
-        self.vgg: VGG19 | None = None
+        self.fixed = FixedNetworks()
 
     def driver(self, precision: torch.dtype = torch.float32) -> Driver | None:
         """None: frames drive it through face coefficients."""
@@ -44,7 +42,7 @@ class SadTalker(ModelPlugin):
 
     def voice(self, precision: torch.dtype = torch.float32) -> VoiceDriver:
         """Expression and head pose from sound."""
-        return self.architecture.voice(self.networks, self.config, precision)
+        return self.architecture.voice(self.networks, self.config)
 
     def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:
         """The renderer, over a copy of the generator that is rearranged for speed."""
@@ -59,7 +57,7 @@ class SadTalker(ModelPlugin):
         """Frames, coefficients and sound, as the stage needs them."""
         from .training.phases import samples
 
-        return samples(self.config, self.stage)
+        return samples(self)
 
     def auxiliary(self, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
         """Fixed networks that the losses of the stage look through."""
@@ -78,4 +76,4 @@ class SadTalker(ModelPlugin):
         """Scores and pictures of the stage."""
         from .training.phases import validate
 
-        return validate(self, batch, self.stage)
+        return validate(self, batch)

@@ -14,12 +14,10 @@ from ....motion.coefficients import LAYOUT_70
 from ....nn.compact.config import CommonParams
 from ....nn.compact.motion import CompactKPDetector
 from ....nn.geometry.keypoints import Keypoints
-from ...base import Renderer, VoiceDriver
 from ..config import SadTalkerConfig
 from .generator import FaceGenerator
 from .pose import CompactPose
-from .renderer import CompactRenderer
-from .voice import CompactAudio2Exp, CompactVoice
+from .voice import CompactAudio2Exp
 
 _VALUES = 6  # of a keypoint: x, y and the four of its Jacobian
 
@@ -104,13 +102,3 @@ def usual_spread() -> Tensor:
     eyes = (points[EYE_CORNERS[1], :2] - points[EYE_CORNERS[0], :2]).norm()
     nearest = torch.cdist(points, points).topk(1 + NEIGHBOURS, largest=False).values[:, 1:]
     return SPREAD * nearest.mean(dim=1) / eyes
-
-
-def compact_renderer(networks: nn.ModuleDict, config: SadTalkerConfig, precision: torch.dtype) -> Renderer:
-    """What draws with them."""
-    return CompactRenderer(networks, config, precision)
-
-
-def compact_voice(networks: nn.ModuleDict, config: SadTalkerConfig, precision: torch.dtype) -> VoiceDriver:
-    """What speaks with them: in float32 in any precision, as it takes a hundredth of the time."""
-    return CompactVoice(networks)

@@ -20,7 +20,8 @@ from ....nn.geometry.keypoints import Keypoints
 from ...base import Batch, Losses
 from ...mesh_faces import face_points, surroundings
 from ..config import CompactTrain
-from ..training.pictures import middle, shown
+from ..training.phases import Stage
+from ..training.pictures import middle, picture_samples, shown
 
 
 class CompactMappingObjective:
@@ -31,7 +32,7 @@ class CompactMappingObjective:
         train: weights of the losses.
     """
 
-    through = ("kp_extractor",)
+    learns, through, discriminators = ("mapping",), ("kp_extractor",), ()
 
     def __init__(self, networks: nn.ModuleDict, train: CompactTrain) -> None:
         self.networks, self.train = networks, train
@@ -65,7 +66,7 @@ class CompactRenderObjective:
         train: weights of the losses.
     """
 
-    through = ("kp_extractor", "mapping")
+    learns, through, discriminators = ("generator",), ("kp_extractor", "mapping"), ()
 
     def __init__(self, networks: nn.ModuleDict, train: CompactTrain) -> None:
         self.networks, self.train = networks, train
@@ -126,3 +127,15 @@ def _edges(pictures: Tensor) -> tuple[Tensor, Tensor]:
 def _rows(batch: Batch) -> tuple[Tensor, Tensor]:
     """(source, driving), (N, 70) each."""
     return row70(middle(batch["source_rows"])), row70(middle(batch["driving_rows"]))
+
+
+COMPACT_MAPPING = Stage(
+    "compact",
+    picture_samples,
+    objective=lambda networks, config, train, vgg: CompactMappingObjective(networks, train),
+)
+COMPACT_RENDER = Stage(
+    "compact",
+    picture_samples,
+    objective=lambda networks, config, train, vgg: CompactRenderObjective(networks, train),
+)

@@ -27,6 +27,7 @@ from ....nn.precision import float32_region
 from ...base import Batch, Losses
 from ...samples import Rows, Stretch
 from ..config import ExpressionTrain
+from .phases import Stage
 from .sound import another_voice, heard, sound_of, with_pauses
 
 CLOSED = 0.5
@@ -142,6 +143,8 @@ class ExpressionObjective:
         space: of the coefficients.
     """
 
+    learns, through, discriminators = ("audio2exp",), (), ()
+
     def __init__(self, networks: nn.ModuleDict, train: ExpressionTrain, space: str) -> None:
         self.networks, self.train = networks, train
         self.shape = ExpressionShape() if space == "mesh" else None
@@ -215,3 +218,10 @@ def _correlation(pair: Tensor) -> Tensor:
     """Of two rows of openings, (2, n); 0 where one of them never changes."""
     centred = pair - pair.mean(dim=1, keepdim=True)
     return (centred[0] * centred[1]).sum() / (centred.square().sum(dim=1) + _STILL).sqrt().prod()
+
+
+EXPRESSION = Stage(
+    "expression",
+    samples=lambda networks, config: samples(config.train_params.expression, config.space),
+    objective=lambda networks, config, train, vgg: ExpressionObjective(networks, train, config.space),
+)

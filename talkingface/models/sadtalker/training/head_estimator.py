@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ....nn.blocks.conv import BatchNorm2d
-from ..config import CommonParams, HeadEstimatorParams, MappingParams
+from ..config import CommonParams, HeadEstimatorParams, MappingParams, SadTalkerConfig
 from ..networks.mapping import HeadMotion
 
 
@@ -73,3 +73,9 @@ class HeadEstimator(nn.Module):
             out = self.get_submodule(f"block{2 * index + 1}")(out)
         out = out.mean(dim=(2, 3))
         return HeadMotion(self.fc_yaw(out), self.fc_pitch(out), self.fc_roll(out), self.fc_t(out), self.fc_exp(out))
+
+
+def build_head_estimator(config: SadTalkerConfig) -> HeadEstimator:
+    """Head estimator with fresh weights."""
+    params = config.train_params.render.head_estimator_params
+    return HeadEstimator(params, config.mapping_params, config.common_params)

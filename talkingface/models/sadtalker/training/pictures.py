@@ -6,7 +6,7 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from ....motion.coefficients import Coefficients
 from ....motion.windows import RADIUS
@@ -17,7 +17,7 @@ from ....nn.losses.perceptual import VGG19
 from ....nn.precision import at_least_float32
 from ...base import Batch, Losses
 from ...samples import Rows
-from ..config import Pictures
+from ..config import Pictures, SadTalkerConfig
 from ..networks.keypoints import degrees
 from ..networks.mapping import WINDOW, HeadMotion
 
@@ -64,14 +64,14 @@ def pyramid_error(made: Tensor, real: Tensor) -> Tensor:
     return torch.stack(errors).mean()
 
 
-def samples(space: str) -> dict[str, object]:
+def picture_samples(networks: nn.ModuleDict, config: SadTalkerConfig) -> dict[str, object]:
     """Two frames of a clip, with the coefficients around the driving one and those of the source alone."""
     window = tuple(range(-RADIUS, RADIUS + 1))
     return {
         "source": "random",
         "driving": "random",
-        "source_rows": Rows("source", space=space),
-        "driving_rows": Rows("driving", window, space=space),
+        "source_rows": Rows("source", space=config.space),
+        "driving_rows": Rows("driving", window, space=config.space),
     }
 
 

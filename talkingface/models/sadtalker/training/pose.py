@@ -22,6 +22,7 @@ from ...base import Batch, Losses
 from ...samples import Identity, Rows, Stretch
 from ..config import PoseTrain
 from ..networks.pose_cvae import STYLES
+from .phases import Stage
 from .sound import heard, sound_of
 
 
@@ -77,6 +78,8 @@ class PoseObjective:
         train: weights of the losses.
     """
 
+    through: tuple[str, ...] = ()
+
     def __init__(self, networks: nn.ModuleDict, train: PoseTrain) -> None:
         self.networks, self.train = networks, train
         self._made: tuple[Batch, Tensor] | None = None
@@ -86,8 +89,12 @@ class PoseObjective:
         return cast(PoseNetwork, self.networks["audio2pose"])
 
     @property
-    def uses_discriminator(self) -> bool:
-        return self.train.gan > 0 and bool(self.network.judges)
+    def learns(self) -> list[str]:
+        return [f"audio2pose.{name}" for name in self.network.learns]
+
+    @property
+    def discriminators(self) -> list[str]:
+        return [f"audio2pose.{name}" for name in self.network.judges] if self.train.gan > 0 else []
 
     def losses(self, batch: Batch) -> Losses:
         """Weighted losses of what makes motion; see `samples`."""
@@ -98,7 +105,7 @@ class PoseObjective:
             "reconstruction": self.train.reconstruction * (made - given.motion).square().mean(),
             "kl": self.train.kl * divergence.float(),
         }
-        if self.uses_discriminator:
+        if self.discriminators:
             both = torch.cat([made, self.network.imagine(given.windows, given.first, given.style).float()])
             self._made = (batch, both.detach())
             terms["gan"] = self.train.gan * generator_loss(self.network.judge(both).float())
@@ -141,3 +148,10 @@ def _range(motion: Tensor) -> Tensor:
 def _jerk(motion: Tensor) -> Tensor:
     """Mean absolute third difference of the angles: high where the head trembles."""
     return motion[..., :3].diff(n=3, dim=1).abs().mean()
+
+
+POSE = Stage(
+    "pose",
+    samples=lambda networks, config: samples(cast(PoseNetwork, networks["audio2pose"]).moments, config.space),
+    objective=lambda networks, config, train, vgg: PoseObjective(networks, train),
+)
