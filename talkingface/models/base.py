@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError, did_you_mean
+from ..errors import ConfigError, MotionError, did_you_mean
 from ..types import Motion, Source, Square
 
 Batch = dict[str, Tensor]
@@ -126,6 +126,15 @@ class Renderer(ABC):
     @abstractmethod
     def encode_source(self, source: Source) -> Any:
         """Everything that depends on the source alone, computed once; opaque to the caller."""
+
+    def check(self, motion: Motion) -> None:
+        """Refuse a motion that is not drawn; the steps of an animation ask before `render`, which need not.
+
+        Raises:
+            MotionError: if it is of another kind.
+        """
+        if motion.kind != self.takes:
+            raise MotionError(f"the renderer draws '{self.takes}', not '{motion.kind}'")
 
     @abstractmethod
     def render(self, state: Any, motion: Motion) -> Tensor:

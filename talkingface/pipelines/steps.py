@@ -86,6 +86,7 @@ def encode_source(renderer: Renderer, source: Source) -> Any:
 
 def render(renderer: Renderer, state: Any, motion: Motion, *, chunk: int = 4) -> Iterator[Frame]:
     """The frames of a motion, uint8 (H, W, 3), drawn ``chunk`` at a time; the chunk does not change the numbers."""
+    renderer.check(motion)
     for window, keep in windows(len(motion), chunk, renderer.radius):
         with torch.inference_mode():
             pictures = renderer.render_part(state, motion[window], keep)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...errors import MotionError, ShapeError
+from ...errors import ShapeError
 from ...motion.coefficients import COEFFICIENTS, LAYOUTS
 from ...motion.windows import RADIUS, windows
 from ...nn.geometry.grids import resize_map
@@ -176,13 +176,7 @@ class SadTalkerRenderer(Renderer):
         return pictures
 
     def drive(self, state: EncodedSource, motion: Motion, part: slice) -> Tensor:
-        """Keypoints (n, K, 3) of a part of a motion, whose other frames are there for the windows.
-
-        Raises:
-            MotionError: if the motion is of another kind.
-        """
-        if motion.kind != self.takes:
-            raise MotionError(f"the renderer draws '{self.takes}', not '{motion.kind}'")
+        """Keypoints (n, K, 3) of a part of a motion, whose other frames are there for the windows."""
         rows = motion.values[COEFFICIENTS].to(state.image)
         frames = range(len(motion))[part]
         return self._keypoints(state.canonical, windows(rows, frames), asked_angles(motion, part))

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...errors import MotionError, ShapeError
+from ...errors import ShapeError
 from ...motion.coefficients import COEFFICIENTS, LAYOUT_73
 from ...motion.windows import RADIUS, windows
 from ...types import Motion, Source
@@ -130,8 +130,6 @@ class StyleHeatRenderer(Renderer):
         Args:
             draw: an inverted picture and what moves it -> frames about [-1, 1].
         """
-        if motion.kind != self.takes:
-            raise MotionError(f"the renderer draws '{self.takes}', not '{motion.kind}'")
         rows = motion.values[COEFFICIENTS]
         seen = windows(rows, range(*part.indices(len(motion)))).to(state.plain.codes)
         cues = Cues(seen, self._guide(state, rows[part]))

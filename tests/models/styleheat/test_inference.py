@@ -151,10 +151,8 @@ def test_large_sources_are_averaged_and_results_come_at_the_size_asked_for(model
 
 
 def test_other_motions_are_refused(model: StyleHeat):
-    renderer = model.renderer()
-    state = renderer.encode_source(Source(torch.zeros(1, 3, 32, 32)))
     with pytest.raises(MotionError, match=r"fom\.kp10"):
-        renderer.render(state, Motion("fom.kp10", Fraction(25), motion(1).values))
+        model.renderer().check(Motion("fom.kp10", Fraction(25), motion(1).values))
 
 
 def edited(model: StyleHeat, edit: AttributeEdit) -> StyleHeatRenderer:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ....errors import MotionError, ShapeError
+from ....errors import ShapeError
 from ....motion.coefficients import COEFFICIENTS, LAYOUT_70, row70
 from ....nn.blocks.folded import fold_blocks
 from ....nn.compact.generator import CompactState
@@ -86,7 +86,7 @@ class CompactRenderer(Renderer):
     def explain(self, state: EncodedFace, motion: Motion) -> dict[str, Tensor]:
         """Source and result with keypoints, the warped source, and where the face's points decide (white)."""
         out = self._decode(state, motion, explain=True)
-        drawn, keypoints = out["prediction"], self._keypoints(state, self._rows(state, motion))
+        drawn, keypoints = out["prediction"], self._keypoints(state, motion.values[COEFFICIENTS].to(state.row))
         source = state.state.image.expand_as(drawn)
         return {
             "keypoints_source": draw_keypoints(source, state.keypoints["value"].expand(len(motion), -1, -1)),
@@ -96,7 +96,7 @@ class CompactRenderer(Renderer):
         }
 
     def _decode(self, state: EncodedFace, motion: Motion, *, explain: bool = False) -> dict[str, Tensor]:
-        rows = self._rows(state, motion)
+        rows = motion.values[COEFFICIENTS].to(state.row)
         points = points_of(state.identity, rows).to(rows)
         keypoints = self._keypoints(state, rows)
         return self.generator.decode_face(
@@ -106,8 +106,3 @@ class CompactRenderer(Renderer):
     def _keypoints(self, state: EncodedFace, rows: Tensor) -> Keypoints:
         moved: Keypoints = self.mapping(state.row, rows, state.keypoints)
         return moved
-
-    def _rows(self, state: EncodedFace, motion: Motion) -> Tensor:
-        if motion.kind != self.takes:
-            raise MotionError(f"the renderer draws '{self.takes}', not '{motion.kind}'")
-        return motion.values[COEFFICIENTS].to(state.row)
