@@ -21,8 +21,8 @@ from .locate import locate
 FIRST = 256  # rows that the first block holds
 
 
-class Rows:
-    """Appends tensors along their first axis, in a block that doubles when it is full.
+class RowBuffer:
+    """Tensors appended along their first axis, in a block that doubles when it is full.
 
     A list of small tensors that stay would lie between the large, short-lived buffers of a network and keep the heap
     from closing up: ten minutes of video cost hundreds of megabytes.
@@ -91,7 +91,7 @@ class FOMDriver(Driver):
 
     @torch.inference_mode()
     def drive(self, frames: Iterable[Tensor], fps: Fraction) -> Motion:
-        kept: dict[str, Rows] = defaultdict(Rows)
+        kept: dict[str, RowBuffer] = defaultdict(RowBuffer)
         for chunk in frames:
             for name, value in self.detector(chunk).items():
                 kept[name].append(value)

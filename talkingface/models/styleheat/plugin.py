@@ -58,10 +58,10 @@ class StyleHeat(ModelPlugin):
 
     def __init__(self, config: StyleHeatConfig) -> None:
         self.config = config
-        self.whole = StyleHeatNetworks(config)
-        initialise(self.whole)
+        self.model = StyleHeatNetworks(config)
+        initialise(self.model)
         self._discriminator, self._numbers = Discriminator(config.discriminator), TrainingNumbers()
-        self.networks = networks_by_name(self.whole, self._discriminator, self._numbers)
+        self.networks = networks_by_name(self.model, self._discriminator, self._numbers)
         self._fixed, self._session = FixedNetworks(), Session(Wishes(), config)
 
     def driver(self, precision: torch.dtype = torch.float32) -> Driver | None:
@@ -79,7 +79,7 @@ class StyleHeat(ModelPlugin):
 
     def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:
         """The renderer; float32 in any precision, as flows and the generator's long sums need it."""
-        return self._session.renderer(FastStyleHeat(self.whole.eval()))
+        return self._session.renderer(FastStyleHeat(self.model.eval()))
 
     def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
         """As `retarget.fit_to_source`, with how much of an edit each frame has."""
@@ -110,17 +110,17 @@ class StyleHeat(ModelPlugin):
             cure = "Use --variant=compact, or train the other stages one after another."
             raise ConfigError(f"the stage joint needs the space mesh, not {config.space}", where="--stage", cure=cure)
         self._fixed.check(**self._needed(config))
-        objective = Objective(self.networks, self.whole, config, self._fixed)
+        objective = Objective(self.networks, self.model, config, self._fixed)
         stage = config.train_params.generator
         generator = GeneratorObjective(
-            self.whole.generator.stylegan, self._discriminator, self._numbers.path_length, stage
+            self.model.generator.stylegan, self._discriminator, self._numbers.path_length, stage
         )
         return phases_of(self.stage, objective, generator)
 
     @torch.no_grad()
     def validate(self, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
         """As `judge.judge`."""
-        return judge(self.stage, Objective(self.networks, self.whole, self.config, self._fixed), batch)
+        return judge(self.stage, Objective(self.networks, self.model, self.config, self._fixed), batch)
 
     def _trained(self, train: Any) -> StyleHeatConfig:
         """The configuration with the loss weights that `train` sets for the stage."""

@@ -15,7 +15,7 @@ from ...motion.windows import RADIUS, windows
 from ...types import Motion, Source
 from ..base import Renderer
 from ..mesh_faces import points_of
-from .compact.guide import Cues, Guide
+from .compact.guide import MotionGuide, WarpInput
 from .edits.attributes import AttributeEdit
 from .networks.fast import Drawable, FastStyleHeat
 from .networks.pictures import resized
@@ -123,7 +123,7 @@ class StyleHeatRenderer(Renderer):
         }
 
     def _drawn(
-        self, draw: Callable[[Drawable, Cues], Tensor], state: StyleHeatState, motion: Motion, part: slice
+        self, draw: Callable[[Drawable, WarpInput], Tensor], state: StyleHeatState, motion: Motion, part: slice
     ) -> Tensor:
         """Pictures (n, 3, H, W) in [0, 1] of a part of a motion.
 
@@ -132,11 +132,11 @@ class StyleHeatRenderer(Renderer):
         """
         rows = motion.values[COEFFICIENTS]
         seen = windows(rows, range(*part.indices(len(motion)))).to(state.plain.codes)
-        cues = Cues(seen, self._guide(state, rows[part]))
+        inputs = WarpInput(seen, self._guide(state, rows[part]))
         shares = self._shares(motion, part)
         if shares is None:
-            return self._finished(draw(state.plain, cues))
-        frames = [draw(self._at(state, share), cue) for share, cue in zip(shares, cues.split(1), strict=True)]
+            return self._finished(draw(state.plain, inputs))
+        frames = [draw(self._at(state, share), frame) for share, frame in zip(shares, inputs.split(1), strict=True)]
         return self._finished(torch.cat(frames))
 
     def _face(self, source: Source) -> SourceFace | None:
@@ -147,12 +147,12 @@ class StyleHeatRenderer(Renderer):
         identity = source.identity.float()
         return SourceFace(identity, points_of(identity, source.coefficients.float()).to(source.image))
 
-    def _guide(self, state: StyleHeatState, rows: Tensor) -> Guide | None:
+    def _guide(self, state: StyleHeatState, rows: Tensor) -> MotionGuide | None:
         """How rows (n, 73) move the points of the source's face."""
         if state.face is None:
             return None
         target = points_of(state.face.identity, rows).to(state.face.points)
-        return Guide.of(state.face.points, target, self.fast.networks.flow_side)
+        return MotionGuide.of(state.face.points, target, self.fast.networks.flow_side)
 
     def _shares(self, motion: Motion, part: slice) -> list[float] | None:
         """How much of the edit each frame has; None where nothing is edited."""

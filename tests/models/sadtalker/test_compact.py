@@ -44,11 +44,11 @@ def grid_of_points(half: float) -> Tensor:
 def test_points_that_are_shifted_shift_the_picture_between_them_alone() -> None:
     driving = grid_of_points(0.5)
     shift = torch.tensor([0.12, -0.07])
-    field, belief = points_field(driving + shift, driving, torch.full((1, 441), 0.04), (65, 65))
-    assert field.shape == (1, 2, 65, 65) and belief.shape == (1, 1, 65, 65)
+    field, confidence = points_field(driving + shift, driving, torch.full((1, 441), 0.04), (65, 65))
+    assert field.shape == (1, 2, 65, 65) and confidence.shape == (1, 1, 65, 65)
     torch.testing.assert_close(field[0, :, 32, 32], shift, atol=0.005, rtol=0)
-    assert belief[0, 0, 32, 32] > 0.85
-    assert belief[0, 0, 0, 0] < 1e-6 and field[0, :, 0, 0].abs().max() < 1e-6
+    assert confidence[0, 0, 32, 32] > 0.85
+    assert confidence[0, 0, 0, 0] < 1e-6 and field[0, :, 0, 0].abs().max() < 1e-6
 
 
 def test_what_lies_inside_a_ring() -> None:

@@ -23,7 +23,7 @@ from ....nn.geometry.keypoints import Keypoints, expand_keypoints
 from ....nn.precision import at_least_float32, float32_region
 
 POINTS = 468
-_MAPS = 6  # belief, two of movement, lips and eyes of the frame, lips of the source
+_MAPS = 6  # confidence, two of movement, lips and eyes of the frame, lips of the source
 _TOLD = 24  # channels made of them
 _FIELD_SCALE = 4.0  # brings movements of a quarter of the picture to order one
 _TRUSTED = 3.0  # logit of the gate before training: the mesh is right about lips and lids
@@ -36,12 +36,12 @@ class FaceMotion:
 
     Attributes:
         field: (N, 2, h, w), to be added to each pixel's own place.
-        belief: (N, 1, h, w), 0 off the face.
+        confidence: (N, 1, h, w), 0 off the face.
         maps: (N, 6, h, w), what the networks are told.
     """
 
     field: Tensor
-    belief: Tensor
+    confidence: Tensor
     maps: Tensor
 
 
@@ -55,10 +55,10 @@ def face_motion(source: Tensor, driving: Tensor, spread: Tensor, size: tuple[int
         size: (height, width).
     """
     source = source.expand(len(driving), -1, -1)
-    field, belief = points_field(source, driving, face_size(driving)[:, None] * spread, size)
+    field, confidence = points_field(source, driving, face_size(driving)[:, None] * spread, size)
     eyes = inside(driving[:, LEFT_EYE], size) + inside(driving[:, RIGHT_EYE], size)
     rings = [inside(driving[:, INNER_LIPS], size), eyes, inside(source[:, INNER_LIPS], size)]
-    return FaceMotion(field, belief, torch.cat([belief, field * _FIELD_SCALE, *rings], dim=1))
+    return FaceMotion(field, confidence, torch.cat([confidence, field * _FIELD_SCALE, *rings], dim=1))
 
 
 def face_size(points: Tensor) -> Tensor:
@@ -119,14 +119,14 @@ class FaceGenerator(CompactGenerator):
         with float32_region(state.image):
             face = face_motion(points_source, points_driving, self.spread, size)
         told = self.tell(face.maps)
-        gate = self._gate(told, motion, face.belief)
+        gate = self._gate(told, motion, face.confidence)
         out = self.draw(state, _overlaid(motion, face, gate), self._hints(told), explain=explain)
         return {**out, "gate": gate} if explain else out
 
-    def _gate(self, told: Tensor, motion: DenseMotion, belief: Tensor) -> Tensor:
+    def _gate(self, told: Tensor, motion: DenseMotion, confidence: Tensor) -> Tensor:
         size = (told.shape[-2], told.shape[-1])
         features = F.interpolate(motion.features, size=size, mode="bilinear")
-        return at_least_float32(self.gate(torch.cat([told, features.to(told.dtype)], dim=1))).sigmoid() * belief
+        return at_least_float32(self.gate(torch.cat([told, features.to(told.dtype)], dim=1))).sigmoid() * confidence
 
     def _hints(self, told: Tensor) -> Hints:
         middle = self.tell_middle(told)

@@ -16,7 +16,7 @@ from ....nn.losses.gan import feature_distance
 from ....nn.losses.perceptual import VGG19
 from ....nn.precision import at_least_float32
 from ...base import Batch, Losses
-from ...samples import Rows
+from ...samples import CoefficientWindow
 from ..config import Pictures, SadTalkerConfig
 from ..networks.keypoints import degrees
 from ..networks.mapping import WINDOW, HeadMotion
@@ -70,8 +70,8 @@ def picture_samples(networks: nn.ModuleDict, config: SadTalkerConfig) -> dict[st
     return {
         "source": "random",
         "driving": "random",
-        "source_rows": Rows("source", space=config.space),
-        "driving_rows": Rows("driving", window, space=config.space),
+        "source_rows": CoefficientWindow("source", space=config.space),
+        "driving_rows": CoefficientWindow("driving", window, space=config.space),
     }
 
 

@@ -17,7 +17,7 @@ from ...base import Batch
 from ...mesh_faces import face_points, surroundings
 from ..config import JointWeights
 from ..networks.warper import Warp
-from .guide import Guide
+from .guide import MotionGuide
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class FacePairs:
         source, driving = (face_points(some[:, some.shape[1] // 2], batch["source"]) for some in rows)
         return cls(torch.cat([source, driving]), torch.cat([driving, source]))
 
-    def guide(self, side: int) -> Guide:
+    def guide(self, side: int) -> MotionGuide:
         """How the points move, at the side of a flow."""
-        return Guide.of(self.source, self.target, side)
+        return MotionGuide.of(self.source, self.target, side)
 
     def counts(self, weights: JointWeights, like: Tensor) -> Tensor:
         """How much more each pixel of the targets counts, (2 N, 1, H, W): lips and eyes are few pixels that are seen.
@@ -52,7 +52,7 @@ class FacePairs:
         return weights.lips * lips + weights.eyes * surroundings(self.target, [LEFT_EYE, RIGHT_EYE], like)
 
 
-def flow_error(warp: Warp, guide: Guide) -> Tensor:
+def flow_error(warp: Warp, guide: MotionGuide) -> Tensor:
     """Mean distance of a warp's field from the movement of the points, where there are points; a scalar."""
     reach = warp.flow.shape[-1] - 1
-    return ((warp.flow - guide.flow).abs() * guide.belief).mean() * 2 / reach
+    return ((warp.flow - guide.flow).abs() * guide.confidence).mean() * 2 / reach

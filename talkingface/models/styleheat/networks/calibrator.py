@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ....nn.blocks.conditional_norm import AdaIN
 from ....nn.stylegan2.conditions import Affine
 from ....nn.stylegan2.layers import ConvLayer, EqualConv2d, FusedLeakyReLU, ResBlock
-from ..compact.guide import SEEN_BY_CALIBRATOR, Guide
+from ..compact.guide import SEEN_BY_CALIBRATOR, MotionGuide
 from ..structure import CalibratorStructure
 from .residual import map_head
 
@@ -87,7 +87,7 @@ class CalibrationNet(nn.Module):
             nn.ModuleList(map_head(s.width + told, s.width, s.channels) for _ in range(heads)) for _ in range(2)
         )
 
-    def forward(self, features: Tensor, descriptor: Tensor, guide: Guide | None = None) -> Affine:
+    def forward(self, features: Tensor, descriptor: Tensor, guide: MotionGuide | None = None) -> Affine:
         """Correction of features (N, channels, size, size), steered by a descriptor (N, features).
 
         Args:

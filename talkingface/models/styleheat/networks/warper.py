@@ -13,7 +13,7 @@ from ....errors import ShapeError
 from ....nn.blocks.conditional_norm import AdaIN
 from ....nn.blocks.hourglass import level_widths
 from ....nn.geometry.grids import flow_to_field, warp_by_field
-from ..compact.guide import SEEN_BY_WARPER, Guide
+from ..compact.guide import SEEN_BY_WARPER, MotionGuide
 from ..structure import WarperStructure
 
 FIRST, KERNEL, DILATION = 7, 3, 3  # frames of the first convolution; of the others, and how far they are apart
@@ -215,7 +215,7 @@ class VideoWarper(nn.Module):
         self.warping_net = WarpingNet(structure)
         self.guided = structure.guided
 
-    def forward(self, picture: Tensor, windows: Tensor, guide: Guide | None = None) -> Warp:
+    def forward(self, picture: Tensor, windows: Tensor, guide: MotionGuide | None = None) -> Warp:
         """Pictures (N, 3, H, W) in [-1, 1] and windows (N, 73, 27) of coefficients -> how to move them.
 
         Args:

@@ -20,7 +20,7 @@ from ....nn.losses.perceptual import VGG19, perceptual_loss
 from ....nn.stylegan2.losses import discriminator_loss, generator_loss
 from ...base import Batch, Losses
 from ...fixed import FixedNetworks
-from ..compact.guide import Guide
+from ..compact.guide import MotionGuide
 from ..compact.joint import FacePairs, flow_error
 from ..config import StyleHeatConfig
 from ..networks.build import StyleHeatNetworks, TrainingNumbers
@@ -67,15 +67,15 @@ class Objective:
 
     Args:
         networks: by name, see networks.py.
-        whole: the same as one.
+        model: the same as one.
         config: of them.
         fixed: networks that losses look through.
     """
 
     def __init__(
-        self, networks: nn.ModuleDict, whole: StyleHeatNetworks, config: StyleHeatConfig, fixed: FixedNetworks
+        self, networks: nn.ModuleDict, model: StyleHeatNetworks, config: StyleHeatConfig, fixed: FixedNetworks
     ) -> None:
-        self.networks, self.whole, self.config, self.fixed = networks, whole, config, fixed
+        self.networks, self.model, self.config, self.fixed = networks, model, config, fixed
         self._shown: tuple[Batch, Tensor, Tensor] | None = None
 
     def warper_losses(self, batch: Batch) -> Losses:
@@ -86,7 +86,7 @@ class Objective:
         if torch.rand(()) < stage.mirror and not self.config.warper.guided:
             half = len(source) // 2
             source = torch.cat([source[:half], target[half:].flip(-1)])
-        warped = self.whole.video_warper(source, pairs.windows, self.guide(batch)).apply(source)
+        warped = self.model.video_warper(source, pairs.windows, self.guide(batch)).apply(source)
         return _weighted(
             perceptual=(weights.perceptual, lambda: perceptual_loss(self._vgg(target), warped, target)),
             reconstruction=(weights.reconstruction, lambda: reconstruction_loss(warped, target, weights.focus)),
@@ -97,9 +97,9 @@ class Objective:
         stage, pairs = self.config.train_params.calibrator, Pairs.of(batch)
         weights, side = stage.loss_weights, pairs.target.shape[-1]
         inversion = self.invert(pairs.source, learns=bool(set(stage.tune) & INVERTING))
-        moved = self.whole.move(inversion, pairs.windows, self.guide(batch))
-        made = resized(self.whole.draw(inversion, moved), side)
-        warped = resized(self.whole.draw_warped(inversion, moved), side) if weights.looks_at_warp else None
+        moved = self.model.move(inversion, pairs.windows, self.guide(batch))
+        made = resized(self.model.draw(inversion, moved), side)
+        warped = resized(self.model.draw_warped(inversion, moved), side) if weights.looks_at_warp else None
         boxes = None if pairs.landmarks is None else part_boxes(pairs.landmarks, side / LANDMARK_FRAME)
         step = CalibrationStep(made, warped, pairs.target, boxes, self._next_iteration())
         self._shown = (batch, pairs.target, made.detach())
@@ -111,7 +111,7 @@ class Objective:
         weights = self.config.train_params.inversion.loss_weights
         real = torch.cat([batch["source"], batch["driving"]]) * 2 - 1
         self._ensure_mean_code()
-        inverter = self.whole.generator
+        inverter = self.model.generator
         rough = inverter.encode(real)
         full = inverter.detail(rough, rough.residual).full
         side = min(real.shape[-1], full.shape[-1])
@@ -131,12 +131,12 @@ class Objective:
         """Our own stage: the frames that are made, and the sources given back, with a warp that the mesh shows."""
         weights, pairs, faces = self.config.train_params.joint.loss_weights, Pairs.of(batch), FacePairs.of(batch)
         self._ensure_mean_code()
-        rough = self.whole.generator.encode(pairs.source)
-        own = self.whole.generator.detail(rough, rough.residual)
+        rough = self.model.generator.encode(pairs.source)
+        own = self.model.generator.detail(rough, rough.residual)
         guide = faces.guide(self.config.flow_side)
         seen = guide if self.config.warper.guided else None
-        moved = self.whole.move(own._replace(picture=own.picture.detach()), pairs.windows, seen)
-        made, side = self.whole.draw(own, moved), pairs.target.shape[-1]
+        moved = self.model.move(own._replace(picture=own.picture.detach()), pairs.windows, seen)
+        made, side = self.model.draw(own, moved), pairs.target.shape[-1]
         made, given_back = resized(made, side), resized(own.full, side)
         small = resized(pairs.source, rough.picture.shape[-1])
         counts = faces.counts(weights, pairs.target)
@@ -160,7 +160,7 @@ class Objective:
         _, real, made = self._shown
         return {"discriminator": discriminator_loss(self.scores(real), self.scores(made))}
 
-    def guide(self, batch: Batch) -> Guide | None:
+    def guide(self, batch: Batch) -> MotionGuide | None:
         """For both directions of a batch, in the order of `Pairs`; None where the warper takes none."""
         return FacePairs.of(batch).guide(self.config.flow_side) if self.config.warper.guided else None
 
@@ -180,7 +180,7 @@ class Objective:
             for name in INVERTING:
                 self.networks[name].eval()
         with torch.set_grad_enabled(learns and torch.is_grad_enabled()):
-            found: Inversion = self.whole.generator(pictures)
+            found: Inversion = self.model.generator(pictures)
         return found
 
     def _vgg(self, like: Tensor) -> VGG19:
@@ -196,10 +196,10 @@ class Objective:
 
     def _ensure_mean_code(self) -> None:
         """Give an encoder that has no mean code yet that of the generator."""
-        encoder = self.whole.generator.e4e_encoder
+        encoder = self.model.generator.e4e_encoder
         if not encoder.latent_avg.any():
             random = torch.Generator().manual_seed(0)
-            encoder.load_mean(self.whole.generator.stylegan.mean_code(MEAN_DRAWS, random)[0])
+            encoder.load_mean(self.model.generator.stylegan.mean_code(MEAN_DRAWS, random)[0])
 
     def _next_iteration(self) -> int:
         """Steps before this one; counted only in training."""
