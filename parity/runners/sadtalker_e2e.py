@@ -13,7 +13,7 @@ from talkingface.models.sadtalker.networks.fast import FastGenerator
 from talkingface.models.sadtalker.networks.generator import RenderNetworks
 from talkingface.models.sadtalker.networks.mapping import WINDOW
 from talkingface.models.sadtalker.voice.blink import blinks
-from talkingface.models.sadtalker.voice.driver import Chance, speak
+from talkingface.models.sadtalker.voice.driver import SpeechNoise, speak
 from talkingface.models.sadtalker.voice.mel import Speech
 from talkingface.motion.coefficients import LAYOUT_70, row73
 from talkingface.motion.windows import windows
@@ -48,8 +48,8 @@ def end_to_end(case: Case) -> dict[str, Tensor]:
     full = package.face_3drecon(_as_batch(cut).to(case.dtype))
     source = row73(full, torch.from_numpy(aligned.parameters).to(full)[None])
     speech = Speech(recorded_wave(case))
-    chance = Chance(case.input("z"), blinks(speech.frames, case.input("starts").tolist()))
-    coefficients = speak(package.audio2exp, package.audio2pose, speech, source, chance, style=numbers["pose_style"])
+    noise = SpeechNoise(case.input("z"), blinks(speech.frames, case.input("starts").tolist()))
+    coefficients = speak(package.audio2exp, package.audio2pose, speech, source, noise, style=numbers["pose_style"])
     options = {name: numbers[name] for name in ("expression_scale", "still")}
     rows = fitted_rows(source, coefficients, options, LAYOUT_70.width)
     seen = windows(rows, numbers["frames"])
@@ -58,7 +58,7 @@ def end_to_end(case: Case) -> dict[str, Tensor]:
         "trans_params": torch.tensor([size[1], size[0], aligned.scale, aligned.pose.t_x, aligned.pose.t_y]),
         "aligned_picture": torch.from_numpy(cut),
         "full_coeff": full,
-        "ratio": chance.closed[None],
+        "ratio": noise.closed[None],
         "coeffs": coefficients,
         "target_windows": seen,
         "kp_driving_first": kp_driving[:1],

@@ -13,7 +13,7 @@ import torch
 from ..errors import ConfigError
 from ..media.audio import Wave
 from ..media.image import Picture
-from ..models.base import ModelPlugin, Script, VoiceDriver
+from ..models.base import ModelPlugin, SpeechRequest, VoiceDriver
 from ..pipelines import steps
 from ..pipelines.frames import to_tensor
 from ..pipelines.model import LoadedModel
@@ -114,7 +114,7 @@ class Talker:
 
     def _speak(self, voice: VoiceDriver, scene: Scene, wave: Wave, frames: int) -> Motion:
         """What a voice makes of a sound, fitted to the source."""
-        script = Script(torch.from_numpy(np.ascontiguousarray(wave)), frames, seed=self._seed)
+        script = SpeechRequest(torch.from_numpy(np.ascontiguousarray(wave)), frames, seed=self._seed)
         assert scene.source.coefficients is not None  # noqa: S101 (the reader gives them)
         with torch.inference_mode():
             motion = voice.speak(script, scene.source.coefficients)

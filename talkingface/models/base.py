@@ -51,8 +51,8 @@ class Driver(ABC):
 
 
 @dataclass(frozen=True)
-class Script:
-    """What is said, and how.
+class SpeechRequest:
+    """Speech that a voice is asked for.
 
     Attributes:
         wave: (samples,), mono at the driver's rate, full scale -1..1; None: nobody speaks.
@@ -91,8 +91,8 @@ class VoiceDriver(ABC):
     styles: int
 
     @abstractmethod
-    def speak(self, script: Script, source: Tensor) -> Motion:
-        """The motion of a face that says the script; the same for the same seed on the same machine.
+    def speak(self, request: SpeechRequest, source: Tensor) -> Motion:
+        """Motion of a face that speaks as asked; the same for the same seed on the same machine.
 
         Args:
             source: (1, 70 or more), coefficients of the source picture.

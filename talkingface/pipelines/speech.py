@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..errors import ConfigError, MediaError
 from ..media.audio_buffer import WaveFile, open_wave
-from ..models.base import Script, VoiceDriver
+from ..models.base import SpeechRequest, VoiceDriver
 from ..types import Motion, Source
 from .coefficients import CoefficientReader
 from .driven import Driven
@@ -43,7 +43,7 @@ class Spoken(Driven):
     """
 
     voice: VoiceDriver
-    script: Script
+    script: SpeechRequest
     count: int
     fps: Fraction
     wave: WaveFile | None = None
@@ -99,7 +99,7 @@ def speak(
     references, notes = read_references(reader, finder, settings, voice.fps, progress)
     if wave is not None:
         notes = [*said_of(wave, frames, role.driving), *notes]
-    script = Script(
+    script = SpeechRequest(
         wave=None if wave is None else torch.from_numpy(wave.samples),
         frames=frames,
         style=settings.pose_style,

@@ -16,7 +16,7 @@ from talkingface.data import Batches, open_store
 from talkingface.data.features import Equipment, equip
 from talkingface.data.samples import describe
 from talkingface.errors import ConfigError, MotionError
-from talkingface.models.base import Batch, ModelPlugin, Phase, Script
+from talkingface.models.base import Batch, ModelPlugin, Phase, SpeechRequest
 from talkingface.models.samples import AudioWindow, CoefficientWindow
 from talkingface.paths import shipped
 from talkingface.pipelines.frames import windows
@@ -175,17 +175,21 @@ def test_a_voice_moves_the_source(small: Small, frames: Tensor) -> None:
         return
     wave = torch.randn(voice.sample_rate, generator=torch.Generator().manual_seed(2)) / 10
     source = rows_of(frames[:1])
-    for script in (Script(wave, 12, style=voice.styles - 1), Script(None, 12), Script(wave[:10], 1)):
-        said = voice.speak(script, source)
+    for request in (
+        SpeechRequest(wave, 12, style=voice.styles - 1),
+        SpeechRequest(None, 12),
+        SpeechRequest(wave[:10], 1),
+    ):
+        said = voice.speak(request, source)
         assert (said.kind, said.fps, said.space) == (voice.gives, voice.fps, voice.space)
-        assert said.values["coefficients"].shape == (script.frames, 70)
-        assert torch.equal(voice.speak(script, source).values["coefficients"], said.values["coefficients"])
-    said, other = (voice.speak(Script(wave, 12, seed=seed), source).values["coefficients"] for seed in (0, 1))
+        assert said.values["coefficients"].shape == (request.frames, 70)
+        assert torch.equal(voice.speak(request, source).values["coefficients"], said.values["coefficients"])
+    said, other = (voice.speak(SpeechRequest(wave, 12, seed=seed), source).values["coefficients"] for seed in (0, 1))
     assert not torch.equal(said, other)
     with pytest.raises(ConfigError, match="style"):
-        voice.speak(Script(wave, 5, style=voice.styles), source)
+        voice.speak(SpeechRequest(wave, 5, style=voice.styles), source)
     own = Motion("3dmm.73", voice.fps, {"coefficients": source}, voice.space)
-    fitted = plugin.retarget(own, voice.speak(Script(wave, 5), source), {"relative": False})
+    fitted = plugin.retarget(own, voice.speak(SpeechRequest(wave, 5), source), {"relative": False})
     assert fitted.kind == plugin.renderer().takes
     assert draw(plugin, frames, fitted).shape == (5, 3, *plugin.renderer().size)
 

@@ -1,4 +1,4 @@
-"""What speaks with the compact networks: from a script to rows of the mesh space."""
+"""What speaks with the compact networks: from a request to rows of the mesh space."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from ....motion.coefficients import COEFFICIENTS, LAYOUT_70
 from ....types import Motion
-from ...base import Script, VoiceDriver
+from ...base import SpeechRequest, VoiceDriver
 from ..networks.audio2exp import EXPRESSIONS
 from ..networks.audio2pose import check_style
 from ..networks.pose_cvae import STYLES
 from ..voice.blink import CALM_PAUSES, random_blinks
-from ..voice.driver import hearing
-from ..voice.mel import BANDS, SAMPLE_RATE_HZ, WINDOW_COLUMNS, Voice
+from ..voice.driver import mel_source
+from ..voice.mel import BANDS, SAMPLE_RATE_HZ, WINDOW_COLUMNS, MelSource
 from ..voice.reference import add_motion, reference_rows
 from .pose import HEARD, draw_pose_latents, loudness
 
@@ -106,23 +106,23 @@ class CompactVoice(VoiceDriver):
         self.pose: Any = networks["audio2pose"].eval()
 
     @torch.inference_mode()
-    def speak(self, script: Script, source: Tensor) -> Motion:
+    def speak(self, request: SpeechRequest, source: Tensor) -> Motion:
         """As in the base class; latents of the head pose are drawn first, so that blinks do not change it."""
-        check_style(script.style)
-        voice: Voice = Silence(script.frames) if script.wave is None else hearing(script)
-        random = torch.Generator().manual_seed(script.seed)
+        check_style(request.style)
+        voice: MelSource = Silence(request.frames) if request.wave is None else mel_source(request)
+        random = torch.Generator().manual_seed(request.seed)
         source = source.float().cpu()
         latents = draw_pose_latents(voice.frames, random)
         closed = torch.zeros(voice.frames, 1)
-        if script.blink and script.eyes is None:
+        if request.blink and request.eyes is None:
             closed = random_blinks(voice.frames, random, CALM_PAUSES)
-        reference = reference_rows(source, voice.frames, script.eyes)[:, LAYOUT_70.exp]
+        reference = reference_rows(source, voice.frames, request.eyes)[:, LAYOUT_70.exp]
         expressions, heard = speak_frames(self.expression, voice, reference, closed)
-        heard = heard if script.wave is not None else torch.zeros(voice.frames, HEARD)
-        moved = settled(self.pose.motion(latents, heard, script.style))
+        heard = heard if request.wave is not None else torch.zeros(voice.frames, HEARD)
+        moved = settled(self.pose.motion(latents, heard, request.style))
         rows = torch.cat([expressions, source[:, LAYOUT_70.pose] + moved], dim=1)
-        if script.poses is not None:
-            rows = add_motion(rows, script.poses)
+        if request.poses is not None:
+            rows = add_motion(rows, request.poses)
         return Motion(self.gives, self.fps, {COEFFICIENTS: rows}, self.space)
 
 
@@ -136,7 +136,9 @@ class Silence:
         return torch.full((stop - start, 1, BANDS, WINDOW_COLUMNS), SILENT)
 
 
-def speak_frames(network: CompactAudio2Exp, voice: Voice, reference: Tensor, closed: Tensor) -> tuple[Tensor, Tensor]:
+def speak_frames(
+    network: CompactAudio2Exp, voice: MelSource, reference: Tensor, closed: Tensor
+) -> tuple[Tensor, Tensor]:
     """(expressions (T, 64), what the pose network hears (T, 5)), a few seconds at a time.
 
     Each batch is heard with as many frames around it as a frame depends on, so that there are no seams; before the
