@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from ..data.prepare.settings import PrepareSettings
 from ..evaluation.settings import EvaluateSettings
+from ..paths import default_checkpoint_root
 from ..train.settings import TrainSettings
 
 RunMode = Literal["infer", "train", "evaluate", "prepare", "doctor", "fetch"]
@@ -224,6 +225,11 @@ class Settings(What, Inputs, Speech, Faces, Output, Movement, Edits, Weights, Ma
     prepare: PrepareSettings = Field(default_factory=PrepareSettings, description="data preparation")
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def weights_root(self) -> Path:
+        """Folder with weights: ``checkpoint_root``, or the default one."""
+        return self.checkpoint_root or default_checkpoint_root()
 
     def origin(self, key: str) -> str:
         """The file or flag that set ``key`` (dotted, as ``train.max_steps``), or ``"default"``."""

@@ -11,7 +11,6 @@ from ..data import open_store
 from ..errors import ConfigError, TalkingFaceError
 from ..evaluation.reconstruct import reconstruct
 from ..evaluation.talking import evaluate_talking
-from ..paths import default_checkpoint_root
 from ..pipelines.model import LoadedModel, load_model
 from ..pipelines.progress import SILENT
 from ..pipelines.voice import load_voice
@@ -35,7 +34,7 @@ def run(settings: Settings) -> int:
     store = open_store(data_root(settings), settings.evaluate.split, size=settings.evaluate.image_size)
     model = load_model(settings)
     logger.info("%s", model.weights)
-    root = settings.checkpoint_root or default_checkpoint_root()
+    root = settings.weights_root
     reports: dict[str, Report] = {}
     if "talking" in settings.evaluate.tables and (spoken := talking(model, store, settings, root)) is not None:
         reports["talking.json"] = spoken
