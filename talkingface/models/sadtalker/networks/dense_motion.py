@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ....nn.blocks.conv3d import BatchNorm3d
-from ....nn.blocks.hourglass3d import Hourglass3d
+from ....nn.blocks.conv import BatchNorm3d
+from ....nn.blocks.hourglass import Hourglass
 from ....nn.geometry.volumes import coordinate_grid_3d, gaussian_heatmaps_3d, warp_3d
 from ....nn.precision import at_least_float32, float32_region
 from ..config import CommonParams, DenseMotionParams
@@ -44,8 +44,8 @@ class DenseMotionNetwork(nn.Module):
     def __init__(self, params: DenseMotionParams, common: CommonParams, *, estimate_occlusion_map: bool) -> None:
         super().__init__()
         motions = common.num_kp + 1
-        self.hourglass = Hourglass3d(
-            motions * (params.compress + 1), params.block_expansion, params.max_features, params.num_blocks
+        self.hourglass = Hourglass(
+            motions * (params.compress + 1), params.block_expansion, params.max_features, params.num_blocks, dims=3
         )
         features = self.hourglass.out_channels
         self.mask = nn.Conv3d(features, motions, 7, padding=3)

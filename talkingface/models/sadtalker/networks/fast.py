@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ....nn.blocks.conditional_norm import SLOPE, FastSpadeBlock
-from ....nn.blocks.conv3d import SameBlock3d, double_plane
+from ....nn.blocks.conv import SameBlock, double
 from ....nn.blocks.folded import fold_batch_norm, fold_doubling_planes
-from ....nn.blocks.hourglass3d import Hourglass3d
+from ....nn.blocks.hourglass import Hourglass, VolumeDecoder
 from ....nn.geometry.grids import resize_map
 from ....nn.precision import at_least_float32
 from .dense_motion import DenseMotion, DenseMotionNetwork
@@ -38,13 +38,14 @@ def _as(network: Network, precision: torch.dtype) -> Network:
 
 def _fold_block(block: nn.Module) -> nn.Conv3d:
     """The convolution of a block with its batch norm inside."""
-    if not isinstance(block, SameBlock3d):
-        raise TypeError("only blocks of a 3-D convolution and a batch norm are folded")
-    return fold_batch_norm(block.conv, block.norm)
+    if not isinstance(block, SameBlock):
+        raise TypeError("only blocks of a convolution and a batch norm are folded")
+    folded: nn.Conv3d = fold_batch_norm(block.conv, block.norm)
+    return folded
 
 
 class FastUp(nn.Module):
-    """Doubling of slices, convolution, batch norm and ReLU of an `UpBlock3d`."""
+    """Doubling of slices, convolution, batch norm and ReLU of an `UpBlock` of volumes."""
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
@@ -53,7 +54,7 @@ class FastUp(nn.Module):
         self.conv = conv if self.plain else fold_doubling_planes(conv)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv(double_plane(x) if self.plain else x).relu_()
+        return self.conv(double(x) if self.plain else x).relu_()
 
 
 def _halve(volume: Tensor) -> Tensor:
@@ -65,10 +66,12 @@ def _halve(volume: Tensor) -> Tensor:
 class FastHourglass(nn.Module):
     """The hourglass with folded blocks."""
 
-    def __init__(self, hourglass: Hourglass3d) -> None:
+    def __init__(self, hourglass: Hourglass) -> None:
         super().__init__()
         self.down = nn.ModuleList(_fold_block(block) for block in hourglass.encoder.down_blocks)
         self.up = nn.ModuleList(FastUp(block) for block in hourglass.decoder.up_blocks)
+        if not isinstance(hourglass.decoder, VolumeDecoder):
+            raise TypeError("only the hourglass of volumes is folded so")
         self.last = fold_batch_norm(hourglass.decoder.conv, hourglass.decoder.norm)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -13,8 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ....nn.blocks.conditional_norm import SLOPE, SpadeBlock
-from ....nn.blocks.conv import BatchNorm2d, DownBlock, SameBlock
-from ....nn.blocks.conv3d import ResidualBlock3d
+from ....nn.blocks.conv import BatchNorm2d, DownBlock, ResidualBlock, SameBlock
 from ....nn.blocks.hourglass import level_widths
 from ....nn.geometry.grids import resize_map
 from ....nn.geometry.volumes import resize_field_3d, warp_3d
@@ -98,7 +97,7 @@ class OcclusionAwareSPADEGenerator(nn.Module):
         self.second = nn.Conv2d(widths[-1], params.max_features, 1)
         self.resblocks_3d = nn.Sequential()
         for index in range(params.num_resblocks):
-            self.resblocks_3d.add_module(f"3dr{index}", ResidualBlock3d(params.reshape_channel))
+            self.resblocks_3d.add_module(f"3dr{index}", ResidualBlock(params.reshape_channel, dims=3))
         self.third = LeakyBlock(params.max_features, widths[-1])
         self.fourth = nn.Conv2d(widths[-1], widths[-1], 1)
         self.decoder = SpadeDecoder(widths[-1], common.image_channel)
