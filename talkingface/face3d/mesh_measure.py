@@ -1,4 +1,4 @@
-"""How well the ``mesh`` space keeps what faces do: measured on clips of people it was not learned from."""
+"""Measures of how well the ``mesh`` space keeps the movement of faces, on clips of people it was not learned from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _EYES = ([33, 133], [263, 362])  # corners, outer ones first
 
 @dataclass(frozen=True)
 class Kept:
-    """What is left of a curve over time, such as the mouth's opening, when faces go through the space.
+    """Rest of a curve over time, such as the mouth's opening, when faces go through the space.
 
     Attributes:
         correlation: of the curves before and after, means of clips taken off.
@@ -90,7 +90,7 @@ def measure(space: MeshSpace, clips: Sequence[NDArray[np.floating]]) -> Measured
 
 
 def curves(mesh: Floats) -> dict[str, Floats]:
-    """What a face does over time: name -> (T,). Distances are over that of the outer corners of the eyes."""
+    """Movement of a face over time: name -> (T,). Distances are over that of the outer corners of the eyes."""
     across = mesh[:, 263] - mesh[:, 33]
     size = np.linalg.norm(across, axis=1)
     lids = [gap(mesh, *pair) / gap(mesh, *corners) for pair, corners in zip(LID_PAIRS, _EYES, strict=True)]

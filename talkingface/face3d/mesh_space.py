@@ -49,7 +49,7 @@ INNER_LIPS, LID_PAIRS = (13, 14), ((159, 145), (386, 374))
 
 
 def turned_features(angles: Floats) -> Floats:
-    """What the mesh's idea of a face depends on: (T, 5) of (T, 3) angles."""
+    """Features (T, 5) of angles (T, 3) that the mesh's idea of a face depends on."""
     pitch, yaw = angles[:, 0], angles[:, 1]
     return np.stack([yaw, pitch, yaw**2, yaw * pitch, pitch**2], axis=1)
 
@@ -134,7 +134,7 @@ class MeshSpace:
 
     @property
     def identities(self) -> int:
-        """How many identity coefficients are used, K."""
+        """Number of identity coefficients that are used, K."""
         return len(self.identity)
 
     @property
@@ -266,7 +266,7 @@ def to_space(mesh: NDArray[np.floating], size: float) -> Floats:
 
 
 def from_space(points: Floats, size: float) -> Floats:
-    """The inverse of `to_space`."""
+    """Meshes (T, 468, 3) in pixels from points (T, 468, 3) of the space: the inverse of `to_space`."""
     factor = size / FRAME
     mesh = points * (1, -1, -1)
     mesh[..., 1] += FRAME - 1
@@ -284,12 +284,12 @@ def _place(pose: HeadPose) -> tuple[Floats, Floats]:
 
 
 def looks(count: int) -> NDArray[np.int64]:
-    """Numbers of the frames, of so many, from which a clip's identity is found."""
+    """Numbers (n,) of the frames, of so many, from which a clip's identity is found."""
     return np.linspace(0, count - 1, min(count, LOOKS)).round().astype(np.int64)
 
 
 def quiet_frames(shape: Floats) -> NDArray[np.bool_]:
-    """Frames with a closed mouth and open eyes, among all frames of a person."""
+    """Mask (T,) of the frames with a closed mouth and open eyes, of shapes (T, 468, 3) of a person."""
     mouth = gap(shape, *INNER_LIPS)
     lids = np.mean([gap(shape, *pair) for pair in LID_PAIRS], axis=0)
     awake = lids >= np.median(lids) * 0.9
@@ -297,6 +297,7 @@ def quiet_frames(shape: Floats) -> NDArray[np.bool_]:
 
 
 def gap(shape: Floats, one: int, other: int) -> Floats:
+    """Distance (T,) of two points of shapes (T, 468, 3), by their numbers."""
     return np.asarray(np.linalg.norm(shape[:, one] - shape[:, other], axis=1))
 
 
@@ -312,23 +313,25 @@ class MeshReconstructor(Reconstructor):
     space = "mesh"
 
     def __init__(self, model: MeshSpace | None = None, identity: Floats | None = None) -> None:
-        """Args:
-        model: None takes the shipped one.
-        identity: (K,), of the person in all pictures; None finds it anew in each.
+        """Take a space and, where it is known, a person.
+
+        Args:
+            model: None takes the shipped one.
+            identity: (K,), of the person in all pictures; None finds it anew in each.
         """
         self.model = model or shipped_space()
         self.identity = identity
         self.label = "coefficients: mesh space, ours"
 
     def for_clip(self, faces: Sequence[Face], size: int) -> MeshReconstructor:
-        """See `Reconstructor.for_clip`: identity is found once, from the median of all faces."""
+        """Reconstructor of a clip, whose identity is found once, from the median of all faces."""
         meshes = np.stack([_mesh_of(faces[index]) for index in looks(len(faces))])
         found = MeshReconstructor(self.model, self.model.find_identity(meshes, size=size))
         found.label = self.label
         return found
 
     def rows(self, pictures: Sequence[Picture], faces: Sequence[Face]) -> NDArray[np.float32]:
-        """See `Reconstructor.rows`; each row is found by itself, so batches do not change it."""
+        """Rows of faces, see `Reconstructor.rows`; each is found by itself, so batches do not change it."""
         for picture in pictures:
             check_square(picture)
         pairs = zip(pictures, faces, strict=True)

@@ -1,4 +1,4 @@
-"""What a reconstruction network is trained to make small (Deng et al. 2019, section 3; names as published)."""
+"""Losses of a reconstruction network (Deng et al. 2019, section 3; names as published)."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def landmark_loss(predicted: Tensor, found: Tensor) -> Tensor:
 
 
 def coefficient_loss(rows: Tensor) -> Tensor:
-    """How unlikely faces are: weighted squares of id, exp and tex.
+    """Unlikeliness of faces: weighted squares of id, exp and tex.
 
     Args:
         rows: (N, 257).
@@ -136,7 +136,7 @@ def coefficient_loss(rows: Tensor) -> Tensor:
 
 
 def gamma_loss(rows: Tensor) -> Tensor:
-    """How coloured the light is: variance of gamma between the three channels.
+    """Colour of the light: variance of gamma between the three channels.
 
     Args:
         rows: (N, 257).
@@ -146,7 +146,7 @@ def gamma_loss(rows: Tensor) -> Tensor:
 
 
 def reflectance_loss(texture: Tensor, skin: Tensor) -> Tensor:
-    """How uneven the skin is: variance of the colours of skin over each face.
+    """Unevenness of the skin: variance of the colours of skin over each face.
 
     Args:
         texture: (N, V, 3), colours in even light.

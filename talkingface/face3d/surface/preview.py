@@ -106,7 +106,7 @@ def render_model(model: FaceModel, rows: Tensor, crop: Crop, background: Picture
 
 
 def to_picture(seen: Tensor, camera: Camera, crop: Crop) -> Tensor:
-    """Where a camera's points lie in the picture that its crop was cut from.
+    """Points of a camera in the picture that its crop was cut from.
 
     Args:
         seen: (V, 3) of `Camera.see`.
