@@ -103,7 +103,7 @@ _AGAIN = "The file is damaged or was not written by this toolkit; save the motio
 
 @dataclass(frozen=True)
 class MotionFile:
-    """What a file holds.
+    """Contents of a motion file.
 
     Attributes:
         motion: its values are float32, on the CPU.
