@@ -106,7 +106,7 @@ def most_voted(boxes: Tensor, implied: Tensor, misfit: Tensor) -> list[tuple[Ten
 
 
 def agreement_of(boxes: Tensor, implied: Tensor, misfit: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """How far crops agree on what they imply.
+    """Agreement of crops on what they imply.
 
     A vote counts by how alike two crops imply and by how different the crops are, for neighbours see the same anyway.
 
@@ -159,7 +159,7 @@ def implied_boxes(points: Tensor, usual: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def distance(boxes: Tensor) -> Tensor:
-    """How different boxes (N, 3) are, (N, N): shift in sides plus the logarithm of the ratio of sizes."""
+    """Difference of boxes (N, 3), (N, N): shift in sides plus the logarithm of the ratio of sizes."""
     shift = torch.cdist(boxes[:, :2], boxes[:, :2]) / boxes[:, 2:]
     size = boxes[:, 2].log()
     return shift + (size[:, None] - size).abs()

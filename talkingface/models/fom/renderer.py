@@ -54,7 +54,7 @@ class RowBuffer:
 
 
 class Generator(Protocol):
-    """What the renderer needs of a generator, whatever its architecture; see generator.py."""
+    """Generator as the renderer needs it, whatever its architecture; see generator.py."""
 
     def encode(self, image: Tensor) -> Any: ...
 
@@ -100,7 +100,7 @@ class FOMDriver(Driver):
 
     @torch.inference_mode()
     def locate(self, picture: Tensor) -> Square | None:
-        """As in the base class, with detectors that know where their keypoints usually lie."""
+        """Same as in the base class, with detectors that know where their keypoints usually lie."""
         if self.usual is None or not self.locates:
             return None
         return locate(lambda crops: self.detector(crops)["value"], self.usual, picture)
@@ -132,7 +132,7 @@ class FOMRenderer(Renderer):
 
     @torch.inference_mode()
     def explain(self, state: EncodedSource, motion: Motion) -> dict[str, Tensor]:
-        """The source and the result with keypoints, the warped source, and what is occluded (black)."""
+        """Pictures (n, 3, H, W) in [0, 1]: source and result with keypoints, warped source, what is occluded (black)."""
         out = self._decode(state, motion, explain=True)
         prediction = out["prediction"]
         source = state.image.expand_as(prediction)

@@ -23,7 +23,7 @@ def hull_area(points: Tensor) -> float:
 
 
 def movement_scale(source: Tensor, reference: Tensor) -> float:
-    """How much larger the source's keypoints (K, 2) spread than the reference frame's (K, 2), as a length ratio.
+    """Ratio of the source's spread of keypoints (K, 2) to the reference frame's (K, 2), as lengths.
 
     Keypoints that span no area have no size to compare: the scale is then 1, with a warning.
     """
