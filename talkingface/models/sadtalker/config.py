@@ -17,7 +17,7 @@ class Group(BaseModel):
 
 
 class CommonParams(Group):
-    """What all render networks agree on."""
+    """Sizes that all render networks agree on."""
 
     num_kp: PositiveInt = Field(15, description="Keypoints of a face.")
     image_channel: PositiveInt = Field(3, description="Channels of a picture; 3 is RGB.")
@@ -120,7 +120,7 @@ class PoseTrain(Group):
 
 
 class Pictures(Group):
-    """What pictures are compared by."""
+    """Losses that compare pictures."""
 
     perceptual: list[float] = Field([10, 10, 10, 10, 10], description="One per VGG19 layer; [] trains without VGG19.")
     reconstruction: float = Field(10, ge=0, description="Absolute error, over a pyramid; not in the paper.")
@@ -237,7 +237,7 @@ class SadTalkerConfig(RenderConfig):
 
     @property
     def space(self) -> str:
-        """What coefficients mean to these networks: ``"bfm"`` or ``"mesh"``."""
+        """Space of the coefficients of these networks: ``"bfm"`` or ``"mesh"``."""
         return FACTS[self.architecture].space if self.trained_in == "auto" else self.trained_in
 
     @property

@@ -49,7 +49,7 @@ class SadTalker(ModelPlugin):
         return self.architecture.renderer(self.networks, self.config, precision)
 
     def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
-        """As in the base class; options and errors as :func:`~.retarget.fit_to_source`."""
+        """Driving movement on the source's face; options and errors as :func:`~.retarget.fit_to_source`."""
         width, angles_in_rows = self.config.coefficients, self.architecture.angles_in_rows
         return fit_to_source(source, driving, options, width=width, angles_in_rows=angles_in_rows)
 

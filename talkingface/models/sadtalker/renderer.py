@@ -77,7 +77,7 @@ class CompiledGenerator:
         return getattr(self.generator, name)
 
     def decode(self, state: Any, kp_source: Tensor, kp_driving: Tensor) -> Tensor:
-        """As of the generator."""
+        """Frames (N, 3, S, S), as of the generator."""
         if self._compiled is not None:
             try:
                 return torch.cat([self._compiled(state, kp_source, one) for one in kp_driving.split(1)])
@@ -129,7 +129,7 @@ class SadTalkerRenderer(Renderer):
         self.size = (config.image_size, config.image_size)
 
     def expect(self, frames: int, compile_wish: str = "auto") -> str:
-        """As in the base class: compiles the generator where that pays."""
+        """Compile the generator where that pays; otherwise as in the base class."""
         if isinstance(self.generator, CompiledGenerator):
             return ""
         device = next(self.mapping.parameters()).device
@@ -140,7 +140,7 @@ class SadTalkerRenderer(Renderer):
 
     @torch.inference_mode()
     def encode_source(self, source: Source) -> EncodedSource:
-        """As in the base class.
+        """Same as in the base class.
 
         Raises:
             ShapeError: if the source comes without its coefficients.
@@ -162,7 +162,7 @@ class SadTalkerRenderer(Renderer):
 
     @torch.inference_mode()
     def explain(self, state: EncodedSource, motion: Motion) -> dict[str, Tensor]:
-        """The source and the result with keypoints, and what is occluded (black)."""
+        """Pictures (n, 3, S, S) in [0, 1]: source and result with keypoints, and what is occluded (black)."""
         driving = self.drive(state, motion, slice(None))
         dense = self.generator.move(state.state, state.keypoints, driving)
         drawn = self.generator.draw(state.state.expand(len(motion)).features, dense)

@@ -32,7 +32,7 @@ _SMALLEST_FACE = 0.02  # in units of [-1, 1]; keeps spots from vanishing
 
 @dataclass(frozen=True)
 class FaceMotion:
-    """What the points of the face say, at half the picture's size.
+    """Motion that the points of the face say, at half the picture's size.
 
     Attributes:
         field: (N, 2, h, w), to be added to each pixel's own place.
@@ -150,7 +150,7 @@ class FastFaceGenerator(FaceGenerator, FastCompactGenerator):
         *,
         explain: bool = False,
     ) -> dict[str, Tensor]:
-        """As in the base class."""
+        """Same as in the base class."""
         with self._autocast(state.image):
             return super().decode_face(state, kp_source, kp_driving, points_source, points_driving, explain=explain)
 

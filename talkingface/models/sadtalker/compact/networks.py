@@ -23,7 +23,7 @@ _VALUES = 6  # of a keypoint: x, y and the four of its Jacobian
 
 
 class CompactMapping(nn.Module):
-    """How the keypoints of a source move when its coefficients change.
+    """Mapping from changes of coefficients to the movement of a source's keypoints.
 
     Keypoints differ from person to person in ways that coefficients do not tell, so it is their change that is found,
     from the change of the coefficients; no change gives the source's own keypoints to within a small error.

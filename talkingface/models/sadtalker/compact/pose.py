@@ -29,7 +29,7 @@ _LOUD = 0.25  # brings mel values, -4..4, to order one
 
 @dataclass(frozen=True)
 class PoseLatents:
-    """What is random in a head's motion.
+    """Random numbers of a head's motion.
 
     Attributes:
         fast: (B, 8, n), one for each 8 frames.
@@ -48,7 +48,7 @@ def draw_pose_latents(frames: int, random: torch.Generator) -> PoseLatents:
 
 
 def loudness(windows: Tensor) -> Tensor:
-    """What the pose network hears of mel windows.
+    """Loudness of mel windows, which is all that the pose network hears.
 
     Args:
         windows: (N, 1, 80, 16), see mel.py.
@@ -71,7 +71,8 @@ class CompactPoseEncoder(nn.Module):
         self.slow = nn.Conv1d(width, 2 * _SLOW_LATENTS, 1)
 
     def forward(self, poses: Tensor, heard: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """
+        """Mean and logarithm of the variance of fast latents (B, 8, T / 8) and of slow ones (B, 6, T / 64).
+
         Args:
             poses: (B, 6, T) in standard deviations, T a multiple of 64.
             heard: (B, 5, T).

@@ -1,4 +1,4 @@
-"""What draws with the compact networks: rows of the mesh space in, frames out."""
+"""Renderer of the compact networks: rows of the mesh space in, frames out."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class CompactRenderer(Renderer):
 
     @torch.inference_mode()
     def encode_source(self, source: Source) -> EncodedFace:
-        """As in the base class.
+        """Same as in the base class.
 
         Raises:
             ShapeError: if the source comes without its coefficients or its identity.
@@ -79,12 +79,12 @@ class CompactRenderer(Renderer):
 
     @torch.inference_mode()
     def render(self, state: EncodedFace, motion: Motion) -> Tensor:
-        """As in the base class."""
+        """Same as in the base class."""
         return self._decode(state, motion)["prediction"]
 
     @torch.inference_mode()
     def explain(self, state: EncodedFace, motion: Motion) -> dict[str, Tensor]:
-        """Source and result with keypoints, the warped source, and where the face's points decide (white)."""
+        """Pictures (n, 3, S, S) in [0, 1]: source and result with keypoints, warped source, the face's gate (white)."""
         out = self._decode(state, motion, explain=True)
         drawn, keypoints = out["prediction"], self._keypoints(state, motion.values[COEFFICIENTS].to(state.row))
         source = state.state.image.expand_as(drawn)

@@ -1,4 +1,4 @@
-"""What speaks with the compact networks: from a request to rows of the mesh space."""
+"""Voice of the compact networks: from a request to rows of the mesh space."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class CompactVoice(VoiceDriver):
 
     @torch.inference_mode()
     def speak(self, request: SpeechRequest, source: Tensor) -> Motion:
-        """As in the base class; latents of the head pose are drawn first, so that blinks do not change it."""
+        """Same as in the base class; latents of the head pose are drawn first, so that blinks do not change it."""
         check_style(request.style)
         voice: MelSource = Silence(request.frames) if request.wave is None else mel_source(request)
         random = torch.Generator().manual_seed(request.seed)

@@ -56,7 +56,7 @@ class DenseMotionNetwork(nn.Module):
             self.occlusion = nn.Conv2d(features * params.reshape_depth, 1, 7, padding=3)
 
     def squeeze(self, features: Tensor) -> Tensor:
-        """What of the source's feature volume (N, C, D, h, w) is warped by each motion: (N, compress, D, h, w)."""
+        """Part (N, compress, D, h, w) of the source's feature volume (N, C, D, h, w) that each motion warps."""
         return F.relu(self.norm(self.compress(features)))
 
     def heatmaps(self, keypoints: Tensor, size: tuple[int, int, int]) -> Tensor:

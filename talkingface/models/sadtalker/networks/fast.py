@@ -45,7 +45,7 @@ def _fold_block(block: nn.Module) -> nn.Conv3d:
 
 
 class FastUp(nn.Module):
-    """Doubling of slices, convolution, batch norm and ReLU of an `UpBlock` of volumes."""
+    """An `UpBlock` of volumes, its batch norm and doubling folded; (N, C, D, H, W) -> (N, out, D, 2 H, 2 W)."""
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ def _halve(volume: Tensor) -> Tensor:
 
 
 class FastHourglass(nn.Module):
-    """The hourglass with folded blocks."""
+    """The hourglass of volumes (N, C, D, H, W) with folded blocks."""
 
     def __init__(self, hourglass: Hourglass) -> None:
         super().__init__()
@@ -98,13 +98,13 @@ class FastDenseMotion(DenseMotionNetwork):
             self.occlusion = _as(network.occlusion, precision)
 
     def predict(self, seen: Tensor) -> tuple[Tensor, Tensor | None]:
-        """As in the base class."""
+        """Same as in the base class."""
         features = self.fast_hourglass(seen.to(self.precision, memory_format=torch.channels_last_3d))
         return self.mask(features), None if self.occlusion is None else self.occlusion(features.flatten(1, 2))
 
 
 class FastDecoder(nn.Module):
-    """What draws warped features; see SpadeDecoder.
+    """Decoder of warped features (N, C, h, w); see SpadeDecoder.
 
     The first convolution is float32 in any precision: where features hardly vary, the norm behind it blows rounding up.
     """
@@ -154,7 +154,7 @@ class FastGenerator(OcclusionAwareSPADEGenerator):
         volumes.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
     def draw(self, features: Tensor, motion: DenseMotion) -> Tensor:
-        """As in the base class."""
+        """Same as in the base class."""
         out = self.deform(features, motion.deformation).flatten(1, 2)
         out = self.flatten(out.contiguous(memory_format=torch.channels_last))
         if motion.occlusion is not None:

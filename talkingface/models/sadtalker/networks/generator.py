@@ -28,7 +28,7 @@ MIDDLE_BLOCKS = 6
 
 @dataclass(frozen=True)
 class SourceState:
-    """What the generator keeps of a source picture.
+    """Encoded source picture, as the generator keeps it.
 
     Attributes:
         features: (N, C, D, h, w), the volume that is warped.
@@ -126,7 +126,7 @@ class OcclusionAwareSPADEGenerator(nn.Module):
         return self.draw(state.expand(kp_driving.shape[0]).features, motion)
 
     def move(self, state: SourceState, kp_source: Tensor, kp_driving: Tensor) -> DenseMotion:
-        """Dense motion of N driving frames; arguments as `decode`."""
+        """Dense motion of N driving frames, a field (N, D, h, w, 3) and its masks; arguments as `decode`."""
         count = kp_driving.shape[0]
         motion: DenseMotion = self.dense_motion_network(
             state.expand(count).small, kp_source.expand(count, -1, -1), kp_driving
@@ -149,7 +149,7 @@ class OcclusionAwareSPADEGenerator(nn.Module):
             return warp_3d(features, resize_field_3d(deformation, size))
 
     def forward(self, image: Tensor, kp_source: Tensor, kp_driving: Tensor) -> Tensor:
-        """Encode and decode at once, as training does."""
+        """Frames (N, 3, S, S) of pictures (N, 3, S, S) in [0, 1] and keypoints (N, K, 3), as training draws them."""
         return self.decode(self.encode(image), kp_source, kp_driving)
 
 

@@ -53,7 +53,7 @@ class ExpressionShape:
         """Opening of the lids of the mean face at rest."""
 
     def lip_part(self, expression: Tensor) -> Tensor:
-        """What of expressions (..., 64) moves the lips; the rest is what they do without."""
+        """Part of expressions (..., 64) that moves the lips."""
         lips = self._directions[:, list(_MOUTH)].flatten(1)
         shapes = torch.linalg.svd(lips, full_matrices=False).U[:, :LIP_SHAPES].to(expression)
         return expression @ shapes @ shapes.T
@@ -63,11 +63,11 @@ class ExpressionShape:
         return self._points(expression, _MOUTH)
 
     def lips(self, expression: Tensor) -> Tensor:
-        """How far the lips are open, (...), of expressions (..., 64)."""
+        """Opening (...) of the lips, of expressions (..., 64)."""
         return self._gap(expression, LIP_PAIR)
 
     def lids(self, expression: Tensor) -> Tensor:
-        """How far the lids are open, (...), the mean of both eyes."""
+        """Opening (...) of the lids, the mean of both eyes."""
         return torch.stack([self._gap(expression, pair) for pair in LID_PAIRS]).mean(dim=0)
 
     def closed(self, expression: Tensor, reference: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ class ExpressionShape:
         return ((1 - self.lids(expression) / awake) / (1 - CLOSED)).clamp(0, 1)
 
     def wanted_lids(self, closed: Tensor, reference: Tensor) -> Tensor:
-        """How far the lids are open at a ratio of `closed`: its inverse."""
+        """Opening (...) of the lids at a ratio (...) of `closed`: its inverse."""
         awake = self.lids(reference).clamp(min=self.awake / 2)
         return awake * (1 - closed * (1 - CLOSED))
 
@@ -111,7 +111,7 @@ def samples(train: ExpressionTrain, space: str) -> dict[str, object]:
 
 
 class ExpressionNetwork(Protocol):
-    """What the training asks of ``audio2exp``."""
+    """Interface of ``audio2exp`` in training."""
 
     def sequence(self, windows: Tensor, reference: Tensor, closed: Tensor) -> Tensor:
         """Expressions (N, T, 64) of consecutive moments from windows (N, T, 80, 16), references (N, T, 64) and how far
@@ -120,7 +120,7 @@ class ExpressionNetwork(Protocol):
 
 @dataclass(frozen=True)
 class Spoken:
-    """What the network made of a batch of N items of T moments.
+    """Expressions of a batch of N items of T moments, made and real.
 
     Attributes:
         made, real: (N, T, 64), expressions.

@@ -1,4 +1,4 @@
-"""What reads head pose and expression off a picture (Wang et al. 2021, section 3.1); only training uses it.
+"""The head estimator: pose and expression of a picture (Wang et al. 2021, section 3.1); only training uses it.
 
 Its parameters have the names of the released ``he_estimator``, a residual network of 50 layers.
 """
@@ -14,7 +14,7 @@ from ..networks.mapping import HeadMotion
 
 
 class Bottleneck(nn.Module):
-    """Three convolutions beside the input, or beside a convolution of it where the size is halved."""
+    """Three convolutions over (N, C, H, W) beside the input, or beside a convolution of it where the size is halved."""
 
     def __init__(self, channels: int, stride: int = 1) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What the two stages share that look at pictures: their items, and how drawn pictures are compared with real ones."""
+"""Items and losses of the two stages that look at pictures."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def head_pose(motion: HeadMotion, rows: Tensor) -> Tensor:
 
 
 def deformation(motion: HeadMotion) -> Tensor:
-    """Size of the shifts by which expression moves keypoints."""
+    """Mean size, a scalar, of the shifts by which expression moves keypoints."""
     return at_least_float32(motion.exp).abs().mean()
 
 
@@ -119,5 +119,5 @@ class PictureLosses:
 
 
 def shown(batch: Batch, result: Tensor) -> dict[str, Tensor]:
-    """Source, target (the driving frame) and result, side by side."""
+    """Pictures (N, 3, H, W) by name: source, target (the driving frame) and result."""
     return {"source": batch["source"], "driving": batch["driving"], "result": result}

@@ -27,7 +27,7 @@ from .sound import heard, sound_of
 
 
 class PoseNetwork(Protocol):
-    """What the training asks of ``audio2pose``.
+    """Interface of ``audio2pose`` in training.
 
     Attributes:
         moments: that it makes at once, T.
@@ -47,7 +47,7 @@ class PoseNetwork(Protocol):
         """A motion (N, T, 6) of free latents."""
 
     def judge(self, motion: Tensor) -> Tensor:
-        """Scores of motions, any shape: 1 for real ones."""
+        """Scores of motions (N, T, 6), of any shape: 1 for real ones."""
 
 
 def samples(moments: int, space: str) -> dict[str, object]:
@@ -62,7 +62,7 @@ def samples(moments: int, space: str) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class _Conditions:
-    """What is known of a batch: the real motion, and all that the network is told."""
+    """Real motion of a batch, and all that the network is given."""
 
     motion: Tensor
     windows: Tensor
@@ -140,7 +140,7 @@ def _conditions(batch: Batch) -> _Conditions:
 
 
 def _range(motion: Tensor) -> Tensor:
-    """How far the head turns within an item, in radians, the mean over angles and items."""
+    """Range of the head's angles within an item, in radians, the mean over angles and items."""
     angles = motion[..., :3]
     return (angles.amax(dim=1) - angles.amin(dim=1)).mean()
 

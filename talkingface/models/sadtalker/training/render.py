@@ -42,7 +42,7 @@ class PictureDiscriminator(nn.Module):
         self.discs = nn.ModuleList(PatchDiscriminator(3, *widths, sn=True) for _ in params.scales)
 
     def forward(self, pictures: Tensor) -> Judgement:
-        """What it says of (N, 3, H, W) pictures in [0, 1], for each scale."""
+        """Features and scores of (N, 3, H, W) pictures in [0, 1], for each scale."""
         scaled = self.pyramid(pictures).values()
         return [disc(picture) for disc, picture in zip(self.discs, scaled, strict=True)]
 
@@ -127,7 +127,7 @@ class RenderObjective:
         return terms
 
     def _priors(self, drawn: Redrawn, batch: Batch) -> Losses:
-        """What keeps keypoints and motion meaningful."""
+        """Weighted priors, which keep keypoints and motion meaningful."""
         train = self.train
         terms: Losses = {}
         if train.separation:

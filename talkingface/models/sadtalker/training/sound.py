@@ -77,7 +77,7 @@ def _curve(deviation: float) -> Tensor:
 
 @dataclass(frozen=True)
 class Pauses:
-    """Where nobody speaks.
+    """Windows with pauses, and where these are.
 
     Attributes:
         windows: (N, T, 80, 16), silent or nearly so in the pauses.

@@ -104,7 +104,7 @@ class SadTalkerVoice(VoiceDriver):
         self.pose: Any = networks["audio2pose"].eval()
 
     def speak(self, request: SpeechRequest, source: Tensor) -> Motion:
-        """As in the base class; latents of the head pose are drawn first, so that blinks do not change it."""
+        """Same as in the base class; latents of the head pose are drawn first, so that blinks do not change it."""
         check_style(request.style)
         voice = mel_source(request)
         random = torch.Generator().manual_seed(request.seed)
