@@ -82,7 +82,7 @@ class StyleHeat(ModelPlugin):
         return self._session.renderer(FastStyleHeat(self.model.eval()))
 
     def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
-        """As `retarget.fit_to_source`, with how much of an edit each frame has."""
+        """Driving movement on the source's face, see `retarget.fit_to_source`, and each frame's share of an edit."""
         return self._session.retarget(source, driving, options)
 
     def own_motion(self, source: Motion) -> Motion:
@@ -119,7 +119,7 @@ class StyleHeat(ModelPlugin):
 
     @torch.no_grad()
     def validate(self, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
-        """As `judge.judge`."""
+        """Scores and pictures of the stage."""
         return judge(self.stage, Objective(self.networks, self.model, self.config, self._fixed), batch)
 
     def _trained(self, train: Any) -> StyleHeatConfig:

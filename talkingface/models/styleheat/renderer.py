@@ -83,7 +83,7 @@ class StyleHeatRenderer(Renderer):
 
     @torch.inference_mode()
     def encode_source(self, source: Source) -> StyleHeatState:
-        """As in the base class.
+        """Same as in the base class.
 
         Raises:
             ShapeError: if the warper is guided and the source comes without its coefficients or its identity.
@@ -91,7 +91,7 @@ class StyleHeatRenderer(Renderer):
         return StyleHeatState(source.image, self._invert(source.image * 2 - 1), self._face(source))
 
     def kept(self, state: StyleHeatState) -> dict[str, Tensor]:
-        """Codes and features, by the names of the published files."""
+        """Codes (1, codes, length) and features (1, C, f, f), by the names of the published files."""
         return {"w_latent": state.plain.codes, "f_latent": state.plain.features}
 
     def _encoded(self, picture: Tensor) -> Drawable:
@@ -107,12 +107,12 @@ class StyleHeatRenderer(Renderer):
 
     @torch.inference_mode()
     def explain(self, state: StyleHeatState, motion: Motion) -> dict[str, Tensor]:
-        """See `explain_part`."""
+        """Pictures (T, 3, H, W) of all frames, see `explain_part`."""
         return self.explain_part(state, motion, slice(0, len(motion)))
 
     @torch.inference_mode()
     def explain_part(self, state: StyleHeatState, motion: Motion, part: slice) -> dict[str, Tensor]:
-        """The source, what the inversion makes of it, its features warped but not calibrated, and the result."""
+        """Pictures (n, 3, H, W) in [0, 1]: source, its inversion, the same warped but not calibrated, the result."""
         drawn = self.render_part(state, motion, part)
         inverted = self._finished(state.plain.generator.finish(state.plain.features))
         return {
@@ -148,14 +148,14 @@ class StyleHeatRenderer(Renderer):
         return SourceFace(identity, points_of(identity, source.coefficients.float()).to(source.image))
 
     def _guide(self, state: StyleHeatState, rows: Tensor) -> MotionGuide | None:
-        """How rows (n, 73) move the points of the source's face."""
+        """Movement of the points of the source's face by rows (n, 73); None where the warper is not guided."""
         if state.face is None:
             return None
         target = points_of(state.face.identity, rows).to(state.face.points)
         return MotionGuide.of(state.face.points, target, self.fast.networks.flow_side)
 
     def _shares(self, motion: Motion, part: slice) -> list[float] | None:
-        """How much of the edit each frame has; None where nothing is edited."""
+        """Share of the edit in each frame; None where nothing is edited."""
         return None if self._edit is None else [float(value) for value in motion.values["edit"][part]]
 
     def _at(self, state: StyleHeatState, share: float) -> Drawable:

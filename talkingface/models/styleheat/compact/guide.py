@@ -1,4 +1,4 @@
-"""What the mesh space tells compact networks: where the points of the face have moved, and where lips and eyes open.
+"""Guides of compact networks, from the mesh space: movement of the face's points, and openings of lips and eyes.
 
 A published warper has to see in a picture where its face is, and to find the way of every pixel from there; it learned
 that from hundreds of hours of video. Coefficients of the mesh space say where each point of the face was and is. Their
@@ -66,7 +66,7 @@ class MotionGuide(NamedTuple):
 
 @dataclass(frozen=True)
 class WarpInput:
-    """What steers frames.
+    """Input of the warper for some frames.
 
     Attributes:
         windows: (n, 73, 27) of coefficients.

@@ -1,4 +1,4 @@
-"""What the joint stage looks at: where the mesh says that a face has moved, and which parts of it count.
+"""Movement of faces as the joint stage looks at it: by the mesh, and with weights for the parts that count.
 
 The paper trains inversion, warp and calibrator one after another, with pictures alone to say how to move. Here all
 learn at once. A warp that only sees errors of pictures finds small movements first and large ones late; the mesh space
@@ -22,7 +22,7 @@ from .guide import MotionGuide
 
 @dataclass(frozen=True)
 class FacePairs:
-    """Where faces are, in the order of `objective.Pairs`.
+    """Points of the faces of a batch, in the order of `objective.Pairs`.
 
     Attributes:
         source, target: (2 N, 468, 2), (x, y) in [-1, 1].
@@ -39,11 +39,11 @@ class FacePairs:
         return cls(torch.cat([source, driving]), torch.cat([driving, source]))
 
     def guide(self, side: int) -> MotionGuide:
-        """How the points move, at the side of a flow."""
+        """Movement of the points, at the side of a flow."""
         return MotionGuide.of(self.source, self.target, side)
 
     def counts(self, weights: JointWeights, like: Tensor) -> Tensor:
-        """How much more each pixel of the targets counts, (2 N, 1, H, W): lips and eyes are few pixels that are seen.
+        """Extra weights (2 N, 1, H, W) of the targets' pixels: lips and eyes are few pixels that are seen.
 
         Args:
             like: pictures (2 N, 3, H, W).

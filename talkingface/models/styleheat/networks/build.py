@@ -55,18 +55,18 @@ class StyleHeatNetworks(nn.Module):
         return self.draw(inversion, self.move(inversion, windows))
 
     def move(self, inversion: Inversion, windows: Tensor, guide: MotionGuide | None = None) -> Moved:
-        """Move an inverted picture; one picture serves any number of windows, and of their guides."""
+        """Move an inverted picture by windows (N, 73, 27); one picture serves any number of these and of guides."""
         count = len(windows)
         warp = self.video_warper(_repeat(inversion.picture, count), windows, guide)
         features = warp_by_field(_repeat(inversion.features, count), warp.field)
         return Moved(warp, features, self.calibrator(features, warp.descriptor, guide))
 
     def draw(self, inversion: Inversion, moved: Moved) -> Tensor:
-        """The frames of moved features."""
+        """Frames (N, 3, size, size), about [-1, 1], of moved features."""
         return self._finish(inversion, moved.refine(moved.features))
 
     def draw_warped(self, inversion: Inversion, moved: Moved) -> Tensor:
-        """The frames without the calibrator, which only training looks at."""
+        """Frames (N, 3, size, size) without the calibrator, which only training looks at."""
         return self._finish(inversion, moved.features)
 
     def _finish(self, inversion: Inversion, features: Tensor) -> Tensor:
@@ -95,7 +95,7 @@ def networks_by_name(
 
 
 class TrainingNumbers(nn.Module):
-    """What training remembers beside weights, so that a resumed run goes on as if it had not stopped.
+    """Numbers that training keeps beside weights, so that a resumed run goes on as if it had not stopped.
 
     Attributes:
         iteration: steps of the calibrator.

@@ -102,7 +102,7 @@ class CalibrationNet(nn.Module):
         return self._head(-1, guide.beside_features(seen))
 
     def maps(self, features: Tensor, descriptor: Tensor) -> list[Affine]:
-        """What the heads give, from the smallest on; without unused heads that is the last one's alone."""
+        """Corrections (N, channels, h, w) of all heads, from the smallest on; there may be the last one alone."""
         stages = self.stages(features, descriptor)[-len(self.condition_scale) :]
         return [self._head(index, stage) for index, stage in enumerate(stages)]
 
@@ -115,7 +115,7 @@ class CalibrationNet(nn.Module):
         return [*self.condition_scale[:-1], *self.condition_shift[:-1]]
 
     def stages(self, features: Tensor, descriptor: Tensor) -> list[Tensor]:
-        """What the heads see, (N, width, h, w), from 8 pixels up."""
+        """Features (N, width, h, w) that the heads see, from 8 pixels up."""
         out = self.conv_body_first(features)
         skips = []
         for down in self.conv_body_down:

@@ -76,7 +76,7 @@ class FastStyleHeat:
         return torch.cat([self._draw(drawable, part) for part in inputs.split(self.at_once)])
 
     def uncalibrated(self, drawable: Drawable, inputs: WarpInput) -> Tensor:
-        """The same frames without the calibrator: what the warp alone does."""
+        """Frames (n, 3, size, size) without the calibrator: what the warp alone does."""
         return torch.cat(
             [drawable.generator.finish(self._move(drawable, part)[0]) for part in inputs.split(self.at_once)]
         )

@@ -1,4 +1,4 @@
-"""What the codes of a picture lack, and how the generator gets it back (HFGI, Wang et al. 2022, section 3)."""
+"""Residual of a picture's codes, and how the generator gets it back (HFGI, Wang et al. 2022, section 3)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SLOPE = 0.2
 
 
 class ScaledLeakyReLU(nn.Module):
-    """Leaky ReLU times the square root of 2, which keeps the variance of what goes through it."""
+    """Leaky ReLU times the square root of 2, which keeps the variance; shape (N, C, H, W) stays."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.leaky_relu(x, SLOPE) * math.sqrt(2)

@@ -85,7 +85,7 @@ class UpBlock(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Halves a picture once for each block and keeps every stage but the picture itself."""
+    """Halves a picture (N, C, H, W) once for each block and keeps every stage but the picture itself."""
 
     def __init__(self, channels: int, widths: list[int], features: int) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Doubles the deepest stage `up` times, joining the encoder's stage of each size on the way."""
+    """Doubles the deepest stage (N, C, h, w) `up` times, joining the encoder's stage of each size on the way."""
 
     def __init__(self, widths: list[int], up: int, features: int) -> None:
         super().__init__()
@@ -155,7 +155,7 @@ OTHER_SPELLING = {"warpping_net.": "warping_net."}  # PIRenderer's files have it
 
 
 class Warp(NamedTuple):
-    """What moves a picture.
+    """Flow that moves a picture, and the motion it was made of.
 
     Attributes:
         flow: (N, 2, h, w), pixels to the right and below from where each pixel is taken.
@@ -176,7 +176,7 @@ class Warp(NamedTuple):
 
 
 class SampleNorm(nn.Module):
-    """Norm of each sample over channels and places (layer norm), with a gain and a bias for each channel."""
+    """Norm of each sample (C, H, W) (layer norm), with a gain and a bias for each channel."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -188,7 +188,7 @@ class SampleNorm(nn.Module):
 
 
 class WarpingNet(nn.Module):
-    """A picture and a descriptor -> flow, at the size to which the hourglass comes back."""
+    """Pictures (N, C, H, W) and descriptors (N, features) -> flow (N, 2, h, w), at the hourglass' last size."""
 
     def __init__(self, structure: WarperStructure) -> None:
         super().__init__()

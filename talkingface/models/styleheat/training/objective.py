@@ -154,7 +154,7 @@ class Objective:
         )
 
     def discriminator_losses(self, batch: Batch) -> Losses:
-        """How the discriminator tells real pictures from those that the last loss made of the same batch."""
+        """Loss of the discriminator, between real pictures and those that the last loss made of the same batch."""
         if self._shown is None or self._shown[0] is not batch:
             raise RuntimeError("the discriminator's loss needs the other one of the same batch before it")
         _, real, made = self._shown
@@ -165,7 +165,7 @@ class Objective:
         return FacePairs.of(batch).guide(self.config.flow_side) if self.config.warper.guided else None
 
     def scores(self, pictures: Tensor) -> Tensor:
-        """What the discriminator says of pictures in [-1, 1] of any size."""
+        """Scores (N, 1) of the discriminator for pictures (N, 3, H, W) in [-1, 1] of any size."""
         found: Tensor = self.networks["discriminator"](resized(pictures, self.config.discriminator.size))
         return found
 

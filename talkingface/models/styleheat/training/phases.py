@@ -25,7 +25,7 @@ WINDOW = tuple(range(-RADIUS, RADIUS + 1))
 
 
 def samples_of(stage: str, config: StyleHeatConfig) -> Mapping[str, Any]:
-    """What a training item of a stage holds: two frames, for the published stages with the motion around them."""
+    """Contents of a training item: two frames, for the published stages with the motion around them."""
     pictures = {"source": "random", "driving": "random"}
     if stage in ("inversion", "generator"):
         return pictures
