@@ -28,14 +28,14 @@ def _batch_norm(norm: _BatchNorm, x: Tensor) -> Tensor:
 
 
 class BatchNorm2d(nn.BatchNorm2d):
-    """Batch norm of pictures, see `_batch_norm`."""
+    """Batch norm of pictures (N, C, H, W), see `_batch_norm`."""
 
     def forward(self, x: Tensor) -> Tensor:
         return _batch_norm(self, x)
 
 
 class BatchNorm3d(nn.BatchNorm3d):
-    """Batch norm of volumes, see `_batch_norm`."""
+    """Batch norm of volumes (N, C, D, H, W), see `_batch_norm`."""
 
     def forward(self, x: Tensor) -> Tensor:
         return _batch_norm(self, x)
@@ -96,7 +96,7 @@ class UpBlock(SameBlock):
 
 
 class ResidualBlock(nn.Module):
-    """Twice batch norm, ReLU, convolution over 3 pixels to a side, added to the input; shape stays."""
+    """Twice batch norm, ReLU, convolution over 3 pixels to a side, added to the input; (N, C, H, W) stays."""
 
     def __init__(self, channels: int, *, dims: int = 2) -> None:
         super().__init__()

@@ -19,7 +19,7 @@ def level_widths(block_expansion: int, max_features: int, levels: int) -> list[i
 
 
 class Encoder(nn.Module):
-    """Halves its input `num_blocks` times and keeps every stage, the input first."""
+    """Halves its input (N, C, H, W) `num_blocks` times and keeps every stage, the input first."""
 
     def __init__(self, in_channels: int, widths: Sequence[int], *, dims: int) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Doubles the deepest stage back to full size, joining the stage of each size on the way."""
+    """Doubles the deepest stage (N, C, h, w) back to full size, joining the stage of each size on the way."""
 
     def __init__(self, widths: Sequence[int], *, dims: int) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Decoder(nn.Module):
 
 
 class VolumeDecoder(Decoder):
-    """The same over volumes, ending in a convolution, as the released networks have it."""
+    """The same over volumes (N, C, D, h, w), ending in a convolution, as the released networks have it."""
 
     def __init__(self, widths: Sequence[int], channels: int) -> None:
         super().__init__(widths, dims=3)
