@@ -56,12 +56,12 @@ def locate(find_points: FindPoints, usual: Tensor, picture: Tensor) -> Square | 
         return implied_boxes(boxes[:, None, :2] + points * boxes[:, None, 2:] / 2, usual)
 
     centre = small.new_tensor([small.shape[-1] / 2, small.shape[-2] / 2, min(small.shape[-2:])])
-    found, agreement = confirm(look, centre)
+    box, agreement = confirm(look, centre)
     if agreement < FRAMED:
-        found, agreement = search(look, small.new_tensor(list(candidates(small.shape[-2], small.shape[-1]))))
+        box, agreement = search(look, small.new_tensor(list(candidates(small.shape[-2], small.shape[-1]))))
     if agreement < ENOUGH:
         return None
-    return inside(found * found.new_tensor([factor, factor, factor * MARGIN]), height, width)
+    return inside(box * box.new_tensor([factor, factor, factor * MARGIN]), height, width)
 
 
 Look = Callable[[Tensor], tuple[Tensor, Tensor]]

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from ...errors import ConfigError
 from ...nn.fingerprint import fingerprint
-from ...nn.geometry.keypoints import Keypoints, slice_keypoints
 from ...nn.visualize import draw_keypoints
 from ...types import Motion
 from ..base import Batch, Driver, ModelPlugin, Phase, Renderer
@@ -21,7 +20,7 @@ from .config import FOMConfig, TrainParams
 from .networks.build import build_networks, fast_generator
 from .networks.generator import fast_detector
 from .renderer import FOMDriver, FOMRenderer
-from .retarget import best_frame, normalize_kp
+from .retarget import fit_to_source
 from .training.objective import Objective
 
 
@@ -53,38 +52,8 @@ class FOM(ModelPlugin):
         return FOMRenderer(fast_detector(detector), generator, self.kind, self.size, fingerprint(detector))
 
     def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
-        """Fit the driving keypoints to the source.
-
-        Args:
-            options: ``relative`` (default true), ``adapt_scale``, ``best_frame`` (number of the driving frame in which
-                the source's pose is met; default 0), ``find_best_frame`` (find that frame).
-
-        Raises:
-            ConfigError: if `best_frame` is not a frame of the driving video.
-        """
-        kp_source, kp_driving = dict(source.values), dict(driving.values)
-        initial = self._reference_frame(kp_source, kp_driving, options)
-        relative = bool(options.get("relative", True))
-        values = normalize_kp(
-            kp_source,
-            kp_driving,
-            slice_keypoints(kp_driving, slice(initial, initial + 1)),
-            adapt_movement_scale=bool(options.get("adapt_scale", False)),
-            use_relative_movement=relative,
-            use_relative_jacobian=relative,
-        )
-        return Motion(driving.kind, driving.fps, values, driving.space)
-
-    def _reference_frame(self, kp_source: Keypoints, kp_driving: Keypoints, options: Mapping[str, Any]) -> int:
-        number = options.get("best_frame")
-        frames = len(kp_driving["value"])
-        if number is not None:
-            if not 0 <= number < frames:
-                raise ConfigError(f"there is no frame {number}", where="best_frame", cure=f"Use 0 to {frames - 1}.")
-            return int(number)
-        if options.get("find_best_frame"):
-            return best_frame(kp_source["value"][0], kp_driving["value"])
-        return 0
+        """Driving keypoints fitted to the source; options and errors as :func:`~.retarget.fit_to_source`."""
+        return fit_to_source(source, driving, options)
 
     def samples(self) -> Mapping[str, Any]:
         """Two frames of one clip."""

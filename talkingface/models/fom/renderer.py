@@ -132,7 +132,7 @@ class FOMRenderer(Renderer):
 
     @torch.inference_mode()
     def explain(self, state: EncodedSource, motion: Motion) -> dict[str, Tensor]:
-        """Pictures (n, 3, H, W) in [0, 1]: source and result with keypoints, warped source, what is occluded (black)."""
+        """Pictures (n, 3, H, W) in [0, 1]: source and result with keypoints, warped source, occlusion (black)."""
         out = self._decode(state, motion, explain=True)
         prediction = out["prediction"]
         source = state.image.expand_as(prediction)
