@@ -326,9 +326,9 @@ class MeshReconstructor(Reconstructor):
     def for_clip(self, faces: Sequence[Face], size: int) -> MeshReconstructor:
         """Reconstructor of a clip, whose identity is found once, from the median of all faces."""
         meshes = np.stack([_mesh_of(faces[index]) for index in looks(len(faces))])
-        found = MeshReconstructor(self.model, self.model.find_identity(meshes, size=size))
-        found.label = self.label
-        return found
+        reconstructor = MeshReconstructor(self.model, self.model.find_identity(meshes, size=size))
+        reconstructor.label = self.label
+        return reconstructor
 
     def rows(self, pictures: Sequence[Picture], faces: Sequence[Face]) -> NDArray[np.float32]:
         """Rows of faces, see `Reconstructor.rows`; each is found by itself, so batches do not change it."""
@@ -342,10 +342,10 @@ class MeshReconstructor(Reconstructor):
         return np.concatenate(rows) if rows else np.zeros((0, LAYOUT_260.width), np.float32)
 
     def fingerprint(self) -> str:
-        found = hashlib.sha256()
+        digest = hashlib.sha256()
         for field in fields(self.model):
-            found.update(np.ascontiguousarray(getattr(self.model, field.name)).tobytes())
-        return found.hexdigest()[:12]
+            digest.update(np.ascontiguousarray(getattr(self.model, field.name)).tobytes())
+        return digest.hexdigest()[:12]
 
 
 def _mesh_of(face: Face) -> NDArray[np.float32]:

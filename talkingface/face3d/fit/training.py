@@ -113,16 +113,16 @@ def identity_loss(features: Tensor, others: Tensor) -> Tensor:
     return (1 - F.cosine_similarity(features, others)).mean()
 
 
-def landmark_loss(predicted: Tensor, found: Tensor) -> Tensor:
+def landmark_loss(predicted: Tensor, detected: Tensor) -> Tensor:
     """Mean squared distance, with points 28 to 30 and 60 to 67 (counted from 0) 20 times as heavy.
 
     Args:
-        predicted, found: (N, 68, 2), pixels.
+        predicted, detected: (N, 68, 2), pixels.
     """
     weight = predicted.new_ones(predicted.shape[1])
     for part in _STRESSED:
         weight[part] = _STRESS
-    return (((predicted - found) ** 2).sum(-1) * weight).mean()
+    return (((predicted - detected) ** 2).sum(-1) * weight).mean()
 
 
 def coefficient_loss(rows: Tensor) -> Tensor:

@@ -80,7 +80,7 @@ class CompiledGenerator:
         """Frames (N, 3, S, S), as of the generator."""
         if self._compiled is not None:
             try:
-                return torch.cat([self._compiled(state, kp_source, one) for one in kp_driving.split(1)])
+                return torch.cat([self._compiled(state, kp_source, keypoints) for keypoints in kp_driving.split(1)])
             except RuntimeError as error:  # what torch raises where a compiler or a kernel fails
                 self._compiled = None
                 logger.warning("the renderer cannot be compiled and goes on without: %s", _first_line(error))
@@ -181,8 +181,8 @@ class SadTalkerRenderer(Renderer):
         frames = range(len(motion))[part]
         return self._keypoints(state.canonical, windows(rows, frames), asked_angles(motion, part))
 
-    def _keypoints(self, canonical: Tensor, seen: Tensor, angles: Angles | None = None) -> Tensor:
-        return transform_keypoints(canonical, self.mapping(seen), angles)
+    def _keypoints(self, canonical: Tensor, rows: Tensor, angles: Angles | None = None) -> Tensor:
+        return transform_keypoints(canonical, self.mapping(rows), angles)
 
 
 def asked_angles(motion: Motion, part: slice) -> Angles | None:

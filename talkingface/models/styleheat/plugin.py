@@ -23,7 +23,7 @@ from .networks.warper import video_warper_names
 from .training.generator import GeneratorObjective
 from .training.objective import Objective
 from .training.phases import phases_of, samples_of
-from .training.validate import judge
+from .training.validate import validate_stage
 
 MEAN = "latent_avg"
 
@@ -37,13 +37,13 @@ def adapted(name: str, state: Mapping[str, Tensor], codes: int) -> dict[str, Ten
     """
     if name == "video_warper":
         return video_warper_names(state)
-    found = dict(state)
-    if name == "e4e_encoder" and MEAN in found:
-        mean = found[MEAN]
-        found[MEAN] = mean.squeeze(0) if mean.ndim == 3 else mean
-        if found[MEAN].ndim == 1:
-            found[MEAN] = found[MEAN].expand(codes, -1)
-    return found
+    renamed = dict(state)
+    if name == "e4e_encoder" and MEAN in renamed:
+        mean = renamed[MEAN]
+        renamed[MEAN] = mean.squeeze(0) if mean.ndim == 3 else mean
+        if renamed[MEAN].ndim == 1:
+            renamed[MEAN] = renamed[MEAN].expand(codes, -1)
+    return renamed
 
 
 class StyleHeat(ModelPlugin):
@@ -120,7 +120,7 @@ class StyleHeat(ModelPlugin):
     @torch.no_grad()
     def validate(self, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
         """Scores and pictures of the stage."""
-        return judge(self.stage, Objective(self.networks, self.model, self.config, self._fixed), batch)
+        return validate_stage(self.stage, Objective(self.networks, self.model, self.config, self._fixed), batch)
 
     def _trained(self, train: Any) -> StyleHeatConfig:
         """The configuration with the loss weights that `train` sets for the stage."""

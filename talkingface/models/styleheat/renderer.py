@@ -131,8 +131,8 @@ class StyleHeatRenderer(Renderer):
             draw: an inverted picture and what moves it -> frames about [-1, 1].
         """
         rows = motion.values[COEFFICIENTS]
-        seen = windows(rows, range(*part.indices(len(motion)))).to(state.plain.codes)
-        inputs = WarpInput(seen, self._guide(state, rows[part]))
+        motion_windows = windows(rows, range(*part.indices(len(motion)))).to(state.plain.codes)
+        inputs = WarpInput(motion_windows, self._guide(state, rows[part]))
         shares = self._shares(motion, part)
         if shares is None:
             return self._finished(draw(state.plain, inputs))

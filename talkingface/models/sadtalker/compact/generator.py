@@ -24,7 +24,7 @@ from ....nn.precision import at_least_float32, float32_region
 
 POINTS = 468
 _MAPS = 6  # confidence, two of movement, lips and eyes of the frame, lips of the source
-_TOLD = 24  # channels made of them
+_HINTS = 24  # channels made of them
 _FIELD_SCALE = 4.0  # brings movements of a quarter of the picture to order one
 _TRUSTED = 3.0  # logit of the gate before training: the mesh is right about lips and lids
 _SMALLEST_FACE = 0.02  # in units of [-1, 1]; keeps spots from vanishing
@@ -81,12 +81,12 @@ class FaceGenerator(CompactGenerator):
         super().__init__(params, common)
         self.register_buffer("spread", torch.full((POINTS,), 0.08))
         _, middle, coarse = params.generator_widths
-        self.tell = nn.Sequential(_conv(_MAPS, _TOLD), nn.ReLU(), _conv(_TOLD, _TOLD), nn.ReLU())
-        self.tell_middle = nn.Sequential(_conv(_TOLD, _TOLD, stride=2), nn.ReLU())
-        self.tell_coarse = nn.Sequential(_conv(_TOLD, _TOLD, stride=2), nn.ReLU())
+        self.tell = nn.Sequential(_conv(_MAPS, _HINTS), nn.ReLU(), _conv(_HINTS, _HINTS), nn.ReLU())
+        self.tell_middle = nn.Sequential(_conv(_HINTS, _HINTS, stride=2), nn.ReLU())
+        self.tell_coarse = nn.Sequential(_conv(_HINTS, _HINTS, stride=2), nn.ReLU())
         self.to_coarse, self.to_middle = _silent(coarse), _silent(middle)
         self.to_fine = _silent(params.decoder_width)
-        self.gate = nn.Conv2d(_TOLD + params.motion_features, 1, 1)
+        self.gate = nn.Conv2d(_HINTS + params.motion_features, 1, 1)
         nn.init.zeros_(self.gate.weight)
         nn.init.constant_(self.gate.bias, _TRUSTED)  # type: ignore[arg-type]
 
@@ -118,19 +118,19 @@ class FaceGenerator(CompactGenerator):
         size = (state.image.shape[-2] // 2, state.image.shape[-1] // 2)
         with float32_region(state.image):
             face = face_motion(points_source, points_driving, self.spread, size)
-        told = self.tell(face.maps)
-        gate = self._gate(told, motion, face.confidence)
-        out = self.draw(state, _overlaid(motion, face, gate), self._hints(told), explain=explain)
+        hints = self.tell(face.maps)
+        gate = self._gate(hints, motion, face.confidence)
+        out = self.draw(state, _overlaid(motion, face, gate), self._hints(hints), explain=explain)
         return {**out, "gate": gate} if explain else out
 
-    def _gate(self, told: Tensor, motion: DenseMotion, confidence: Tensor) -> Tensor:
-        size = (told.shape[-2], told.shape[-1])
+    def _gate(self, hints: Tensor, motion: DenseMotion, confidence: Tensor) -> Tensor:
+        size = (hints.shape[-2], hints.shape[-1])
         features = F.interpolate(motion.features, size=size, mode="bilinear")
-        return at_least_float32(self.gate(torch.cat([told, features.to(told.dtype)], dim=1))).sigmoid() * confidence
+        return at_least_float32(self.gate(torch.cat([hints, features.to(hints.dtype)], dim=1))).sigmoid() * confidence
 
-    def _hints(self, told: Tensor) -> Hints:
-        middle = self.tell_middle(told)
-        return self.to_coarse(self.tell_coarse(middle)), self.to_middle(middle), self.to_fine(told)
+    def _hints(self, hints: Tensor) -> Hints:
+        middle = self.tell_middle(hints)
+        return self.to_coarse(self.tell_coarse(middle)), self.to_middle(middle), self.to_fine(hints)
 
 
 class FastFaceGenerator(FaceGenerator, FastCompactGenerator):
@@ -171,7 +171,7 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
 
 def _silent(outputs: int) -> nn.Conv2d:
     """Says nothing before it is trained, so that training starts from the generator as it was."""
-    layer = nn.Conv2d(_TOLD, outputs, 1)
+    layer = nn.Conv2d(_HINTS, outputs, 1)
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     return layer

@@ -68,8 +68,10 @@ class CompactMapping(nn.Module):
         before = (source[:, : LAYOUT_70.width] / self.deviation).expand(count, -1)
         after = driving[:, : LAYOUT_70.width] / self.deviation
         own = torch.cat([kp_source["value"], kp_source["jacobian"].flatten(2)], dim=2).expand(count, -1, -1)
-        seen_before, seen_after = self.frame(before), self.frame(after)
-        change = self.change(torch.cat([seen_after - seen_before, seen_after, own.flatten(1), after - before], dim=1))
+        features_before, features_after = self.frame(before), self.frame(after)
+        change = self.change(
+            torch.cat([features_after - features_before, features_after, own.flatten(1), after - before], dim=1)
+        )
         moved = own + change.view(-1, self.num_kp, _VALUES)
         return {"value": moved[..., :2], "jacobian": moved[..., 2:].unflatten(-1, (2, 2))}
 

@@ -92,7 +92,7 @@ class CompactRenderObjective:
         """Run the networks."""
         detector, mapping = (self.networks[name].eval() for name in self.through)
         rows = middle(batch["source_rows"]), middle(batch["driving_rows"])
-        points = [face_points(one, batch["source"]) for one in rows]
+        points = [face_points(row, batch["source"]) for row in rows]
         with torch.no_grad():
             source = detector(batch["source"])
             driving = mapping(*_rows(batch), source)

@@ -77,8 +77,8 @@ class CompactPoseEncoder(nn.Module):
             poses: (B, 6, T) in standard deviations, T a multiple of 64.
             heard: (B, 5, T).
         """
-        seen = self.fast_layers(torch.cat([poses, heard], dim=1))
-        return self.fast(seen).chunk(2, dim=1), self.slow(self.slow_layers(seen)).chunk(2, dim=1)
+        features = self.fast_layers(torch.cat([poses, heard], dim=1))
+        return self.fast(features).chunk(2, dim=1), self.slow(self.slow_layers(features)).chunk(2, dim=1)
 
 
 class CompactPose(nn.Module):
@@ -130,8 +130,8 @@ class CompactPose(nn.Module):
         """Features (B, width, n), one for each 8 frames."""
         count = latents.fast.shape[2]
         slow = F.interpolate(latents.slow, size=count, mode="linear")
-        told = self.style(style)[:, :, None].expand(-1, -1, count)
-        out: Tensor = self.enter(torch.cat([latents.fast, slow, F.avg_pool1d(heard, FAST), told], dim=1))
+        styles = self.style(style)[:, :, None].expand(-1, -1, count)
+        out: Tensor = self.enter(torch.cat([latents.fast, slow, F.avg_pool1d(heard, FAST), styles], dim=1))
         for layer in self.layers:
             out = out + layer(F.gelu(out))
         return out

@@ -72,8 +72,8 @@ class CompactAudio2Exp(nn.Module):
         out = self.hear(windows.flatten(0, 1)).unflatten(0, windows.shape[:2]).transpose(1, 2)
         for layer in self.context:
             out = out + F.gelu(layer(F.gelu(out)))
-        said: Tensor = self.speak(out.transpose(1, 2)) + self.keep(torch.cat([reference, closed], dim=2))
-        return said
+        expressions: Tensor = self.speak(out.transpose(1, 2)) + self.keep(torch.cat([reference, closed], dim=2))
+        return expressions
 
     def forward(self, windows: Tensor, reference: Tensor, closed: Tensor) -> Tensor:
         """Expressions (N, 64) of N consecutive frames of one voice, as `Audio2Exp.forward`.
@@ -148,7 +148,7 @@ def speak_frames(
         reference: (T, 64).
         closed: (T, 1).
     """
-    said, heard = torch.empty(voice.frames, EXPRESSIONS), torch.empty(voice.frames, HEARD)
+    expressions, heard = torch.empty(voice.frames, EXPRESSIONS), torch.empty(voice.frames, HEARD)
     for start in range(0, voice.frames, _BATCH):
         stop = min(start + _BATCH, voice.frames)
         frames = torch.arange(start - CONTEXT, stop + CONTEXT)
@@ -156,9 +156,9 @@ def speak_frames(
         windows = voice.windows(int(around[0]), int(around[-1]) + 1)[around - around[0]]
         windows[(frames < 0) | (frames >= voice.frames)] = SILENT
         own = slice(CONTEXT, CONTEXT + stop - start)
-        said[start:stop] = network(windows, reference[around], closed[around])[own]
+        expressions[start:stop] = network(windows, reference[around], closed[around])[own]
         heard[start:stop] = loudness(windows[own])
-    return said, heard
+    return expressions, heard
 
 
 def settled(motion: Tensor) -> Tensor:

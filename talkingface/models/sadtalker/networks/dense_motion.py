@@ -89,7 +89,7 @@ class DenseMotionNetwork(nn.Module):
             deformation = strong.sum(dim=1)[..., None] * grid + torch.einsum("nmdhw,nmc->ndhwc", strong, shifts)
         return DenseMotion(deformation, mask, None if occlusion is None else at_least_float32(occlusion).sigmoid())
 
-    def predict(self, seen: Tensor) -> tuple[Tensor, Tensor | None]:
+    def predict(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
         """Logits of mask (N, K + 1, D, h, w) and occlusion (N, 1, h, w) from heatmaps and warped volumes."""
-        features = self.hourglass(seen)
+        features = self.hourglass(inputs)
         return self.mask(features), None if self.occlusion is None else self.occlusion(features.flatten(1, 2))

@@ -97,9 +97,9 @@ class FastDenseMotion(DenseMotionNetwork):
         if network.occlusion is not None:
             self.occlusion = _as(network.occlusion, precision)
 
-    def predict(self, seen: Tensor) -> tuple[Tensor, Tensor | None]:
+    def predict(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
         """Same as in the base class."""
-        features = self.fast_hourglass(seen.to(self.precision, memory_format=torch.channels_last_3d))
+        features = self.fast_hourglass(inputs.to(self.precision, memory_format=torch.channels_last_3d))
         return self.mask(features), None if self.occlusion is None else self.occlusion(features.flatten(1, 2))
 
 

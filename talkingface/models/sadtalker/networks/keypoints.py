@@ -106,11 +106,11 @@ def rotation(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
 
 def head_rotation(motion: HeadMotion, angles: Angles | None = None) -> Tensor:
     """Rotation matrices (N, 3, 3) of a motion; `angles` replace those that it says, where they are not NaN."""
-    said = {name: degrees(getattr(motion, name)) for name in ("yaw", "pitch", "roll")}
+    predicted = {name: degrees(getattr(motion, name)) for name in ("yaw", "pitch", "roll")}
     for name, angle in (angles or {}).items():
-        wanted = angle.to(said[name])
-        said[name] = torch.where(wanted.isnan(), said[name], wanted)
-    return rotation(**said)
+        wanted = angle.to(predicted[name])
+        predicted[name] = torch.where(wanted.isnan(), predicted[name], wanted)
+    return rotation(**predicted)
 
 
 def transform_keypoints(

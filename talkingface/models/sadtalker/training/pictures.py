@@ -46,8 +46,8 @@ def head_pose(motion: HeadMotion, rows: Tensor) -> Tensor:
     """
     pitch, yaw, roll = Coefficients(rows).angle.unbind(dim=-1)
     wanted = torch.stack([yaw, -pitch, -roll])
-    said = torch.stack([degrees(at_least_float32(values)) for values in (motion.yaw, motion.pitch, motion.roll)])
-    return (said * (math.pi / 180) - wanted).abs().sum(dim=0).mean()
+    predicted = torch.stack([degrees(at_least_float32(values)) for values in (motion.yaw, motion.pitch, motion.roll)])
+    return (predicted * (math.pi / 180) - wanted).abs().sum(dim=0).mean()
 
 
 def deformation(motion: HeadMotion) -> Tensor:

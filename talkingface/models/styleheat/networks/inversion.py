@@ -74,12 +74,12 @@ class Pyramid(nn.Module):
 
     def stages(self, pictures: Tensor) -> list[Tensor]:
         """Features (N, C, h, w) after the last three stages, from fine to coarse."""
-        out, found = self.input_layer(pictures), []
+        out, features = self.input_layer(pictures), []
         for index, block in enumerate(self.body):
             out = block(out)
             if index in self.ends:
-                found.append(out)
-        return found
+                features.append(out)
+        return features
 
 
 class E4eEncoder(nn.Module):

@@ -193,8 +193,8 @@ class WarpingNet(nn.Module):
     def __init__(self, structure: WarperStructure) -> None:
         super().__init__()
         s = structure
-        seen = s.picture_channels + (SEEN_BY_WARPER if s.guided else 0)
-        self.hourglass = AdaINHourglass(seen, s.features, s.width, s.max_width, s.down, s.up)
+        in_channels = s.picture_channels + (SEEN_BY_WARPER if s.guided else 0)
+        self.hourglass = AdaINHourglass(in_channels, s.features, s.width, s.max_width, s.down, s.up)
         channels = self.hourglass.out_channels
         self.flow_out = nn.Sequential(
             SampleNorm(channels), nn.LeakyReLU(SLOPE), nn.Conv2d(channels, 2, kernel_size=7, padding=3)

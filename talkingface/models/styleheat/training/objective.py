@@ -55,8 +55,8 @@ class Pairs:
         windows = row73(torch.cat([batch["driving_rows"], batch["source_rows"]])).transpose(1, 2)
         landmarks = None
         if "driving_keypoints" in batch:
-            found = torch.cat([batch["driving_keypoints"], batch["source_keypoints"]])
-            landmarks = found.reshape(len(found), -1, 2)
+            points = torch.cat([batch["driving_keypoints"], batch["source_keypoints"]])
+            landmarks = points.reshape(len(points), -1, 2)
         return cls(torch.cat([source, driving]), torch.cat([driving, source]), windows, landmarks)
 
 
@@ -134,8 +134,8 @@ class Objective:
         rough = self.model.generator.encode(pairs.source)
         own = self.model.generator.detail(rough, rough.residual)
         guide = faces.guide(self.config.flow_side)
-        seen = guide if self.config.warper.guided else None
-        moved = self.model.move(own._replace(picture=own.picture.detach()), pairs.windows, seen)
+        warper_guide = guide if self.config.warper.guided else None
+        moved = self.model.move(own._replace(picture=own.picture.detach()), pairs.windows, warper_guide)
         made, side = self.model.draw(own, moved), pairs.target.shape[-1]
         made, given_back = resized(made, side), resized(own.full, side)
         small = resized(pairs.source, rough.picture.shape[-1])
@@ -180,8 +180,8 @@ class Objective:
             for name in INVERTING:
                 self.networks[name].eval()
         with torch.set_grad_enabled(learns and torch.is_grad_enabled()):
-            found: Inversion = self.model.generator(pictures)
-        return found
+            inversion: Inversion = self.model.generator(pictures)
+        return inversion
 
     def _vgg(self, like: Tensor) -> VGG19:
         return self.fixed.required_vgg().to(like.device)

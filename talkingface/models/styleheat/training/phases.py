@@ -128,8 +128,11 @@ class EqualisedAdam:
         scaled = {id(layer.weight) for layer in self.model.modules() if isinstance(layer, kinds)}
         wanted = list(parameters)
         groups = [
-            {"params": [one for one in wanted if id(one) in scaled], "lr": self.params.lr * self.gain},
-            {"params": [one for one in wanted if id(one) not in scaled], "lr": self.params.lr},
+            {
+                "params": [parameter for parameter in wanted if id(parameter) in scaled],
+                "lr": self.params.lr * self.gain,
+            },
+            {"params": [parameter for parameter in wanted if id(parameter) not in scaled], "lr": self.params.lr},
         ]
         return torch.optim.Adam(groups, betas=(self.params.beta1, self.params.beta2))
 

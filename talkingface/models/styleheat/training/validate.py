@@ -13,7 +13,7 @@ from .objective import Objective, Pairs
 FIXED_DRAW = 0
 
 
-def judge(stage: str, objective: Objective, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
+def validate_stage(stage: str, objective: Objective, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
     """Scores (lower is better) and pictures (N, 3, H, W) in [0, 1] of what a stage has learnt."""
     if stage == "generator":
         return _drawn(objective, batch)
