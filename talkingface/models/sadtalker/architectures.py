@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ..base import Renderer, VoiceDriver
+from ..base import Renderer, VoiceModel
 from .compact.networks import build_compact
 from .compact.objective import COMPACT_MAPPING, COMPACT_RENDER
 from .compact.renderer import CompactRenderer
@@ -56,7 +56,7 @@ class Architecture:
 
     build: Callable[[SadTalkerConfig], nn.ModuleDict]
     renderer: Callable[[nn.ModuleDict, SadTalkerConfig, torch.dtype], Renderer]
-    voice: Callable[[nn.ModuleDict, SadTalkerConfig], VoiceDriver]
+    voice: Callable[[nn.ModuleDict, SadTalkerConfig], VoiceModel]
     angles_in_rows: bool
     stages: Mapping[str, Stage]
     renders_with: tuple[str, ...] = ("kp_extractor", "generator", "mapping")

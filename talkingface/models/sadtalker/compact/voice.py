@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ....motion.coefficients import COEFFICIENTS, LAYOUT_70
 from ....types import Motion
-from ...base import SpeechRequest, VoiceDriver
+from ...base import SpeechRequest, VoiceModel
 from ..networks.audio2exp import EXPRESSIONS
 from ..networks.audio2pose import check_style
 from ..networks.pose_cvae import STYLES
@@ -91,7 +91,7 @@ SILENT = -4.0  # in a mel window, see mel.py
 _SETTLE_FRAMES = 25.0  # time in which the head leaves the source's pose for where its motion is
 
 
-class CompactVoice(VoiceDriver):
+class CompactVoice(VoiceModel):
     """Expression, blinks and head pose from sound, or from silence.
 
     Args:

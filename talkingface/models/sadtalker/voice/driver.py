@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ....motion.coefficients import COEFFICIENTS, LAYOUT_70
 from ....types import Motion
-from ...base import SpeechRequest, VoiceDriver
+from ...base import SpeechRequest, VoiceModel
 from ..networks.audio2exp import Audio2Exp
 from ..networks.audio2pose import Audio2Pose, check_style, draw_latents
 from ..networks.pose_cvae import STYLES
@@ -87,7 +87,7 @@ def speak(
     return torch.cat([torch.cat(expressions), smooth_poses(first + motion).cpu()], 1)
 
 
-class SadTalkerVoice(VoiceDriver):
+class SadTalkerVoice(VoiceModel):
     """Expression, blinks and head pose from sound.
 
     Args:
