@@ -149,7 +149,7 @@ class Renderer(ABC):
         return self.render(state, motion)[part]
 
     def kept(self, state: Any) -> Mapping[str, Tensor]:
-        """What of a source is worth a file, because it took long to find; by name, empty where nothing did."""
+        """Parts of an encoded source that took long to find and are worth a file, by name; empty where nothing did."""
         return {}
 
     def expect(self, frames: int, compile_wish: str = "auto") -> str:
@@ -167,7 +167,7 @@ class Renderer(ABC):
         return {}
 
     def explain_part(self, state: Any, motion: Motion, part: slice) -> dict[str, Tensor]:
-        """As `explain`, of a part of ``motion``; those outside are there for the others to look at."""
+        """Pictures as of `explain`, of a part of ``motion``; frames outside are there for the others to look at."""
         return {name: pictures[part] for name, pictures in self.explain(state, motion).items()}
 
 
@@ -314,7 +314,7 @@ class ModelPlugin(ABC):
 
     @abstractmethod
     def samples(self) -> Mapping[str, Any]:
-        """What a training item holds: name -> frames, as described in ``talkingface.data.samples``."""
+        """Contents of a training item: name -> frames, as described in ``talkingface.data.samples``."""
 
     def auxiliary(self, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
         """Fixed networks of others that training needs, such as ``vgg19``: name in the catalogue -> takes its weights.

@@ -149,7 +149,7 @@ def load_motion(path: Path, *, fps: Fraction | None = None) -> Motion:
 
 
 def load_motion_file(path: Path, *, fps: Fraction | None = None) -> MotionFile:
-    """Read a ``.motion`` file, or StyleHEAT's ``3dmm_<name>.npy``; which of them is told by the first bytes.
+    """Read a ``.motion`` file, or StyleHEAT's ``3dmm_<name>.npy``; the first bytes say which.
 
     Args:
         fps: rate of a ``.npy`` file, which does not know its own; None takes StyleHEAT's 25.

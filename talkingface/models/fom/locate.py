@@ -27,7 +27,7 @@ FARTHEST = 0.6  # crops that differ by more than this count as fully different
 TRIED = 5  # places with the most votes that are looked at more closely
 MANY = 0.3  # votes that make a place fully credible
 FRAMED = 0.4  # agreement around the picture's centre, at most 1, of a picture that needs no search
-ENOUGH = 0.12  # agreement times credibility of a place that is believed
+ENOUGH = 0.12  # agreement times credibility of a place that is accepted
 MARGIN = 1.15  # of the square over the box found: training enlarges its pictures at random, so that it is tight
 CHUNK = 64
 

@@ -75,7 +75,7 @@ class StyleHeat(ModelPlugin):
         return self._session.files(options.get("inversion_file"))
 
     def file_for_kept(self, options: Mapping[str, Any]) -> Path | None:
-        """As in the base class: ``inversion_file``, where an inversion was improved step by step."""
+        """File of ``inversion_file``, where an inversion was improved step by step; see the base class."""
         return options.get("inversion_file") if options.get("inversion_option") == "optimize" else None
 
     def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:

@@ -1,4 +1,4 @@
-"""The compact renderer's generator: that of the compact First Order Motion Model, told where the face's points are.
+"""The compact renderer's generator: that of the compact First Order Motion Model, given where the face's points are.
 
 Keypoints carry the head, hair and shoulders. Lips and lids are finer than they can say, so the points of the face mesh
 lay their own warp field over the face, and the decoder is shown the rings of eyes and lips: inside an open mouth the
@@ -37,7 +37,7 @@ class FaceMotion:
     Attributes:
         field: (N, 2, h, w), to be added to each pixel's own place.
         confidence: (N, 1, h, w), 0 off the face.
-        maps: (N, 6, h, w), what the networks are told.
+        maps: (N, 6, h, w), input of the networks.
     """
 
     field: Tensor

@@ -3,7 +3,7 @@
 The paper distils lips: its targets are the coefficients of videos whose lips Wav2Lip has redrawn from one frame, and a
 lip reader judges the rendered result. Neither network is here. The targets are the coefficients of the real video, and
 what makes lips count more than the rest of the face are the points of the mouth. The paper's landmark loss of the eyes
-is here as it is meant: the ratio that the network is told decides how far the lids are open. Both need to know how an
+is here as it is meant: the ratio that the network is given decides how far the lids are open. Both need to know how an
 expression looks, which the space ``mesh`` tells; in ``bfm`` the coefficients alone are compared, and the ratio is
 always zero.
 
@@ -71,7 +71,7 @@ class ExpressionShape:
         return torch.stack([self._gap(expression, pair) for pair in LID_PAIRS]).mean(dim=0)
 
     def closed(self, expression: Tensor, reference: Tensor) -> Tensor:
-        """The ratio that the expression network is told: 0 for eyes as open as the reference's, 1 for closed ones.
+        """Ratio (...) that the expression network is given: 0 for eyes as open as the reference's, 1 for closed ones.
 
         A reference that was taken in the middle of a blink counts as half awake.
 
@@ -125,7 +125,7 @@ class Spoken:
     Attributes:
         made, real: (N, T, 64), expressions.
         reference: (N, T, 64), of the reference frame.
-        closed: (N, T, 1), what it was told of the eyes.
+        closed: (N, T, 1), how far the eyes should be closed.
     """
 
     made: Tensor
