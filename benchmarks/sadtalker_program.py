@@ -141,12 +141,12 @@ def networks_alone(model: LoadedModel, settings: Settings) -> Callable[[], None]
     run, prepared_source, plan = prepared(model, settings)
     source, driver = prepared_source.people[0].read, run.drivers.get(plan.assignments[0])
     assert isinstance(driver, SpeechDriver)  # noqa: S101 (see settings_of)
-    assert driver.script.wave is not None and source.coefficients is not None  # noqa: S101
-    coefficients, script = source.coefficients, replace(driver.script, wave=driver.script.wave.clone())
+    assert driver.request.wave is not None and source.coefficients is not None  # noqa: S101
+    coefficients, request = source.coefficients, replace(driver.request, wave=driver.request.wave.clone())
 
     def alone() -> None:
         with torch.inference_mode():
-            motion = retarget(model.plugin, model.reader, source, driver.voice.speak(script, coefficients), {})
+            motion = retarget(model.plugin, model.reader, source, driver.voice.speak(request, coefficients), {})
             state = model.renderer.encode_source(source)
             for window, part in windows(len(motion), settings.batch_size, model.renderer.radius):
                 model.renderer.render_part(state, motion[window], part)

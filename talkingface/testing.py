@@ -30,8 +30,8 @@ from .data.features import Equipment, equip
 from .data.samples import describe
 from .errors import ConfigError, MotionError
 from .media.image import read_image, resize
-from .models.base import Batch, ModelPlugin, Phase, Script
-from .models.samples import Rows, Sound
+from .models.base import Batch, ModelPlugin, Phase, SpeechRequest
+from .models.samples import AudioWindow, CoefficientWindow
 from .paths import shipped
 from .pipelines.frames import to_tensor, windows
 from .pipelines.model import check_joined
@@ -116,7 +116,7 @@ class SmallModel:
         sample = shipped("dataset", "sample")
         store = open_store(sample / "lmdb", "train", size=self.side)
         with tempfile.TemporaryDirectory() as folder:
-            if any(isinstance(part, Rows | Sound) for part in describe(plugin.samples()).values()):
+            if any(isinstance(part, CoefficientWindow | AudioWindow) for part in describe(plugin.samples()).values()):
                 store = equip(store, plugin.samples(), Equipment(folder=Path(folder), sound=sample, workers=1))
             return Batches(store, plugin.samples(), batch_size=2, image_size=self.side)[0]
 
@@ -282,8 +282,7 @@ def check_fits(small: SmallModel) -> None:
         check_joined(plugin.extractor(), renderer)
     require(coefficients == (renderer.space in ("bfm", "mesh")), f"'{renderer.takes}' in the space '{renderer.space}'")
     other = Motion("of.another.model", FPS, drive(plugin, small.frames).values)
-    state = renderer.encode_source(source_of(small.frames))
-    require_refusal(lambda: renderer.render(state, other), MotionError, other.kind, "a motion of another model")
+    require_refusal(lambda: renderer.check(other), MotionError, other.kind, "a motion of another model")
 
 
 def check_parts(small: SmallModel) -> None:
@@ -310,19 +309,23 @@ def check_voice(small: SmallModel) -> None:
         return
     wave = torch.randn(voice.sample_rate, generator=torch.Generator().manual_seed(2)) / 10
     source = coefficients_of(small.frames[:1])
-    for script in (Script(wave, 12, style=voice.styles - 1), Script(None, 12), Script(wave[:10], 1)):
+    for script in (
+        SpeechRequest(wave, 12, style=voice.styles - 1),
+        SpeechRequest(None, 12),
+        SpeechRequest(wave[:10], 1),
+    ):
         said, again = voice.speak(script, source), voice.speak(script, source)
         given = (said.kind, said.fps, said.space)
         require(given == (voice.gives, voice.fps, voice.space), f"the voice gives {given}, and says otherwise")
         shape = tuple(said.values["coefficients"].shape)
         require(shape == (script.frames, 70), f"the voice gives {shape} for {script.frames} frames")
         require(torch.equal(again.values["coefficients"], said.values["coefficients"]), "one seed gives two motions")
-    first, second = (voice.speak(Script(wave, 12, seed=seed), source).values["coefficients"] for seed in (0, 1))
+    first, second = (voice.speak(SpeechRequest(wave, 12, seed=seed), source).values["coefficients"] for seed in (0, 1))
     require(not torch.equal(first, second), "two seeds give one motion")
-    unknown = Script(wave, 5, style=voice.styles)
+    unknown = SpeechRequest(wave, 5, style=voice.styles)
     require_refusal(lambda: voice.speak(unknown, source), ConfigError, "style", "a style that is not there")
     own = Motion("3dmm.73", voice.fps, {"coefficients": source}, voice.space)
-    fitted = plugin.retarget(own, voice.speak(Script(wave, 5), source), {"relative": False})
+    fitted = plugin.retarget(own, voice.speak(SpeechRequest(wave, 5), source), {"relative": False})
     renderer = plugin.renderer()
     require(fitted.kind == renderer.takes, f"retarget gives '{fitted.kind}', and the renderer takes '{renderer.takes}'")
     drawn = draw(plugin, small.frames, fitted)

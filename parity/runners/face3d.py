@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from talkingface.face3d.coefficients import LAYOUT_257, Coefficients, row70, row73
 from talkingface.face3d.deep import ReconNet
 from talkingface.face3d.fit import training as losses
 from talkingface.face3d.fit.bfm import Expressions, transfer
@@ -20,6 +19,7 @@ from talkingface.face3d.fit.training import Move
 from talkingface.face3d.five_points import CROP_SIDE, RESCALE, Alignment, align, align_pose, fit_pose, five_points
 from talkingface.face3d.surface.face_model import FIELDS, FaceModel, illuminate, rotation
 from talkingface.face3d.surface.raster import Camera
+from talkingface.motion.coefficients import LAYOUT_257, Coefficients, row70, row73
 
 from ..case import Case
 from ..pictures import waves

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from talkingface.face3d.coefficients import row73
 from talkingface.face3d.deep import ReconNet
 from talkingface.face3d.five_points import align
 from talkingface.models.sadtalker.networks.audio2exp import Audio2Exp
@@ -14,16 +13,16 @@ from talkingface.models.sadtalker.networks.fast import FastGenerator
 from talkingface.models.sadtalker.networks.generator import RenderNetworks
 from talkingface.models.sadtalker.networks.mapping import WINDOW
 from talkingface.models.sadtalker.voice.blink import blinks
-from talkingface.models.sadtalker.voice.driver import Chance, speak
+from talkingface.models.sadtalker.voice.driver import SpeechNoise, speak
 from talkingface.models.sadtalker.voice.mel import Speech
-from talkingface.models.sadtalker.voice.rows import renderer_rows
+from talkingface.motion.coefficients import LAYOUT_70, row73
 from talkingface.motion.windows import windows
 
 from ..case import Case
 from ..draw import Array
 from ..pictures import waves
 from ..run import Runner
-from .sadtalker_audio import recorded_wave
+from .sadtalker_audio import fitted_rows, recorded_wave
 from .sadtalker_render import render_config
 
 
@@ -49,16 +48,17 @@ def end_to_end(case: Case) -> dict[str, Tensor]:
     full = package.face_3drecon(_as_batch(cut).to(case.dtype))
     source = row73(full, torch.from_numpy(aligned.parameters).to(full)[None])
     speech = Speech(recorded_wave(case))
-    chance = Chance(case.input("z"), blinks(speech.frames, case.input("starts").tolist()))
-    coefficients = speak(package.audio2exp, package.audio2pose, speech, source, chance, style=numbers["pose_style"])
-    rows = renderer_rows(coefficients, source, expression_scale=numbers["expression_scale"], still=numbers["still"])
+    noise = SpeechNoise(case.input("z"), blinks(speech.frames, case.input("starts").tolist()))
+    coefficients = speak(package.audio2exp, package.audio2pose, speech, source, noise, style=numbers["pose_style"])
+    options = {name: numbers[name] for name in ("expression_scale", "still")}
+    rows = fitted_rows(source, coefficients, options, LAYOUT_70.width)
     seen = windows(rows, numbers["frames"])
     prediction, kp_driving = _render(package, _as_batch(picture).to(case.dtype), source[:, :70], seen)
     return {
         "trans_params": torch.tensor([size[1], size[0], aligned.scale, aligned.pose.t_x, aligned.pose.t_y]),
         "aligned_picture": torch.from_numpy(cut),
         "full_coeff": full,
-        "ratio": chance.closed[None],
+        "ratio": noise.closed[None],
         "coeffs": coefficients,
         "target_windows": seen,
         "kp_driving_first": kp_driving[:1],

@@ -13,6 +13,7 @@ from ..data.prepare.settings import PrepareSettings
 from ..errors import did_you_mean
 from ..evaluation.settings import EvaluateSettings
 from ..models.settings import ModelOptions
+from ..paths import default_checkpoint_root
 from ..plugins import FORMATS, LANDMARKS, PASTES, OneOf
 from ..train.settings import TrainSettings
 
@@ -227,6 +228,11 @@ class Settings(What, Inputs, Speech, Faces, Output, Movement, Weights, Machine, 
         """The model's own flags, as the class that its entry in the registry names."""
         values = {name: getattr(self, name) for name in self.OwnOptions.model_fields}
         return self.OwnOptions.model_construct(**values)
+
+    @property
+    def weights_root(self) -> Path:
+        """Folder with weights: ``checkpoint_root``, or the default one."""
+        return self.checkpoint_root or default_checkpoint_root()
 
     def origin(self, key: str) -> str:
         """The file or flag that set ``key`` (dotted, as ``train.max_steps``), or ``"default"``."""

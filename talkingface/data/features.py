@@ -16,7 +16,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..models.samples import COEFFICIENTS, Rows, Sound
+from ..models.samples import COEFFICIENTS, AudioWindow, CoefficientWindow
 from .prepare import items
 from .prepare.chain import Folders
 from .prepare.engine import Engine, open_engine
@@ -134,9 +134,9 @@ def equip(store: ClipStore, samples: Mapping[str, Any], equipment: Equipment) ->
     clips = store.clips()
     rows: dict[str, Path] = {}
     sounds: dict[str, Path] = {}
-    if any(isinstance(part, Sound) for part in parts):
+    if any(isinstance(part, AudioWindow) for part in parts):
         clips, sounds = _sounds(store, clips, equipment)
-    wanted = next((part for part in parts if isinstance(part, Rows) and part.key == COEFFICIENTS), None)
+    wanted = next((part for part in parts if isinstance(part, CoefficientWindow) and part.key == COEFFICIENTS), None)
     if wanted is not None and COEFFICIENTS not in store.arrays():
         clips, rows = _coefficients(store, clips, wanted.space, equipment)
     return EquippedStore(store, clips, rows, sounds) if len(clips) < len(store.clips()) or rows or sounds else store

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ..models.samples import FPS, SAMPLE_RATE_HZ, Identity, Rows, Sound
+from ..models.samples import FPS, SAMPLE_RATE_HZ, AudioWindow, CoefficientWindow, Identity
 from .augment import apply_changes, draw_change
 from .samples import Item, Offsets, Part, RandomFrames, Sampler, describe, pictures_of
 from .settings import AugmentSettings
@@ -30,16 +30,16 @@ def moments_of(
     """All parts of an item that are no pictures, by name."""
     values: dict[str, NDArray[np.float32] | int] = {}
     for name, part in parts.items():
-        if isinstance(part, Rows):
+        if isinstance(part, CoefficientWindow):
             values[name] = rows_at(store, item, part)
-        elif isinstance(part, Sound):
+        elif isinstance(part, AudioWindow):
             values[name] = sound_at(store, item, part)
         elif isinstance(part, Identity):
             values[name] = identities[item.clip.identity]
     return values
 
 
-def rows_at(store: ClipStore, item: Item, part: Rows) -> NDArray[np.float32]:
+def rows_at(store: ClipStore, item: Item, part: CoefficientWindow) -> NDArray[np.float32]:
     """(len(moments), width): the numbers at the moments, interpolated between frames."""
     begin, last = item.begins[part.around], item.clip.frames - 1
     places = np.array([float(begin + moment * item.step) for moment in part.moments]).clip(0, last)
@@ -52,7 +52,7 @@ def rows_at(store: ClipStore, item: Item, part: Rows) -> NDArray[np.float32]:
     return np.asarray(rows + share * (after - rows), np.float32)
 
 
-def sound_at(store: ClipStore, item: Item, part: Sound) -> NDArray[np.float32]:
+def sound_at(store: ClipStore, item: Item, part: AudioWindow) -> NDArray[np.float32]:
     """((stop - start) * 640,): the sound around the part, in the clip's own time."""
     begin = round(item.begins[part.around] / abs(item.step) * _MOMENT_SAMPLES)
     return store.sound(item.clip, begin + part.start * _MOMENT_SAMPLES, begin + part.stop * _MOMENT_SAMPLES)
@@ -132,7 +132,7 @@ class Batches(Dataset[dict[str, Tensor]]):
 
 def _fitting(augment: AugmentSettings, parts: Iterable[Part]) -> AugmentSettings:
     """The changes that leave the numbers of an item true: colours alone, where it has any."""
-    if not any(isinstance(part, Rows) for part in parts):
+    if not any(isinstance(part, CoefficientWindow) for part in parts):
         return augment
     return augment.model_copy(update={"horizontal_flip": False, "crop": 0.0, "rotation_deg": 0.0})
 

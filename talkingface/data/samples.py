@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from ..models.samples import FPS, Identity, Rows, Sound, Stretch
+from ..models.samples import FPS, AudioWindow, CoefficientWindow, Identity, Window
 from .store import Clip
 
 RANDOM = "random"
@@ -37,7 +37,7 @@ class Offsets:
 
 
 Pictures = RandomFrames | Offsets
-Part = Pictures | Stretch | Rows | Sound | Identity
+Part = Pictures | Window | CoefficientWindow | AudioWindow | Identity
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def describe(samples: Mapping[str, Any]) -> dict[str, Part]:
     """
     parts = {name: _part(name, value) for name, value in samples.items()}
     for name, part in parts.items():
-        if isinstance(part, Rows | Sound) and not _is_place(parts.get(part.around)):
+        if isinstance(part, CoefficientWindow | AudioWindow) and not _is_place(parts.get(part.around)):
             what = f"samples: '{name}' is around '{part.around}', which is no stretch or single frame"
             raise DataError(what, cure=f"There are: {', '.join(key for key in parts if _is_place(parts[key]))}.")
     return parts
@@ -90,11 +90,11 @@ def frames_per_moment(clip: Clip) -> Fraction:
 
 
 def _is_place(part: Part | None) -> bool:
-    return isinstance(part, Stretch) or part == RandomFrames()
+    return isinstance(part, Window) or part == RandomFrames()
 
 
 def _part(name: str, value: Any) -> Part:
-    if isinstance(value, RandomFrames | Offsets | Stretch | Rows | Sound | Identity):
+    if isinstance(value, RandomFrames | Offsets | Window | CoefficientWindow | AudioWindow | Identity):
         return value
     if value == RANDOM:
         return RandomFrames()
@@ -120,7 +120,7 @@ class Sampler:
         if not clips:
             raise DataError("no clips to draw items from")
         self._parts, self._seed = dict(parts), seed
-        self._time_flip = time_flip and not any(isinstance(part, Sound) for part in parts.values())
+        self._time_flip = time_flip and not any(isinstance(part, AudioWindow) for part in parts.values())
         by_identity: dict[str, list[Clip]] = {}
         for clip in clips:
             by_identity.setdefault(clip.identity, []).append(clip)
@@ -163,7 +163,7 @@ class Sampler:
         """Where each stretch begins; a reversed one at its last moment."""
         begins = {}
         for name, part in self._parts.items():
-            if isinstance(part, Stretch):
+            if isinstance(part, Window):
                 first = int(random.integers(max(moments_in(clip) - part.length, 0) + 1))
                 begins[name] = (first if step > 0 else first + part.length - 1) * abs(step)
         return begins

@@ -12,7 +12,7 @@ import torch
 from ..errors import ConfigError
 from ..media.audio import Wave
 from ..media.image import Picture
-from ..models.base import ModelPlugin, Script, VoiceModel
+from ..models.base import ModelPlugin, SpeechRequest, VoiceModel
 from ..pipelines.coefficients import CoefficientReader
 from ..pipelines.frames import to_tensor
 from ..pipelines.model import LoadedModel
@@ -113,10 +113,10 @@ class Talker:
 
     def _speak(self, voice: VoiceModel, scene: Scene, wave: Wave, frames: int) -> Motion:
         """What a voice makes of a sound, fitted to the source."""
-        script = Script(torch.from_numpy(np.ascontiguousarray(wave)), frames, seed=self._seed)
+        request = SpeechRequest(torch.from_numpy(np.ascontiguousarray(wave)), frames, seed=self._seed)
         assert scene.source.coefficients is not None  # noqa: S101 (the reader gives them)
         with torch.inference_mode():
-            motion = voice.speak(script, scene.source.coefficients)
+            motion = voice.speak(request, scene.source.coefficients)
         return retarget(self._model.plugin, self._reader, scene.source, motion, {"relative": False})
 
 

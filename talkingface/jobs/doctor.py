@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from .. import __version__, registry
 from ..errors import TalkingFaceError
-from ..paths import default_checkpoint_root
 from ..plugins import FORMATS, LANDMARKS, METRICS, PASTES
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ def _landmarks(settings: Settings) -> Iterator[Finding]:
     """Each backend that finds faces, and which one ``--landmarks=auto`` takes."""
     from ..face.detect.analyser import available
 
-    found = available(settings.checkpoint_root or default_checkpoint_root())
+    found = available(settings.weights_root)
     taken = next((backend.name for backend in found if backend.problem is None), None)
     for backend in found:
         note = "; --landmarks=auto takes it" if backend.name == taken else ""
@@ -171,7 +170,7 @@ def _parts() -> Iterator[Finding]:
 def _weights(settings: Settings) -> Iterator[Finding]:
     from ..weights import resolve, status
 
-    root = settings.checkpoint_root or default_checkpoint_root()
+    root = settings.weights_root
     try:
         yield Finding("animates", resolve(settings.model, settings.checkpoint, root, wishes=dict(settings)).label)
     except TalkingFaceError as error:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from ..errors import WeightsError
-from ..paths import default_checkpoint_root
 from ..weights import Entry, load_catalogue
 from ..weights.download.fetch import Wheels, fetch
 
@@ -26,7 +25,7 @@ USEFUL = "mesh"
 def run(settings: Settings) -> int:
     """Fetch the files that ``--checkpoint`` names; their paths are the last lines on standard output."""
     entries = load_catalogue().meant_by(settings.checkpoint or USEFUL)
-    root = settings.checkpoint_root or default_checkpoint_root()
+    root = settings.weights_root
     failed = []
     with Wheels() as wheels:
         for entry in entries:

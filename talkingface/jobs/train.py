@@ -16,7 +16,6 @@ from ..data.features import Equipment, equip
 from ..data.prepare.tools import Tools
 from ..data.samples import describe, pictures_of
 from ..errors import DataError
-from ..paths import default_checkpoint_root
 from ..pipelines.device import choose_device, choose_precision
 from ..pipelines.model import base_config
 from ..train import Trainer, TrainSettings
@@ -73,7 +72,7 @@ def give_auxiliary(plugin: ModelPlugin, settings: Settings) -> None:
 
     What is missing the model itself complains of, because it knows how to train without.
     """
-    catalogue, root = load_catalogue(), settings.checkpoint_root or default_checkpoint_root()
+    catalogue, root = load_catalogue(), settings.weights_root
     for name, take in plugin.auxiliary(settings.train).items():
         path = catalogue[name].path(root)
         if path.is_file():
@@ -96,7 +95,7 @@ def begin(settings: Settings) -> tuple[ModelPlugin, list[str]]:
     """
     if settings.checkpoint is None:
         return registry.model(settings.model)(model_config(settings)), []
-    root = settings.checkpoint_root or default_checkpoint_root()
+    root = settings.weights_root
     found = resolve(settings.model, settings.checkpoint, root, wishes=dict(settings))
     base = base_config(settings.model, found, read_notes(found.paths))
     plugin = registry.model(settings.model)(model_config(settings, base))

@@ -1,6 +1,6 @@
-"""How a model says what its training items hold beside pictures: numbers of moments, sound, and who it is.
+"""Parts of a training item beside pictures, as a model describes them: coefficients, sound, and who it is.
 
-Pictures are said in plain words, see `talkingface.data.samples`. Motion and sound live on a clock of their own, of
+Pictures are described in plain words, see `talkingface.data.samples`. Motion and sound live on a clock of their own, of
 `FPS` moments a second, whatever the frame rate of the clip.
 """
 
@@ -16,27 +16,30 @@ COEFFICIENTS = "coeff_3dmm"
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """A part of the clip that other parts refer to, of so many moments; it lies inside the clip if that is long enough.
+class Window:
+    """Moments of the clip that other parts refer to; they lie inside the clip if that is long enough.
 
-    Nothing of it is in the batch, and no picture is decoded for it.
+    Nothing of them is in the batch, and no picture is decoded for them.
+
+    Attributes:
+        length: in moments.
     """
 
     length: int = 1
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Numbers of moments, such as 3DMM coefficients; in the batch as (N, len(moments), width), float32.
+class CoefficientWindow:
+    """Rows of moments, such as 3DMM coefficients; in the batch as (N, len(moments), width), float32.
 
     Between the frames of a clip of another rate they are interpolated; before its first and behind its last frame they
     are those of that frame.
 
     Attributes:
-        around: name of the part that they belong to: a stretch, or a single frame.
+        around: name of the part that they belong to: a window, or a single frame.
         moments: from the beginning of that part, in moments.
-        key: which numbers, as `ClipStore.array` calls them.
-        space: what coefficients have to mean, ``"bfm"`` or ``"mesh"``; empty for other numbers.
+        key: which rows, as `ClipStore.array` calls them.
+        space: what coefficients have to mean, ``"bfm"`` or ``"mesh"``; empty for other rows.
     """
 
     around: str
@@ -46,7 +49,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Sound:
+class AudioWindow:
     """Sound of the clip, mono at 16 kHz, -1..1; in the batch as (N, samples), float32. Around the clip it is silent.
 
     Attributes:
@@ -61,4 +64,4 @@ class Sound:
 
 @dataclass(frozen=True)
 class Identity:
-    """The number of the person among those of the data set; in the batch as (N,), int64."""
+    """Number of the person among those of the data set; in the batch as (N,), int64."""

@@ -76,6 +76,7 @@ def encode_source(renderer: Renderer, source: Source) -> Any:
 
 def render(renderer: Renderer, state: Any, motion: Motion, *, chunk: int = 4) -> Iterator[Frame]:
     """Draw the frames of a motion, uint8 (H, W, 3), ``chunk`` at a time, which does not change the numbers."""
+    renderer.check(motion)
     for window, keep in windows(len(motion), chunk, renderer.radius):
         with torch.inference_mode():
             pictures = renderer.render_part(state, motion[window], keep)

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from talkingface.errors import MotionError
 from talkingface.models.base import Batch, Losses, ModelPlugin, MotionExtractor, Phase, Renderer
 from talkingface.types import Motion, Source
 
@@ -48,8 +47,6 @@ class DriftRenderer(Renderer):
 
     @torch.inference_mode()
     def render(self, state: tuple[Tensor, Tensor], motion: Motion) -> Tensor:
-        if motion.kind != KIND:
-            raise MotionError(f"the renderer draws '{KIND}', not '{motion.kind}'")
         image, point = state
         return self.networks["painter"](image.expand(len(motion), -1, -1, -1), motion.values["point"] - point)
 

@@ -15,7 +15,7 @@ from ...errors import ConfigError, MediaError
 from ...media.audio import has_audio
 from ...media.audio_buffer import WaveFile, open_wave
 from ...media.pictures import is_picture
-from ...models.base import Script, VoiceModel
+from ...models.base import SpeechRequest, VoiceModel
 from ...types import Source
 from ..motions import ROWS, at_rate
 from ..options import VideoOptions
@@ -31,7 +31,7 @@ class IdleDriver(Driver):
 
     Attributes:
         voice: makes the motion.
-        script: all that is spoken.
+        request: all that is spoken.
     """
 
     signal = "idle"
@@ -43,7 +43,7 @@ class IdleDriver(Driver):
         self,
         key: DriverKey,
         voice: VoiceModel,
-        script: Script,
+        request: SpeechRequest,
         fps: Fraction,
         limit: int | None,
         *,
@@ -53,14 +53,14 @@ class IdleDriver(Driver):
     ) -> None:
         """
         Args:
-            script: all that is spoken; random numbers go by its length, so that a part would come out differently.
+            request: all that is spoken; random numbers go by its length, so that a part would come out differently.
             fps: of the motion that is given.
             limit: frames at most.
-            wave: the sound of the script.
+            wave: the sound of the request.
         """
         self.key, self.fps = key, fps
-        self.voice, self.script, self._wave, self._notes, self.elapsed_s = voice, script, wave, notes, elapsed_s
-        whole = max(1, round(script.frames * fps / voice.fps))
+        self.voice, self.request, self._wave, self._notes, self.elapsed_s = voice, request, wave, notes, elapsed_s
+        whole = max(1, round(request.frames * fps / voice.fps))
         self.length = min(whole, limit or whole)
 
     @classmethod
@@ -82,7 +82,7 @@ class IdleDriver(Driver):
             frames = sound_frames(wave, voice, key.path)
             notes = [*sound_notes(wave, frames, key.path)]
         references, more = read_references(context, voice.fps)
-        script = Script(
+        request = SpeechRequest(
             wave=None if wave is None else torch.from_numpy(wave.samples),
             frames=frames,
             style=options.pose_style,
@@ -94,7 +94,7 @@ class IdleDriver(Driver):
         return cls(
             key,
             voice,
-            script,
+            request,
             fps or context.video.fps or voice.fps,
             context.video.frame_limit,
             notes=(*notes, *more),
@@ -112,7 +112,7 @@ class IdleDriver(Driver):
         if source.coefficients is None:
             raise ConfigError("a voice moves face coefficients, and this model takes none", where=f"--{self.flag}")
         with torch.inference_mode(), self._wave.forgetting() if self._wave is not None else nullcontext():
-            motion = self.voice.speak(self.script, source.coefficients)
+            motion = self.voice.speak(self.request, source.coefficients)
         motion = at_rate(motion, self.fps)[: self.length]
         return DrivingMotion(self.key.path, motion, self._notes, for_source=True)
 

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from ....errors import ShapeError
 from ....nn.antialias import AntiAliasDownsample
-from ....nn.blocks.conv import DownBlock
-from ....nn.blocks.conv3d import UpBlock3d
+from ....nn.blocks.conv import DownBlock, UpBlock
 from ....nn.blocks.hourglass import level_widths
 from ....nn.geometry.volumes import coordinate_grid_3d
 from ....nn.precision import at_least_float32, float32_region
@@ -35,7 +34,7 @@ class KPHourglass(nn.Module):
         for index, (a, b) in enumerate(pairwise([in_channels, *widths[1:]])):
             self.down_blocks.add_module(f"down{index}", DownBlock(a, b))
         for index, (a, b) in enumerate(pairwise(widths[::-1])):
-            self.up_blocks.add_module(f"up{index}", UpBlock3d(a, b))
+            self.up_blocks.add_module(f"up{index}", UpBlock(a, b, dims=3))
         self.conv = nn.Conv2d(widths[-1], params.reshape_channel, 1)
         self.depth, self.multiple = params.reshape_depth, 2**params.num_blocks
 
@@ -102,11 +101,11 @@ def rotation(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
 
 def head_rotation(motion: HeadMotion, angles: Angles | None = None) -> Tensor:
     """Rotation matrices (N, 3, 3) of a motion; `angles` replace those that it says, where they are not NaN."""
-    said = {name: degrees(getattr(motion, name)) for name in ("yaw", "pitch", "roll")}
+    predicted = {name: degrees(getattr(motion, name)) for name in ("yaw", "pitch", "roll")}
     for name, angle in (angles or {}).items():
-        wanted = angle.to(said[name])
-        said[name] = torch.where(wanted.isnan(), said[name], wanted)
-    return rotation(**said)
+        wanted = angle.to(predicted[name])
+        predicted[name] = torch.where(wanted.isnan(), predicted[name], wanted)
+    return rotation(**predicted)
 
 
 def transform_keypoints(
