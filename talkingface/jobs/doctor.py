@@ -153,7 +153,7 @@ def _weights(settings: Settings) -> Iterator[Finding]:
 
     root = settings.checkpoint_root or default_checkpoint_root()
     try:
-        yield Finding("animates", resolve(settings.model, settings.checkpoint, root, wishes=dict(settings)).label)
+        yield Finding("animates", resolve(settings.model, settings.checkpoint, root, preferences=dict(settings)).label)
     except TalkingFaceError as error:
         yield Finding("animates", error.what, error.cure or "", broken=True)
     for item in status(root):

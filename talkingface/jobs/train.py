@@ -97,7 +97,7 @@ def begin(settings: Settings) -> tuple[ModelPlugin, list[str]]:
     if settings.checkpoint is None:
         return registry.model(settings.model)(model_config(settings)), []
     root = settings.checkpoint_root or default_checkpoint_root()
-    found = resolve(settings.model, settings.checkpoint, root, wishes=dict(settings))
+    found = resolve(settings.model, settings.checkpoint, root, preferences=dict(settings))
     base = base_config(settings.model, found, read_notes(found.paths))
     plugin = registry.model(settings.model)(model_config(settings, base))
     held: list[str] = []

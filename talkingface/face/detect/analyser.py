@@ -149,7 +149,7 @@ def problem_of(name: str, root: Path) -> TalkingFaceError | None:
         return DependencyError(
             f"{needs.package} is not installed", where=f"--landmarks={name}", cure=f"Install it: {needs.install}"
         )
-    missing = [entry for entry in load_catalogue().meant_by(needs.bundle) if not entry.path(root).is_file()]
+    missing = [entry for entry in load_catalogue().entries_for(needs.bundle) if not entry.path(root).is_file()]
     return missing_files(f"--landmarks={name}", missing, root) if missing else None
 
 
@@ -163,7 +163,7 @@ def identity_of(name: str, root: Path) -> dict[str, str]:
     needs = _NEEDS.get(name)
     if needs is None:
         return {}
-    known = {entry.name: sha256_of(entry.path(root)) for entry in load_catalogue().meant_by(needs.bundle)}
+    known = {entry.name: sha256_of(entry.path(root)) for entry in load_catalogue().entries_for(needs.bundle)}
     return known if needs.package is None else known | {needs.package: version(needs.package)}
 
 
