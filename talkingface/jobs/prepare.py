@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..data.prepare.chain import Folders, prepare
-from ..data.prepare.tools import Tools
+from ..data.prepare.tools import PrepareTools
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def place(settings: Settings) -> Path:
     return root
 
 
-def tools(settings: Settings) -> Tools:
+def tools(settings: Settings) -> PrepareTools:
     """Landmark backend and reconstructor of the settings.
 
     Workers have one CPU thread each, or share the GPUs of ``--device_ids``; a GPU is never taken by default.
@@ -47,4 +47,4 @@ def tools(settings: Settings) -> Tools:
         raise ConfigError("faces of raw videos have to be found", where=f"--landmarks={settings.landmarks}", cure=cure)
     wanted = "cpu" if settings.device == "auto" else settings.device
     device = "cuda" if settings.prepare.device_ids else wanted
-    return Tools(settings.landmarks, settings.prepare.space, settings.checkpoint_root, device)
+    return PrepareTools(settings.landmarks, settings.prepare.space, settings.checkpoint_root, device)

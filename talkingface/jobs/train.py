@@ -12,8 +12,8 @@ import torch
 from .. import registry
 from ..config import model_config, save_settings
 from ..data import ClipStore, open_store
-from ..data.features import Equipment, equip
-from ..data.prepare.tools import Tools
+from ..data.features import FeatureOptions, add_features
+from ..data.prepare.tools import PrepareTools
 from ..data.samples import describe, pictures_of
 from ..errors import DataError
 from ..paths import default_checkpoint_root
@@ -132,10 +132,10 @@ def _open(settings: Settings, split: str | None, samples: Mapping[str, Any]) -> 
     size = train.image_size if train.preload and pictures_of(describe(samples)) else None
     root = data_root(settings)
     store = open_store(root, split, size=train.image_size, preload_size=size, preload_dir=train.preload_dir)
-    return equip(store, samples, _equipment(settings))
+    return add_features(store, samples, _equipment(settings))
 
 
-def _equipment(settings: Settings) -> Equipment:
+def _equipment(settings: Settings) -> FeatureOptions:
     data = settings.data
-    tools = Tools(landmarks=settings.landmarks, root=settings.checkpoint_root)
-    return Equipment(tools, data.cache, data.sound, data.unsure_sync, settings.prepare.workers)
+    tools = PrepareTools(landmarks=settings.landmarks, root=settings.checkpoint_root)
+    return FeatureOptions(tools, data.cache, data.sound, data.unsure_sync, settings.prepare.workers)

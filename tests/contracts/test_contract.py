@@ -13,11 +13,11 @@ from torch import Tensor
 
 from talkingface import registry
 from talkingface.data import Batches, open_store
-from talkingface.data.features import Equipment, equip
+from talkingface.data.features import FeatureOptions, add_features
 from talkingface.data.samples import describe
 from talkingface.errors import ConfigError, MotionError
 from talkingface.models.base import Batch, ModelPlugin, Phase, Script
-from talkingface.models.samples import Rows, Sound
+from talkingface.models.samples import AudioWindow, CoefficientWindow
 from talkingface.paths import shipped
 from talkingface.pipelines.frames import windows
 from talkingface.pipelines.model import check_joined
@@ -71,10 +71,10 @@ def draw(plugin: ModelPlugin, frames: Tensor, fitted: Motion, chunk: int = 5) ->
 def batch_of(plugin: ModelPlugin, clips: Path) -> Batch:
     """A training batch as the model describes it; where it needs coefficients or sound, of the shipped sample."""
     store = open_store(clips)
-    if any(isinstance(part, Rows | Sound) for part in describe(plugin.samples()).values()):
+    if any(isinstance(part, CoefficientWindow | AudioWindow) for part in describe(plugin.samples()).values()):
         sample = shipped("dataset", "sample")
-        needed = Equipment(folder=clips.parent / "equipment", sound=sample, workers=1)
-        store = equip(open_store(sample / "lmdb", "train", size=64), plugin.samples(), needed)
+        needed = FeatureOptions(folder=clips.parent / "equipment", sound=sample, workers=1)
+        store = add_features(open_store(sample / "lmdb", "train", size=64), plugin.samples(), needed)
     return Batches(store, plugin.samples(), batch_size=2, image_size=64)[0]
 
 

@@ -25,7 +25,7 @@ from ....face3d.mesh_space import LID_PAIRS, MeshSpace, shipped_space
 from ....face3d.mesh_topology import CHIN, INNER_LIPS, OUTER_LIPS
 from ....nn.precision import float32_region
 from ...base import Batch, Losses
-from ...samples import Rows, Stretch
+from ...samples import CoefficientWindow, Window
 from ..config import ExpressionTrain
 from .sound import another_voice, heard, sound_of, with_pauses
 
@@ -101,11 +101,11 @@ class ExpressionShape:
 def samples(train: ExpressionTrain, space: str) -> dict[str, object]:
     """Some moments, one after another, with their sound, and another moment of the same clip as the reference."""
     return {
-        "clip": Stretch(train.frames),
-        "coefficients": Rows("clip", tuple(range(train.frames)), space=space),
+        "clip": Window(train.frames),
+        "coefficients": CoefficientWindow("clip", tuple(range(train.frames)), space=space),
         "sound": sound_of("clip", 0, train.frames),
-        "other": Stretch(),
-        "reference": Rows("other", space=space),
+        "other": Window(),
+        "reference": CoefficientWindow("other", space=space),
     }
 
 

@@ -16,7 +16,7 @@ from ....nn.losses.gan import feature_distance
 from ....nn.losses.perceptual import VGG19
 from ....nn.precision import at_least_float32
 from ...base import Batch, Losses
-from ...samples import Rows
+from ...samples import CoefficientWindow
 from ..config import Pictures
 from ..networks.keypoints import degrees
 from ..networks.mapping import WINDOW, HeadMotion
@@ -70,8 +70,8 @@ def samples(space: str) -> dict[str, object]:
     return {
         "source": "random",
         "driving": "random",
-        "source_rows": Rows("source", space=space),
-        "driving_rows": Rows("driving", window, space=space),
+        "source_rows": CoefficientWindow("source", space=space),
+        "driving_rows": CoefficientWindow("driving", window, space=space),
     }
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ....face3d.coefficients import row70
 from ....nn.losses.gan import discriminator_loss, generator_loss
 from ...base import Batch, Losses
-from ...samples import Identity, Rows, Stretch
+from ...samples import CoefficientWindow, Identity, Window
 from ..config import PoseTrain
 from ..networks.pose_cvae import STYLES
 from ..voice.rows import POSE
@@ -53,8 +53,8 @@ class PoseNetwork(Protocol):
 def samples(moments: int, space: str) -> dict[str, object]:
     """A first moment and those behind it, with the sound of these, and whose they are."""
     return {
-        "clip": Stretch(moments + 1),
-        "coefficients": Rows("clip", tuple(range(moments + 1)), space=space),
+        "clip": Window(moments + 1),
+        "coefficients": CoefficientWindow("clip", tuple(range(moments + 1)), space=space),
         "sound": sound_of("clip", 1, moments),
         "identity": Identity(),
     }

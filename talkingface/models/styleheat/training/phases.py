@@ -14,7 +14,7 @@ from ....motion.windows import RADIUS
 from ....nn.stylegan2.layers import EqualConv2d, EqualLinear, ModulatedConv2d
 from ....nn.stylegan2.losses import Lazy
 from ...base import Phase
-from ...samples import Rows
+from ...samples import CoefficientWindow
 from ..config import AdamParams, StyleHeatConfig
 from .generator import GeneratorObjective
 from .objective import INVERTING, Objective
@@ -29,8 +29,8 @@ def samples_of(stage: str, config: StyleHeatConfig) -> Mapping[str, Any]:
     pictures = {"source": "random", "driving": "random"}
     if stage in ("inversion", "generator"):
         return pictures
-    rows = {f"{name}_rows": Rows(name, WINDOW, space=config.space) for name in pictures}
-    landmarks = {f"{name}_keypoints": Rows(name, key="keypoint") for name in pictures}
+    rows = {f"{name}_rows": CoefficientWindow(name, WINDOW, space=config.space) for name in pictures}
+    landmarks = {f"{name}_keypoints": CoefficientWindow(name, key="keypoint") for name in pictures}
     looks = stage == "calibrator" and config.train_params.calibrator.loss_weights.looks_at_parts
     return {**pictures, **rows, **(landmarks if looks else {})}
 
