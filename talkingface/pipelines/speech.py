@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ConfigError, MediaError
-from ..media.audio_buffer import WaveFile, open_wave
+from ..media.audio_buffer import AudioBuffer, open_audio
 from ..models.base import Script, VoiceDriver
 from ..types import Motion, Source
 from .coefficients import CoefficientReader
@@ -46,7 +46,7 @@ class Spoken(Driven):
     script: Script
     count: int
     fps: Fraction
-    wave: WaveFile | None = None
+    wave: AudioBuffer | None = None
 
     @property
     def length(self) -> int:
@@ -63,7 +63,7 @@ class Spoken(Driven):
             ConfigError: the voice has no such style.
         """
         assert seen.coefficients is not None  # noqa: S101 (a voice goes with a model of coefficients)
-        with torch.inference_mode(), self.wave.forgetting() if self.wave is not None else nullcontext():
+        with torch.inference_mode(), self.wave.release_pages() if self.wave is not None else nullcontext():
             motion = self.voice.speak(self.script, seen.coefficients)
         return at_rate(motion, self.fps)[: self.count]
 
@@ -94,7 +94,7 @@ def speak(
         cure = f"Use 0 to {voice.styles - 1}."
         raise ConfigError(f"there is no style {settings.pose_style}", where="--pose_style", cure=cure)
     fps = fps or settings.fps or voice.fps
-    wave = open_wave(role.driving, voice.sample_rate) if role.signal == "sound" else None
+    wave = open_audio(role.driving, voice.sample_rate) if role.signal == "sound" else None
     frames = idle_frames(settings, voice) if wave is None else sound_frames(wave, voice, role.driving)
     references, notes = read_references(reader, finder, settings, voice.fps, progress)
     if wave is not None:
@@ -121,14 +121,14 @@ def speak(
     )
 
 
-def said_of(wave: WaveFile, frames: int, path: Path) -> tuple[str, ...]:
+def said_of(wave: AudioBuffer, frames: int, path: Path) -> tuple[str, ...]:
     """What the user should know about a sound of so many frames."""
     if frames >= SHORT:
         return wave.notes
     return (*wave.notes, f"{path}: lasts {len(wave.samples) / wave.rate_hz:.2f} s only, {frames} frames")
 
 
-def sound_frames(wave: WaveFile, voice: VoiceDriver, path: Path) -> int:
+def sound_frames(wave: AudioBuffer, voice: VoiceDriver, path: Path) -> int:
     """Whole frames that a sound fills at the voice's rate.
 
     Raises:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import DataError, WeightsError
-from ....media.audio_buffer import open_wave
+from ....media.audio_buffer import open_audio
 from ....models.samples import SAMPLE_RATE_HZ
 from ....weights.files.matlab import read_mat
 from ..files import atomic_file
@@ -159,7 +159,7 @@ class ExtractSound(Step[ClipFile]):
         return self.sounds / item.split / f"{item.name}.npy"
 
     def perform(self, item: ClipFile) -> StepResult:
-        wave = open_wave(item.path, SAMPLE_RATE_HZ)
+        wave = open_audio(item.path, SAMPLE_RATE_HZ)
         samples = np.rint(np.clip(wave.samples, -1, 1) * FULL_SCALE).astype(np.int16)
         target = self.target(item)
         with atomic_file(target) as part, part.open("wb") as file:
