@@ -13,7 +13,7 @@ STEPS: tuple[StepName, ...] = ("download", "crop", "landmarks", "coefficients", 
 
 
 class PrepareSettings(BaseModel):
-    """Settings of data preparation: raw videos, steps and their options, and number of processes."""
+    """Data preparation: raw videos, steps and their options, processes."""
 
     model_config = ConfigDict(extra="forbid")
 
