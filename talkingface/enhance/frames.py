@@ -1,4 +1,4 @@
-"""The frames of a video with better faces and background, one after another; no frame is kept."""
+"""Enhancement of the faces and the background of a video, frame by frame, without keeping frames."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ..face.face import Points
 from ..face.track.track import Track
 from ..media.image import Picture
 from .align import five_of
-from .background import Upscaler, enhanced, enlarged
+from .background import Upscaler, enlarge, upscale_by_network
 from .restore import Restorer, Shape, restore_faces
 
 
 @dataclass(frozen=True)
 class Enhancer:
-    """What makes frames better.
+    """Enhancement of single frames.
 
     Attributes:
-        restorer: of faces; None leaves them.
-        upscaler: of all that is not a face; None leaves it, enlarged by interpolation where the result is larger.
-        factor: the result is so many times larger, 1 or 2.
-        device: where the networks are.
+        restorer: network for the faces; None leaves them as they are.
+        upscaler: network for the rest of the frame; None: interpolation.
+        factor: size of the result relative to the frame, 1 or 2.
+        device: device of the networks.
     """
 
     restorer: Restorer | None
@@ -35,15 +35,19 @@ class Enhancer:
 
     @torch.inference_mode()
     def __call__(self, frame: Picture, faces: Sequence[Points], shape: Shape = "soft") -> Picture:
-        """A frame (H, W, 3) enhanced, (H * factor, W * factor, 3).
+        """Enhance a frame.
 
         Args:
-            faces: (5, 2) each, eyes, nose tip and mouth corners in the frame, those behind first.
+            frame: (H, W, 3), RGB, uint8.
+            faces: (5, 2) each, eyes, nose tip and mouth corners in pixels of the frame, faces in the background first.
             shape: see :func:`restore_faces`.
+
+        Returns:
+            (H * factor, W * factor, 3), RGB, uint8.
         """
         picture = _tensor(frame).to(self.device)
-        large = enlarged(picture, self.factor)
-        canvas = large if self.upscaler is None else enhanced(picture, self.upscaler, self.factor)
+        large = enlarge(picture, self.factor)
+        canvas = large if self.upscaler is None else upscale_by_network(picture, self.upscaler, self.factor)
         if self.restorer is not None:
             places = [(five + 0.5) * self.factor - 0.5 for five in faces]
             canvas = restore_faces(large, canvas, places, self.restorer, shape)
@@ -51,9 +55,9 @@ class Enhancer:
 
 
 def enhance_frames(frames: Iterable[Picture], tracks: Sequence[Track], enhancer: Enhancer) -> Iterator[Picture]:
-    """Each frame enhanced; its faces are those of the tracks, large ones in front of small ones."""
+    """Enhance each frame (H, W, 3), uint8; the faces are those of the tracks, large ones in front of small ones."""
     ordered = sorted(tracks, key=lambda track: track.side)
-    # One shape for the whole video: a mask that changes would be seen.
+    # One shape for the entire video: a change of the mask would be visible.
     shape: Shape = "soft" if len(tracks) < 2 else "round"
     for number, frame in enumerate(frames):
         points = (points_of(track, number) for track in ordered if number in track.frames)
@@ -61,7 +65,7 @@ def enhance_frames(frames: Iterable[Picture], tracks: Sequence[Track], enhancer:
 
 
 def points_of(track: Track, frame: int) -> Points | None:
-    """Eyes, nose tip and mouth corners, (5, 2), of a track in a frame of the video; None where only a box is known."""
+    """Eyes, nose tip and mouth corners (5, 2) of a track in a frame of the video; None if only a box is known."""
     face = track.face(frame - track.start)
     return face.five if face.landmarks is None else five_of(face.landmarks)
 
