@@ -155,11 +155,11 @@ def library_for(x: Tensor, problem: str | None = None) -> Library | None:
         if wanted is OpsMode.REQUIRE:
             raise DependencyError(f"there is no native operation for {problem}", where=f"{VARIABLE}=require")
         return None
-    found = _load(kind, again=wanted is OpsMode.REQUIRE)
-    if isinstance(found, Library):
-        return found
+    library = _load(kind, again=wanted is OpsMode.REQUIRE)
+    if isinstance(library, Library):
+        return library
     if wanted is OpsMode.REQUIRE:
-        raise DependencyError(found.what, where=f"{VARIABLE}=require", cure=found.cure)
+        raise DependencyError(library.what, where=f"{VARIABLE}=require", cure=library.cure)
     return None
 
 
@@ -191,16 +191,16 @@ def _state(kind: str) -> OpsState:
 
 def _load(kind: str, *, again: bool) -> Library | DependencyError:
     with _loading:
-        found = _loaded.get(kind)
-        if found is None or (again and isinstance(found, DependencyError)):
+        loaded = _loaded.get(kind)
+        if loaded is None or (again and isinstance(loaded, DependencyError)):
             try:
-                found = Library(build(recipe(kind), again=again), kind)
+                loaded = Library(build(recipe(kind), again=again), kind)
             except DependencyError as error:
-                found = error
+                loaded = error
                 if not again:  # with "require" the error itself is raised
                     log.info("operations for %s in plain PyTorch: %s", kind, error)
-            _loaded[kind] = found
-        return found
+            _loaded[kind] = loaded
+        return loaded
 
 
 def _address(tensor: Tensor | None) -> ctypes.c_void_p:

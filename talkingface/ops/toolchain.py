@@ -96,12 +96,12 @@ def ninja() -> Path:
     try:
         from ninja import BIN_DIR
     except ImportError:
-        found = shutil.which("ninja")
+        program = shutil.which("ninja")
     else:
-        found = shutil.which("ninja", path=BIN_DIR) or shutil.which("ninja")
-    if found is None:
+        program = shutil.which("ninja", path=BIN_DIR) or shutil.which("ninja")
+    if program is None:
         raise DependencyError("ninja is not installed", cure="Install it with: pip install ninja")
-    return Path(found)
+    return Path(program)
 
 
 def version_of(program: Path) -> str:
@@ -116,9 +116,9 @@ def version_of(program: Path) -> str:
 def _cxx() -> Path:
     preferred = os.environ.get("CXX")
     for name in [preferred] if preferred else ["c++", "g++", "clang++"]:
-        found = shutil.which(name)
-        if found:
-            return Path(found)
+        program = shutil.which(name)
+        if program:
+            return Path(program)
     what = f"CXX={preferred} cannot be found" if preferred else "there is no C++ compiler"
     raise DependencyError(what, cure="Install g++ (Debian: apt install g++).")
 
@@ -126,9 +126,9 @@ def _cxx() -> Path:
 def _nvcc() -> Path:
     homes = [os.environ[name] for name in ("CUDA_HOME", "CUDA_PATH") if os.environ.get(name)]
     for place in (*(str(Path(home) / "bin") for home in homes), None, "/usr/local/cuda/bin"):
-        found = shutil.which("nvcc", path=place)
-        if found:
-            return Path(found)
+        program = shutil.which("nvcc", path=place)
+        if program:
+            return Path(program)
     raise DependencyError("there is no nvcc", cure="Install the CUDA toolkit and let CUDA_HOME name its folder.")
 
 

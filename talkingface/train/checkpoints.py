@@ -130,14 +130,14 @@ def initialise(networks: nn.ModuleDict, path: Path, model: str) -> tuple[list[st
         WeightsError: if a file does not fit.
     """
     if path.is_dir():
-        found = state.find(path)
-        if found is None:
+        origin = state.find(path)
+        if origin is None:
             raise TrainingError("no saved state", where=path, cure="Give a weights file, a state or a run folder.")
-        held = state.load_networks(found, networks)
+        held = state.load_networks(origin, networks)
     else:
-        held, found = _from_file(networks, path, model), path
+        held, origin = _from_file(networks, path, model), path
     left = [name for name in networks if name not in held]
-    return held, f"starts with {', '.join(held)} of {found}" + (f"; {', '.join(left)} new" if left else "")
+    return held, f"starts with {', '.join(held)} of {origin}" + (f"; {', '.join(left)} new" if left else "")
 
 
 def _from_file(networks: nn.ModuleDict, path: Path, model: str) -> list[str]:
@@ -175,11 +175,11 @@ def find_resume(resume: str, run_dir: Path) -> Path | None:
     """
     if resume in ("", "auto"):
         return state.find(run_dir) if resume else None
-    found = state.find(Path(resume))
-    if found is None:
+    origin = state.find(Path(resume))
+    if origin is None:
         near = did_you_mean(Path(resume).name, [path.name for path in state.saved(Path(resume).parent)])
         raise TrainingError("no saved state", where=f"--train.resume {resume}", cure=near)
-    return found
+    return origin
 
 
 def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -89,7 +89,7 @@ def share_statistics(networks: nn.ModuleDict, device: torch.device) -> None:
 
 
 class PhaseLoss(nn.Module):
-    """Loss of a phase as a module whose parameters are those that the phase trains.
+    """Loss of a phase, batch (N, ...) -> loss terms (), as a module with the parameters that the phase trains.
 
     DistributedDataParallel averages the gradients of the module that it wraps. With this module the plug-in keeps its
     plain networks, and each phase averages its own gradients.

@@ -57,14 +57,14 @@ def load_networks(path: Path, *, model: str | None = None, only: Collection[str]
     """
     content = read(path)
     with file_errors(path):
-        found = identify_content(content)
+        identified = identify_content(content)
         if model is not None:
-            _check_model(found, model)
-        wanted = {name: state for name, state in found.networks.items() if only is None or name in only}
+            _check_model(identified, model)
+        wanted = {name: state for name, state in identified.networks.items() if only is None or name in only}
         check_cost((record for state in wanted.values() for record in state.values()), content.size)
         states = {name: {key: record.tensor() for key, record in state.items()} for name, state in wanted.items()}
     layout = FORMAT if _is_ours(content) else content.kind
-    return NetworkWeights(states, content.metadata, found.model, layout)
+    return NetworkWeights(states, content.metadata, identified.model, layout)
 
 
 def read_notes(paths: Sequence[Path]) -> dict[str, str]:
@@ -87,6 +87,9 @@ def load_together(paths: Sequence[Path], *, model: str, only: Collection[str]) -
         model: name of the model that the weights must belong to.
         only: the networks to read; all must exist.
 
+    Returns:
+        network -> key -> tensor (...), on the CPU.
+
     Raises:
         WeightsError: as `load_networks`, and if a network is in none of them.
     """
@@ -106,10 +109,11 @@ def identify_content(content: Content) -> Identified:
         networks = split({key: value for key, value in content.tree.items() if isinstance(value, TensorRecord)})
         model = content.metadata.get("model", "")
         return Identified(model, f"networks ({content.metadata.get('variant', 'no variant')})", networks)
-    found = identify(content.tree)
+    identified = identify(content.tree)
     if content.kind != "paddle":
-        return found
-    return Identified(found.model, found.part, {name: paddle_to_torch(state) for name, state in found.networks.items()})
+        return identified
+    networks = {name: paddle_to_torch(state) for name, state in identified.networks.items()}
+    return Identified(identified.model, identified.part, networks)
 
 
 def paddle_to_torch(state: Records) -> Records:
@@ -132,7 +136,7 @@ def load_strict(module: nn.Module, state: Mapping[str, Tensor], *, where: object
 
     Args:
         module: receives the values in its own number type and on its own device.
-        state: key -> tensor. ``OPTIONAL_KEYS`` may be missing.
+        state: key -> tensor (...). ``OPTIONAL_KEYS`` may be missing.
         where: network and file, for the message.
 
     Raises:
@@ -163,7 +167,7 @@ def save_networks(
 
     Args:
         path: ends in ``.safetensors``.
-        networks: network -> state dict; names of networks hold no dot.
+        networks: network -> key -> tensor (...); names of networks hold no dot.
         metadata: text notes; ``format`` is added.
         dtype: number type of all floating-point tensors; None keeps each as it is.
 
@@ -187,13 +191,13 @@ def _is_ours(content: Content) -> bool:
     return content.metadata.get("format", "").startswith("talkingface/")
 
 
-def _check_model(found: Identified, model: str) -> None:
+def _check_model(identified: Identified, model: str) -> None:
     """Refuse another model's weights, and unknown ones where the model's own would have been identified."""
-    if found.model and found.model != model:
-        what = f"{found.model}'s {found.part}"
+    if identified.model and identified.model != model:
+        what = f"{identified.model}'s {identified.part}"
         raise WeightsError(f"holds {what}, but --model={model}", cure=f"Name a checkpoint of {model}.")
-    if not found.model and any(signature.model == model for signature in SIGNATURES):
-        names = ", ".join(sorted(found.networks)[:_SHOWN]) or "loose tensors"
+    if not identified.model and any(signature.model == model for signature in SIGNATURES):
+        names = ", ".join(sorted(identified.networks)[:_SHOWN]) or "loose tensors"
         raise WeightsError(f"not recognised as weights of {model}; it holds {names}")
 
 

@@ -172,8 +172,8 @@ class _Transfer:
     def _agreed_start(self, answer: http.client.HTTPResponse, start: int) -> int:
         if answer.status != http.HTTPStatus.PARTIAL_CONTENT:
             return 0
-        found = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
-        if found is None or int(found[1]) != start:
+        match = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
+        if match is None or int(match[1]) != start:
             self.part.unlink(missing_ok=True)
             raise TransferError("the server sent another part than asked for")
         return start
