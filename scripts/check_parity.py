@@ -25,7 +25,7 @@ CLONE = Path(__file__).resolve().parents[1]
 def default_root() -> Path:
     """The full collection beside the clone where it is there, else the small cases among the tests."""
     beside = CLONE.parent / "shared" / "parity"
-    return beside if beside.is_dir() else CLONE / "tests" / "parity"
+    return beside if beside.is_dir() else CLONE / "tests" / "parity_cases"
 
 
 def line(report: Report, root: Path) -> str:

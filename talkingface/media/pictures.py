@@ -11,6 +11,11 @@ from .image import PICTURE_ENDINGS
 from .probe import MediaInfo
 
 
+def is_picture(path: Path) -> bool:
+    """True for the ending of a still picture (a gif counts as a video)."""
+    return path.is_file() and path.suffix.lower() in PICTURE_ENDINGS
+
+
 def is_pictures(path: str | Path) -> bool:
     """True for a folder, and for a file with the ending of a still picture (a gif counts as a video)."""
     path = Path(path)
