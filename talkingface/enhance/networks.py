@@ -17,7 +17,7 @@ from ..errors import DependencyError, TalkingFaceError, WeightsError
 from ..weights import Entry, load_catalogue
 from ..weights.load import load_networks
 from ..weights.status import advice
-from .background import Upscaler
+from .frames import Upscaler
 from .restore import Restorer
 
 INSTALL = "pip install 'talkingface[enhance]'"
