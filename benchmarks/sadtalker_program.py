@@ -30,7 +30,7 @@ from benchmarks.report import Figure, arguments, publish
 from benchmarks.sadtalker_render import seeded_networks
 from talkingface.config import Settings, settings_from
 from talkingface.face3d.reconstruction import open_reconstructor
-from talkingface.media.audio_buffer import open_wave
+from talkingface.media.audio_buffer import open_audio
 from talkingface.media.image import read_image, resize, write_image
 from talkingface.models.sadtalker.config import SadTalkerConfig
 from talkingface.models.sadtalker.plugin import SadTalker
@@ -104,7 +104,7 @@ def settings_of(folder: Path, frames: int) -> Settings:
 
 def write_voice(path: Path, seconds: float) -> Path:
     """The voice of the sample, repeated until it is long enough; written block by block."""
-    voice = np.array(open_wave(SAMPLE / "driving.mp4", VOICE_HZ).samples)
+    voice = np.array(open_audio(SAMPLE / "driving.mp4", VOICE_HZ).samples)
     left = round(seconds * VOICE_HZ)
     with soundfile.SoundFile(path, "w", VOICE_HZ, 1) as file:
         while left > 0:

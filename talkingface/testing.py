@@ -26,7 +26,7 @@ from .config import model_config, settings_from, variant_params
 from .config.model import variant_names
 from .config.options import settings_class
 from .data import Batches, open_store
-from .data.features import Equipment, equip
+from .data.features import FeatureOptions, add_features
 from .data.samples import describe
 from .errors import ConfigError, MotionError
 from .media.image import read_image, resize
@@ -117,7 +117,8 @@ class SmallModel:
         store = open_store(sample / "lmdb", "train", size=self.side)
         with tempfile.TemporaryDirectory() as folder:
             if any(isinstance(part, CoefficientWindow | AudioWindow) for part in describe(plugin.samples()).values()):
-                store = equip(store, plugin.samples(), Equipment(folder=Path(folder), sound=sample, workers=1))
+                options = FeatureOptions(folder=Path(folder), sound=sample, workers=1)
+                store = add_features(store, plugin.samples(), options)
             return Batches(store, plugin.samples(), batch_size=2, image_size=self.side)[0]
 
 

@@ -137,7 +137,7 @@ def choose_metrics(names: list[str], tools: MetricTools) -> dict[str, type[Metri
     """
     chosen = {name: METRICS.get(name, where="--evaluate.metrics") for name in names}
     for name, metric in chosen.items():
-        files = load_catalogue().meant_by(metric.weights) if metric.weights else ()
+        files = load_catalogue().entries_for(metric.weights) if metric.weights else ()
         missing = [entry for entry in files if not entry.path(tools.root).is_file()]
         if missing:
             raise missing_files(f"--evaluate.metrics={name}", missing, tools.root)

@@ -1,4 +1,4 @@
-"""``--run_mode=doctor``: what works on this machine, and the cure for what does not."""
+"""``--run_mode=doctor``: check this machine and give advice on every problem."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Finding:
     """One line of the report.
 
     Attributes:
-        topic: what was looked at.
-        text: what was found.
-        cure: what to do about it; empty where all is well.
-        broken: whether nothing can work before it is mended.
+        topic: the checked part.
+        text: result of the check.
+        cure: advice; empty if nothing is wrong.
+        broken: nothing can work before this is repaired.
     """
 
     topic: str
@@ -50,7 +50,7 @@ def run(settings: Settings) -> int:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """All findings, the essential ones first."""
+    """Yield all findings, the essential ones first."""
     yield Finding("program", f"talkingface {__version__}, Python {platform.python_version()}, {platform.platform()}")
     yield from _torch(settings)
     yield from _codecs()
@@ -107,14 +107,14 @@ def _codecs() -> Iterator[Finding]:
 
 
 def _landmarks(settings: Settings) -> Iterator[Finding]:
-    """Each backend that finds faces, and which one ``--landmarks=auto`` takes."""
+    """Landmark backends, and the one that ``--landmarks=auto`` selects."""
     from ..face.detect.analyser import available
 
     found = available(settings.weights_root)
     taken = next((backend.name for backend in found if backend.problem is None), None)
     for backend in found:
         note = "; --landmarks=auto takes it" if backend.name == taken else ""
-        # With one of them there, the other is no lack.
+        # One backend is enough: the others are no problem if one works.
         cure = (backend.problem.cure or "") if backend.problem and taken is None else ""
         yield Finding("landmarks", f"{backend.name}: {backend.state}{note}", cure)
     if taken is None:
@@ -122,10 +122,10 @@ def _landmarks(settings: Settings) -> Iterator[Finding]:
 
 
 def _operations() -> Iterator[Finding]:
-    """Whether the operations of StyleGAN2's kind are native; without it they are slower, no more."""
+    """State of the native operations; without them StyleGAN2's operations are slower."""
     try:
         from ..ops import native
-    except (ImportError, OSError):  # torch's lack is told already
+    except (ImportError, OSError):  # torch is missing, which is reported already
         return
     for state in native.states():
         yield Finding("operations", f"{state.kind}: {state.text}", state.cure)
@@ -138,14 +138,14 @@ def _extras() -> Iterator[Finding]:
 
 
 def _enhancers() -> Iterator[Finding]:
-    """Whether ``--enhancer`` has what it needs but for its files, which are listed with the weights."""
+    """Packages needed by ``--enhancer``; its files are listed with the weights."""
     try:
-        from ..enhance.networks import problem
-    except (ImportError, OSError):  # torch's lack is told already
+        from ..enhance.networks import missing_package
+    except (ImportError, OSError):  # torch is missing, which is reported already
         return
-    found = problem()
-    text = "--enhancer and --background_enhancer" if found is None else found.what
-    yield Finding("extra enhance", text, "" if found is None else found.cure or "")
+    error = missing_package()
+    text = "--enhancer and --background_enhancer" if error is None else error.what
+    yield Finding("extra enhance", text, "" if error is None else error.cure or "")
 
 
 def _models() -> Iterator[Finding]:
@@ -172,7 +172,7 @@ def _weights(settings: Settings) -> Iterator[Finding]:
 
     root = settings.weights_root
     try:
-        yield Finding("animates", resolve(settings.model, settings.checkpoint, root, wishes=dict(settings)).label)
+        yield Finding("animates", resolve(settings.model, settings.checkpoint, root, preferences=dict(settings)).label)
     except TalkingFaceError as error:
         yield Finding("animates", error.what, error.cure or "", broken=True)
     for item in status(root):

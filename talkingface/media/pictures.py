@@ -1,4 +1,4 @@
-"""A single picture, or a folder of numbered pictures, seen as a video."""
+"""A single picture, or a folder of numbered pictures, treated as a video."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def _is_still(path: Path) -> bool:
 
 
 def picture_files(path: str | Path) -> list[Path]:
-    """The pictures of a folder in natural order (2 before 10), or the one picture named.
+    """List the pictures of a folder in natural order (2 before 10), or return the one picture given.
 
-    Hidden files are left out, as some systems leave shadow copies of every picture in a folder.
+    Hidden files are left out, as some systems store hidden copies of every picture.
 
     Raises:
         MediaError: if the folder holds no picture.
@@ -47,7 +47,7 @@ def picture_files(path: str | Path) -> list[Path]:
 
 
 def describe_pictures(path: str | Path, height: int, width: int) -> MediaInfo:
-    """Report of a picture or folder whose first picture has the given size; 25 frames/s, as nothing says otherwise."""
+    """Describe a picture or a folder whose first picture has the given size; the rate is 25 frames/s by default."""
     count = len(picture_files(path))
     return MediaInfo(
         Path(path),

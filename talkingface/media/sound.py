@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from .audio_buffer import SteadyCopy, steady_copy
+from .audio_buffer import DecodedCopy, decoded_copy
 from .ffmpeg import Child, input_arguments
 from .probe import MediaInfo, describe, probe
 
@@ -30,7 +30,7 @@ class SoundTrack:
     path: Path
     filters: str
     length_s: Fraction | float | None = None
-    copy: SteadyCopy | None = None
+    copy: DecodedCopy | None = None
 
     def input_arguments(self) -> list[str]:
         """Arguments that open it as an input of the encoder."""
@@ -76,13 +76,13 @@ def sound_track(
     if not info.has_audio:
         return None, [f"{info.path} has no sound; the result is silent"]
     track = SoundTrack(info.path, _filters(_picture_start_s(info) + Fraction(start_s), duration_s), duration_s)
-    has_samples, complaints = _try_out(track, duration_s)
-    reason = f" ({complaints[0]})" if complaints else ""
+    has_samples, messages = _try_out(track, duration_s)
+    reason = f" ({messages[0]})" if messages else ""
     if not has_samples:
         return None, [f"the sound of {info.path} cannot be used{reason}; the result is silent"]
-    if not complaints:
+    if not messages:
         return track, []
-    return replace(track, copy=steady_copy(info.path)), [f"the sound of {info.path} is damaged in places{reason}"]
+    return replace(track, copy=decoded_copy(info.path)), [f"the sound of {info.path} is damaged in places{reason}"]
 
 
 def _picture_start_s(info: MediaInfo) -> Fraction:

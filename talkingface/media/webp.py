@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from ..errors import MediaError
-from .frame_rate import DEFAULT_FPS, Rate, rate_from_ticks
+from .frame_rate import DEFAULT_FPS, FrameRate, rate_from_ticks
 
 _ANIMATED, _ALPHA = 0x02, 0x10  # flags of the chunk VP8X
 _HEAD = 30  # bytes: RIFF, size, WEBP, and the chunk VP8X
@@ -41,10 +41,10 @@ class Animation:
         """Length as the frames' times say."""
         return self.starts[-1] * _TICK
 
-    def rate(self) -> Rate:
-        """Rate of the frames; equal ones, which are stored once, count as often as they are shown."""
+    def rate(self) -> FrameRate:
+        """FrameRate of the frames; equal ones, which are stored once, count as often as they are shown."""
         known = rate_from_ticks(_ticks(self.starts), _TICK, self.length_s)
-        return known or Rate(min(1 / self.length_s, DEFAULT_FPS))
+        return known or FrameRate(min(1 / self.length_s, DEFAULT_FPS))
 
     def places(self, fps: Fraction) -> list[range]:
         """Numbers of the frames at a constant rate that show each stored frame; at least one shows the last."""

@@ -217,7 +217,7 @@ class _EncodingWriter(Writer):
 
     def _failed(self, child: Child) -> MediaError:
         return MediaError(
-            f"the encoder stopped ({child.complaint()})",
+            f"the encoder stopped ({child.first_message()})",
             where=self.path,
             cure="Check the free space; a smaller picture or another ending may do.",
         )

@@ -28,7 +28,7 @@ import torch
 from ..errors import MotionError, TalkingFaceError
 from ..types import Motion
 from ..weights.files.records import TensorRecord
-from ..weights.files.tensorfile import read_safetensors, replacing, stored, write_safetensors
+from ..weights.files.tensorfile import atomic_write, read_safetensors, to_storable, write_safetensors
 from .coefficients import COEFFICIENTS, LAYOUT_73
 
 MAGIC = b"\x93NUMPY"
@@ -84,7 +84,7 @@ def save_3dmm(path: Path, motion: Motion) -> None:
     if rows.ndim != 2 or rows.shape[1] != LAYOUT_73.width or not len(rows) or not np.isfinite(rows).all():
         raise MotionError(f"{rows.shape} are not rows of {LAYOUT_73.width} finite numbers", where=path)
     try:
-        with replacing(path) as part, part.open("wb") as file:
+        with atomic_write(path) as part, part.open("wb") as file:
             np.save(file, rows, allow_pickle=False)
     except OSError as error:
         raise MotionError(
@@ -131,7 +131,7 @@ def save_motion(path: Path, motion: Motion, extra: Mapping[str, Any] | None = No
         return
     if path.suffix.lower() != SUFFIX:
         raise MotionError(f"unknown ending '{path.suffix}' of a motion file", where=path, cure=f"Use {SUFFIX}.")
-    values = {name: stored(value.float(), None) for name, value in motion.values.items()}
+    values = {name: to_storable(value.float(), None) for name, value in motion.values.items()}
     _check(values, motion.kind, motion.space, path)
     header = _header_text(motion, extra or {}, path)
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .. import registry
 from ..config import model_config
 from ..config.checks import flag_problems, looks_for_faces, speaks, voices
-from ..enhance.networks import RESTORERS, UPSCALERS, spandrel
+from ..enhance.networks import RESTORERS, UPSCALERS, import_spandrel
 from ..errors import ConfigError, TalkingFaceError, collected, together
 from ..face.detect.analyser import available, open_analyser, problem_of
 from ..face.detect.from_file import FileAnalyser
@@ -85,7 +85,7 @@ def _enhancers(settings: Settings) -> list[TalkingFaceError]:
         word = getattr(settings, flag)
         if word is not None:
             with collected(problems):
-                spandrel(f"--{flag}={word}")
+                import_spandrel(f"--{flag}={word}")
                 file_of(names[word], _root(settings), f"--{flag}={word}")
     if settings.enhancer is not None:
         with collected(problems):
@@ -113,7 +113,7 @@ def config_of(settings: Settings) -> Any:
         UnknownNameError, WeightsError: there are no such weights.
         ConfigError: a setting of the model is wrong.
     """
-    found = resolve(settings.model, settings.checkpoint, _root(settings), wishes=dict(settings))
+    found = resolve(settings.model, settings.checkpoint, _root(settings), preferences=dict(settings))
     base = base_config(settings.model, found, read_notes(found.paths))
     sized = "image_size" in registry.config_class(settings.model).model_fields
     size = {"image_size": settings.image_size} if sized and settings.image_size is not None else {}

@@ -32,7 +32,7 @@ from .video import track_video
 
 if TYPE_CHECKING:
     from ..config.schema import Settings
-    from ..enhance.background import Upscaler
+    from ..enhance.frames import Upscaler
     from ..enhance.restore import Restorer
 
 LARGEST = 2  # times the size of the plain result

@@ -75,7 +75,7 @@ def load_plugin(settings: Settings, device: torch.device, *, voice: bool = False
     """
     plugin_class = registry.model(settings.model)
     root = settings.checkpoint_root or default_checkpoint_root()
-    found = resolve(settings.model, settings.checkpoint, root, wishes=dict(settings))
+    found = resolve(settings.model, settings.checkpoint, root, preferences=dict(settings))
     base = base_config(settings.model, found, read_notes(found.paths))
     plugin = plugin_class(model_config(settings, _at_size(settings, base)))
     names = plugin.voice_networks if voice else plugin.inference_networks

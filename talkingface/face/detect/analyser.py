@@ -192,7 +192,7 @@ def identity_of(name: str, root: Path) -> dict[str, str]:
 
 
 def _files_of(backend: Backend) -> Sequence[Entry]:
-    return load_catalogue().meant_by(backend.bundle) if backend.bundle else ()
+    return load_catalogue().entries_for(backend.bundle) if backend.bundle else ()
 
 
 def missing_files(where: str, entries: Sequence[Entry], root: Path) -> WeightsError:

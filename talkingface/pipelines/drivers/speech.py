@@ -13,7 +13,7 @@ from torch import Tensor
 from ...config.schema import Settings
 from ...errors import ConfigError, MediaError
 from ...media.audio import has_audio
-from ...media.audio_buffer import WaveFile, open_wave
+from ...media.audio_buffer import AudioBuffer, open_audio
 from ...media.pictures import is_picture
 from ...models.base import SpeechRequest, VoiceModel
 from ...types import Source
@@ -48,7 +48,7 @@ class IdleDriver(Driver):
         limit: int | None,
         *,
         notes: tuple[str, ...] = (),
-        wave: WaveFile | None = None,
+        wave: AudioBuffer | None = None,
         elapsed_s: float = 0.0,
     ) -> None:
         """
@@ -103,7 +103,7 @@ class IdleDriver(Driver):
         )
 
     @classmethod
-    def open_sound(cls, path: Path, voice: VoiceModel) -> WaveFile | None:
+    def open_sound(cls, path: Path, voice: VoiceModel) -> AudioBuffer | None:
         """Open the sound that is spoken; None: nobody speaks."""
         return None
 
@@ -111,7 +111,7 @@ class IdleDriver(Driver):
         """Motion of the voice for a source, computed anew at each call."""
         if source.coefficients is None:
             raise ConfigError("a voice moves face coefficients, and this model takes none", where=f"--{self.flag}")
-        with torch.inference_mode(), self._wave.forgetting() if self._wave is not None else nullcontext():
+        with torch.inference_mode(), self._wave.release_pages() if self._wave is not None else nullcontext():
             motion = self.voice.speak(self.request, source.coefficients)
         motion = at_rate(motion, self.fps)[: self.length]
         return DrivingMotion(self.key.path, motion, self._notes, for_source=True)
@@ -134,18 +134,18 @@ class SpeechDriver(IdleDriver):
         return DriverAssignment(path, signal=cls.signal)
 
     @classmethod
-    def open_sound(cls, path: Path, voice: VoiceModel) -> WaveFile | None:
-        return open_wave(path, voice.sample_rate)
+    def open_sound(cls, path: Path, voice: VoiceModel) -> AudioBuffer | None:
+        return open_audio(path, voice.sample_rate)
 
 
-def sound_notes(wave: WaveFile, frames: int, path: Path) -> tuple[str, ...]:
+def sound_notes(wave: AudioBuffer, frames: int, path: Path) -> tuple[str, ...]:
     """Notes about a sound that lasts so many frames."""
     if frames >= SHORT:
         return wave.notes
     return (*wave.notes, f"{path}: lasts {len(wave.samples) / wave.rate_hz:.2f} s only, {frames} frames")
 
 
-def sound_frames(wave: WaveFile, voice: VoiceModel, path: Path) -> int:
+def sound_frames(wave: AudioBuffer, voice: VoiceModel, path: Path) -> int:
     """Count the whole frames that a sound fills at the voice's rate.
 
     Raises:

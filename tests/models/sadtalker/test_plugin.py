@@ -27,7 +27,7 @@ from talkingface.pipelines.model import load_plugin
 from talkingface.types import Motion, Source
 from talkingface.weights.files.read import read
 from talkingface.weights.files.tensorfile import write_safetensors
-from talkingface.weights.load import identify
+from talkingface.weights.load import identify_content
 
 from .test_render import LAYOUT, SMALL, build_small, same_frames
 
@@ -252,7 +252,7 @@ def test_a_package_of_the_published_size_is_recognised_by_its_header(tmp_path: P
     path.write_bytes(header_of(recorded["entries"]))
     with path.open("ab") as file:
         file.truncate(recorded["bytes"])
-    found = identify(read(path))
+    found = identify_content(read(path))
     assert (found.model, found.part) == ("SadTalker", "package")
     with torch.device("meta"):
         networks = SadTalker(SadTalkerConfig()).networks

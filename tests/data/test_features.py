@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from talkingface.data import Batches, Clip, ClipStore, open_store
-from talkingface.data.features import Equipment, equip
+from talkingface.data.features import FeatureOptions, add_features
 from talkingface.data.samples import Sampler, describe
 from talkingface.data.settings import AugmentSettings
 from talkingface.errors import DataError
@@ -117,7 +117,7 @@ def test_an_item_is_a_function_of_seed_and_number() -> None:
 
 
 def test_rows_have_to_be_somewhere() -> None:
-    with pytest.raises(DataError, match="'rows' is around 'part', which is no stretch or single frame"):
+    with pytest.raises(DataError, match="'rows' is around 'part', which is no window or single frame"):
         describe({"rows": CoefficientWindow("part"), "source": "random"})
 
 
@@ -135,15 +135,15 @@ def test_an_lmdb_takes_its_sound_from_a_folder(tmp_path: Path, caplog: pytest.Lo
     store = open_store(SAMPLE / "lmdb", "train", size=32)
     samples = {"part": Window(2), "rows": CoefficientWindow("part"), "sound": AudioWindow("part", 0, 2)}
     with pytest.raises(DataError, match=r"no clip has a sound.*--data\.sound"):
-        equip(store, samples, Equipment(folder=tmp_path / "a"))
-    equipped = equip(store, samples, Equipment(folder=tmp_path / "b", sound=SAMPLE))
+        add_features(store, samples, FeatureOptions(folder=tmp_path / "a"))
+    equipped = add_features(store, samples, FeatureOptions(folder=tmp_path / "b", sound=SAMPLE))
     assert len(equipped.clips()) == 7
     assert equipped.sound(equipped.clips()[0], 0, 20000).std() > 0.01
     outside = equipped.sound(equipped.clips()[0], -100, 10)
     assert not outside[:100].any() and len(equipped.sound(equipped.clips()[0], 10**7, 10**7 + 5)) == 5
     caplog.clear()
     with caplog.at_level(logging.INFO):
-        equip(store, samples, Equipment(folder=tmp_path / "b", sound=SAMPLE))
+        add_features(store, samples, FeatureOptions(folder=tmp_path / "b", sound=SAMPLE))
     assert "to do" not in caplog.text, "it is read once"
 
 
@@ -166,11 +166,11 @@ def test_clips_without_a_sound_that_fits_are_left_out_with_one_note(
     store = open_store(write_clips(tmp_path / "clips"))
     samples = {"part": Window(2), "sound": AudioWindow("part", 0, 2)}
     with caplog.at_level(logging.INFO):
-        kept = equip(store, samples, Equipment(folder=tmp_path / "cache"))
+        kept = add_features(store, samples, FeatureOptions(folder=tmp_path / "cache"))
     assert [clip.name for clip in kept.clips()] == ["painted1_01.mp4"]
     assert caplog.text.count("1 clips without sound are left out") == 1
     assert caplog.text.count("--data.unsure_sync") == 1
-    every = equip(store, samples, Equipment(folder=tmp_path / "cache", unsure=True))
+    every = add_features(store, samples, FeatureOptions(folder=tmp_path / "cache", unsure=True))
     assert [clip.name for clip in every.clips()] == ["painted1_01.mp4", "painted3_01.mp4"]
 
 
@@ -184,7 +184,7 @@ def test_coefficients_are_found_in_clips_once(tmp_path: Path) -> None:
     )
     with pytest.raises(DataError, match="pictures only"):
         store.array(store.clips()[0], "coeff_3dmm", [0])
-    found = equip(store, samples, Equipment(folder=tmp_path / "cache"))
+    found = add_features(store, samples, FeatureOptions(folder=tmp_path / "cache"))
     rows = found.array(found.clips()[0], "coeff_3dmm", range(32))
     known = open_store(SAMPLE / "lmdb")
     (same,) = [clip for clip in known.clips() if clip.name == "portrait#02"]
@@ -192,5 +192,5 @@ def test_coefficients_are_found_in_clips_once(tmp_path: Path) -> None:
     # The same frames as jpeg: the heads agree to half a degree.
     assert np.abs(rows - wanted)[:, 224:227].mean() < 0.009
     made = sorted((tmp_path / "cache").rglob("*.npz"))
-    equip(store, samples, Equipment(folder=tmp_path / "cache"))
+    add_features(store, samples, FeatureOptions(folder=tmp_path / "cache"))
     assert sorted((tmp_path / "cache").rglob("*.npz")) == made
