@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from talkingface.data.prepare.command import add_engine, clips_in, ending_in, finish, run_one, settings_of, tools_of
 from talkingface.data.prepare.report import PreparationReport
-from talkingface.data.prepare.steps.coefficients import ExtractCoefficients
+from talkingface.data.prepare.steps.faces import ExtractCoefficients
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -16,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from .errors import ConfigError, UnknownNameError, did_you_mean
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from .evaluation.metric import Metric
     from .face.detect.analyser import Backend
     from .face.paste.blend import Blend
@@ -89,6 +92,27 @@ class Plugins(Generic[Part]):
         """Parts of other packages that cannot be used -> the reason; each is also logged, once."""
         reasons = {point.name: fault_of(point, self.noun, self._kind) for point in points_of(self.group)}
         return {name: reason for name, reason in reasons.items() if reason is not None}
+
+
+@dataclass(frozen=True)
+class DriverEntry:
+    """A driving signal, by what is known of it before anything is loaded.
+
+    Attributes:
+        driver: import string of its :class:`~talkingface.pipelines.drivers.Driver`.
+        flag: the setting that asks for it; "" for a model's own demonstration, whose switch the model names.
+        options: pydantic class with the settings that it brings, `flag` among them; None: the schema has them.
+        reads_file: whether the setting names a file.
+        shows_frames: whether that has frames to look at.
+        speaks: whether a voice makes the motion, so that references for blinks and head motion mean something.
+    """
+
+    driver: str
+    flag: str = ""
+    options: type[BaseModel] | None = None
+    reads_file: bool = True
+    shows_frames: bool = False
+    speaks: bool = False
 
 
 class OneOf:
@@ -191,4 +215,17 @@ PASTES: Plugins[Blend] = Plugins(
     "way to paste",
     "talkingface.face.paste.blend:Blend",
     {name: f"talkingface.face.paste.blend:{name.upper()}" for name in ("soft", "poisson", "round")},
+)
+_OURS = "talkingface.pipelines.drivers"
+DRIVERS: Plugins[DriverEntry] = Plugins(
+    "talkingface.drivers",
+    "driver",
+    "talkingface.plugins:DriverEntry",
+    {
+        "frames": DriverEntry(f"{_OURS}.video:VideoDriver", "video_source", shows_frames=True),
+        "motion": DriverEntry(f"{_OURS}.motion_file:MotionFileDriver", "motion_path"),
+        "sound": DriverEntry(f"{_OURS}.speech:SpeechDriver", "audio_path", speaks=True),
+        "idle": DriverEntry(f"{_OURS}.speech:IdleDriver", "idle_seconds", reads_file=False, speaks=True),
+        "demo": DriverEntry(f"{_OURS}.demo:DemoDriver", reads_file=False),
+    },
 )

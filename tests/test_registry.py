@@ -11,7 +11,7 @@ from strangers import offer
 
 from talkingface import plugins, registry
 from talkingface.config import load_settings, settings_from
-from talkingface.config.help import help_text
+from talkingface.config.report import help_text
 from talkingface.errors import ConfigError, UnknownNameError
 
 PLUGIN = """

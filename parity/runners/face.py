@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from talkingface.face.crop.published import Framing, face_square, frame_face, published_rectangle
-from talkingface.face.paste.poisson import clone
+from talkingface.face.paste.blend import clone
 from talkingface.media.image import Picture
 
 from ..case import Case

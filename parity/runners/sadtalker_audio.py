@@ -14,7 +14,6 @@ from talkingface.models.sadtalker.networks.audio2exp import Audio2Exp
 from talkingface.models.sadtalker.networks.audio2pose import Audio2Pose
 from talkingface.models.sadtalker.networks.pose_cvae import SEQUENCE
 from talkingface.models.sadtalker.retarget import fit_to_source
-from talkingface.models.sadtalker.voice.blink import blinks, random_blinks, smooth_poses
 from talkingface.models.sadtalker.voice.mel import (
     SAMPLE_RATE_HZ,
     NoVoice,
@@ -24,7 +23,7 @@ from talkingface.models.sadtalker.voice.mel import (
     mel_filters,
     mel_windows,
 )
-from talkingface.models.sadtalker.voice.reference import add_motion, reference_rows
+from talkingface.models.sadtalker.voice.reference import add_motion, blinks, random_blinks, reference_rows, smooth_poses
 from talkingface.motion.coefficients import COEFFICIENTS, LAYOUT_70, LAYOUT_73
 from talkingface.motion.tracks import spread_angles
 from talkingface.motion.windows import windows as motion_windows

@@ -7,14 +7,8 @@ from torch import Tensor
 
 from talkingface.models.sadtalker.config import RenderConfig
 from talkingface.models.sadtalker.networks.generator import RenderNetworks
-from talkingface.models.sadtalker.networks.keypoints import (
-    Angles,
-    KPDetector,
-    degrees,
-    head_rotation,
-    transform_keypoints,
-)
 from talkingface.models.sadtalker.networks.mapping import WINDOW, HeadMotion, MappingNet
+from talkingface.models.sadtalker.networks.motion import Angles, KPDetector, degrees, head_rotation, transform_keypoints
 from talkingface.motion.windows import windows
 
 from ..case import Case

@@ -9,11 +9,9 @@ from torch import Tensor
 
 from talkingface.models.styleheat.config import CalibrationWeights
 from talkingface.models.styleheat.edits.optimize import Candidate, CodeStatistics, inversion_losses
-from talkingface.models.styleheat.training.face_parts import part_boxes
-from talkingface.models.styleheat.training.losses import CalibrationStep, calibration_losses
+from talkingface.models.styleheat.training.losses import CalibrationStep, calibration_losses, part_boxes
 from talkingface.nn.losses.identity import IdentityNetwork, identity_loss
-from talkingface.nn.losses.lpips import LPIPS
-from talkingface.nn.losses.perceptual import STYLE_WEIGHT, VGG19, perceptual_loss
+from talkingface.nn.losses.perceptual import LPIPS, STYLE_WEIGHT, VGG19, perceptual_loss
 
 from ..case import Case
 from ..run import Runner

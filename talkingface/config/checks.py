@@ -8,9 +8,9 @@ from pathlib import Path
 
 from .. import registry
 from ..errors import ConfigError, TalkingFaceError, UnknownNameError, collected
+from ..plugins import DRIVERS, DriverEntry
 from .schema import Movement, Settings
 
-DRIVERS = ("video_source", "motion_path", "audio_path", "idle_seconds")
 DRIVE = re.compile(r"(\d{1,4})=(.+)", re.DOTALL)
 _OF_COEFFICIENTS = ("expression_scale", "still", "input_yaw", "input_pitch", "input_roll")
 
@@ -30,15 +30,16 @@ def flag_problems(settings: Settings) -> list[TalkingFaceError]:
     ]
 
 
-def driver_flags(settings: Settings) -> list[str]:
-    """The flags that name what drives all faces; more than one contradict each other."""
-    own = [settings.own.demonstration] if settings.own.demonstrates else []
-    return [name for name in DRIVERS if getattr(settings, name) is not None] + own
+def drivers_in(settings: Settings) -> dict[str, DriverEntry]:
+    """Drivers that the settings ask for, by the setting that does; more than one contradict each other."""
+    entries = [DRIVERS.get(signal) for signal in DRIVERS.names() if signal not in DRIVERS.broken()]
+    flags = {entry.flag or settings.own.demonstration: entry for entry in entries}
+    return {flag: entry for flag, entry in flags.items() if flag and getattr(settings, flag) not in (None, False)}
 
 
 def speaks(settings: Settings) -> bool:
     """True where a voice makes the motion, of a sound or of nothing."""
-    return settings.audio_path is not None or settings.idle_seconds is not None
+    return any(entry.speaks for entry in drivers_in(settings).values())
 
 
 def looks_for_faces(settings: Settings) -> bool:
@@ -70,7 +71,7 @@ def read_drive(text: str) -> tuple[int, Path]:
 
 def _drivers(settings: Settings) -> list[TalkingFaceError]:
     """More drivers than one for a face."""
-    given, faces = driver_flags(settings), list[int]()
+    given, faces = list(drivers_in(settings)), list[int]()
     problems: list[TalkingFaceError] = [several_drivers(given)] if len(given) > 1 else []
     for text in settings.drive:
         with collected(problems):
@@ -96,7 +97,7 @@ def _faces(settings: Settings) -> Iterator[ConfigError]:
             f"--{flag} moves faces in their places, and --preprocess={settings.preprocess} shows one face alone",
             cure="Use --preprocess=full.",
         )
-    if settings.face and settings.drive and not driver_flags(settings):
+    if settings.face and settings.drive and not drivers_in(settings):
         yield ConfigError(
             "--face says whom --video_source moves, and there is none",
             cure="Leave --face out, or give --video_source for the faces that --drive does not name.",

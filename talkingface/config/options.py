@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from .. import registry
 from ..errors import ConfigError
 from ..models.settings import ModelOptions
-from ..plugins import OneOf
+from ..plugins import DRIVERS, OneOf
 from .schema import HEADINGS, Movement, Settings
 
 
@@ -81,20 +81,29 @@ def settings_class(model: str | None = None) -> type[Settings]:
         UnknownNameError, ConfigError: there is no such model, or one of its flags has a name of the shared ones.
     """
     own = None if model is None else registry.options_class(model)
+    drivers = _driver_options()
+    shared = _joined(None, drivers) if drivers else Settings
     if own is None:
-        return Settings
-    taken = sorted(own.model_fields.keys() & Settings.model_fields.keys())
+        return shared
+    taken = sorted(own.model_fields.keys() & shared.model_fields.keys())
     if taken:
         what = f"the flag --{taken[0]} of model '{model}' has the name of one that all models share"
         raise ConfigError(what, cure="Update or uninstall the package that brings it.")
-    return _joined(own)
+    return _joined(own, drivers)
+
+
+def _driver_options() -> tuple[type[BaseModel], ...]:
+    """Settings that drivers of other packages bring; a class that would hide one of ours is left out."""
+    entries = [DRIVERS.get(name) for name in DRIVERS.names() if not DRIVERS.owns(name) and name not in DRIVERS.broken()]
+    classes = [entry.options for entry in entries if entry.options is not None]
+    return tuple(found for found in classes if not found.model_fields.keys() & Settings.model_fields.keys())
 
 
 @cache
-def _joined(own: type[ModelOptions]) -> type[Settings]:
-    joined: type[Settings] = types.new_class(
-        "Settings", (Settings, own), exec_body=lambda body: body.update({"__module__": __name__, "OwnOptions": own})
-    )
+def _joined(own: type[ModelOptions] | None, drivers: tuple[type[BaseModel], ...]) -> type[Settings]:
+    facts = {"__module__": __name__, "DriverOptions": drivers} | ({} if own is None else {"OwnOptions": own})
+    bases = (Settings, *drivers, *([] if own is None else [own]))
+    joined: type[Settings] = types.new_class("Settings", bases, exec_body=lambda body: body.update(facts))
     return joined
 
 
@@ -152,7 +161,7 @@ def _clashes(model: str) -> bool:
 
 def _headings(settings: type[Settings]) -> tuple[type[BaseModel], ...]:
     at = HEADINGS.index(Movement) + 1
-    return (*HEADINGS[:at], settings.OwnOptions, *HEADINGS[at:])
+    return (*HEADINGS[:at], *settings.DriverOptions, settings.OwnOptions, *HEADINGS[at:])
 
 
 def walk(model: type[BaseModel], prefix: str = "", names: Iterable[str] | None = None) -> Iterator[Option]:

@@ -221,6 +221,7 @@ class Settings(What, Inputs, Speech, Faces, Output, Movement, Weights, Machine, 
     prepare: PrepareSettings = Field(default_factory=PrepareSettings, description="data preparation")
 
     OwnOptions: ClassVar[type[ModelOptions]] = ModelOptions
+    DriverOptions: ClassVar[tuple[type[BaseModel], ...]] = ()
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @property

@@ -25,8 +25,7 @@ from .prepare.run_step import run_step
 from .prepare.settings import PrepareSettings
 from .prepare.step import ItemType, Step, WorkerResult
 from .prepare.steps.arrays import FULL_SCALE, ExtractSound, read_coefficients
-from .prepare.steps.coefficients import ExtractCoefficients
-from .prepare.steps.landmarks import ExtractLandmarks
+from .prepare.steps.faces import ExtractCoefficients, ExtractLandmarks
 from .prepare.tools import PrepareTools
 from .samples import describe
 from .store import Clip, ClipStore, Frames

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..face.crop.crop import Crop
 from ..face.face import Points
-from ..face.paste.mask import border_mask, region_of, round_mask
+from ..face.paste.blend import border_mask, region_of, round_mask
 from .align import SIDE, aligned_crop, is_large_enough, warp
 
 Restorer = Callable[[Tensor], Tensor]

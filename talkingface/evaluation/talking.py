@@ -20,9 +20,8 @@ from ..models.base import VoiceModel
 from ..pipelines.model import LoadedModel
 from .report import ClipScore, Report, mean_of
 from .settings import EvaluateSettings
-from .talking_curves import Curves, Floats, watch
+from .talking_curves import Curves, Floats, correlations, lags, looped, loudness, padded, smoothed, watch
 from .talking_model import Talker
-from .talking_sound import correlations, lags, looped, loudness, padded, smoothed
 
 
 @dataclass

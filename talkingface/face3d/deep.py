@@ -20,9 +20,8 @@ from ..face.face import Face
 from ..media.image import Picture
 from ..motion.coefficients import LAYOUT_257, LAYOUT_260
 from ..nn.blocks.resnet import resnet18, resnet50
-from ..nn.fingerprint import fingerprint
 from ..weights import Entry, load_catalogue
-from ..weights.load import load_networks, load_strict
+from ..weights.load import fingerprint, load_networks, load_strict
 from ..weights.status import advice
 from .five_points import Alignment, Points, align, load_standard
 from .reconstruction import FRAME, Reconstructor, check_square

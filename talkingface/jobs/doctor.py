@@ -69,7 +69,7 @@ def _torch(settings: Settings) -> Iterator[Finding]:
     except (ImportError, OSError) as error:  # OSError: a library of its own that cannot be loaded
         yield Finding("torch", f"cannot be imported: {error}", "pip install torch", broken=True)
         return
-    from ..pipelines.device import choose_device, choose_precision, cpu_bf16_units
+    from ..pipelines.model import choose_device, choose_precision, cpu_bf16_units
 
     yield Finding("torch", f"{torch.__version__}, {torch.get_num_threads()} CPU threads")
     gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]

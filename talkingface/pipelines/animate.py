@@ -17,7 +17,7 @@ from . import enhance
 from .checks import check_settings
 from .crops import Cropper
 from .drivers import Driver, DriverContext, DriverKey
-from .drivers.opened import OpenedDrivers
+from .drivers.assign import OpenedDrivers
 from .drivers.voices import VoiceLoader
 from .face_video import write_face_video
 from .inputs import Plan, plan_each, plan_one

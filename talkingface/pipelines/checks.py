@@ -17,9 +17,8 @@ from ..weights import resolve
 from ..weights.load import read_notes
 from ..weights.status import file_of
 from .coefficients import check_files, shipped_weights
-from .device import choose_device
 from .inputs import plan_each
-from .model import base_config
+from .model import base_config, choose_device
 
 if TYPE_CHECKING:
     from ..config.schema import Settings

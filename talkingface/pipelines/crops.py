@@ -33,8 +33,7 @@ from .frames import Frame, to_tensor
 from .motion_reader import MotionReader, Place
 from .options import CropOptions
 from .progress import SILENT, Progress
-from .source_picture import first_good_frame
-from .video import first_looks, picture_size, track_video
+from .video import first_good_frame, first_looks, picture_size, track_video
 
 if TYPE_CHECKING:
     from .drivers import DriverAssignment

@@ -25,8 +25,8 @@ from ..media.video import open_video
 from ..media.writer import Writer, open_writer
 from ..paths import default_checkpoint_root
 from . import render
-from .device import choose_device
 from .frames import Frame
+from .model import choose_device
 from .progress import SILENT, Progress
 from .video import track_video
 

@@ -19,10 +19,9 @@ from ..models.base import Batch, ModelPlugin, Phase
 from . import processes
 from .checkpoints import Checkpoints, check_required_networks, find_resume, initialise
 from .processes import StopRequest
-from .report import TrainingLog
+from .report import TrainingLog, Validation
 from .settings import TrainSettings
 from .step import WeightAverage, freeze_others, learning_rate_factor, restore_trainable, take_step
-from .validate import Validation
 
 
 @dataclass(frozen=True)

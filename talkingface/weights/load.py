@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
 
 from ..errors import WeightsError
 from .files.read import KINDS, Content, file_errors, read
@@ -15,7 +19,6 @@ from .files.tensorfile import to_storable, write_safetensors
 from .identify import SIGNATURES, Identified, Records, identify, split
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
 
 FORMAT = "talkingface/1"
@@ -225,3 +228,19 @@ __all__ = [
     "read_notes",
     "save_networks",
 ]
+
+
+DIGITS = 12
+
+
+def fingerprint(network: nn.Module) -> str:
+    """A short word that is the same for the same weights on every machine, and another one after any training.
+
+    Args:
+        network: as built and loaded, not rearranged for speed.
+    """
+    digest = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(f"{name}{tuple(value.shape)}".encode())
+        digest.update(value.detach().to("cpu", torch.float32).contiguous().numpy())
+    return digest.hexdigest()[:DIGITS]

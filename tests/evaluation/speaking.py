@@ -11,7 +11,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from talkingface.evaluation.talking_sound import loudness
+from talkingface.evaluation.talking_curves import loudness
 from talkingface.face3d.mesh_measure import curves
 from talkingface.face3d.mesh_space import shipped_space
 from talkingface.models.base import Batch, ModelPlugin, Phase, Renderer, SpeechRequest, VoiceModel

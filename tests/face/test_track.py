@@ -12,8 +12,7 @@ import pytest
 from talkingface.face.detect.analyser import FaceAnalyser
 from talkingface.face.face import Box
 from talkingface.face.track.scenes import scenes
-from talkingface.face.track.smooth import fill_gaps, smooth
-from talkingface.face.track.track import Track, TrackSettings, track_faces
+from talkingface.face.track.track import Track, TrackSettings, fill_gaps, smooth, track_faces
 from talkingface.media.image import Picture, read_image, resize
 from talkingface.media.video import open_video
 from talkingface.paths import shipped

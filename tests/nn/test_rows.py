@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from talkingface.models.fom.renderer import FIRST, RowBuffer
-from talkingface.nn.fingerprint import fingerprint
+from talkingface.weights.load import fingerprint
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 300])

@@ -19,8 +19,7 @@ from talkingface.pipelines import render
 from talkingface.pipelines.animate import animate, animate_each
 from talkingface.pipelines.frames import to_tensor
 from talkingface.pipelines.model import load_model
-from talkingface.pipelines.source_picture import read_crop, read_picture
-from talkingface.pipelines.video import CutFrames, picture_size
+from talkingface.pipelines.video import CutFrames, picture_size, read_crop, read_picture
 from talkingface.types import Source
 
 from .small import FRAMES, SIDE

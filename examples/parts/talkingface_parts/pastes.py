@@ -3,8 +3,7 @@
 import numpy as np
 
 from talkingface.face.crop.crop import Crop
-from talkingface.face.paste.blend import Blend, Size
-from talkingface.face.paste.mask import Mask, Region, border_mask
+from talkingface.face.paste.blend import Blend, Mask, Region, Size, border_mask
 from talkingface.media.image import Picture
 
 

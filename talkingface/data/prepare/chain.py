@@ -21,10 +21,9 @@ from .report import PreparationReport
 from .run_step import clips_of, run_step
 from .settings import PrepareSettings, StepName
 from .step import ItemType, Step
-from .steps.coefficients import ExtractCoefficients
 from .steps.crop import CropVideo
 from .steps.download import Download
-from .steps.landmarks import ExtractLandmarks
+from .steps.faces import ExtractCoefficients, ExtractLandmarks
 from .steps.lists import check_splits, videos
 from .steps.lmdb import EncodeClip, store_clips
 from .tools import PrepareTools

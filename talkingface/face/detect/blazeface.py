@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..face import Box
-from .region import Pyramid, Region
-from .tflite import Model
+from .tflite import Model, Pyramid, Region
 
 # (cells along a side, boxes for each cell), in the order of the network's output.
 SHORT_RANGE_GRIDS = ((16, 2), (8, 6))

@@ -23,10 +23,9 @@ from ...weights import load_catalogue
 from ..face import Box, Face, Points, largest_first
 from .analyser import FaceAnalyser
 from .blazeface import FULL_RANGE_GRIDS, SHORT_RANGE_GRIDS, Detection, Detector
-from .region import Pyramid, Region
 from .report import Candidate, DetectionReport
 from .search import SURE, SURE_IN_TILE, Search, by_score
-from .tflite import Model
+from .tflite import Model, Pyramid, Region
 
 MESH_POINTS = 468
 EYE_CORNERS = (33, 263)  # outer ones, the left in the picture first

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from .blazeface import Detection, Detector
-from .region import Pyramid, Region
+from .tflite import Pyramid, Region
 
 CROP_SIDE = 320  # a picture no larger than this that shows one face this large is a crop: the first look is enough
 CROP_FACE = 0.35  # of the picture's longer side

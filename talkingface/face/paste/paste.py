@@ -12,8 +12,7 @@ from ...errors import ConfigError, ShapeError
 from ...media.image import Picture, check_picture
 from ...plugins import PASTES
 from ..crop.crop import Crop
-from .blend import FEATHER
-from .mask import Mask, Region, region_of
+from .blend import FEATHER, Mask, Region, region_of
 
 Table = NDArray[np.uint8]
 

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from ...errors import ConfigError
-from ...nn.fingerprint import fingerprint
 from ...nn.visualize import draw_keypoints
 from ...types import Motion
+from ...weights.load import fingerprint
 from ..base import Batch, ModelPlugin, MotionExtractor, Phase, Renderer
 from ..fixed import FixedNetworks
 from .config import FOMConfig, TrainParams

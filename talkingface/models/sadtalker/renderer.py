@@ -21,8 +21,8 @@ from ..base import Renderer
 from .config import SadTalkerConfig
 from .networks.fast import FastGenerator
 from .networks.generator import SourceState
-from .networks.keypoints import Angles, transform_keypoints
 from .networks.mapping import WINDOW
+from .networks.motion import Angles, transform_keypoints
 
 WORTH_FRAMES = 100
 """Frames from which compiling pays: it takes about a minute, and with bfloat16 units saves about a second a frame

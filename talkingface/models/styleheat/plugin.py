@@ -23,8 +23,7 @@ from .networks.fast import FastStyleHeat
 from .networks.warper import video_warper_names
 from .training.generator import GeneratorObjective
 from .training.objective import Objective
-from .training.phases import phases_of, samples_of
-from .training.validate import validate_stage
+from .training.phases import phases_of, samples_of, validate_stage
 
 MEAN = "latent_avg"
 

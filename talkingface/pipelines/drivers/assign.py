@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...config.checks import read_drive, several_drivers
+from ...config.checks import drivers_in, read_drive, several_drivers
 from ...errors import ConfigError
-from . import DRIVERS, DriverAssignment, driver_class
-from .files import check_there, has_frames
+from ...plugins import DRIVERS, DriverEntry, load
+from . import Driver, DriverAssignment, DriverContext, DriverKey
+from .base import check_there, has_frames
 
 if TYPE_CHECKING:
     from ...config.schema import Settings
@@ -36,19 +38,21 @@ def assign_drivers(settings: Settings) -> tuple[DriverAssignment, ...]:
     return tuple(assignments)
 
 
-def drives_by(settings: Settings) -> list[str]:
-    """Names of the settings that ask for a driver and are given."""
-    flags = [driver_class(signal).flag_in(settings) for signal in DRIVERS]
-    return [flag for flag in flags if flag and getattr(settings, flag) not in (None, False)]
-
-
 def _of_other_faces(settings: Settings) -> DriverAssignment | None:
     """Driver of the faces that ``--drive`` does not name."""
-    given = drives_by(settings)
+    given = drivers_in(settings)
     if len(given) > 1:
-        raise several_drivers(given)
-    drivers = (driver_class(signal) for signal in DRIVERS)
-    return next((driver.assigned(settings) for driver in drivers if driver.flag_in(settings) in given), None)
+        raise several_drivers(list(given))
+    for flag, entry in given.items():
+        signal = next(name for name in DRIVERS.names() if DRIVERS.get(name) is entry)
+        return driver_class(entry).assigned(settings, flag, signal)
+    return None
+
+
+def driver_class(entry: DriverEntry) -> type[Driver]:
+    """Class of the driver of an entry."""
+    found: type[Driver] = load(entry.driver)
+    return found
 
 
 def _of_drive(text: str) -> DriverAssignment:
@@ -64,3 +68,31 @@ def _check_references(settings: Settings) -> None:
         path: Path | None = getattr(settings, name)
         if path is not None:
             check_there(path, f"--{name}={path}")
+
+
+class OpenedDrivers:
+    """Opens drivers; all have the rate of the first."""
+
+    def __init__(self, context: DriverContext, save_motion: Path | None = None) -> None:
+        """
+        Args:
+            save_motion: file for the motion of a driver whose motion is the same for all sources.
+        """
+        self._context, self._save_motion = context, save_motion
+        self._opened: dict[DriverKey, Driver] = {}
+
+    def get(self, assignment: DriverAssignment) -> Driver:
+        """Driver of an assignment, opened if it is not yet.
+
+        Raises:
+            TalkingFaceError: it cannot drive this model.
+        """
+        key = assignment.key
+        if key not in self._opened:
+            fps: Fraction | None = next((driver.fps for driver in self._opened.values()), None)
+            driver = driver_class(assignment.entry).open(key, self._context, fps)
+            self._opened[key] = driver
+            if self._save_motion is not None and driver.recorded is not None:
+                options, weights = self._context.video, self._context.model.weights
+                driver.recorded.save(self._save_motion, weights, options.face_scale)
+        return self._opened[key]

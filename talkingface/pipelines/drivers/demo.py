@@ -18,10 +18,6 @@ from .base import Driver, DriverAssignment, DriverContext, DriverKey, DrivingMot
 class DemoDriver(Driver):
     """Motion that the model demonstrates on the face of the source."""
 
-    signal = "demo"
-    flag = ""
-    reads_file = False
-
     def __init__(
         self, key: DriverKey, plugin: ModelPlugin, space: str, fps: Fraction | None = None, limit: int | None = None
     ) -> None:
@@ -41,13 +37,9 @@ class DemoDriver(Driver):
         self.length = len(at_rate(motion, self.fps)[:limit])
 
     @classmethod
-    def assigned(cls, settings: Settings) -> DriverAssignment:
-        return DriverAssignment(Path(cls.flag_in(settings)), signal=cls.signal)
-
-    @classmethod
-    def flag_in(cls, settings: Settings) -> str:
-        """The switch among the model's own flags; "" where it has none."""
-        return settings.own.demonstration
+    def assigned(cls, settings: Settings, flag: str, signal: str) -> DriverAssignment:
+        """Assignment to the switch of the model; there is no file."""
+        return DriverAssignment(Path(flag), signal=signal)
 
     @classmethod
     def open(cls, key: DriverKey, context: DriverContext, fps: Fraction | None) -> Driver:

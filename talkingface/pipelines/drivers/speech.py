@@ -19,8 +19,7 @@ from ...models.base import SpeechRequest, VoiceModel
 from ...types import Source
 from ..motions import ROWS, at_rate
 from ..options import VideoOptions
-from .base import Driver, DriverAssignment, DriverContext, DriverKey, DrivingMotion
-from .files import check_there, has_frames
+from .base import Driver, DriverAssignment, DriverContext, DriverKey, DrivingMotion, check_there, has_frames
 from .video import read_driving_video
 
 SHORT = 5  # frames: less than a fifth of a second is most likely a mistake
@@ -33,11 +32,6 @@ class IdleDriver(Driver):
         voice: makes the motion.
         request: all that is spoken.
     """
-
-    signal = "idle"
-    flag = "idle_seconds"
-    reads_file = False
-    speaks = True
 
     def __init__(
         self,
@@ -64,8 +58,8 @@ class IdleDriver(Driver):
         self.length = min(whole, limit or whole)
 
     @classmethod
-    def assigned(cls, settings: Settings) -> DriverAssignment:
-        return DriverAssignment(Path("idle"), signal=cls.signal)
+    def assigned(cls, settings: Settings, flag: str, signal: str) -> DriverAssignment:
+        return DriverAssignment(Path("idle"), signal=signal)
 
     @classmethod
     def open(cls, key: DriverKey, context: DriverContext, fps: Fraction | None) -> Driver:
@@ -110,7 +104,7 @@ class IdleDriver(Driver):
     def drive(self, source: Source) -> DrivingMotion:
         """Motion of the voice for a source, computed anew at each call."""
         if source.coefficients is None:
-            raise ConfigError("a voice moves face coefficients, and this model takes none", where=f"--{self.flag}")
+            raise ConfigError("a voice moves face coefficients, and this model takes none", where=str(self.key.path))
         with torch.inference_mode(), self._wave.release_pages() if self._wave is not None else nullcontext():
             motion = self.voice.speak(self.request, source.coefficients)
         motion = at_rate(motion, self.fps)[: self.length]
@@ -120,18 +114,14 @@ class IdleDriver(Driver):
 class SpeechDriver(IdleDriver):
     """Motion that a voice model makes of a sound."""
 
-    signal = "sound"
-    flag = "audio_path"
-    reads_file = True
-
     @classmethod
-    def assigned(cls, settings: Settings) -> DriverAssignment:
+    def assigned(cls, settings: Settings, flag: str, signal: str) -> DriverAssignment:
         path = settings.audio_path
         assert path is not None  # noqa: S101 (only asked where it is given)
         check_there(path, f"--audio_path={path}")
         if path.is_dir() or is_picture(path) or not has_frames(path) or not has_audio(path):
             raise MediaError("has no sound", where=f"--audio_path={path}", cure="Give a sound, or a video with sound.")
-        return DriverAssignment(path, signal=cls.signal)
+        return DriverAssignment(path, signal=signal)
 
     @classmethod
     def open_sound(cls, path: Path, voice: VoiceModel) -> AudioBuffer | None:

@@ -8,8 +8,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from talkingface.models.sadtalker.voice.blink import BLINK, blinks, random_blinks, smooth_poses
-from talkingface.models.sadtalker.voice.reference import add_motion, loop, reference_rows
+from talkingface.models.sadtalker.voice.reference import (
+    BLINK,
+    add_motion,
+    blinks,
+    loop,
+    random_blinks,
+    reference_rows,
+    smooth_poses,
+)
 from talkingface.motion.coefficients import LAYOUT_73
 from talkingface.motion.tracks import spread_angles
 

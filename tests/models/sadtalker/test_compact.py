@@ -14,8 +14,8 @@ from talkingface.face3d.mesh_space import shipped_space
 from talkingface.models.base import SpeechRequest
 from talkingface.models.sadtalker.compact import voice as compact_voice
 from talkingface.models.sadtalker.compact.generator import FaceGenerator, FastFaceGenerator
-from talkingface.models.sadtalker.compact.networks import CompactMapping
 from talkingface.models.sadtalker.compact.pose import CompactPose, draw_pose_latents
+from talkingface.models.sadtalker.compact.renderer import CompactMapping
 from talkingface.models.sadtalker.compact.voice import CompactAudio2Exp, CompactVoice, settled, speak_frames
 from talkingface.models.sadtalker.voice.mel import Speech
 from talkingface.nn.compact.config import CommonParams, CompactParams

@@ -12,8 +12,14 @@ from talkingface.errors import ConfigError
 from talkingface.models.styleheat.config import CalibrationWeights
 from talkingface.models.styleheat.edits.optimize import Candidate, CodeStatistics, inversion_losses
 from talkingface.models.styleheat.networks.pictures import to_bytes
-from talkingface.models.styleheat.training.face_parts import PARTS, cut_out, part_boxes, part_mask
-from talkingface.models.styleheat.training.losses import CalibrationStep, calibration_losses
+from talkingface.models.styleheat.training.losses import (
+    PARTS,
+    CalibrationStep,
+    calibration_losses,
+    cut_out,
+    part_boxes,
+    part_mask,
+)
 from talkingface.nn.losses.perceptual import VGG19, perceptual_loss
 
 from .small import pictures

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ....nn.blocks.patch_discriminator import PatchDiscriminator
 from ....nn.compact.generator import CompactGenerator, FastCompactGenerator
 from ....nn.compact.motion import CompactKPDetector
 from ....nn.geometry.grids import gaussian_heatmaps
 from ....nn.geometry.keypoints import Keypoints
+from ....nn.losses.gan import PatchDiscriminator
 from ..config import CommonParams, DiscriminatorParams, FOMConfig
 from ..renderer import Generator
 from .generator import FastGenerator, OcclusionAwareGenerator

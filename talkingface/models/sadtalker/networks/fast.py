@@ -20,8 +20,8 @@ from ....nn.blocks.folded import fold_batch_norm, fold_doubling_planes
 from ....nn.blocks.hourglass import Hourglass, VolumeDecoder
 from ....nn.geometry.grids import resize_map
 from ....nn.precision import at_least_float32
-from .dense_motion import DenseMotion, DenseMotionNetwork
 from .generator import OcclusionAwareSPADEGenerator, SpadeDecoder
+from .motion import DenseMotion, DenseMotionNetwork
 
 # Weights above which a kernel is left as it is. Layers that wide see volumes of a few cells, so that reading the
 # kernel is what takes time, and the folded one is 16 / 9 as large.

@@ -19,9 +19,8 @@ from ....nn.geometry.grids import resize_map
 from ....nn.geometry.volumes import resize_field_3d, warp_3d
 from ....nn.precision import at_least_float32, float32_region
 from ..config import CommonParams, GeneratorParams, RenderConfig
-from .dense_motion import DenseMotion, DenseMotionNetwork
-from .keypoints import Angles, KPDetector, transform_keypoints
 from .mapping import MappingNet
+from .motion import Angles, DenseMotion, DenseMotionNetwork, KPDetector, transform_keypoints
 
 MIDDLE_BLOCKS = 6
 

@@ -18,8 +18,8 @@ from ....nn.precision import at_least_float32
 from ...base import Batch, Losses
 from ...samples import CoefficientWindow
 from ..config import Pictures, SadTalkerConfig
-from ..networks.keypoints import degrees
 from ..networks.mapping import WINDOW, HeadMotion
+from ..networks.motion import degrees
 
 NEAREST, DEPTH = 0.1, 0.33
 ERROR_LEVELS = 3

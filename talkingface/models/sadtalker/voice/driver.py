@@ -15,9 +15,8 @@ from ...base import SpeechRequest, VoiceModel
 from ..networks.audio2exp import Audio2Exp
 from ..networks.audio2pose import Audio2Pose, check_style, draw_latents
 from ..networks.pose_cvae import STYLES
-from .blink import random_blinks, smooth_poses
 from .mel import SAMPLE_RATE_HZ, MelSource, NoVoice, Speech
-from .reference import add_motion, reference_rows
+from .reference import add_motion, random_blinks, reference_rows, smooth_poses
 
 
 @dataclass(frozen=True)

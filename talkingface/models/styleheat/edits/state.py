@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from fractions import Fraction
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ....errors import WeightsError
+from ....motion.coefficients import COEFFICIENTS, LAYOUT_73
+from ....motion.tracks import expression_track, rotation_track
 from ....nn.losses.perceptual import VGG19
 from ....types import Motion
 from ..config import StyleHeatConfig
@@ -19,9 +23,60 @@ from ..networks.pictures import resized
 from ..renderer import StyleHeatRenderer
 from ..retarget import fit_to_source
 from .attributes import TARGETS, AttributeEdit, Components, components_of, direction_of, shares
-from .demo import demo_motion, mesh_expressions, published_expressions
 from .optimize import CodeStatistics, Tools, optimize, statistics_of
 from .options import EditOptions
+
+FPS = Fraction(25)
+EXPRESSIONS = ("center", "mouth", "eyebrow", "eyes")
+
+MESH_EXPRESSIONS: Mapping[str, Mapping[int, float]] = MappingProxyType(
+    {"center": {}, "mouth": {0: -2.5}, "eyebrow": {3: -2.5}, "eyes": {2: -2.0, 3: -1.5, 5: -2.0, 7: -3.0}}
+)
+"""Which coefficients of the shipped ``"mesh"`` space open the mouth, raise the brows and close the eyes, by looking."""
+
+
+def mesh_expressions() -> dict[str, Tensor]:
+    """The expressions in the space ``"mesh"``, each (64,)."""
+    found = {}
+    for name, parts in MESH_EXPRESSIONS.items():
+        found[name] = torch.zeros(LAYOUT_73.exp.stop)
+        for column, value in parts.items():
+            found[name][column] = value
+    return found
+
+
+def published_expressions(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The expressions of the published file, each (64,), in the space ``"bfm"``.
+
+    Raises:
+        WeightsError: if one is missing.
+    """
+    missing = [name for name in EXPRESSIONS if f"expression_{name}" not in state]
+    if missing:
+        raise WeightsError(f"lacks {', '.join(missing)}", where="styleheat_expressions")
+    return {name: state[f"expression_{name}"].float().reshape(-1) for name in EXPRESSIONS}
+
+
+def demo_motion(source: Motion, expressions: Mapping[str, Tensor]) -> Motion:
+    """The head turned each way and back, then one expression after another; 190 frames.
+
+    In the space ``"bfm"`` the head goes to the published poses, translation included; in others the translation stays,
+    as it means something else there. In the second part the head rests where the first one ended.
+
+    Args:
+        source: one frame of kind ``"3dmm.73"``.
+        expressions: `EXPRESSIONS`, each (64,).
+    """
+    row = source.values[COEFFICIENTS].float()
+    poses = rotation_track()
+    turning = row.repeat(len(poses), 1)
+    columns = LAYOUT_73.pose if source.space == "bfm" else LAYOUT_73.angle
+    turning[:, columns] = poses[:, : columns.stop - columns.start]
+    faces = expression_track(row[0, LAYOUT_73.exp], expressions)
+    trying = turning[-1:].repeat(len(faces), 1)
+    trying[:, LAYOUT_73.exp] = faces
+    return Motion(LAYOUT_73.kind, FPS, {COEFFICIENTS: torch.cat([turning, trying])}, source.space)
+
 
 Taker = Callable[[Mapping[str, Tensor]], None]
 

@@ -26,8 +26,7 @@ from ..config import StyleHeatConfig
 from ..networks.build import StyleHeatNetworks, TrainingNumbers
 from ..networks.inversion import Inversion
 from ..networks.pictures import resized
-from .face_parts import LANDMARK_FRAME, part_boxes
-from .losses import CalibrationStep, calibration_losses, reconstruction_loss
+from .losses import LANDMARK_FRAME, CalibrationStep, calibration_losses, part_boxes, reconstruction_loss
 
 ADVERSARIAL = 0.1  # times the loss itself, before its weight, as published
 INVERTING = frozenset({"stylegan", "e4e_encoder", "hfgi_aligner", "hfgi_encoder"})
