@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pipelines.small import save_tiny_weights
+from pipelines.speaking import needs_mesh
+from train.tiny import write_clips
 
 from talkingface.cli import main
 from talkingface.config.layers import load_settings
@@ -16,12 +18,20 @@ from talkingface.jobs.doctor import examine
 from talkingface.media.image import over_background, read_image
 from talkingface.media.video import open_video, probe
 from talkingface.media.writer import open_writer
+from talkingface.motion.coefficients import COEFFICIENTS, LAYOUT_73
+from talkingface.motion.file import load_motion
 from talkingface.paths import CLONE, shipped
 from talkingface.plugins import PASTES
 
 from .test_example import QUOTE
 
 SAMPLE = shipped("dataset", "sample")
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> Path:
+    """A data set of four clips of 64 x 64."""
+    return write_clips(tmp_path / "clips", size=64)
 
 
 @pytest.fixture
@@ -32,7 +42,7 @@ def weights(tmp_path: Path) -> Path:
 def test_each_is_at_most_twenty_lines_and_whole() -> None:
     quotes = dict(QUOTE.findall((CLONE / "CONTRIBUTING.md").read_text(encoding="utf-8")))
     codes = {path: text for path, text in quotes.items() if "/parts/" in path and path.endswith(".py")}
-    assert [Path(path).stem for path in codes] == ["landmarks", "metrics", "formats", "pastes"]
+    assert [Path(path).stem for path in codes] == ["landmarks", "metrics", "formats", "pastes", "drivers", "__init__"]
     for path, text in codes.items():
         assert len([line for line in text.splitlines() if line.strip()]) <= 20, path
         assert (CLONE / path).read_text(encoding="utf-8").endswith(text), "imports are quoted too"
@@ -87,3 +97,18 @@ def test_doctor_names_all_of_them() -> None:
     told = [finding.text for finding in examine(load_settings([])) if finding.topic == "plug-ins"]
     wanted = ["landmark backend 'middle'", "metric 'sharpness'", "output format 'mkv'", "way to paste 'tinted'"]
     assert told == wanted
+
+
+@needs_mesh
+def test_the_driver_brings_its_flag_and_moves_the_head(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["--help"]) == 0
+    assert "--nod_seconds" in capsys.readouterr().out
+    nod = ["--model=SadTalker", "--checkpoint=sadtalker_compact", f"--image_source={SAMPLE / 'source.png'}", "--cpu"]
+    nod += ["--nod_seconds=0.4", f"--output={tmp_path / 'nod.mp4'}", f"--save_motion={tmp_path / 'nod.motion'}"]
+    assert main([*nod, "--threads=1"]) == 0
+    pitch = load_motion(tmp_path / "nod.motion").values[COEFFICIENTS][:, LAYOUT_73.angle][:, 0]
+    assert len(pitch) == 10 and float(pitch.max() - pitch[0]) == pytest.approx(0.1, abs=0.01)
+    frames = np.stack(list(open_video(tmp_path / "nod.mp4"))).astype(int)
+    assert len(frames) == 10 and np.abs(frames[6] - frames[0]).max() > 20
+    assert main([*nod, "--idle_seconds=1"]) == 2
+    assert "--idle_seconds and --nod_seconds would both drive" in capsys.readouterr().err
