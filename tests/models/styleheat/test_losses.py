@@ -7,8 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from parity.runners.styleheat_audio_window import audio_windows
-from talkingface.errors import ConfigError
 from talkingface.models.styleheat.config import CalibrationWeights
 from talkingface.models.styleheat.edits.optimize import Candidate, CodeStatistics, inversion_losses
 from talkingface.models.styleheat.networks.pictures import to_bytes
@@ -125,19 +123,6 @@ def test_inversion_that_is_perfect_costs_only_what_its_codes_cost(vgg: VGG19):
     terms = inversion_losses(Candidate(picture, torch.ones(1, 3, 8), features), picture, features, vgg, statistics)
     assert {name for name, term in terms.items() if term} == {"p_norm"}
     assert terms["p_norm"].item() == pytest.approx(0.001)
-
-
-def test_windows_of_sound_begin_before_their_frame_and_end_with_the_sound():
-    spectrum = torch.arange(20.0)[:, None].expand(20, 80)
-    found = audio_windows(spectrum, torch.tensor([0, 5, 9]), 16)
-    assert found.shape == (3, 80, 16)
-    assert [window[0, 0].item() for window in found] == [0, 9, 22 - 3]
-    assert found[1, 0, -1] == 19
-
-
-def test_unknown_window_is_an_error():
-    with pytest.raises(ConfigError, match=r"\[16, 32, 48, 80\]"):
-        audio_windows(torch.zeros(9, 80), torch.tensor([0]), 20)
 
 
 def test_bytes_are_rounded_or_cut_off():
