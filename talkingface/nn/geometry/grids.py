@@ -43,6 +43,20 @@ def gaussian_heatmaps(points: Tensor, size: tuple[int, int], variance: float) ->
     return torch.exp(-0.5 * (column.square()[..., None, :] + row.square()[..., :, None]) / variance)
 
 
+def mean_points(heatmaps: Tensor) -> Tensor:
+    """Mean of the coordinate grid under heatmaps, by sums for the reason that `volumes.mean_points_3d` gives.
+
+    Args:
+        heatmaps: (N, K, H, W), each with the sum 1.
+
+    Returns:
+        (N, K, 2), (x, y) in [-1, 1].
+    """
+    grid = coordinate_grid(heatmaps.shape[-2], heatmaps.shape[-1], heatmaps)
+    x, y = heatmaps.sum(dim=2) * grid[0, :, 0], heatmaps.sum(dim=3) * grid[:, 0, 1]
+    return torch.stack([x.sum(dim=-1), y.sum(dim=-1)], dim=-1)
+
+
 def inverse_2x2(matrix: Tensor, smallest: float = 1e-8) -> Tensor:
     """Inverse of (..., 2, 2) matrices in closed form.
 

@@ -13,7 +13,7 @@ from ....nn.antialias import AntiAliasDownsample
 from ....nn.blocks.conv import DownBlock
 from ....nn.blocks.conv3d import UpBlock3d
 from ....nn.blocks.hourglass import level_widths
-from ....nn.geometry.volumes import coordinate_grid_3d
+from ....nn.geometry.volumes import mean_points_3d
 from ....nn.precision import at_least_float32, float32_region
 from ..config import CommonParams, KPDetectorParams
 from .mapping import HeadMotion
@@ -70,8 +70,7 @@ class KPDetector(nn.Module):
         with float32_region(logits):
             logits = at_least_float32(logits)
             heatmap = (logits.flatten(2) / self.temperature).softmax(dim=2)
-            depth, height, width = logits.shape[2:]
-            return heatmap @ coordinate_grid_3d(depth, height, width, like=logits).flatten(0, 2)
+            return mean_points_3d(heatmap.view(logits.shape))
 
     def forward(self, image: Tensor) -> Tensor:
         """Canonical keypoints (N, K, 3), (x, y, z) in [-1, 1], of (N, 3, H, W) pictures in [0, 1]."""
