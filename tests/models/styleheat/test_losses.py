@@ -100,6 +100,14 @@ def test_each_term_reaches_what_it_is_about(vgg: VGG19, boxes: Tensor):
         assert (of_warped is None) == (name != "perceptual_warp")
 
 
+def test_perceptual_loss_halves_odd_pictures_as_a_whole(vgg: VGG19):
+    """As the published training does it; a fixed factor of 0.5 would leave their last row and column aside."""
+    one, other = pictures(2, 131).split(1)
+    halves = [F.interpolate(x, (65, 65), mode="bilinear", align_corners=False) for x in (one, other)]
+    wanted = perceptual_loss(vgg, one, other, scales=1) + perceptual_loss(vgg, *halves, scales=1)
+    assert perceptual_loss(vgg, one, other, scales=2).item() == pytest.approx(wanted.item(), rel=1e-5)
+
+
 def test_perceptual_loss_is_zero_for_the_same_and_behind_a_mask(vgg: VGG19):
     one, other = pictures(1, SIDE), pictures(1, SIDE, 2)
     assert perceptual_loss(vgg, one, one, style=250.0) == 0
