@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from talkingface.errors import DataError
 from talkingface.face3d.coefficients import row73
-from talkingface.models.styleheat.networks.build import StyleHeatNetworks
+from talkingface.models.styleheat.networks.build import Moved, StyleHeatNetworks
 from talkingface.models.styleheat.networks.calibrator import CalibrationNet
 from talkingface.models.styleheat.networks.inversion import E4eEncoder, Inverter, StyleBlock
 from talkingface.models.styleheat.networks.pictures import resized
@@ -184,28 +184,42 @@ def hfgi_inverse(case: Case) -> dict[str, Tensor]:
 def full(case: Case) -> dict[str, Tensor]:
     """Inverted picture, and the frames that the outputs name, by the way that inference takes.
 
-    With an input ``semantics``, a window, also what leads to its frame, and the frame without the calibrator.
+    With an input ``semantics``, a window, also what leads to its frame, and the frame without the calibrator. With the
+    audio warper, the sound ``mel`` moves the lower half on top of that.
     """
-    case.require(case.build["StyleHEAT"], {"enable_audio": False})
-    networks = StyleHeatNetworks().eval()
+    networks, audio = StyleHeatNetworks().eval(), case.build["StyleHEAT"].get("enable_audio", False)
+    if audio:
+        networks.add_module("audio_warper", AudioWarper().eval())
     _load(case, networks, networks.generator.e4e_encoder)
     inversion = networks.generator(case.input("source"))
     out = {"ix": inversion.picture}
     for name, window in frame_windows(case).items():
         moved = networks.move(inversion, window.expand(max(len(window), len(inversion.codes)), -1, -1))
-        out[name] = _at_size_of(case, name, networks.draw(inversion, moved))
-        if name != "fake_image":
-            continue
-        out |= {
-            "flow_field": moved.warp.flow,
+        on_the_way = {"flow_field": moved.warp.flow}
+        if audio or "video_warp_image" in case.outputs:
+            on_the_way["video_warp_image"] = _at_size_of(case, name, networks.draw_warped(inversion, moved))
+        if audio:
+            moved = _heard(case, networks, moved, on_the_way["video_warp_image"])
+            on_the_way["audio_warp_image"] = _at_size_of(case, name, networks.draw_warped(inversion, moved))
+        on_the_way |= {
             "fx_warp": moved.features,
             "refine_scale": moved.refine.scale,
             "refine_shift": moved.refine.shift,
         }
-        if "video_warp_image" in case.outputs:
-            warped = networks.draw_warped(inversion, moved)
-            out["video_warp_image"] = _at_size_of(case, "video_warp_image", warped)
+        out[name] = _at_size_of(case, name, networks.draw(inversion, moved))
+        out |= on_the_way if name == "fake_image" else {}
     return out
+
+
+def _heard(case: Case, networks: StyleHeatNetworks, moved: Moved, drawn: Tensor) -> Moved:
+    """Features that a sound moves on, as far as the lower half of its flow goes.
+
+    Args:
+        drawn: (N, 3, H, W), the picture so far, at the size of the result.
+    """
+    seen = resized(drawn, networks.generator.e4e_encoder.side)
+    features = lower_half(networks.get_submodule("audio_warper")(seen, case.input("mel"))).apply(moved.features)
+    return Moved(moved.warp, features, networks.calibrator(features, moved.warp.descriptor))
 
 
 def _at_size_of(case: Case, name: str, pictures: Tensor) -> Tensor:
