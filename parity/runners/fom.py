@@ -14,7 +14,7 @@ from talkingface.models.fom.config import FOMConfig
 from talkingface.models.fom.networks.build import build_networks
 from talkingface.models.fom.plugin import FOM
 from talkingface.models.fom.retarget import movement_scale, normalize_kp
-from talkingface.models.fom.training.objective import Objective
+from talkingface.models.fom.training.objective import GeneratorStep, Objective
 from talkingface.nn.antialias import AntiAliasDownsample, ImagePyramid
 from talkingface.nn.geometry.grids import coordinate_grid, gaussian_heatmaps
 from talkingface.nn.geometry.keypoints import Keypoints
@@ -72,7 +72,7 @@ def antialias(case: Case) -> dict[str, Tensor]:
 
 def transform(case: Case) -> dict[str, Tensor]:
     """Frame, points and Jacobians under the thin-plate transform of fixed draws."""
-    bent = ThinPlateTransform(case.input("theta"), case.input("control_params"))
+    bent = _bent(case)
     points = case.input("coordinates")
     return {
         "frame": bent.warp_frames(case.input("frame"), align_corners=case.align_corners),
@@ -173,8 +173,7 @@ def train_losses(case: Case) -> dict[str, Tensor]:
     for name, network in networks.items():
         case.load(network, name)
     case.load(vgg, "vgg")
-    bent = ThinPlateTransform(case.input("theta"), case.input("control_params"))
-    objective = Objective(networks, config, config.train_params, vgg, lambda frames: bent)
+    objective = Objective(networks, config, config.train_params, vgg, lambda frames: _bent(case))
     batch: Batch = {name: case.input(name) for name in ("source", "driving")}
     step = objective.generator_step(batch)
     losses = objective.sum_up(batch, step)
@@ -189,14 +188,20 @@ def train_losses(case: Case) -> dict[str, Tensor]:
     for name, network in networks.items():
         out |= {f"grad:{name}.{key}": value for key, value in gradients[name].items()}
         out |= {f"after:{name}.{key}": value for key, value in network.state_dict().items()}
-    return out | _step_outputs(step, bent, batch["driving"], config)
+    return out | _step_outputs(step, batch["driving"], config)
 
 
-def _step_outputs(step: Any, bent: ThinPlateTransform, driving: Tensor, config: FOMConfig) -> dict[str, Tensor]:
-    frames = bent.warp_frames(driving, align_corners=config.align_corners)
-    out = {"prediction": step.generated["prediction"], "transformed_frame": frames}
-    for name in ("source", "driving"):
-        out |= _named(f"kp_{name}", getattr(step, f"kp_{name}"))
+def _bent(case: Case) -> ThinPlateTransform:
+    """Transform of fixed draws; without control points it is affine."""
+    control = case.input("control_params") if case.has("control_params") else None
+    return ThinPlateTransform(case.input("theta"), control)
+
+
+def _step_outputs(step: GeneratorStep, driving: Tensor, config: FOMConfig) -> dict[str, Tensor]:
+    out = {"prediction": step.generated["prediction"]}
+    if step.transform is not None:
+        out["transformed_frame"] = step.transform.warp_frames(driving, align_corners=config.align_corners)
+    out |= _named("kp_source", step.kp_source) | _named("kp_driving", step.kp_driving)
     return out | _named("transformed_kp", step.kp_transformed or {})
 
 

@@ -27,6 +27,21 @@ from talkingface.motion.windows import windows as motion_windows
 from ..case import Case
 from ..run import Runner
 
+# Numbers of the published front end, which is all there is.
+_FRONT_END = {
+    "sample_rate": 16000,
+    "preemphasis": 0.97,
+    "n_fft": 800,
+    "hop": 200,
+    "win": 800,
+    "num_mels": 80,
+    "fmin": 55,
+    "fmax": 7600,
+    "min_level_db": -100,
+    "ref_level_db": 20,
+    "fps": 25,
+    "window_frames": 16,
+}
 # A blink that the published program has but never uses, and the pause before it.
 _SLOW_BLINK, _SLOW_PAUSE = (0.5, 0.6, 0.7, 0.9, 1, 0.9, 0.7, 0.6, 0.5), 80
 
@@ -51,6 +66,7 @@ def recorded_wave(case: Case) -> Tensor:
 
 def audio_mel(case: Case) -> dict[str, Tensor]:
     """Frames, wave, filters, spectrum and windows of a sound."""
+    case.require(case.build.get("parameters", {}), _FRONT_END)
     wave = recorded_wave(case)
     return {
         "num_frames": torch.tensor([frame_count(len(wave))]),

@@ -90,6 +90,8 @@ def landmark_net(case: Case) -> dict[str, Tensor]:
 @torch.no_grad()
 def face_detector(case: Case) -> dict[str, Tensor]:
     """Heads, anchors, boxes and points; red and blue stay exchanged, as published."""
+    anchoring = {"min_sizes": [[16, 32], [64, 128], [256, 512]], "steps": [8, 16, 32], "variance": [0.1, 0.2]}
+    case.require(case.build["parameters"], {**anchoring, "mean_bgr": list(MEAN_BGR)})
     network = RetinaFace().eval()
     case.load(network)
     height, width = case.build["parameters"]["picture_size"]

@@ -17,7 +17,14 @@ from talkingface.face3d.coefficients import row73
 from talkingface.face3d.five_points import align
 from talkingface.models.styleheat.networks.pictures import to_bytes
 from talkingface.motion.columns import ROW_73, ROW_260
-from talkingface.motion.edits import crop_scale_ratio, expression_only, expression_track, rotation_track
+from talkingface.motion.edits import (
+    EXPRESSION_ORDER,
+    ROTATION_ORDER,
+    crop_scale_ratio,
+    expression_only,
+    expression_track,
+    rotation_track,
+)
 from talkingface.motion.windows import window_indices, windows
 
 from ..case import Case
@@ -130,6 +137,8 @@ def semantic_window(case: Case) -> dict[str, Tensor]:
 
 def coefficient_edits(case: Case) -> dict[str, Tensor]:
     """Crop ratio, expression alone, and the tracks of the intuitive edit."""
+    expression_order = [f"expression_{name}" for name in EXPRESSION_ORDER]
+    case.require(case.build, {"rotation_order": list(ROTATION_ORDER), "expression_order": expression_order})
     source, frames = case.input("source_73"), case.build["step"]
     expressions = {name: case.input(f"exp_{name}") for name in ("center", "mouth", "eyebrow", "eyes")}
     return {

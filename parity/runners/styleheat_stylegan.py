@@ -78,13 +78,13 @@ def conditions(case: Case) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def discriminator(case: Case) -> dict[str, Tensor]:
-    """Scores of four pictures and of two, and the features of the two."""
+    """Scores of a batch and of a smaller one, by their sizes, and the features of the smaller one."""
     network = Discriminator(structure_of(case, case.build["Discriminator"]))
     case.load(network)
-    pair = case.input("pair")
+    images, pair = case.input("images"), case.input("pair")
     return {
-        "logits4": network(case.input("images")),
-        "logits2": network(pair),
+        f"logits{len(images)}": network(images),
+        f"logits{len(pair)}": network(pair),
         "features": network.convs(pair),
     }
 
@@ -149,6 +149,7 @@ def _gradients(case: Case, network: nn.Module, loss: Tensor, prefix: str) -> dic
 
 def gan_loss(case: Case) -> dict[str, Tensor]:
     """Adversarial loss with both signs, and its gradient."""
+    case.require(case.build, {"gan_type": "wgan_softplus"})
     out = {"discriminator_loss": losses.discriminator_loss(case.input("real"), case.input("pred"))[None]}
     for name, inverted in (("published", True), ("nonsaturating", False)):
         scores = case.input("pred").clone().requires_grad_()
