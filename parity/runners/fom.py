@@ -14,7 +14,8 @@ from talkingface.models.fom.config import FOMConfig
 from talkingface.models.fom.networks.build import build_networks
 from talkingface.models.fom.plugin import FOM
 from talkingface.models.fom.retarget import movement_scale, normalize_kp
-from talkingface.models.fom.training.objective import GeneratorStep, Objective
+from talkingface.models.fom.training.losses import GeneratorStep
+from talkingface.models.fom.training.objective import Objective
 from talkingface.nn.antialias import AntiAliasDownsample, ImagePyramid
 from talkingface.nn.geometry.grids import coordinate_grid, gaussian_heatmaps
 from talkingface.nn.geometry.keypoints import Keypoints
