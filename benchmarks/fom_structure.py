@@ -91,9 +91,9 @@ def plain_loop(plugin: FOM, source: Tensor, driving: Tensor) -> Tensor:
 @torch.inference_mode()
 def own_way(plugin: FOM, renderer: Renderer, source: Tensor, driving: Tensor) -> Tensor:
     """As the toolkit animates: driver, retargeting, renderer, a few frames at a time."""
-    driver, rate = plugin.driver(), Fraction(25)
-    motion = driver.drive(driving.split(BATCH), rate)
-    motion = plugin.retarget(driver.drive([source], rate), motion, {"relative": True})
+    extractor, rate = plugin.extractor(), Fraction(25)
+    motion = extractor.extract(driving.split(BATCH), rate)
+    motion = plugin.retarget(extractor.extract([source], rate), motion, {"relative": True})
     state = renderer.encode_source(Source(source))
     return torch.cat([renderer.render(state, motion[i : i + BATCH]) for i in range(0, len(motion), BATCH)])
 

@@ -156,8 +156,8 @@ def end_to_end(case: Case) -> dict[str, Tensor]:
         case.load(plugin.networks[name], name)
     source = case.input("source_image").permute(2, 0, 1)[None]
     frames = case.input("driving_video").permute(0, 3, 1, 2)
-    driver, renderer = plugin.driver(), plugin.renderer()
-    still, driving = driver.drive([source], Fraction(25)), driver.drive([frames], Fraction(25))
+    extractor, renderer = plugin.extractor(), plugin.renderer()
+    still, driving = extractor.extract([source], Fraction(25)), extractor.extract([frames], Fraction(25))
     motion = plugin.retarget(still, driving, case.build["mode"])
     pictures = renderer.render(renderer.encode_source(Source(source)), motion)
     keypoints = {"kp_source": still, "kp_driving": driving, "kp_norm": motion}

@@ -16,7 +16,7 @@ from ..data.store import Clip, ClipStore, Frames
 from ..errors import DataError, MediaError, NoFaceError
 from ..media.audio import Wave, has_audio
 from ..media.audio_buffer import open_wave
-from ..models.base import VoiceDriver
+from ..models.base import VoiceModel
 from ..pipelines.model import LoadedModel
 from .report import ClipScore, Report, mean_of
 from .settings import EvaluateSettings
@@ -107,12 +107,11 @@ _DEFAULT_FPS = Fraction(25)
 
 def evaluate_talking(
     model: LoadedModel,
-    voice: VoiceDriver,
+    voice: VoiceModel,
     store: ClipStore,
     settings: EvaluateSettings,
     *,
     seed: int = 0,
-    root: Path | None = None,
 ) -> Report:
     """Let a model speak the sound of clips, and compare its mouth with the real one.
 
@@ -127,7 +126,6 @@ def evaluate_talking(
         store: test clips; those without sound are left out.
         settings: group ``evaluate``.
         seed: of all that is random in the motion.
-        root: folder of the weights that the user adds.
 
     Raises:
         DataError: if no clip has sound, or in none of them a face is seen.
@@ -135,7 +133,7 @@ def evaluate_talking(
         TalkingFaceError: if the face mesh cannot be used here.
     """
     started = time.monotonic()
-    talker = Talker(model, voice, settings, seed=seed, root=root)
+    talker = Talker(model, voice, settings, seed=seed)
     sounds = {clip.name: path for clip in store.clips() if (path := sound_file(store, clip)) is not None}
     clips = [clip for clip in store.clips() if clip.name in sounds][: settings.max_clips]
     if not clips:

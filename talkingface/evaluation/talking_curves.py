@@ -15,7 +15,7 @@ from ..face3d.coefficients import Coefficients
 from ..face3d.mesh_measure import curves
 from ..face3d.mesh_space import FRAME, shipped_space
 from ..media.image import Picture
-from .rows import longest_track
+from ..pipelines.coefficients import longest_track
 
 Floats = NDArray[np.float64]
 

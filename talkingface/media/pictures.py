@@ -11,6 +11,11 @@ from .image import PICTURE_ENDINGS
 from .probe import MediaInfo
 
 
+def is_picture(path: Path) -> bool:
+    """Whether a file is a still picture, by its ending (a gif counts as a video)."""
+    return path.is_file() and path.suffix.lower() in PICTURE_ENDINGS
+
+
 def is_pictures(path: str | Path) -> bool:
     """Whether this is a folder, or a file named as a still picture (a gif counts as a video)."""
     path = Path(path)

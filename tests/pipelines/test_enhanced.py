@@ -22,9 +22,9 @@ from talkingface.face.face import Box, Face
 from talkingface.media.audio import has_audio
 from talkingface.media.image import Picture, read_image
 from talkingface.media.video import open_video
-from talkingface.pipelines import enhanced
+from talkingface.pipelines import enhance as enhanced
 from talkingface.pipelines.animate import animate
-from talkingface.pipelines.enhanced import Enhancement
+from talkingface.pipelines.enhance import Enhancement
 
 FPS = Fraction(25)
 FRAMES = 5

@@ -16,11 +16,11 @@ from ...nn.geometry.keypoints import Keypoints, slice_keypoints
 from ...nn.losses.perceptual import VGG19
 from ...nn.visualize import draw_keypoints
 from ...types import Motion
-from ..base import Batch, Driver, ModelPlugin, Phase, Renderer
+from ..base import Batch, ModelPlugin, MotionExtractor, Phase, Renderer
 from .config import FOMConfig, TrainParams
 from .networks.build import build_networks, fast_generator
 from .networks.generator import fast_detector
-from .renderer import FOMDriver, FOMRenderer
+from .renderer import FOMRenderer, KeypointExtractor
 from .retarget import best_frame, normalize_kp
 from .training.objective import Objective
 
@@ -41,10 +41,10 @@ class FOM(ModelPlugin):
         self.size = (config.image_size, config.image_size)
         self._vgg: VGG19 | None = None
 
-    def driver(self, precision: torch.dtype = torch.float32) -> Driver:
+    def extractor(self, precision: torch.dtype = torch.float32) -> MotionExtractor:
         """The driver; keypoints are float32 in any precision."""
         detector = self.networks["kp_detector"]
-        return FOMDriver(fast_detector(detector), self.kind, self.size, fingerprint(detector))
+        return KeypointExtractor(fast_detector(detector), self.kind, self.size, fingerprint(detector))
 
     def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:
         """The renderer, over a copy of the generator that is rearranged for speed."""

@@ -1,4 +1,4 @@
-"""FOM's driver and renderer."""
+"""Keypoint extractor and renderer of FOM."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...nn.geometry.grids import resize_map
 from ...nn.geometry.keypoints import Keypoints
 from ...nn.visualize import draw_keypoints
 from ...types import Motion, Source, Square
-from ..base import Driver, Renderer
+from ..base import MotionExtractor, Renderer
 from .locate import locate
 
 FIRST = 256  # rows that the first block holds
@@ -73,7 +73,7 @@ class EncodedSource:
     state: Any
 
 
-class FOMDriver(Driver):
+class KeypointExtractor(MotionExtractor):
     """Finds the keypoints of each driving frame.
 
     Args:
@@ -91,7 +91,7 @@ class FOMDriver(Driver):
         self.locates = self.usual is not None and bool(self.usual.any())  # zeros say that it was never trained
 
     @torch.inference_mode()
-    def drive(self, frames: Iterable[Tensor], fps: Fraction) -> Motion:
+    def extract(self, frames: Iterable[Tensor], fps: Fraction) -> Motion:
         kept: dict[str, Rows] = defaultdict(Rows)
         for chunk in frames:
             for name, value in self.detector(chunk).items():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ..base import Renderer, VoiceDriver
+from ..base import Renderer, VoiceModel
 from .compact.networks import build_compact, compact_renderer, compact_voice
 from .config import SadTalkerConfig
 from .networks.audio2exp import Audio2Exp
@@ -34,7 +34,7 @@ def published_renderer(networks: nn.ModuleDict, config: SadTalkerConfig, precisi
     return SadTalkerRenderer(networks, config, precision)
 
 
-def published_voice(networks: nn.ModuleDict, config: SadTalkerConfig, precision: torch.dtype) -> VoiceDriver:
+def published_voice(networks: nn.ModuleDict, config: SadTalkerConfig, precision: torch.dtype) -> VoiceModel:
     """What speaks with the networks of the paper: in float32 in any precision, as it takes a thousandth of the time."""
     return SadTalkerVoice(networks, config.space)
 
@@ -54,7 +54,7 @@ class Architecture:
 
     build: Callable[[SadTalkerConfig], nn.ModuleDict]
     renderer: Callable[[nn.ModuleDict, SadTalkerConfig, torch.dtype], Renderer]
-    voice: Callable[[nn.ModuleDict, SadTalkerConfig, torch.dtype], VoiceDriver]
+    voice: Callable[[nn.ModuleDict, SadTalkerConfig, torch.dtype], VoiceModel]
     renders_with: tuple[str, ...]
     speaks_with: tuple[str, ...]
     angles_in_rows: bool

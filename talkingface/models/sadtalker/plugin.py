@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...types import Motion
-from ..base import Batch, Driver, ModelPlugin, Phase, Renderer, VoiceDriver
+from ..base import Batch, ModelPlugin, Phase, Renderer, VoiceModel
 from .architectures import ARCHITECTURES
 from .config import SadTalkerConfig
 from .retarget import retarget_rows
@@ -38,11 +38,7 @@ class SadTalker(ModelPlugin):
         self.inference_networks = self.architecture.renders_with + self.voice_networks
         self.vgg: VGG19 | None = None
 
-    def driver(self, precision: torch.dtype = torch.float32) -> Driver | None:
-        """None: frames drive it through face coefficients."""
-        return None
-
-    def voice(self, precision: torch.dtype = torch.float32) -> VoiceDriver:
+    def voice(self, precision: torch.dtype = torch.float32) -> VoiceModel:
         """Expression and head pose from sound."""
         return self.architecture.voice(self.networks, self.config, precision)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -15,7 +16,7 @@ from ...nn.losses.perceptual import VGG19
 from ...nn.stylegan2.discriminator import Discriminator
 from ...types import Motion
 from ...weights.load import load_strict
-from ..base import Batch, Driver, ModelPlugin, Phase, Renderer
+from ..base import Batch, ModelPlugin, Phase, Renderer
 from .config import STAGES, StyleHeatConfig
 from .edits.options import Wishes
 from .edits.state import Session
@@ -70,10 +71,6 @@ class StyleHeat(ModelPlugin):
         self.networks = networks_by_name(self.whole, self._discriminator, self._numbers)
         self._helpers, self._session = Helpers(), Session(Wishes(), config)
 
-    def driver(self, precision: torch.dtype = torch.float32) -> Driver | None:
-        """None: coefficients drive it."""
-        return None
-
     def adapt(self, name: str, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Other spellings of the warper, and mean codes that are one for all."""
         return adapted(name, state, self.config.encoder.codes)
@@ -82,6 +79,10 @@ class StyleHeat(ModelPlugin):
         """Take the wishes, and say which files they need; see `session.Session`."""
         self._session = Session(Wishes.of(options, self.config), self.config)
         return self._session.files(options.get("inversion_file"))
+
+    def file_for_kept(self, options: Mapping[str, Any]) -> Path | None:
+        """As in the base class: ``inversion_file``, where an inversion was improved step by step."""
+        return options.get("inversion_file") if options.get("inversion_option") == "optimize" else None
 
     def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:
         """The renderer; float32 in any precision, as flows and the generator's long sums need it."""

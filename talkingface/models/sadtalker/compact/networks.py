@@ -13,7 +13,7 @@ from ....face3d.mesh_topology import EYE_CORNERS
 from ....nn.compact.config import CommonParams
 from ....nn.compact.motion import CompactKPDetector
 from ....nn.geometry.keypoints import Keypoints
-from ...base import Renderer, VoiceDriver
+from ...base import Renderer, VoiceModel
 from ..config import SadTalkerConfig
 from ..voice.rows import POSE
 from .generator import FaceGenerator
@@ -112,6 +112,6 @@ def compact_renderer(networks: nn.ModuleDict, config: SadTalkerConfig, precision
     return CompactRenderer(networks, config, precision)
 
 
-def compact_voice(networks: nn.ModuleDict, config: SadTalkerConfig, precision: torch.dtype) -> VoiceDriver:
+def compact_voice(networks: nn.ModuleDict, config: SadTalkerConfig, precision: torch.dtype) -> VoiceModel:
     """What speaks with them: in float32 in any precision, as it takes a hundredth of the time."""
     return CompactVoice(networks)

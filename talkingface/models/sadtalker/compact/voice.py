@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ....types import Motion
-from ...base import Script, VoiceDriver
+from ...base import Script, VoiceModel
 from ..networks.audio2exp import EXPRESSIONS
 from ..networks.audio2pose import check_style
 from ..networks.pose_cvae import STYLES
@@ -90,7 +90,7 @@ SILENT = -4.0  # in a mel window, see mel.py
 _SETTLE_FRAMES = 25.0  # time in which the head leaves the source's pose for where its motion is
 
 
-class CompactVoice(VoiceDriver):
+class CompactVoice(VoiceModel):
     """Expression, blinks and head pose from sound, or from silence.
 
     Args:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ....types import Motion
-from ...base import Script, VoiceDriver
+from ...base import Script, VoiceModel
 from ..networks.audio2exp import Audio2Exp
 from ..networks.audio2pose import Audio2Pose, check_style, draw_latents
 from ..networks.pose_cvae import STYLES
@@ -86,7 +86,7 @@ def speak(
     return torch.cat([torch.cat(expressions), smooth_poses(first + motion).cpu()], 1)
 
 
-class SadTalkerVoice(VoiceDriver):
+class SadTalkerVoice(VoiceModel):
     """Expression, blinks and head pose from sound.
 
     Args:

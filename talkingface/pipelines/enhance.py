@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -24,11 +24,11 @@ from ..face.track.track import Track, TrackSettings
 from ..media.video import open_video
 from ..media.writer import Writer, open_writer
 from ..paths import default_checkpoint_root
-from . import steps
+from . import render
 from .device import choose_device
 from .frames import Frame
 from .progress import SILENT, Progress
-from .tracking import track_video
+from .video import track_video
 
 if TYPE_CHECKING:
     from ..config.schema import Settings
@@ -40,7 +40,7 @@ LARGEST = 2  # times the size of the plain result
 
 @dataclass(frozen=True)
 class Enhancement:
-    """What makes results better, ready to be used.
+    """Networks that make results better, ready to be used.
 
     Attributes:
         name: the flags' words, for the user.
@@ -64,7 +64,7 @@ class Enhancement:
 
 
 def open_enhancement(settings: Settings) -> Enhancement | None:
-    """What the settings ask for, loaded; None if that is nothing.
+    """Load the enhancement that the settings ask for; None if they ask for none.
 
     Raises:
         ConfigError: if settings contradict each other.
@@ -100,20 +100,21 @@ def write(
     quality: str = "high",
     progress: Progress = SILENT,
 ) -> tuple[int, list[str]]:
-    """As :func:`steps.write`, and then enhanced; whatever goes wrong in that is a note, and the plain result stays."""
+    """Write frames by :func:`render.write`, then enhanced; where that fails, the plain result stays, with a note."""
     if enhancement is None:
-        return steps.write(frames, output, fps=fps, sound=sound, sound_s=sound_s, quality=quality)
+        return render.write(frames, output, fps=fps, sound=sound, sound_s=sound_s, quality=quality)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".enhance-", dir=output.parent) as folder:
         copy = Copy(Path(folder) / "plain.mp4", fps)
-        count, notes = steps.write(copy.passing(frames), output, fps=fps, sound=sound, sound_s=sound_s, quality=quality)
+        how: dict[str, Any] = {"fps": fps, "sound": sound, "sound_s": sound_s, "quality": quality}
+        count, notes = render.write(copy.passing(frames), output, **how)
         try:
-            better, said = enhanced(copy, count, enhancement, progress)
-            _, again = steps.write(better, output, fps=fps, sound=sound, sound_s=sound_s, quality=quality)
+            better, more = enhanced(copy, count, enhancement, progress)
+            _, again = render.write(better, output, **how)
         except Exception as error:  # a bug, too, must not cost the result
             why = " ".join(str(error).split()) or "no reason given"
             return count, [*notes, f"{enhancement.name} failed ({type(error).__name__}: {why}); {output} is as drawn"]
-    return count, [*dict.fromkeys([*notes, *said, *again])]
+    return count, [*dict.fromkeys([*notes, *more, *again])]
 
 
 def enhanced(

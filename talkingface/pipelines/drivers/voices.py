@@ -1,31 +1,47 @@
-"""Which voice speaks: the model's own, or that of another model whose motion the renderer can draw."""
+"""Voices: the model's own, or that of another model whose motion the renderer can draw."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from .. import registry
-from ..errors import ConfigError, TalkingFaceError, UnknownNameError
-from ..models.base import VoiceDriver
-from .coefficients import shipped_weights
-from .device import choose_precision
-from .model import LoadedModel, load_plugin
-from .motions import of_coefficients
-from .progress import Progress
+from ... import registry
+from ...errors import ConfigError, TalkingFaceError, UnknownNameError
+from ...models.base import VoiceModel
+from ..coefficients import shipped_weights
+from ..device import choose_precision
+from ..model import LoadedModel, load_plugin
+from ..motions import of_coefficients
+from ..progress import Progress
 
 if TYPE_CHECKING:
-    from ..config.schema import Settings
+    from ...config.schema import Settings
 
 
-def load_voice(model: LoadedModel, settings: Settings, progress: Progress) -> VoiceDriver:
-    """The voice that ``--voice_model`` names, else the model's own, else the first that fits the renderer.
+class VoiceLoader:
+    """Loads the voice of a run when it is first needed, and keeps it."""
+
+    def __init__(self, model: LoadedModel, settings: Settings, progress: Progress) -> None:
+        self._model, self._settings, self._progress = model, settings, progress
+
+    def load(self) -> VoiceModel:
+        """Load the voice, see :func:`load_voice`."""
+        return self._voice
+
+    @cached_property
+    def _voice(self) -> VoiceModel:
+        return load_voice(self._model, self._settings, self._progress)
+
+
+def load_voice(model: LoadedModel, settings: Settings, progress: Progress) -> VoiceModel:
+    """Load the voice that ``--voice_model`` names, else the model's own, else the first that fits the renderer.
 
     Raises:
         ConfigError: the model takes no sound, or no voice fits.
         UnknownNameError, WeightsError: the voice's model or its weights are not there.
     """
-    if model.reader is None:
+    if not of_coefficients(model.renderer.takes):
         speaking = " or ".join(f"--model={name}" for name in speaking_models()) or "another --model"
         raise ConfigError(
             f"{settings.model} is driven by frames, not by sound", where=_flag(settings), cure=f"Use {speaking}."
@@ -54,8 +70,8 @@ def load_voice(model: LoadedModel, settings: Settings, progress: Progress) -> Vo
 
 def borrow_voice(
     name: str, checkpoint: str | None, model: LoadedModel, settings: Settings, progress: Progress
-) -> VoiceDriver:
-    """The voice of another model, with the weights named or its usual ones.
+) -> VoiceModel:
+    """Load the voice of another model, with the weights named or its usual ones.
 
     Raises:
         ConfigError: it has none, or one that the renderer cannot draw.
@@ -72,7 +88,7 @@ def borrow_voice(
     return voice
 
 
-def check_voice(voice: VoiceDriver, name: str, model: LoadedModel, settings: Settings) -> None:
+def check_voice(voice: VoiceModel, name: str, model: LoadedModel, settings: Settings) -> None:
     """Refuse a voice whose motion the renderer cannot draw.
 
     Raises:
@@ -88,7 +104,7 @@ def check_voice(voice: VoiceDriver, name: str, model: LoadedModel, settings: Set
 
 
 def speaking_models() -> list[str]:
-    """Models with a voice of their own; broken ones are left out."""
+    """List the models with a voice of their own; broken ones are left out."""
     return list(_speaking())
 
 

@@ -1,4 +1,4 @@
-"""What one animation reads and writes: decided and checked before anything heavy is loaded."""
+"""Inputs and outputs of an animation, decided and checked before anything heavy is loaded."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from ..errors import ConfigError, MediaError
 from ..media.audio import has_audio
 from ..media.image import PICTURE_ENDINGS
 from ..media.output import Part, output_kind
+from ..media.pictures import is_picture
 from ..media.probe import describe
-from .roles import MOTION_ENDINGS, Role, choose_roles, has_frames, is_picture
+from .drivers import DriverAssignment
+from .drivers.assign import assign_drivers, drives_by
+from .drivers.files import MOTION_ENDINGS, has_frames
 
 if TYPE_CHECKING:
     from ..config.schema import Settings
@@ -26,51 +29,51 @@ class Plan:
 
     Attributes:
         source: the picture to animate, or a video whose first good frame is taken.
-        roles: who drives which face; the first one sets the rate.
+        assignments: of drivers to faces; the first one sets the rate.
         output: the file or folder to write.
         sound: where the sound comes from; None for a silent result.
         notes: what the user should know about these choices.
     """
 
     source: Path
-    roles: tuple[Role, ...]
+    assignments: tuple[DriverAssignment, ...]
     output: Path
     sound: Path | None = None
     notes: tuple[str, ...] = ()
 
     @property
     def driving(self) -> Path:
-        """What drives first, see :class:`Role`."""
-        return self.roles[0].driving
+        """First driving file, see :class:`~talkingface.pipelines.drivers.DriverAssignment`."""
+        return self.assignments[0].driving
 
     @property
     def same_identity(self) -> bool:
-        """Whether the driving video's own first frame is the source."""
-        return self.source == self.driving and len(self.roles) == 1 and self.roles[0].signal == "frames"
+        """True where the driving video's own first frame is the source."""
+        return self.source == self.driving and len(self.assignments) == 1 and self.assignments[0].driver.shows_frames
 
 
 def plan_one(settings: Settings) -> Plan:
-    """The plan of a run with one source.
+    """Plan a run with one source.
 
     Raises:
         ConfigError: nothing to animate or nothing that drives it, or settings that contradict each other.
         MediaError: a file is missing or of the wrong kind.
     """
-    source, roles = choose_inputs(settings)
+    source, assignments = choose_inputs(settings)
     if settings.image_source is not None and source.is_dir():
         raise ConfigError(
             "is a folder, and one animation takes one picture",
             where=f"--image_source={source}",
             cure="Name a file in it, or use animate_each (the command does) for a result per picture.",
         )
-    return _plan(settings, source, roles, taken=())
+    return _plan(settings, source, assignments, taken=())
 
 
 def plan_each(settings: Settings) -> list[Plan]:
-    """One plan for each picture in the folder ``image_source``, by name; a plain source gives one plan."""
-    source, roles = choose_inputs(settings)
+    """Plan a run for each picture in the folder ``image_source``, by name; a plain source gives one plan."""
+    source, assignments = choose_inputs(settings)
     if settings.image_source is None or not source.is_dir():
-        return [_plan(settings, source, roles, taken=())]
+        return [_plan(settings, source, assignments, taken=())]
     if settings.output is not None:
         raise ConfigError(
             "several pictures cannot go into one file", where=f"--output={settings.output}", cure="Use --output_dir."
@@ -80,37 +83,36 @@ def plan_each(settings: Settings) -> list[Plan]:
         raise MediaError("no picture in this folder", where=source, cure=f"Known endings: {_listed(PICTURE_ENDINGS)}.")
     plans: list[Plan] = []
     for picture in pictures:
-        plans.append(_plan(settings, picture, roles, taken={plan.output for plan in plans}))
+        plans.append(_plan(settings, picture, assignments, taken={plan.output for plan in plans}))
     return plans
 
 
-def choose_inputs(settings: Settings) -> tuple[Path, tuple[Role, ...]]:
-    """(source, roles) as the settings name them; a video alone is both."""
+def choose_inputs(settings: Settings) -> tuple[Path, tuple[DriverAssignment, ...]]:
+    """(source, assignments) as the settings name them; a video alone is both."""
     source = settings.image_source
     if source is not None and not source.exists():
         raise MediaError("no such file or folder", where=f"--image_source={source}")
-    roles = choose_roles(settings)
-    if source is None and (settings.cross_id or roles[0].signal != "frames" or settings.drive):
-        flags = ("cross_id", "drive", "motion_path", "audio_path", "idle_seconds")
-        flag = next(flag for flag in flags if getattr(settings, flag))
+    assignments = assign_drivers(settings)
+    if source is None and (settings.cross_id or not assignments[0].driver.shows_frames or settings.drive):
+        flag = next(flag for flag in ("cross_id", "drive", *drives_by(settings)) if getattr(settings, flag))
         raise ConfigError(f"--{flag} needs a picture to animate", cure="Give --image_source=PICTURE.")
-    return source or roles[0].driving, roles
+    return source or assignments[0].driving, assignments
 
 
-def _plan(settings: Settings, source: Path, roles: tuple[Role, ...], taken: Collection[Path]) -> Plan:
-    drivings = tuple(dict.fromkeys(role.driving for role in roles if role.signal != "idle"))
-    watched = (role.driving for role in roles if role.signal == "frames")
+def _plan(settings: Settings, source: Path, assignments: tuple[DriverAssignment, ...], taken: Collection[Path]) -> Plan:
+    drivings = tuple(dict.fromkeys(assignment.driving for assignment in assignments if assignment.driver.reads_file))
+    watched = (assignment.driving for assignment in assignments if assignment.driver.shows_frames)
     for path in {source, *watched, *filter(None, (settings.ref_pose, settings.ref_eyeblink))}:
         _check_has_picture(path)
-    output = choose_output(settings, source, roles[0].driving, taken)
+    output = choose_output(settings, source, assignments[0].driving, taken)
     for path in (source, *drivings):
         if output.resolve() == path.resolve():
             raise ConfigError("the result would replace its own input", where=output, cure="Choose another --output.")
-    still = all(role.signal == "frames" and is_picture(role.driving) for role in roles)
+    still = all(one.driver.shows_frames and is_picture(one.driving) for one in assignments)
     _check_output(output, single=still or settings.frame_limit == 1)
     _check_motion_output(settings, drivings)
     sound, notes = choose_sound(settings.audio, source, drivings)
-    return Plan(source, roles, output, sound, notes)
+    return Plan(source, assignments, output, sound, notes)
 
 
 def _check_output(output: Path, *, single: bool) -> None:
@@ -145,7 +147,7 @@ def _check_has_picture(path: Path) -> None:
 
 
 def choose_output(settings: Settings, source: Path, driving: Path, taken: Collection[Path] = ()) -> Path:
-    """The file that ``--output`` names, or ``<source>__<driving>`` in the folder for results.
+    """Choose the file that ``--output`` names, or ``<source>__<driving>`` in the folder for results.
 
     A made-up name never replaces an earlier result (it is numbered) unless ``--overwrite`` asks for it.
 
