@@ -70,7 +70,7 @@ class Case:
             raise DataError(f"{len(found)} inputs begin with '{name}'", where=self.folder)
         return self.inputs[best[0]]
 
-    def said(self, pattern: str, default: str) -> str:
+    def from_call(self, pattern: str, default: str) -> str:
         """Text of the first group of `pattern` in the words of the call, or `default`."""
         found = re.search(pattern, self.call)
         return found[1] if found else default
@@ -115,8 +115,8 @@ class Case:
         """
         if "align_corners" in self.build:
             return bool(self.build["align_corners"])
-        said = str(self.source.get("align_corners", "")), *re.findall(r"align_corners[ =:]+(\w+)", self.call)
-        words = [word for text in said for word in re.findall(r"\b(True|False)\b", text)[:1]]
+        texts = str(self.source.get("align_corners", "")), *re.findall(r"align_corners[ =:]+(\w+)", self.call)
+        words = [word for text in texts for word in re.findall(r"\b(True|False)\b", text)[:1]]
         return bool(words) and words[0] == "True"
 
     def _matches(self, name: str) -> list[str]:

@@ -92,13 +92,13 @@ def run_case(folder: Path, dtype: torch.dtype = torch.float32) -> Report:
         outputs = {name: value.detach().cpu().numpy() for name, value in runner(case).items()}
         found = tuple(deviations(case, outputs))
     except Exception as error:  # the check of many cases goes on
-        return Report(folder, Status.FAILED, fault=_told(error), seconds=time.perf_counter() - start)
+        return Report(folder, Status.FAILED, fault=_describe(error), seconds=time.perf_counter() - start)
     status = Status.PASSED if all(deviation.passed for deviation in found) else Status.FAILED
     return Report(folder, status, found, seconds=time.perf_counter() - start)
 
 
-def _told(error: Exception) -> str:
-    """Kind, message and place of an error, on one line."""
+def _describe(error: Exception) -> str:
+    """Describe an error on one line: kind, message and place."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     message = " ".join(str(error).split())
     return f"{type(error).__name__}: {message} ({Path(place.filename).name}:{place.lineno})"

@@ -73,12 +73,12 @@ def antialias(case: Case) -> dict[str, Tensor]:
 
 def transform(case: Case) -> dict[str, Tensor]:
     """Frame, points and Jacobians under the thin-plate transform of fixed draws."""
-    bent = _bent(case)
+    warp = _transform(case)
     points = case.input("coordinates")
     return {
-        "frame": bent.warp_frames(case.input("frame"), align_corners=case.align_corners),
-        "warped": bent.warp_points(points),
-        "jacobian": bent.jacobian(points),
+        "frame": warp.warp_frames(case.input("frame"), align_corners=case.align_corners),
+        "warped": warp.warp_points(points),
+        "jacobian": warp.jacobian(points),
         "warped_affine_only": ThinPlateTransform(case.input("theta")).warp_points(points),
     }
 
@@ -174,7 +174,7 @@ def train_losses(case: Case) -> dict[str, Tensor]:
     for name, network in networks.items():
         case.load(network, name)
     case.load(vgg, "vgg")
-    objective = Objective(networks, config, config.train_params, vgg, lambda frames: _bent(case))
+    objective = Objective(networks, config, config.train_params, vgg, lambda frames: _transform(case))
     batch: Batch = {name: case.input(name) for name in ("source", "driving")}
     step = objective.generator_step(batch)
     losses = objective.sum_up(batch, step)
@@ -192,7 +192,7 @@ def train_losses(case: Case) -> dict[str, Tensor]:
     return out | _step_outputs(step, batch["driving"], config)
 
 
-def _bent(case: Case) -> ThinPlateTransform:
+def _transform(case: Case) -> ThinPlateTransform:
     """Transform of fixed draws; without control points it is affine."""
     control = case.input("control_params") if case.has("control_params") else None
     return ThinPlateTransform(case.input("theta"), control)

@@ -42,7 +42,7 @@ def end_to_end(case: Case) -> dict[str, Tensor]:
     picture, aligned, outputs = reconstruct(case, package.face_3drecon)
     full = outputs["full_coeff"]
     source = row73(full, torch.from_numpy(aligned.parameters).to(full)[None])
-    coefficients, closed = _spoken(case, package, source)
+    coefficients, closed = _from_voice(case, package, source)
     rows = renderer_rows(
         coefficients,
         source,
@@ -64,7 +64,7 @@ def end_to_end(case: Case) -> dict[str, Tensor]:
     }
 
 
-def _spoken(case: Case, package: Package, source: Tensor) -> tuple[Tensor, Tensor]:
+def _from_voice(case: Case, package: Package, source: Tensor) -> tuple[Tensor, Tensor]:
     """Coefficients (T, 70) of the voice, and how far the eyes are closed, (T, 1)."""
     speech = Speech(recorded_wave(case))
     eyes = case.input("blink_video_coeffs") if case.has("blink_video_coeffs") else None

@@ -55,7 +55,7 @@ def paste_back(case: Case) -> dict[str, Tensor]:
     """
     left, top, right, bottom = case.build["parameters"]["box"]
     pasted = waves(array(case, "picture_params_bg"), tuple(case.build["parameters"]["picture_size"]))
-    face_size = (int(case.said(r"face: (\d+) x \d+", "256")), int(case.said(r"face: \d+ x (\d+)", "256")))
+    face_size = (int(case.from_call(r"face: (\d+) x \d+", "256")), int(case.from_call(r"face: \d+ x (\d+)", "256")))
     face = resize_bilinear(waves(array(case, "picture_params_face"), face_size), (bottom - top, right - left))
     new = face[1:-1, 1:-1]
     mask = np.zeros((*new.shape[:2], 1), np.float32)

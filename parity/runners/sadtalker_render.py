@@ -76,8 +76,8 @@ def facerender(case: Case) -> dict[str, Tensor]:
     kp_driving = networks.keypoints(canonical, window, asked_angles(case))
     state = generator.encode(image)
     motion = generator.move(state, kp_source, kp_driving)
-    seen: dict[str, Tensor] = {}
-    generator.decoder.middle_blocks[-1].register_forward_hook(lambda module, inputs, out: seen.update(out=out))
+    middle: dict[str, Tensor] = {}
+    generator.decoder.middle_blocks[-1].register_forward_hook(lambda module, inputs, out: middle.update(out=out))
     prediction = generator.draw(state.features, motion)
     maps = {"mask": motion.mask, "deformation": motion.deformation, "occlusion": motion.occlusion}
     return {
@@ -87,7 +87,7 @@ def facerender(case: Case) -> dict[str, Tensor]:
         "kp_driving": kp_driving,
         "feature_3d": state.features,
         **{name: value for name, value in maps.items() if value is not None},
-        "decoder_middle": seen["out"],
+        "decoder_middle": middle["out"],
         "prediction": prediction[:, None],
     }
 

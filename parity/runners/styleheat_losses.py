@@ -66,9 +66,9 @@ def identity(case: Case) -> dict[str, Tensor]:
     oneDNN orders them by the number of threads. Torch's own convolutions do not, and with channels last they happen to
     decide as the recorded run did; other signs would be as right. All other numbers agree either way.
     """
-    said = case.build["Backbone"]
-    stages = [Stage(*stage) for stage in ir_stages(case, said["num_layers"], said["mode"])]
-    network = IdentityNetwork(stages, size=said["input_size"]).eval()
+    settings = case.build["Backbone"]
+    stages = [Stage(*stage) for stage in ir_stages(case, settings["num_layers"], settings["mode"])]
+    network = IdentityNetwork(stages, size=settings["input_size"]).eval()
     case.load(network)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs leave it out
     real = case.input("y")
@@ -107,7 +107,7 @@ def stage2(case: Case) -> dict[str, Tensor]:
     weights = _calibration_weights(case)
     vgg, discriminator = VGG19(), discriminator_of(case) if weights.gan_loss else None
     case.load_together(vgg, *([] if discriminator is None else [discriminator]))
-    scale = float(case.said(r"source_keypoint\w*\)\*([\d.]*\d)", "2"))
+    scale = float(case.from_call(r"source_keypoint\w*\)\*([\d.]*\d)", "2"))
     boxes = part_boxes(torch.cat([case.input("target_keypoint"), case.input("source_keypoint")]), scale)
     real = torch.cat([case.input("target"), case.input("source")])
     found: dict[str, Tensor] = {"boxes": boxes}

@@ -129,8 +129,10 @@ def _load(case: Case, network: nn.Module, encoder: E4eEncoder) -> None:
 @torch.no_grad()
 def e4e(case: Case) -> dict[str, Tensor]:
     """Codes of a picture, and the coarsest features on the way."""
-    said = case.build["E4eEncoder"]
-    network = E4eEncoder(encoder_structure(case, said["num_layers"], said["mode"], said["stylegan_size"])).eval()
+    settings = case.build["E4eEncoder"]
+    network = E4eEncoder(
+        encoder_structure(case, settings["num_layers"], settings["mode"], settings["stylegan_size"])
+    ).eval()
     _load(case, network, network)
     picture = case.input("image")
     return {"w_plus": network(picture), "c3": network.encoder.stages(picture)[-1]}
@@ -148,9 +150,9 @@ def residual(case: Case) -> dict[str, Tensor]:
 @torch.no_grad()
 def calibration(case: Case) -> dict[str, Tensor]:
     """Maps of all heads; the last pair by the short way, as the generator gets it."""
-    said = case.build["CalibrationNet"]
-    case.require(said, {"channel_multiplier": 2, "narrow": 1})
-    structure = CalibratorStructure(size=said["out_size"], channels=said["input_channel"])
+    settings = case.build["CalibrationNet"]
+    case.require(settings, {"channel_multiplier": 2, "narrow": 1})
+    structure = CalibratorStructure(size=settings["out_size"], channels=settings["input_channel"])
     network = CalibrationNet(structure).eval()
     case.load(network)
     features, descriptor = case.input("fx_warp"), case.input("descriptor").squeeze(-1)
@@ -199,7 +201,7 @@ def full(case: Case) -> dict[str, Tensor]:
         if audio or "video_warp_image" in case.outputs:
             on_the_way["video_warp_image"] = _at_size_of(case, name, networks.draw_warped(inversion, moved))
         if audio:
-            moved = _heard(case, networks, moved, on_the_way["video_warp_image"])
+            moved = _with_sound(case, networks, moved, on_the_way["video_warp_image"])
             on_the_way["audio_warp_image"] = _at_size_of(case, name, networks.draw_warped(inversion, moved))
         on_the_way |= {
             "fx_warp": moved.features,
@@ -211,14 +213,14 @@ def full(case: Case) -> dict[str, Tensor]:
     return out
 
 
-def _heard(case: Case, networks: StyleHeatNetworks, moved: Moved, drawn: Tensor) -> Moved:
+def _with_sound(case: Case, networks: StyleHeatNetworks, moved: Moved, drawn: Tensor) -> Moved:
     """Features that a sound moves on, as far as the lower half of its flow goes.
 
     Args:
         drawn: (N, 3, H, W), the picture so far, at the size of the result.
     """
-    seen = resized(drawn, networks.generator.e4e_encoder.side)
-    features = lower_half(networks.get_submodule("audio_warper")(seen, case.input("mel"))).apply(moved.features)
+    picture = resized(drawn, networks.generator.e4e_encoder.side)
+    features = lower_half(networks.get_submodule("audio_warper")(picture, case.input("mel"))).apply(moved.features)
     return Moved(moved.warp, features, networks.calibrator(features, moved.warp.descriptor))
 
 

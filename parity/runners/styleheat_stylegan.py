@@ -57,7 +57,7 @@ def conditions(case: Case) -> dict[str, Tensor]:
     refine = Affine(case.input("refine_scale"), case.input("refine_shift"))
     replacement, first, second = (case.input(name) for name in ("f_condition", "deform_a", "deform_b"))
     everything = Conditions(inversion, replacement, [first], refine)
-    strength = number(case.said(r"truncation=([\d.]*\d)", "0.7"))
+    strength = number(case.from_call(r"truncation=([\d.]*\d)", "0.7"))
     truncated = network.codes_of(case.input("z"), truncation=strength, mean=case.input("w_mean"))
     plain, inverted, full = (network(codes, change) for change in (None, Conditions(inversion), everything))
     return {
@@ -161,7 +161,7 @@ def gan_loss(case: Case) -> dict[str, Tensor]:
 
 def latent_edit(case: Case) -> dict[str, Tensor]:
     """Codes moved along directions, and to places on components, as far as the call's factors say."""
-    codes, factors = case.input("w_plus"), case.said(r"factors: (.*)", "")
+    codes, factors = case.input("w_plus"), case.from_call(r"factors: (.*)", "")
     components = Components(*(case.input(f"pca_{name}") for name in ("mean", "comp", "std")))
     places, directions = {"beard": BEARD, "lip": LIP}, {"young": "age", "old": "age", "pose": "pose"}
     out = {}
