@@ -20,8 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from talkingface.errors import TalkingFaceError
 from talkingface.face.crop.video import FORMATS, Output, ffmpeg_commands, find_crops, write_crops
-from talkingface.face.detect.analyser import NAMES, FaceAnalyser, open_analyser
+from talkingface.face.detect.analyser import FaceAnalyser, open_analyser
 from talkingface.face.track.segments import CropRules
+from talkingface.plugins import LANDMARKS
 
 PATHS = ("--inp", "--output_dir", "--debug_dir", "--landmarks_file", "--checkpoint_root")
 
@@ -76,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--format", choices=FORMATS, default="mp4", help="of clips; png: a folder of frames each")
     parser.add_argument("--overwrite", action="store_true", help="replace what exists, in place of numbered names")
     parser.add_argument("--print", action="store_true", help="print ffmpeg commands, and write nothing")
-    parser.add_argument("--landmarks", choices=("auto", *NAMES), default="auto", help="what finds the faces")
+    parser.add_argument(
+        "--landmarks", choices=("auto", *LANDMARKS.names()), default="auto", help="what finds the faces"
+    )
     parser.add_argument("--landmarks_file", type=Path, help="points or boxes of faces, for --landmarks=given")
     parser.add_argument("--checkpoint_root", type=Path, help="folder with weights (default: checkpoints of the clone)")
     parser.add_argument("--debug_dir", type=Path, help="folder for a picture of the search, where there is no face")
@@ -96,7 +99,8 @@ def _joined(arguments: Sequence[str]) -> list[str]:
 
 
 def _analyser(options: argparse.Namespace) -> FaceAnalyser:
-    device = "cpu" if options.cpu or options.landmarks in ("mesh", "given") else _best_device()
+    cpu_only = options.cpu or (options.landmarks != "auto" and LANDMARKS.get(options.landmarks).cpu_only)
+    device = "cpu" if cpu_only else _best_device()
     file = options.landmarks_file
     analyser = open_analyser(options.landmarks, root=options.checkpoint_root, device=device, landmarks_file=file)
     if options.landmarks == "auto":

@@ -36,6 +36,7 @@ FORBIDDEN = {
         "train",
     ),
     "errors": ("*",),
+    "plugins": (*HIGH, *FACES, "media", "nn", "ops", "weights"),
     "media": (*HIGH, *FACES),
     "nn": (*HIGH, *FACES),
     "ops": (*HIGH, *FACES),
@@ -51,7 +52,7 @@ FORBIDDEN = {
     "pipelines": ("jobs", "cli", "api", "train", "data"),
 }
 NAMES_NO_MODEL = ("train", "pipelines", "evaluation", "data", "config", "jobs", "media", "nn", "weights", *FACES)
-WITHOUT_TORCH = ("errors", "registry", "config", "paths", "types")
+WITHOUT_TORCH = ("errors", "plugins", "registry", "config", "paths", "types")
 
 
 def imports(path: Path, *, at_load: bool = False) -> Iterator[str]:
@@ -143,6 +144,14 @@ def test_settings_and_names_import_no_torch(path: Path) -> None:
 )
 def test_quick_things_load_no_torch(code: str) -> None:
     check = "import sys; sys.exit(', '.join({'torch', 'numpy'} & sys.modules.keys()) or 0)"
+    done = subprocess.run([sys.executable, "-c", f"{code}; {check}"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_animates_loads_no_library_that_few_programs_need(model: str) -> None:
+    code = f"import sys, talkingface.pipelines.animate, talkingface.models.{model}.plugin"
+    check = "sys.exit(', '.join({'kornia', 'librosa', 'torchvision'} & sys.modules.keys()) or 0)"
     done = subprocess.run([sys.executable, "-c", f"{code}; {check}"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

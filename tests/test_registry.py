@@ -7,22 +7,38 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from strangers import offer
 
-from talkingface import registry
+from talkingface import plugins, registry
+from talkingface.config import load_settings, settings_from
+from talkingface.config.help import help_text
 from talkingface.errors import ConfigError, UnknownNameError
 
 PLUGIN = """
+from dataclasses import replace
 from pathlib import Path
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
+from talkingface.models.settings import ModelOptions
 from talkingface.registry import ModelEntry
 
 class Config(BaseModel):
     depth: int = 3
 
+class Options(ModelOptions):
+    "Flags of the stranger"
+    zeal: float = Field(1.0, description="how eager it is")
+
+class Greedy(ModelOptions):
+    "Flags that others have"
+    seed: int = Field(1, description="of its own")
+
 class Plugin:
     name = "Stranger"
 
 ENTRY = ModelEntry("stranger_plugin:Plugin", "stranger_plugin:Config", Path(__file__).parent / "properties")
+WITH_FLAGS = replace(ENTRY, options="stranger_plugin:Options")
+GREEDY = replace(ENTRY, options="stranger_plugin:Greedy")
+FLAWED = replace(ENTRY, options="broken_plugin:Options")
 NOT_AN_ENTRY = 5
 """
 
@@ -33,17 +49,9 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     (tmp_path / "stranger_plugin.py").write_text(PLUGIN)
     (tmp_path / "broken_plugin.py").write_text("raise RuntimeError('needs a newer\\nlibrary')\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    registry._reason.cache_clear()
+    plugins.fault_of.cache_clear()
     yield tmp_path
-    registry._reason.cache_clear()
-
-
-def offer(folder: Path, package: str, *lines: str) -> None:
-    """Install a package that offers models, the way pip leaves it behind."""
-    info = folder / f"{package}-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("\n".join([f"[{registry.GROUP}]", *lines]) + "\n")
+    plugins.fault_of.cache_clear()
 
 
 def test_ours_are_there() -> None:
@@ -53,7 +61,7 @@ def test_ours_are_there() -> None:
 
 
 def test_a_stranger_is_a_model_like_ours(installed: Path) -> None:
-    offer(installed, "stranger", "Stranger = stranger_plugin:ENTRY")
+    offer(installed, "stranger", "Stranger = stranger_plugin:ENTRY", group=registry.GROUP)
     assert {"FOM", "Stranger"} <= set(registry.models())
     assert registry.model("Stranger").name == "Stranger"
     assert registry.config_class("Stranger")().model_dump() == {"depth": 3}
@@ -63,7 +71,7 @@ def test_a_stranger_is_a_model_like_ours(installed: Path) -> None:
 def test_a_broken_stranger_leaves_ours_alone_and_is_told_once(
     installed: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    offer(installed, "broken", "Broken = broken_plugin:ENTRY")
+    offer(installed, "broken", "Broken = broken_plugin:ENTRY", group=registry.GROUP)
     with caplog.at_level(logging.WARNING, logger="talkingface"):
         assert registry.entry("FOM").plugin.endswith(":FOM")
         for _ in range(2):
@@ -76,25 +84,47 @@ def test_a_broken_stranger_leaves_ours_alone_and_is_told_once(
 
 
 def test_an_entry_point_to_something_else_is_broken(installed: Path) -> None:
-    offer(installed, "odd", "Odd = stranger_plugin:NOT_AN_ENTRY")
+    offer(installed, "odd", "Odd = stranger_plugin:NOT_AN_ENTRY", group=registry.GROUP)
     assert "no talkingface.registry.ModelEntry" in registry.broken()["Odd"]
 
 
 def test_a_stranger_whose_plugin_cannot_be_imported_says_why(installed: Path) -> None:
     text = PLUGIN.replace("stranger_plugin:Plugin", "broken_plugin:Plugin")
     (installed / "half_plugin.py").write_text(text)
-    offer(installed, "half", "Half = half_plugin:ENTRY")
+    offer(installed, "half", "Half = half_plugin:ENTRY", group=registry.GROUP)
     with pytest.raises(UnknownNameError, match="model 'Half' is broken: RuntimeError: needs a newer library"):
         registry.model("Half")
 
 
 def test_a_name_offered_twice_names_both_owners(installed: Path) -> None:
-    offer(installed, "copycat", "FOM = stranger_plugin:ENTRY", "Stranger = stranger_plugin:ENTRY")
-    offer(installed, "stranger", "Stranger = stranger_plugin:ENTRY")
+    offer(installed, "copycat", "FOM = stranger_plugin:ENTRY", "Stranger = stranger_plugin:ENTRY", group=registry.GROUP)
+    offer(installed, "stranger", "Stranger = stranger_plugin:ENTRY", group=registry.GROUP)
     with pytest.raises(ConfigError, match=r"model 'FOM' is offered by talkingface and by copycat\. Uninstall copycat"):
         registry.entry("FOM")
     with pytest.raises(ConfigError, match="model 'Stranger' is offered by copycat and by stranger"):
         registry.entry("Stranger")
+
+
+def test_a_strangers_flags_join_ours(installed: Path) -> None:
+    offer(installed, "stranger", "Stranger = stranger_plugin:WITH_FLAGS", group=registry.GROUP)
+    settings = load_settings(["--model=Stranger", "--zeal=2", "--seed=3"])
+    assert (settings.own.model_dump(), settings.seed) == ({"zeal": 2.0}, 3)
+    assert settings_from({"model": "Stranger", "zeal": 3}).own.model_dump() == {"zeal": 3.0}
+    with pytest.raises(ConfigError, match=r"--zeal is a flag of Stranger; FOM has no such flag"):
+        load_settings(["--zeal=2"])
+
+
+def test_a_stranger_whose_flags_are_broken_or_taken_leaves_ours_alone(installed: Path) -> None:
+    offer(installed, "flawed", "Flawed = stranger_plugin:FLAWED", group=registry.GROUP)
+    offer(installed, "greedy", "Greedy = stranger_plugin:GREEDY", group=registry.GROUP)
+    with pytest.raises(ConfigError, match=r"--sede: unknown flag. Did you mean '--seed'"):
+        load_settings(["--sede=2"])
+    assert load_settings(["--seed=2"]).seed == 2
+    assert "Models: FOM, Flawed, Greedy" in help_text()
+    with pytest.raises(UnknownNameError, match="model 'Flawed' is broken: RuntimeError: needs a newer library"):
+        load_settings(["--model=Flawed"])
+    with pytest.raises(ConfigError, match="the flag --seed of model 'Greedy' has the name of one that"):
+        load_settings(["--model=Greedy"])
 
 
 def test_a_misspelt_model_is_told_the_nearest() -> None:

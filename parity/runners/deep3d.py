@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from talkingface.face3d.coefficients import LAYOUT_257, Coefficients
 from talkingface.face3d.deep import ReconNet
 from talkingface.face3d.fit import training as losses
 from talkingface.face3d.fit.bfm import Expressions, transfer
@@ -21,6 +20,7 @@ from talkingface.face3d.fit.training import Move
 from talkingface.face3d.five_points import CROP_SIDE, RESCALE, Alignment, align, align_pose, fit_pose, five_points
 from talkingface.face3d.surface.face_model import AMBIENT, FIELDS, FaceModel, illuminate, rotation
 from talkingface.face3d.surface.raster import Camera
+from talkingface.motion.coefficients import LAYOUT_257, Coefficients
 
 from ..case import Case
 from ..run import Runner

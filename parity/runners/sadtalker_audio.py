@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from fractions import Fraction
 from itertools import repeat
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,6 +13,7 @@ from torch import Tensor
 from talkingface.models.sadtalker.networks.audio2exp import Audio2Exp
 from talkingface.models.sadtalker.networks.audio2pose import Audio2Pose
 from talkingface.models.sadtalker.networks.pose_cvae import SEQUENCE
+from talkingface.models.sadtalker.retarget import fit_to_source
 from talkingface.models.sadtalker.voice.blink import blinks, random_blinks, smooth_poses
 from talkingface.models.sadtalker.voice.mel import (
     SAMPLE_RATE_HZ,
@@ -20,9 +24,11 @@ from talkingface.models.sadtalker.voice.mel import (
     mel_filters,
     mel_windows,
 )
-from talkingface.models.sadtalker.voice.rows import EXPRESSION, POSE, add_motion, reference_rows, renderer_rows
-from talkingface.motion.edits import spread_angles
+from talkingface.models.sadtalker.voice.reference import add_motion, reference_rows
+from talkingface.motion.coefficients import COEFFICIENTS, LAYOUT_70, LAYOUT_73
+from talkingface.motion.tracks import spread_angles
 from talkingface.motion.windows import windows as motion_windows
+from talkingface.types import Motion
 
 from ..case import Case
 from ..run import Runner
@@ -84,7 +90,7 @@ def audio2exp(case: Case) -> dict[str, Tensor]:
     case.load(network)
     network.eval()
     windows = case.input("mel_windows")[:, None]
-    expression = network(windows, case.input("ref")[0, :, EXPRESSION], case.input("ratio")[0])
+    expression = network(windows, case.input("ref")[0, :, LAYOUT_70.exp], case.input("ratio")[0])
     return {"embedding": network.audio_encoder(windows), "exp_coeff": expression[None]}
 
 
@@ -94,7 +100,7 @@ def audio2pose(case: Case) -> dict[str, Tensor]:
     network = Audio2Pose()
     case.load(network)
     network.eval()
-    windows, first = case.input("mel_windows")[1:, None], case.input("first_coeff")[0, 0, POSE]
+    windows, first = case.input("mel_windows")[1:, None], case.input("first_coeff")[0, 0, LAYOUT_70.pose]
     style = case.build["parameters"]["pose_style"]
     motion = network(network.hear(windows), first, style, case.input("z"))
     poses = motion + first
@@ -152,18 +158,21 @@ def refpose(case: Case) -> dict[str, Tensor]:
     return {name: add_motion(rows, case.input(video)) for name, video in videos.items() if case.has(video)}
 
 
+def fitted_rows(source: Tensor, generated: Tensor, options: Mapping[str, Any], width: int) -> Tensor:
+    """Rows (T, width) of a voice's (T, 70), fitted to a source (1, 73) as the plug-in does it."""
+    own = Motion(LAYOUT_73.kind, Fraction(25), {COEFFICIENTS: source})
+    voice = Motion(LAYOUT_70.kind, Fraction(25), {COEFFICIENTS: generated})
+    return fit_to_source(own, voice, options, width=width, angles_in_rows=False).values[COEFFICIENTS]
+
+
 def facerender_data(case: Case) -> dict[str, Tensor]:
     """Windows in the published order: row b of a batch holds a stretch of the clip of its own."""
     parameters = case.build["parameters"]
     size, with_crop = parameters["batch_size"], "full" in parameters["preprocess"]
     source, generated = case.input("first_coeff"), case.input("generated_coeff")
-    rows = renderer_rows(
-        generated,
-        source,
-        expression_scale=parameters["expression_scale"],
-        still=parameters["still_mode"],
-        with_crop=with_crop,
-    )
+    width = (LAYOUT_73 if with_crop else LAYOUT_70).width
+    options = {"expression_scale": parameters["expression_scale"], "still": parameters["still_mode"]}
+    rows = fitted_rows(source, generated, options, width)
     radius = parameters["semantic_radius"]
     still = source if with_crop else source[:, :70]
     picture = case.input("source_picture").permute(2, 0, 1) / 255

@@ -5,22 +5,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from talkingface.face3d.coefficients import row73
 from talkingface.face3d.deep import ReconNet
 from talkingface.models.sadtalker.networks.audio2exp import Audio2Exp
 from talkingface.models.sadtalker.networks.audio2pose import Audio2Pose
 from talkingface.models.sadtalker.networks.fast import FastGenerator
 from talkingface.models.sadtalker.networks.generator import RenderNetworks
 from talkingface.models.sadtalker.networks.mapping import WINDOW
-from talkingface.models.sadtalker.voice.driver import Chance, speak
+from talkingface.models.sadtalker.voice.driver import SpeechNoise, speak
 from talkingface.models.sadtalker.voice.mel import Speech
-from talkingface.models.sadtalker.voice.rows import add_motion, renderer_rows
-from talkingface.motion.edits import spread_angles
+from talkingface.models.sadtalker.voice.reference import add_motion
+from talkingface.motion.coefficients import LAYOUT_70, LAYOUT_73, row73
+from talkingface.motion.tracks import spread_angles
 from talkingface.motion.windows import windows
 
 from ..case import Case
 from ..run import Runner
-from .sadtalker_audio import recorded_blinks, recorded_wave
+from .sadtalker_audio import fitted_rows, recorded_blinks, recorded_wave
 from .sadtalker_face import batch, reconstruct
 from .sadtalker_render import ANGLES, render_config
 
@@ -43,13 +43,9 @@ def end_to_end(case: Case) -> dict[str, Tensor]:
     full = outputs["full_coeff"]
     source = row73(full, torch.from_numpy(aligned.parameters).to(full)[None])
     coefficients, closed = _from_voice(case, package, source)
-    rows = renderer_rows(
-        coefficients,
-        source,
-        expression_scale=numbers["expression_scale"],
-        still=numbers["still"],
-        with_crop="full" in numbers["preprocess"],
-    )
+    options = {name: numbers[name] for name in ("expression_scale", "still")}
+    layout = LAYOUT_73 if "full" in numbers["preprocess"] else LAYOUT_70
+    rows = fitted_rows(source, coefficients, options, layout.width)
     around = windows(rows, numbers["frames"])
     angles = _angles(case, len(rows))
     prediction, kp_driving = _rendered(package, batch(picture).to(case.dtype) / 255, source, around, angles)
@@ -69,8 +65,8 @@ def _from_voice(case: Case, package: Package, source: Tensor) -> tuple[Tensor, T
     speech = Speech(recorded_wave(case))
     eyes = case.input("blink_video_coeffs") if case.has("blink_video_coeffs") else None
     closed = recorded_blinks(case, speech.frames) if eyes is None else torch.zeros(speech.frames, 1)
-    chance, style = Chance(case.input("z"), closed), case.build["parameters"]["pose_style"]
-    rows = speak(package.audio2exp, package.audio2pose, speech, source, chance, style=style, eyes=eyes)
+    noise, style = SpeechNoise(case.input("z"), closed), case.build["parameters"]["pose_style"]
+    rows = speak(package.audio2exp, package.audio2pose, speech, source, noise, style=style, eyes=eyes)
     if case.has("ref_video_coeffs"):
         rows = add_motion(rows, case.input("ref_video_coeffs"))
     return rows, closed

@@ -12,9 +12,9 @@ from talkingface.face.crop.published import published_rectangle
 from talkingface.face.detect.retinaface_network import MEAN_BGR, RetinaFace, anchors, decode_boxes, decode_points
 from talkingface.face.detect.wflw_network import SIDE, LandmarkNet98, heatmap_points, reduce_to_68
 from talkingface.face.paste.poisson import clone
-from talkingface.face3d.coefficients import row70
 from talkingface.face3d.deep import ReconNet
 from talkingface.face3d.five_points import Alignment, align
+from talkingface.motion.coefficients import row70
 
 from ..case import Case
 from ..draw import Array

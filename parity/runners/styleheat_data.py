@@ -13,18 +13,11 @@ from torch import Tensor
 
 from talkingface.errors import DataError
 from talkingface.face.crop.published import Framing, face_square, frame_face
-from talkingface.face3d.coefficients import row73
 from talkingface.face3d.five_points import align
 from talkingface.models.styleheat.networks.pictures import to_bytes
-from talkingface.motion.columns import ROW_73, ROW_260
-from talkingface.motion.edits import (
-    EXPRESSION_ORDER,
-    ROTATION_ORDER,
-    crop_scale_ratio,
-    expression_only,
-    expression_track,
-    rotation_track,
-)
+from talkingface.motion.coefficients import LAYOUT_73, LAYOUT_260, row73
+from talkingface.motion.retarget import crop_scale_ratio, expression_only
+from talkingface.motion.tracks import EXPRESSION_ORDER, ROTATION_ORDER, expression_track, rotation_track
 from talkingface.motion.windows import window_indices, windows
 
 from ..case import Case
@@ -114,7 +107,7 @@ def _framed(picture: Array) -> Array:
 
 # Columns that the published data sets take from rows of a width. 349 are DECA's: expression, pose, Euler, 3x3 tform.
 _TAKEN = {
-    260: (ROW_260.expression, ROW_260.angles, ROW_260.translation, ROW_260.crop),
+    260: (LAYOUT_260.exp, LAYOUT_260.angle, LAYOUT_260.trans, LAYOUT_260.crop),
     349: (slice(150, 200), slice(200, 206), slice(337, 340), slice(340, 349)),
 }
 _WINDOW = re.compile(r"(?P<input>\w+?)(\.radius(?P<radius>\d+))?\.frame(?P<frame>\d+)(?P<index>\.index)?")
@@ -142,11 +135,11 @@ def coefficient_edits(case: Case) -> dict[str, Tensor]:
     source, frames = case.input("source_73"), case.build["step"]
     expressions = {name: case.input(f"exp_{name}") for name in ("center", "mouth", "eyebrow", "eyes")}
     return {
-        "crop_norm_ratio_73": crop_scale_ratio(source, case.input("targets_73"), ROW_73),
-        "crop_norm_ratio_260": crop_scale_ratio(case.input("source_260"), case.input("targets_260"), ROW_260),
+        "crop_norm_ratio_73": crop_scale_ratio(source, case.input("targets_73"), LAYOUT_73),
+        "crop_norm_ratio_260": crop_scale_ratio(case.input("source_260"), case.input("targets_260"), LAYOUT_260),
         "expression_only_window": expression_only(source, case.input("window").transpose(1, 2)).transpose(1, 2),
         "rotation_track": rotation_track(frames, dtype=case.dtype),
-        "expression_track": expression_track(source[0, ROW_73.expression], expressions, frames),
+        "expression_track": expression_track(source[0, LAYOUT_73.exp], expressions, frames),
     }
 
 

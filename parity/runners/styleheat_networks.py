@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from talkingface.errors import DataError
-from talkingface.face3d.coefficients import row73
 from talkingface.models.styleheat.networks.build import Moved, StyleHeatNetworks
 from talkingface.models.styleheat.networks.calibrator import CalibrationNet
 from talkingface.models.styleheat.networks.inversion import E4eEncoder, Inverter, StyleBlock
@@ -23,7 +22,8 @@ from talkingface.models.styleheat.structure import (
     StyleHeatStructure,
     WarperStructure,
 )
-from talkingface.motion.edits import expression_only
+from talkingface.motion.coefficients import row73
+from talkingface.motion.retarget import expression_only
 from talkingface.motion.windows import RADIUS, windows
 from talkingface.nn.blocks.ir_se import IRBlock, upsample_add
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import registry
 from .flags import RENAMED, SHORTHANDS
-from .options import Option, options, walk
+from .options import Option, options, settings_class, walk
 
 WIDTH, INDENT = 110, 30
 
@@ -30,14 +30,25 @@ The last line on standard output is the path of the result. Exit status 0: done;
 
 
 def help_text(model: str | None = None) -> str:
-    """All settings under their headings, with type, meaning and default; and the own settings of ``model``."""
-    parts = [INTRODUCTION, f"Models: {', '.join(registry.models())} (--model=NAME --help adds its own settings)\n"]
-    parts += _sections(options().values())
+    """All settings under their headings, with type, meaning and default; those of ``model`` alone too."""
+    parts = [INTRODUCTION, f"Models: {', '.join(registry.models())} (--model=NAME --help adds its own settings)"]
+    parts += [*_flags_of_others(model), "", *_sections(options(model).values())]
     if model is not None:
         parts += [f"{model}'s own settings\n", *_sections(walk(registry.config_class(model), "model_params."))]
-    others = ", ".join(f"--{name}" for name in sorted([*RENAMED, *SHORTHANDS]))
+    aliases = settings_class(model).OwnOptions.aliases
+    others = ", ".join(f"--{name}" for name in sorted([*RENAMED, *SHORTHANDS, *aliases]))
     parts.append(textwrap.fill(f"Also understood: {others}", WIDTH, subsequent_indent="  ", break_on_hyphens=False))
     return "\n".join(parts)
+
+
+def _flags_of_others(model: str | None) -> list[str]:
+    """A line for each other model with flags of its own: their names."""
+    lines = []
+    for name, own in registry.all_options().items():
+        if name != model:
+            text = f"Flags of {name} alone: {', '.join(f'--{flag}' for flag in own.model_fields)}"
+            lines.append(textwrap.fill(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False))
+    return lines
 
 
 def _sections(members: Iterable[Option]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from .. import registry
-from .options import options
+from .options import table
 from .schema import Settings
 from .yaml_file import flatten
 
@@ -19,7 +19,9 @@ NOT_SAVED = {"config", "print_config"}  # what the files of --config said is in 
 def describe(settings: Settings) -> str:
     """One line per setting: ``key: value  # origin``; the model's own settings stand last."""
     values = _plain(settings)
-    lines = [_line(key, _at(values, key), settings.origin(key)) for key in options() if key != "model_params"]
+    lines = [
+        _line(key, _at(values, key), settings.origin(key)) for key in table(type(settings)) if key != "model_params"
+    ]
     given = {f"model_params.{key}": value for key, value in _leaves(settings.model_params)}
     for key, value in _leaves(registry.config_class(settings.model)().model_dump(mode="json")):
         given.setdefault(f"model_params.{key}", value)
@@ -40,7 +42,7 @@ def save_settings(settings: Settings, path: Path) -> Path:
 def _plain(settings: Settings) -> dict[str, Any]:
     """All values as YAML knows them, in the order of ``--help``."""
     values = settings.model_dump(mode="json")
-    return {name: values[name] for name in dict.fromkeys(key.split(".")[0] for key in options())}
+    return {name: values[name] for name in dict.fromkeys(key.split(".")[0] for key in table(type(settings)))}
 
 
 def _at(values: Any, key: str) -> Any:

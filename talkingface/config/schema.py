@@ -5,17 +5,22 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from ..data.prepare.settings import PrepareSettings
+from ..errors import did_you_mean
 from ..evaluation.settings import EvaluateSettings
+from ..models.settings import ModelOptions
+from ..paths import default_checkpoint_root
+from ..plugins import FORMATS, LANDMARKS, PASTES, OneOf
 from ..train.settings import TrainSettings
 
 RunMode = Literal["infer", "train", "evaluate", "prepare", "doctor", "fetch"]
 Degrees = Annotated[float, Field(ge=-180, le=180)]
 QUALITIES = ("low", "medium", "high", "lossless")
+FACES = ("largest", "left", "right", "all")
 
 
 class Group(BaseModel):
@@ -71,7 +76,7 @@ class Speech(Group):
 class Faces(Group):
     """Which face, and how much around it"""
 
-    landmarks: Literal["auto", "mesh", "retinaface", "face_alignment", "given", "none"] = Field(
+    landmarks: Annotated[str, OneOf(LANDMARKS, before=["auto"], after=["none"])] = Field(
         "auto", description="what finds faces; auto: the first that is there; none: the model's own search"
     )
     landmarks_file: Path | None = Field(None, description="points or boxes of faces, for --landmarks=given")
@@ -85,7 +90,7 @@ class Faces(Group):
         description="crop: the face alone; full: put back into the picture; ext: with more around it; resize: "
         "the whole picture; none: crop, or full for several faces",
     )
-    paste: Literal["soft", "poisson", "round"] = Field(
+    paste: Annotated[str, OneOf(PASTES)] = Field(
         "soft", description="how a face is put back: a soft edge, seamless cloning, or an ellipse"
     )
     ratio: float = Field(0.4, gt=0, le=1, description="half-axes of the ellipse of --paste=round, of the crop's side")
@@ -93,11 +98,22 @@ class Faces(Group):
         None, description="folder for pictures of what was looked at where a face is missing"
     )
 
+    @field_validator("face", "driving_face", mode="before")
+    @classmethod
+    def _face(cls, value: Any) -> str | None:
+        word = None if value is None else str(value)
+        if word is None or word in FACES or (word.isascii() and word.isdecimal()):
+            return word
+        near = did_you_mean(word, FACES)
+        raise ValueError(f"is no choice of a face. {near} Or give a number from 0, counted from the left.")
+
 
 class Output(Group):
     """What comes out"""
 
-    output: Path | None = Field(None, description="the result: .mp4, .gif, or a folder for png frames")
+    output: Path | None = Field(
+        None, description=f"the result: {', '.join(f'.{name}' for name in FORMATS.own)}, or a folder for png frames"
+    )
     output_dir: Path | None = Field(None, description="folder for results with a made-up name; none: results or runs")
     overwrite: bool | None = Field(None, description="replace what exists; none: only the file that --output names")
     fps: Fraction | None = Field(
@@ -141,28 +157,6 @@ class Movement(Group):
     input_yaw: list[Degrees] = Field([], description="yaw of the head in degrees, several are spread over the video")
     input_pitch: list[Degrees] = Field([], description="pitch of the head, likewise")
     input_roll: list[Degrees] = Field([], description="roll of the head, likewise")
-
-
-class Edits(Group):
-    """Edits of a face, and how a picture is turned into codes (StyleHeat)"""
-
-    pose_only: bool = Field(False, description="the head alone moves, the face keeps the source's expression")
-    intuitive_edit: bool = Field(False, description="no driver: the head turns each way, the face tries expressions")
-    attribute_edit: Literal["young", "old", "beard", "lip"] | None = Field(
-        None, description="change the face while it moves; needs the published files"
-    )
-    edit_strength: float | None = Field(
-        None, ge=-100, le=100, description="of --attribute_edit; none: the published one (5, or 20 for beard and lip)"
-    )
-    edit_ramp: bool = Field(True, description="the edit grows over the video; off: all of it all along")
-    inversion_option: Literal["encode", "optimize", "load"] = Field(
-        "encode", description="codes of the source: by encoders, improved step by step (minutes), or from a file"
-    )
-    inversion_file: Path | None = Field(None, description="the file that optimize writes and load reads")
-    inversion_steps: int = Field(250, ge=1, le=10000, description="of --inversion_option=optimize")
-    published_behaviour: bool = Field(
-        False, description="repeat the faults of the published program that change its pictures"
-    )
 
 
 class Weights(Group):
@@ -215,19 +209,34 @@ class DataSettings(Group):
     cache: Path | None = Field(None, description="folder for what is found in clips once; none: in the user's cache")
 
 
-class Settings(What, Inputs, Speech, Faces, Output, Movement, Edits, Weights, Machine, Messages):
-    """All settings of one run; :meth:`origin` tells which file or flag set a value."""
+class Settings(What, Inputs, Speech, Faces, Output, Movement, Weights, Machine, Messages):
+    """All settings of one run; :meth:`origin` tells which file or flag set a value.
+
+    Those of a model with flags of its own have these as well, see :func:`~talkingface.config.options.settings_class`.
+    """
 
     data: DataSettings = Field(default_factory=DataSettings, description="the data set")
     train: TrainSettings = Field(default_factory=TrainSettings, description="training")
     evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings, description="evaluation")
     prepare: PrepareSettings = Field(default_factory=PrepareSettings, description="data preparation")
 
+    OwnOptions: ClassVar[type[ModelOptions]] = ModelOptions
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def own(self) -> ModelOptions:
+        """The model's own flags, as the class that its entry in the registry names."""
+        values = {name: getattr(self, name) for name in self.OwnOptions.model_fields}
+        return self.OwnOptions.model_construct(**values)
+
+    @property
+    def weights_root(self) -> Path:
+        """Folder with weights: ``checkpoint_root``, or the default one."""
+        return self.checkpoint_root or default_checkpoint_root()
 
     def origin(self, key: str) -> str:
         """The file or flag that set ``key`` (dotted, as ``train.max_steps``), or ``"default"``."""
         return self._origins.get(key, "default")
 
 
-HEADINGS: tuple[type[Group], ...] = (What, Inputs, Speech, Faces, Output, Movement, Edits, Weights, Machine, Messages)
+HEADINGS: tuple[type[Group], ...] = (What, Inputs, Speech, Faces, Output, Movement, Weights, Machine, Messages)

@@ -64,9 +64,6 @@ def ssim(predicted: Tensor, real: Tensor) -> Tensor:
     return index.mean(dim=(1, 2, 3))
 
 
-METRICS = {"l1": l1, "psnr": psnr, "ssim": ssim}
-
-
 def _check(predicted: Tensor, real: Tensor) -> None:
     if predicted.shape != real.shape or real.ndim != 4:
         raise ShapeError(f"expected two (N, 3, H, W), got {tuple(predicted.shape)} and {tuple(real.shape)}")

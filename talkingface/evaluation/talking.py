@@ -14,8 +14,8 @@ import numpy as np
 
 from ..data.store import Clip, ClipStore, Frames
 from ..errors import DataError, MediaError, NoFaceError
-from ..media.audio import Wave, has_audio
-from ..media.audio_buffer import open_wave
+from ..media.audio import Samples, has_audio
+from ..media.audio_buffer import open_audio
 from ..models.base import VoiceModel
 from ..pipelines.model import LoadedModel
 from .report import ClipScore, Report, mean_of
@@ -192,14 +192,14 @@ def score_clip(
         tally.add(clip, method, count, None, correlations(real.opening, curve, fps))
 
 
-def read_sound(path: Path, rate_hz: int) -> Wave:
+def read_sound(path: Path, rate_hz: int) -> Samples:
     """The sound of a clip from its first picture on.
 
     Raises:
         DataError: it cannot be read.
     """
     try:
-        return open_wave(path, rate_hz).samples.copy()
+        return open_audio(path, rate_hz).samples.copy()
     except MediaError as error:
         raise DataError(error.what, where=error.where, cure="Remove the clip or replace it.") from error
 

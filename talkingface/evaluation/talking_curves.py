@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from ..face.detect.analyser import FaceAnalyser
 from ..face.track.track import TrackSettings
-from ..face3d.coefficients import Coefficients
 from ..face3d.mesh_measure import curves
 from ..face3d.mesh_space import FRAME, shipped_space
 from ..media.image import Picture
+from ..motion.coefficients import Coefficients
 from ..pipelines.coefficients import longest_track
 
 Floats = NDArray[np.float64]

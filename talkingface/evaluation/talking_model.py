@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from ..errors import ConfigError
-from ..media.audio import Wave
+from ..media.audio import Samples
 from ..media.image import Picture
-from ..models.base import ModelPlugin, Script, VoiceModel
+from ..models.base import ModelPlugin, SpeechRequest, VoiceModel
 from ..pipelines.coefficients import CoefficientReader
 from ..pipelines.frames import to_tensor
 from ..pipelines.model import LoadedModel
@@ -87,7 +87,7 @@ class Talker:
         source = self._reader.source(image, self._reader.of_face(picture))
         return Scene(source, encode_source(self._model.renderer, source) if self._rendered else None)
 
-    def ways(self, scene: Scene, wave: Wave, others: Wave | None, frames: int) -> Iterator[Way]:
+    def ways(self, scene: Scene, wave: Samples, others: Samples | None, frames: int) -> Iterator[Way]:
         """The motions of a clip, the model's own first.
 
         Args:
@@ -111,12 +111,12 @@ class Talker:
         if way.motion.space == "mesh":
             yield f"{way.method} (motion)", of_rows(way.motion.values[ROWS].cpu().numpy(), fps)
 
-    def _speak(self, voice: VoiceModel, scene: Scene, wave: Wave, frames: int) -> Motion:
+    def _speak(self, voice: VoiceModel, scene: Scene, wave: Samples, frames: int) -> Motion:
         """What a voice makes of a sound, fitted to the source."""
-        script = Script(torch.from_numpy(np.ascontiguousarray(wave)), frames, seed=self._seed)
+        request = SpeechRequest(torch.from_numpy(np.ascontiguousarray(wave)), frames, seed=self._seed)
         assert scene.source.coefficients is not None  # noqa: S101 (the reader gives them)
         with torch.inference_mode():
-            motion = voice.speak(script, scene.source.coefficients)
+            motion = voice.speak(request, scene.source.coefficients)
         return retarget(self._model.plugin, self._reader, scene.source, motion, {"relative": False})
 
 

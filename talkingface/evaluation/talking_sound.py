@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ..media.audio import Wave
+from ..media.audio import Samples
 
 Floats = NDArray[np.float64]
 
@@ -20,7 +20,7 @@ _SHORTEST = 10  # frames that two shifted curves must have in common
 STILL = 0.002  # deviation below which a mouth does not move: the mesh trembles by half of that on a still picture
 
 
-def loudness(wave: Wave, rate_hz: int, fps: Fraction, frames: int) -> Floats:
+def loudness(wave: Samples, rate_hz: int, fps: Fraction, frames: int) -> Floats:
     """Energy of the sound while each frame is shown, (frames,), in dB below full scale, -60 at least.
 
     Args:
@@ -39,14 +39,14 @@ def smoothed(values: Floats) -> Floats:
     return np.asarray(gaussian_filter1d(values, SMOOTHING, mode="nearest"))
 
 
-def padded(wave: Wave, samples: int) -> Wave:
+def padded(wave: Samples, samples: int) -> Samples:
     """A sound of a length: its beginning, then silence."""
     sound = np.zeros(samples, np.float32)
     sound[: len(wave)] = wave[:samples]
     return sound
 
 
-def looped(wave: Wave, samples: int) -> Wave:
+def looped(wave: Samples, samples: int) -> Samples:
     """A sound of a length: begun anew as often as needed."""
     return np.resize(wave, samples)
 

@@ -119,3 +119,20 @@ class Face:
 def largest_first(faces: list[Face]) -> list[Face]:
     """Faces by the longer side of their box, the largest first; equal ones from left to right."""
     return sorted(faces, key=lambda face: (-face.box.side, face.box.left, face.box.top))
+
+
+def similarity(points: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn, scale and shift that take points nearest to those wanted (least squares), without mirroring.
+
+    Args:
+        points, wanted: (n, 2), x and y; the points do not all lie in one place.
+
+    Returns:
+        (3, 3), takes (x, y, 1) to where it is wanted.
+    """
+    old, new = points @ (1, 1j), wanted @ (1, 1j)
+    old_mean, new_mean = old.mean(), new.mean()
+    factor = np.vdot(old - old_mean, new - new_mean) / np.vdot(old - old_mean, old - old_mean).real
+    shift = new_mean - factor * old_mean
+    a, b = factor.real, factor.imag
+    return np.array([[a, -b, shift.real], [b, a, shift.imag], [0.0, 0.0, 1.0]])

@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from ..errors import ConfigError, ShapeError, WeightsError, did_you_mean
 from ..face.face import Face
 from ..media.image import Picture
+from ..motion.coefficients import LAYOUT_257, LAYOUT_260
 from ..nn.blocks.resnet import resnet18, resnet50
 from ..nn.fingerprint import fingerprint
 from ..weights import Entry, load_catalogue
 from ..weights.load import load_networks, load_strict
 from ..weights.status import advice
-from .coefficients import LAYOUT_257, LAYOUT_260
 from .five_points import Alignment, Points, align, load_standard
 from .reconstruction import FRAME, Reconstructor, check_square
 
@@ -84,7 +84,7 @@ _NETWORKS = ("net_recon", "face_3drecon")  # its names in Deep3DFaceRecon's file
 
 @dataclass(frozen=True)
 class DeepFiles:
-    """What `DeepReconstructor` is read from.
+    """Files that `DeepReconstructor` is read from.
 
     Attributes:
         weights: file with the network.
@@ -183,7 +183,7 @@ class DeepReconstructor(Reconstructor):
         return f"{fingerprint(self._network)}-{standard[:12]}"
 
     def _align(self, picture: Picture, face: Face) -> tuple[Alignment, Picture]:
-        """Where the face lies in the 256 frame, and its crop."""
+        """Place of the face in the 256 frame, and its crop."""
         check_square(picture)
         points = face.landmarks if face.landmarks is not None else face.five
         if points is None:

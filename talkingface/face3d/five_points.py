@@ -107,7 +107,7 @@ def fit_pose(points_up: NDArray[Any], standard: Points) -> Pose:
 
 @dataclass(frozen=True)
 class Alignment:
-    """Where the crop of a face lies: the picture is resized, then a square is cut out of it.
+    """Crop of a face: the picture is resized, then a square is cut out of it.
 
     Attributes:
         picture_size: (height, width) of the picture.
@@ -188,7 +188,7 @@ def align(
     size: int = CROP_SIDE,
     rescale: float = RESCALE,
 ) -> Alignment:
-    """Where to cut a face so that it has the place and size that the reconstruction network expects.
+    """Crop that gives a face the place and size that the reconstruction network expects.
 
     Args:
         landmarks: (68, 2) or (5, 2), pixels of the picture, y downwards.

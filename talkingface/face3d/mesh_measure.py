@@ -1,4 +1,4 @@
-"""How well the ``mesh`` space keeps what faces do: measured on clips of people it was not learned from."""
+"""Measures of how well the ``mesh`` space keeps the movement of faces, on clips of people it was not learned from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .coefficients import ANGLE, EXP
+from ..motion.coefficients import LAYOUT_260
 from .mesh_pose import Floats
 from .mesh_space import INNER_LIPS, LID_PAIRS, MeshSpace, gap, quiet_frames
 
@@ -17,7 +17,7 @@ _EYES = ([33, 133], [263, 362])  # corners, outer ones first
 
 @dataclass(frozen=True)
 class Kept:
-    """What is left of a curve over time, such as the mouth's opening, when faces go through the space.
+    """Rest of a curve over time, such as the mouth's opening, when faces go through the space.
 
     Attributes:
         correlation: of the curves before and after, means of clips taken off.
@@ -76,21 +76,21 @@ def measure(space: MeshSpace, clips: Sequence[NDArray[np.floating]]) -> Measured
     rows = [space.fit(mesh).astype(np.float64) for mesh in seen]
     decoded = [space.decode(one).astype(np.float64) for one in rows]
     errors = [_error(mesh, result) for mesh, result in zip(seen, decoded, strict=True)]
-    rests = [space.fit(mesh[quiet_frames(mesh)][:1])[0, EXP] for mesh in seen]
+    rests = [space.fit(mesh[quiet_frames(mesh)][:1])[0, LAYOUT_260.exp] for mesh in seen]
     return Measured(
         error_mean=float(np.mean([error.mean() for error in errors])),
         error_95=float(np.mean([np.quantile(error, 0.95) for error in errors])),
         curves=_curves_kept(seen, decoded),
         still_mesh=_trembling([mesh[..., :2] / _eye_distance(mesh).mean() for mesh in seen]),
         still_decoded=_trembling([mesh[..., :2] / _eye_distance(mesh).mean() for mesh in decoded]),
-        still_expression=_trembling([one[:, EXP] for one in rows]),
+        still_expression=_trembling([one[:, LAYOUT_260.exp] for one in rows]),
         yaw_leak=_yaw_leak(rows),
         rest_expression=float(np.sqrt(np.mean(np.square(rests)))),
     )
 
 
 def curves(mesh: Floats) -> dict[str, Floats]:
-    """What a face does over time: name -> (T,). Distances are over that of the outer corners of the eyes."""
+    """Movement of a face over time: name -> (T,). Distances are over that of the outer corners of the eyes."""
     across = mesh[:, 263] - mesh[:, 33]
     size = np.linalg.norm(across, axis=1)
     lids = [gap(mesh, *pair) / gap(mesh, *corners) for pair, corners in zip(LID_PAIRS, _EYES, strict=True)]
@@ -126,9 +126,10 @@ def _trembling(values: Sequence[Floats]) -> float:
 
 
 def _yaw_leak(rows: Sequence[Floats]) -> float:
+    second = LAYOUT_260.angle.start + 1
     expression, yaw = (
-        np.concatenate([one[:, part] - one[:, part].mean(0) for one in rows])
-        for part in (EXP, slice(ANGLE.start + 1, ANGLE.start + 2))
+        np.concatenate([clip[:, part] - clip[:, part].mean(0) for clip in rows])
+        for part in (LAYOUT_260.exp, slice(second, second + 1))
     )
     products = (expression * yaw).mean(0) / (expression.std(0) * yaw.std() + 1e-12)
     return float(np.abs(products).mean())

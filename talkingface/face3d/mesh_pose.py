@@ -1,4 +1,4 @@
-"""Where a head is: turning, scale and place of a known shape, found for many frames at once.
+"""Head pose: turning, scale and place of a known shape, found for many frames at once.
 
 Coordinates are those of Deep3DFaceRecon: x to the right as seen, y up, z towards the camera. A point of the head
 appears at ``scale * R point + shift`` with ``R = Rz Ry Rx`` (`pose.rotation`). A positive pitch looks down, a positive
@@ -35,7 +35,7 @@ class HeadPose:
         return matrices(self.angles)
 
     def pose(self, shape: Floats) -> Floats:
-        """Where points of the shape, (T or 1, n, 3), appear: (T, n, 3)."""
+        """Posed points (T, n, 3) of the shape, (T or 1, n, 3)."""
         return self.scale[:, None, None] * (shape @ self.matrices.swapaxes(1, 2)) + self.shift[:, None]
 
     def unpose(self, points: Floats) -> Floats:

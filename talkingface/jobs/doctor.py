@@ -1,4 +1,4 @@
-"""``--run_mode=doctor``: what works on this machine, and the cure for what does not."""
+"""``--run_mode=doctor``: check this machine and give advice on every problem."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .. import __version__, registry
 from ..errors import TalkingFaceError
-from ..paths import default_checkpoint_root
+from ..plugins import FORMATS, LANDMARKS, METRICS, PASTES
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -25,10 +25,10 @@ class Finding:
     """One line of the report.
 
     Attributes:
-        topic: what was looked at.
-        text: what was found.
-        cure: what to do about it; empty where all is well.
-        broken: whether nothing can work before it is mended.
+        topic: the checked part.
+        text: result of the check.
+        cure: advice; empty if nothing is wrong.
+        broken: nothing can work before this is repaired.
     """
 
     topic: str
@@ -50,7 +50,7 @@ def run(settings: Settings) -> int:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """All findings, the essential ones first."""
+    """Yield all findings, the essential ones first."""
     yield Finding("program", f"talkingface {__version__}, Python {platform.python_version()}, {platform.platform()}")
     yield from _torch(settings)
     yield from _codecs()
@@ -59,6 +59,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _extras()
     yield from _enhancers()
     yield from _models()
+    yield from _parts()
     yield from _weights(settings)
 
 
@@ -83,31 +84,37 @@ def _torch(settings: Settings) -> Iterator[Finding]:
 
 
 def _codecs() -> Iterator[Finding]:
-    from ..media.ffmpeg import executable, output_of
+    from ..media.ffmpeg import executable
+    from ..media.formats import encoders
 
     try:
-        program = executable()
-        listed = output_of(["-encoders"])[1].decode("ascii", "replace")
+        program, listed = executable(), encoders()
     except TalkingFaceError as error:
         cure = "pip install imageio-ffmpeg, and unset IMAGEIO_FFMPEG_EXE or let it name an ffmpeg that starts"
         yield Finding("ffmpeg", error.what, cure, broken=True)
         return
-    encoders = {words[1] for words in map(str.split, listed.splitlines()) if len(words) > 1}
     yield Finding("ffmpeg", program)
     for name, use in ESSENTIAL_CODECS.items():
-        cure = "" if name in encoders else "Unset IMAGEIO_FFMPEG_EXE, and: pip install --force-reinstall imageio-ffmpeg"
+        cure = "" if name in listed else "Unset IMAGEIO_FFMPEG_EXE, and: pip install --force-reinstall imageio-ffmpeg"
         yield Finding("codec", f"{name} ({use})", cure, broken=bool(cure))
+    usable = [name for name in FORMATS.names() if name not in FORMATS.broken()]
+    lacking = {name: FORMATS.get(name).lacks() for name in usable}
+    yield Finding("formats", ", ".join(f".{name}" for name in usable if not lacking[name]))
+    for name, codecs in lacking.items():
+        if codecs:
+            cure = "pip install --upgrade imageio-ffmpeg"
+            yield Finding("formats", f".{name} needs {' and '.join(codecs)}, not in this ffmpeg", cure)
 
 
 def _landmarks(settings: Settings) -> Iterator[Finding]:
-    """Each backend that finds faces, and which one ``--landmarks=auto`` takes."""
+    """Landmark backends, and the one that ``--landmarks=auto`` selects."""
     from ..face.detect.analyser import available
 
-    found = available(settings.checkpoint_root or default_checkpoint_root())
+    found = available(settings.weights_root)
     taken = next((backend.name for backend in found if backend.problem is None), None)
     for backend in found:
         note = "; --landmarks=auto takes it" if backend.name == taken else ""
-        # With one of them there, the other is no lack.
+        # One backend is enough: the others are no problem if one works.
         cure = (backend.problem.cure or "") if backend.problem and taken is None else ""
         yield Finding("landmarks", f"{backend.name}: {backend.state}{note}", cure)
     if taken is None:
@@ -115,10 +122,10 @@ def _landmarks(settings: Settings) -> Iterator[Finding]:
 
 
 def _operations() -> Iterator[Finding]:
-    """Whether the operations of StyleGAN2's kind are native; without it they are slower, no more."""
+    """State of the native operations; without them StyleGAN2's operations are slower."""
     try:
         from ..ops import native
-    except (ImportError, OSError):  # torch's lack is told already
+    except (ImportError, OSError):  # torch is missing, which is reported already
         return
     for state in native.states():
         yield Finding("operations", f"{state.kind}: {state.text}", state.cure)
@@ -131,14 +138,14 @@ def _extras() -> Iterator[Finding]:
 
 
 def _enhancers() -> Iterator[Finding]:
-    """Whether ``--enhancer`` has what it needs but for its files, which are listed with the weights."""
+    """Packages needed by ``--enhancer``; its files are listed with the weights."""
     try:
-        from ..enhance.networks import problem
-    except (ImportError, OSError):  # torch's lack is told already
+        from ..enhance.networks import missing_package
+    except (ImportError, OSError):  # torch is missing, which is reported already
         return
-    found = problem()
-    text = "--enhancer and --background_enhancer" if found is None else found.what
-    yield Finding("extra enhance", text, "" if found is None else found.cure or "")
+    error = missing_package()
+    text = "--enhancer and --background_enhancer" if error is None else error.what
+    yield Finding("extra enhance", text, "" if error is None else error.cure or "")
 
 
 def _models() -> Iterator[Finding]:
@@ -148,12 +155,24 @@ def _models() -> Iterator[Finding]:
         yield Finding("models", f"{name}: {reason}", "Update or uninstall the package that brings it.")
 
 
+def _parts() -> Iterator[Finding]:
+    """Landmark backends, metrics, formats and ways to paste that other packages add."""
+    for kind in (LANDMARKS, METRICS, FORMATS, PASTES):
+        broken = kind.broken()
+        for name in kind.names():
+            if name in broken:
+                cure = "Update or uninstall the package that brings it."
+                yield Finding("plug-ins", f"{kind.noun} '{name}': {broken[name]}", cure)
+            elif not kind.owns(name):
+                yield Finding("plug-ins", f"{kind.noun} '{name}'")
+
+
 def _weights(settings: Settings) -> Iterator[Finding]:
     from ..weights import resolve, status
 
-    root = settings.checkpoint_root or default_checkpoint_root()
+    root = settings.weights_root
     try:
-        yield Finding("animates", resolve(settings.model, settings.checkpoint, root, wishes=dict(settings)).label)
+        yield Finding("animates", resolve(settings.model, settings.checkpoint, root, preferences=dict(settings)).label)
     except TalkingFaceError as error:
         yield Finding("animates", error.what, error.cure or "", broken=True)
     for item in status(root):

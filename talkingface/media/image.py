@@ -33,7 +33,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "BMP": {},
 }
 # What Pillow's decoders raise on damaged files, besides OSError.
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
+BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 
 
 def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -58,7 +58,7 @@ def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
             with Image.open(path, formats=_READ) as image:
-                _check_size(image.size, max_pixels, path)
+                check_size(image.size, max_pixels, path)
                 image.load()
                 return _as_rgb(ImageOps.exif_transpose(image), path)
         except Image.UnidentifiedImageError as error:
@@ -67,7 +67,7 @@ def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
             ) from error
         except Image.DecompressionBombError as error:
             raise _too_large("the picture", max_pixels, path) from error
-        except _BROKEN as error:
+        except BROKEN as error:
             raise MediaError(
                 f"the picture is damaged or cut off ({error})", where=path, cure="Fetch or save it again."
             ) from error
@@ -149,7 +149,8 @@ def _from_deep_grey(values: NDArray[np.generic], path: Path) -> Picture:
     return np.repeat(grey[..., None], 3, axis=2)
 
 
-def _check_size(size: tuple[int, int], max_pixels: int, path: Path) -> None:
+def check_size(size: tuple[int, int], max_pixels: int, path: Path) -> None:
+    """Raise MediaError if a picture of (width, height) has too many pixels."""
     if size[0] * size[1] > max_pixels:
         raise _too_large(f"{size[0]}x{size[1]} pixels", max_pixels, path)
 

@@ -6,40 +6,54 @@ import os
 import re
 import secrets
 import shutil
-from enum import Enum
 from pathlib import Path
 
 from ..errors import MediaError
+from ..plugins import FORMATS
+from .formats import Format
 
 FRAME_NAME = "{:06d}.png"
 _OWN_FRAME = re.compile(r"\d{6,}\.png")
 
 
-class Kind(Enum):
-    """What an output is, by the ending of its name."""
+def output_format(output: str | Path) -> Format | None:
+    """Format of an output by its ending; None for a folder of png.
 
-    MP4 = ".mp4"
-    GIF = ".gif"
-    FOLDER = "folder"
-
-
-def output_kind(output: str | Path) -> Kind:
-    """The kind of an output: .mp4, .gif, or a folder (no ending, a trailing slash, or a folder that exists).
+    A folder has no ending, or a trailing slash, or exists already.
 
     Raises:
-        MediaError: if the ending is none of these.
+        MediaError: if the ending is none that can be written.
     """
     path = Path(output)
     if str(output).endswith(("/", os.sep)) or not path.suffix or (path.is_dir() and not path.is_symlink()):
-        return Kind.FOLDER
-    for kind in (Kind.MP4, Kind.GIF):
-        if path.suffix.lower() == kind.value:
-            return kind
-    raise MediaError(
-        f"unknown ending '{path.suffix}' of the output",
-        where=path,
-        cure="Use .mp4, .gif, or a name without ending (or with a final '/') for a folder of png.",
-    )
+        return None
+    if not is_format(path):
+        cure = f"Use {', '.join(endings())}, or a name without ending (or with a final '/') for a folder of png."
+        raise MediaError(f"unknown ending '{path.suffix}' of the output", where=path, cure=cure)
+    return FORMATS.get(path.suffix.lower()[1:], where=path)
+
+
+def is_format(path: Path) -> bool:
+    """True if the ending is that of a format, which holds several frames in one file."""
+    return path.suffix.lower() in endings()
+
+
+def endings() -> list[str]:
+    """The endings of all formats, with their dots."""
+    return [f".{name}" for name in FORMATS.names()]
+
+
+def check_output(output: Path) -> None:
+    """Refuse now what could not be written later.
+
+    Raises:
+        MediaError: if the ending is unknown or the target cannot be made.
+        DependencyError: if the ffmpeg lacks an encoder.
+    """
+    target = output_format(output)
+    if target is not None:
+        target.check(output)
+    Part(output, folder=target is None).discard()
 
 
 class Part:
@@ -50,7 +64,7 @@ class Part:
         path: what is being written.
     """
 
-    def __init__(self, target: Path, kind: Kind) -> None:
+    def __init__(self, target: Path, *, folder: bool) -> None:
         """Make the target's folder, and make sure now that it can be written to.
 
         Raises:
@@ -58,12 +72,13 @@ class Part:
         """
         self.target = target.absolute()
         # Not named after the target, whose name may already be as long as a name can be.
-        self.path = self.target.parent / f".part-{secrets.token_hex(6)}{'' if kind is Kind.FOLDER else kind.value}"
-        if kind is Kind.FOLDER:
+        ending = "" if folder else self.target.suffix.lower()
+        self.path = self.target.parent / f".part-{secrets.token_hex(6)}{ending}"
+        if folder:
             self._check_folder()
         try:
             self.target.parent.mkdir(parents=True, exist_ok=True)
-            if kind is Kind.FOLDER:
+            if folder:
                 self.path.mkdir()
             else:
                 self.path.touch()

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError, did_you_mean
+from ..errors import ConfigError, MotionError, did_you_mean
 from ..types import Motion, Source, Square
 
 Batch = dict[str, Tensor]
@@ -52,8 +52,8 @@ class MotionExtractor(ABC):
 
 
 @dataclass(frozen=True)
-class Script:
-    """What is said, and how.
+class SpeechRequest:
+    """Speech that a voice is asked for.
 
     Attributes:
         wave: (samples,), mono at the voice's rate, full scale -1..1; None: nobody speaks.
@@ -92,8 +92,8 @@ class VoiceModel(ABC):
     styles: int
 
     @abstractmethod
-    def speak(self, script: Script, source: Tensor) -> Motion:
-        """The motion of a face that says the script; the same for the same seed on the same machine.
+    def speak(self, request: SpeechRequest, source: Tensor) -> Motion:
+        """Motion of a face that speaks as asked; the same for the same seed on the same machine.
 
         Args:
             source: (1, 70 or more), coefficients of the source picture.
@@ -128,6 +128,15 @@ class Renderer(ABC):
     def encode_source(self, source: Source) -> Any:
         """Everything that depends on the source alone, computed once; opaque to the caller."""
 
+    def check(self, motion: Motion) -> None:
+        """Refuse a motion that is not drawn; the steps of an animation ask before `render`, which need not.
+
+        Raises:
+            MotionError: if it is of another kind.
+        """
+        if motion.kind != self.takes:
+            raise MotionError(f"the renderer draws '{self.takes}', not '{motion.kind}'")
+
     @abstractmethod
     def render(self, state: Any, motion: Motion) -> Tensor:
         """Frames (n, 3, H, W), RGB, [0, 1], of the n frames of ``motion``."""
@@ -140,7 +149,7 @@ class Renderer(ABC):
         return self.render(state, motion)[part]
 
     def kept(self, state: Any) -> Mapping[str, Tensor]:
-        """What of a source is worth a file, because it took long to find; by name, empty where nothing did."""
+        """Parts of an encoded source that took long to find and are worth a file, by name; empty where nothing did."""
         return {}
 
     def expect(self, frames: int, compile_wish: str = "auto") -> str:
@@ -158,7 +167,7 @@ class Renderer(ABC):
         return {}
 
     def explain_part(self, state: Any, motion: Motion, part: slice) -> dict[str, Tensor]:
-        """As `explain`, of a part of ``motion``; those outside are there for the others to look at."""
+        """Pictures as of `explain`, of a part of ``motion``; frames outside are there for the others to look at."""
         return {name: pictures[part] for name, pictures in self.explain(state, motion).items()}
 
 
@@ -241,7 +250,8 @@ class ModelPlugin(ABC):
         """Take note of the settings of an inference, before its renderer is asked for.
 
         Args:
-            options: the model's inference settings, as named by their flags.
+            options: the model's inference settings, as named by their flags: the shared ones of movement, and its own
+                (see :class:`~talkingface.models.settings.ModelOptions`).
 
         Returns:
             Further files that these settings need: name in the catalogue, or path -> takes what is in it.
@@ -268,8 +278,7 @@ class ModelPlugin(ABC):
         Raises:
             ConfigError: if the model has none.
         """
-        what = f"{self.name} has no motion of its own"
-        raise ConfigError(what, where="--intuitive_edit", cure="Choose another --model.")
+        raise ConfigError(f"{self.name} has no motion of its own", cure="Choose another --model.")
 
     def extractor(self, precision: torch.dtype = torch.float32) -> MotionExtractor:
         """Extractor of the motion of frames, ready for inference.
@@ -305,7 +314,7 @@ class ModelPlugin(ABC):
 
     @abstractmethod
     def samples(self) -> Mapping[str, Any]:
-        """What a training item holds: name -> frames, as described in ``talkingface.data.samples``."""
+        """Contents of a training item: name -> frames, as described in ``talkingface.data.samples``."""
 
     def auxiliary(self, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
         """Fixed networks of others that training needs, such as ``vgg19``: name in the catalogue -> takes its weights.

@@ -28,14 +28,13 @@ import torch
 from ..errors import MotionError, TalkingFaceError
 from ..types import Motion
 from ..weights.files.records import TensorRecord
-from ..weights.files.tensorfile import read_safetensors, replacing, stored, write_safetensors
+from ..weights.files.tensorfile import atomic_write, read_safetensors, to_storable, write_safetensors
+from .coefficients import COEFFICIENTS, LAYOUT_73
 
 MAGIC = b"\x93NUMPY"
-KIND, SPACE, VALUE = "3dmm.73", "bfm", "coefficients"
-"""Kind, space and name of the values of such a motion; the file itself says none of them."""
+SPACE, RATE = "bfm", Fraction(25)
+"""Space and frames per second of StyleHEAT's cache files, which say neither."""
 
-WIDTH = 73
-RATE = Fraction(25)
 _MAKE_AGAIN = "Extract the coefficients again."
 
 
@@ -55,15 +54,17 @@ def load_3dmm(path: Path, fps: Fraction | None = None) -> Motion:
     except (ValueError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError, OverflowError) as error:
         # What the header parser and the literal reader behind it raise.
         raise MotionError("not a readable NumPy file of plain numbers", where=path, cure=_MAKE_AGAIN) from error
-    if array.dtype.kind != "f" or array.ndim != 2 or array.shape[1] != WIDTH or not len(array):
+    if array.dtype.kind != "f" or array.ndim != 2 or array.shape[1] != LAYOUT_73.width or not len(array):
         raise MotionError(
-            f"holds {array.dtype} {array.shape}, not (frames, {WIDTH}) real numbers", where=path, cure=_MAKE_AGAIN
+            f"holds {array.dtype} {array.shape}, not (frames, {LAYOUT_73.width}) real numbers",
+            where=path,
+            cure=_MAKE_AGAIN,
         )
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is refused below
         rows = np.array(array, dtype=np.float32)
     if not np.isfinite(rows).all():
         raise MotionError("holds numbers that are not finite", where=path, cure=_MAKE_AGAIN)
-    return Motion(KIND, fps or RATE, {VALUE: torch.from_numpy(rows)}, SPACE)
+    return Motion(LAYOUT_73.kind, fps or RATE, {COEFFICIENTS: torch.from_numpy(rows)}, SPACE)
 
 
 def save_3dmm(path: Path, motion: Motion) -> None:
@@ -72,17 +73,18 @@ def save_3dmm(path: Path, motion: Motion) -> None:
     Raises:
         MotionError: if the motion is of another kind or space (the file could not say which), or cannot be written.
     """
-    if (motion.kind, motion.space) != (KIND, SPACE) or set(motion.values) != {VALUE}:
+    if (motion.kind, motion.space) != (LAYOUT_73.kind, SPACE) or set(motion.values) != {COEFFICIENTS}:
         raise MotionError(
-            f"a .npy file holds motions of kind {KIND!r} and space {SPACE!r}, not {motion.kind!r} and {motion.space!r}",
+            f"a .npy file holds motions of kind {LAYOUT_73.kind!r} and space {SPACE!r}, "
+            f"not {motion.kind!r} and {motion.space!r}",
             where=path,
             cure="Use the ending .motion.",
         )
-    rows = motion.values[VALUE].detach().cpu().float().numpy()
-    if rows.ndim != 2 or rows.shape[1] != WIDTH or not len(rows) or not np.isfinite(rows).all():
-        raise MotionError(f"{rows.shape} are not rows of {WIDTH} finite numbers", where=path)
+    rows = motion.values[COEFFICIENTS].detach().cpu().float().numpy()
+    if rows.ndim != 2 or rows.shape[1] != LAYOUT_73.width or not len(rows) or not np.isfinite(rows).all():
+        raise MotionError(f"{rows.shape} are not rows of {LAYOUT_73.width} finite numbers", where=path)
     try:
-        with replacing(path) as part, part.open("wb") as file:
+        with atomic_write(path) as part, part.open("wb") as file:
             np.save(file, rows, allow_pickle=False)
     except OSError as error:
         raise MotionError(
@@ -101,7 +103,7 @@ _AGAIN = "The file is damaged or was not written by this toolkit; save the motio
 
 @dataclass(frozen=True)
 class MotionFile:
-    """What a file holds.
+    """Contents of a motion file.
 
     Attributes:
         motion: its values are float32, on the CPU.
@@ -129,7 +131,7 @@ def save_motion(path: Path, motion: Motion, extra: Mapping[str, Any] | None = No
         return
     if path.suffix.lower() != SUFFIX:
         raise MotionError(f"unknown ending '{path.suffix}' of a motion file", where=path, cure=f"Use {SUFFIX}.")
-    values = {name: stored(value.float(), None) for name, value in motion.values.items()}
+    values = {name: to_storable(value.float(), None) for name, value in motion.values.items()}
     _check(values, motion.kind, motion.space, path)
     header = _header_text(motion, extra or {}, path)
     try:
@@ -147,7 +149,7 @@ def load_motion(path: Path, *, fps: Fraction | None = None) -> Motion:
 
 
 def load_motion_file(path: Path, *, fps: Fraction | None = None) -> MotionFile:
-    """Read a ``.motion`` file, or StyleHEAT's ``3dmm_<name>.npy``; which of them is told by the first bytes.
+    """Read a ``.motion`` file, or StyleHEAT's ``3dmm_<name>.npy``; the first bytes say which.
 
     Args:
         fps: rate of a ``.npy`` file, which does not know its own; None takes StyleHEAT's 25.

@@ -14,6 +14,7 @@ from ..config.schema import Movement
 from ..errors import ConfigError, TalkingFaceError
 from ..paths import default_checkpoint_root
 from . import enhance
+from .checks import check_settings
 from .crops import Cropper
 from .drivers import Driver, DriverContext, DriverKey
 from .drivers.opened import OpenedDrivers
@@ -97,6 +98,7 @@ def animate(settings: Settings, progress: Progress = SILENT) -> Result:
     Raises:
         TalkingFaceError: anything the user can mend; no half-written output stays.
     """
+    check_settings(settings)
     batch = _animate_plans([plan_one(settings)], settings, progress)
     for _, error in batch.failures:
         raise error
@@ -112,6 +114,7 @@ def animate_each(settings: Settings, progress: Progress = SILENT) -> Batch:
     Raises:
         TalkingFaceError: what concerns all of them: settings, weights, the driving video.
     """
+    check_settings(settings)
     return _animate_plans(plan_each(settings), settings, progress)
 
 

@@ -23,9 +23,8 @@ from ..face.crop.framing import (
     subject_box,
     whole_crop,
 )
-from ..face.detect.analyser import FaceAnalyser
+from ..face.detect.analyser import FaceAnalyser, insists_on_a_face
 from ..face.detect.debug import no_face
-from ..face.detect.from_file import GivenAnalyser
 from ..face.face import Face
 from ..face.track.select import left_to_right, select_face, select_faces, select_track
 from ..face.track.track import Track, TrackSettings
@@ -135,7 +134,7 @@ class Cropper:
     def first_good(self, path: Path) -> int:
         """Number of the first frame of a source video with a usable face; 0 where none is found."""
         analyser = self._detectors.source
-        if analyser is None or isinstance(analyser, GivenAnalyser):
+        if analyser is None or analyser.from_file:
             return 0
         return first_good_frame(path, analyser) or 0
 
@@ -215,8 +214,7 @@ class Cropper:
 
     def _check_found(self, analyser: FaceAnalyser | None, path: Path, picture: Frame | None, *, insist: bool) -> None:
         """Refuse a picture without a face where one is insisted on; draw what was searched where the options ask."""
-        named = self._options.landmarks in ("mesh", "retinaface", "face_alignment")
-        insists = insist or named or self._reader.needs_face
+        insists = insist or insists_on_a_face(self._options.landmarks) or self._reader.needs_face
         if analyser is None or picture is None:
             if insists:
                 raise NoFaceError(f"no face can be looked for: {self.name}", where=path, cure="See --run_mode=doctor.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import ConfigError, MediaError
 from ..media.audio import has_audio
 from ..media.image import PICTURE_ENDINGS
-from ..media.output import Part, output_kind
+from ..media.output import check_output, endings, is_format
 from ..media.pictures import is_picture
 from ..media.probe import describe
 from .drivers import DriverAssignment
@@ -121,10 +121,11 @@ def _check_output(output: Path, *, single: bool) -> None:
     Args:
         single: whether the result is one frame, which a picture file can hold.
     """
-    if output.suffix.lower() not in PICTURE_ENDINGS:
-        Part(output, output_kind(output)).discard()
+    if is_format(output) or output.suffix.lower() not in PICTURE_ENDINGS:
+        check_output(output)
     elif not single:
-        raise ConfigError("one picture cannot hold a video", where=f"--output={output}", cure="Write an .mp4 or .gif.")
+        cure = f"Write one of {', '.join(endings())}."
+        raise ConfigError("one picture cannot hold a video", where=f"--output={output}", cure=cure)
 
 
 def _check_motion_output(settings: Settings, drivings: Sequence[Path]) -> None:

@@ -1,4 +1,4 @@
-"""What a training run tells: text, JSON lines, pictures, TensorBoard."""
+"""Log of a training run: text, JSON lines, pictures, TensorBoard."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class TrainingLog:
     """Writes ``train.log``, ``scalars.jsonl``, ``pictures/step-*.png`` and ``tensorboard/`` of a run folder.
 
     Args:
-        folder: of the run; made where it is missing.
-        tensorboard: write for TensorBoard too; where it is not installed this says so once and goes on.
-        silent: write nothing at all, as all processes but the first do.
+        folder: folder of the run; created if it is missing.
+        tensorboard: write for TensorBoard too; if it is not installed, a line says so and the rest is written.
+        silent: write nothing, as in all processes but the first.
     """
 
     def __init__(self, folder: Path, *, tensorboard: bool = True, silent: bool = False) -> None:
@@ -37,7 +37,7 @@ class TrainingLog:
         self._board = _summary_writer(folder / "tensorboard", self) if tensorboard else None
 
     def line(self, text: str) -> None:
-        """One line in the text log, and to the program's log."""
+        """Write a line to the text log and to the program's log."""
         if self._silent:
             return
         _log.info("%s", text)
@@ -45,7 +45,7 @@ class TrainingLog:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 
     def scalars(self, step: int, group: str, values: Mapping[str, float]) -> None:
-        """Numbers of a step, by name."""
+        """Write the scalars of a step, by name."""
         if self._silent or not values:
             return
         seconds = round(time.monotonic() - self._started, 1)
@@ -57,7 +57,7 @@ class TrainingLog:
         self.line(f"step {step} {group}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
 
     def pictures(self, step: int, columns: Mapping[str, Tensor]) -> None:
-        """A sheet with a row per item and a column per name; (N, 3, H, W) in [0, 1] each."""
+        """Write a contact sheet with a row per item and a column per name; each is (N, 3, H, W) in [0, 1]."""
         if self._silent or not columns:
             return
         from ..media.image import write_image
@@ -76,7 +76,10 @@ class TrainingLog:
 
 
 def contact_sheet(columns: Mapping[str, Tensor]) -> np.ndarray:
-    """(rows * H, columns * W, 3) uint8: up to six items, pictures of other sizes scaled to those of the first name."""
+    """Arrange pictures (N, 3, H, W) in [0, 1] by name as one picture (rows * H, columns * W, 3), uint8, RGB.
+
+    It shows up to six items; pictures of other sizes are scaled to those of the first name.
+    """
     first = next(iter(columns.values()))
     count = min(_ROWS, *(len(pictures) for pictures in columns.values()))
     cells = [_cells(pictures[:count], first.shape[-2:]) for pictures in columns.values()]
@@ -85,7 +88,7 @@ def contact_sheet(columns: Mapping[str, Tensor]) -> np.ndarray:
 
 
 def _cells(pictures: Tensor, size: torch.Size) -> Tensor:
-    """Pictures of one column as uint8 of one size; grey becomes RGB."""
+    """Convert the pictures of one column to uint8 of one size, grey ones to RGB."""
     pictures = pictures.detach().float().cpu().expand(-1, 3, -1, -1)
     if pictures.shape[-2:] != size:
         pictures = functional.interpolate(pictures, size=tuple(size), mode="bilinear", antialias=True)

@@ -1,4 +1,4 @@
-"""Scores and pictures of a model in training, always on the same items."""
+"""Scores and pictures of a model during training, always of the same items."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _SEED = 0
 
 
 class Validation:
-    """Asks the plug-in for scores and pictures.
+    """Validation of a model on fixed batches of a store.
 
     Args:
-        plugin: the model; what its networks hold when called is judged.
-        store: clips to judge on.
+        plugin: the model; the present weights of its networks are validated.
+        store: clips of the validation.
         settings: group ``train``.
-        scored: whether scores on this store mean anything (they do not on the training clips).
+        scored: the clips are not those of the training, so that their scores are meaningful.
     """
 
     def __init__(self, plugin: ModelPlugin, store: ClipStore, settings: TrainSettings, *, scored: bool) -> None:
@@ -32,33 +32,33 @@ class Validation:
         self._count = settings.validate_batches
 
     def scores(self, device: torch.device) -> dict[str, float]:
-        """Mean scores by name; the plug-in's names."""
+        """Mean scores, by the names of the plug-in."""
         totals: dict[str, float] = {}
         for number in range(self._count):
-            scores, _ = self._judge(number, device)
+            scores, _ = self._validate_batch(number, device)
             for name, value in scores.items():
                 totals[name] = totals.get(name, 0.0) + value / self._count
         return totals
 
     def pictures(self, device: torch.device) -> dict[str, Tensor]:
-        """Columns of the contact sheet: what went in, then what the plug-in shows."""
+        """Columns of the contact sheet, (N, 3, H, W) in [0, 1]: the inputs, then the pictures of the plug-in."""
         batch = self._batches[0]
-        _, shown = self._judge(0, device)
-        given = {name: value for name, value in batch.items() if value.ndim == 4 and name not in shown}
-        return {**given, **shown}
+        _, shown = self._validate_batch(0, device)
+        inputs = {name: value for name, value in batch.items() if value.ndim == 4 and name not in shown}
+        return {**inputs, **shown}
 
     def ranked(self, scores: dict[str, float]) -> float:
-        """The score by which the best state is chosen; lower is better.
+        """Score that selects the best state; lower is better.
 
         Raises:
-            ConfigError: if the model gives no score of the name in ``best_score``.
+            ConfigError: if the model has no score of the name in ``best_score``.
         """
         name = self._best or next(iter(scores))
         if name not in scores:
             raise ConfigError(f"no score '{name}'", where="--train.best_score", cure=did_you_mean(name, scores))
         return scores[name]
 
-    def _judge(self, number: int, device: torch.device) -> tuple[dict[str, float], dict[str, Tensor]]:
+    def _validate_batch(self, number: int, device: torch.device) -> tuple[dict[str, float], dict[str, Tensor]]:
         batch = {name: value.to(device) for name, value in self._batches[number].items()}
         networks = self._plugin.networks
         networks.eval()

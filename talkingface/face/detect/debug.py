@@ -12,7 +12,7 @@ from ...errors import NoFaceError
 from ...media.image import Picture, write_image
 from ..face import Box, Face
 from .analyser import FaceAnalyser
-from .report import Evidence
+from .report import DetectionReport
 
 VIEW, REFUSED, FOUND = (90, 160, 255), (255, 120, 40), (60, 220, 90)
 WEIGHED = 20  # candidates that are drawn
@@ -33,17 +33,17 @@ def no_face(
     Raises:
         MediaError: if the drawing cannot be written.
     """
-    evidence = analyser.evidence(picture)
+    report = analyser.report(picture)
     what = "no face was found"
-    what += f" ({evidence})" if frames == 1 else f" in {frames} frames (in one of them {evidence})"
+    what += f" ({report})" if frames == 1 else f" in {frames} frames (in one of them {report})"
     cure = "Use one that shows a face from the front, large enough and not covered"
     if debug_dir is None:
         return NoFaceError(what, where=where, cure=f"{cure}; --debug_dir shows the search.")
-    drawing = write_image(debug_dir / f"{where.stem or where.name}_no_face.png", draw_search(picture, evidence))
+    drawing = write_image(debug_dir / f"{where.stem or where.name}_no_face.png", draw_search(picture, report))
     return NoFaceError(what, where=where, cure=f"{cure}; the search is drawn in {drawing}.")
 
 
-def draw_search(picture: Picture, evidence: Evidence) -> Picture:
+def draw_search(picture: Picture, report: DetectionReport) -> Picture:
     """The picture with the views that were searched (blue) and what was weighed in them, with score and reason.
 
     Args:
@@ -53,9 +53,9 @@ def draw_search(picture: Picture, evidence: Evidence) -> Picture:
         (h, w, 3), reduced where it is larger than 1600 pixels.
     """
     sheet = _Sheet(picture)
-    for view in evidence.views:
+    for view in report.views:
         sheet.frame(view, VIEW)
-    for candidate in reversed(evidence.candidates[:WEIGHED]):
+    for candidate in reversed(report.candidates[:WEIGHED]):
         label = f"{candidate.score:.2f} {candidate.reason}".rstrip()
         sheet.frame(candidate.box, REFUSED if candidate.reason else FOUND, label)
     return sheet.picture

@@ -20,7 +20,7 @@ from ...media.image import Picture, check_picture
 from ...weights import Entry, load_catalogue
 from ...weights.download.http import sha256_of
 from ..face import Box, Face, Points, largest_first
-from .analyser import FaceAnalyser, missing_files, moved
+from .analyser import FaceAnalyser, missing_files, track_by_landmarks
 
 WHERE = "--landmarks=face_alignment"
 INSTALL = 'pip install "talkingface[fan]"'
@@ -32,7 +32,7 @@ DETECTORS = {
 LANDMARKS = "fan_2d"
 
 
-class FanAnalyser(FaceAnalyser):
+class FaceAlignmentAnalyser(FaceAnalyser):
     """Finds faces as the package does. Slow on a CPU: a second or more for a picture."""
 
     name = "face_alignment"
@@ -42,7 +42,9 @@ class FanAnalyser(FaceAnalyser):
         self._network = network
 
     @classmethod
-    def open(cls, root: Path, *, device: str = "cpu", detector: str = "sfd", batch_size: int = 8) -> FanAnalyser:
+    def open(
+        cls, root: Path, *, device: str = "cpu", detector: str = "sfd", batch_size: int = 8
+    ) -> FaceAlignmentAnalyser:
         """Load the package and its files.
 
         Args:
@@ -93,7 +95,7 @@ class FanAnalyser(FaceAnalyser):
         """As the protocol says; a face of another backend is looked for in its box."""
         check_picture(picture)
         seen = self._put_on(picture, [face.box for face in previous])
-        return [moved(face, landmarks, self.name) for face, landmarks in zip(previous, seen, strict=True)]
+        return [track_by_landmarks(face, landmarks, self.name) for face, landmarks in zip(previous, seen, strict=True)]
 
     def _landmarks(self, picture: Picture, found: Any) -> list[Face]:
         """Faces of the detector's finds, each (left, top, right, bottom, score, ...)."""

@@ -24,7 +24,7 @@ from ..face import Box, Face, Points, largest_first
 from .analyser import FaceAnalyser
 from .blazeface import FULL_RANGE_GRIDS, SHORT_RANGE_GRIDS, Detection, Detector
 from .region import Pyramid, Region
-from .report import Candidate, Evidence
+from .report import Candidate, DetectionReport
 from .search import SURE, SURE_IN_TILE, Search, by_score
 from .tflite import Model
 
@@ -104,10 +104,10 @@ class MeshAnalyser(FaceAnalyser):
         with self._borrowed() as networks:
             return [networks.next(pyramid, face) for face in previous]
 
-    def evidence(self, picture: Picture) -> Evidence:
+    def report(self, picture: Picture) -> DetectionReport:
         check_picture(picture)
         with self._borrowed() as networks:
-            return networks.evidence(Pyramid(picture))
+            return networks.report(Pyramid(picture))
 
     @contextmanager
     def _borrowed(self) -> Iterator[Networks]:
@@ -144,7 +144,7 @@ class Networks:
                 return largest_first(faces)
         return []
 
-    def evidence(self, pyramid: Pyramid) -> Evidence:
+    def report(self, pyramid: Pyramid) -> DetectionReport:
         """Where the detectors look, and the best of what they weigh with what the mesh says to it."""
         looks = self.search.everywhere(pyramid, WEIGHED)
         found: list[Detection] = []
@@ -152,7 +152,7 @@ class Networks:
             if len(found) < MOST_WEIGHED and not any(_same(one.box, other.box) for other in found):
                 found.append(one)
         views = (Region(view.x, view.y, view.side).box for view, _ in looks)
-        return Evidence(MeshAnalyser.name, tuple(dict.fromkeys(views)), tuple(self._weighed(pyramid, found)))
+        return DetectionReport(MeshAnalyser.name, tuple(dict.fromkeys(views)), tuple(self._weighed(pyramid, found)))
 
     def _weighed(self, pyramid: Pyramid, found: Sequence[Detection]) -> Iterator[Candidate]:
         for one in found:

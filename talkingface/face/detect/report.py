@@ -23,7 +23,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class DetectionReport:
     """What was looked at.
 
     Attributes:

@@ -24,8 +24,8 @@ from ...media.image import Picture, check_picture, resize
 from ...weights import load_catalogue
 from ...weights.load import load_networks, load_strict
 from ..face import Box, Face, Points, largest_first
-from .analyser import FaceAnalyser, missing_files, moved
-from .report import Candidate, Evidence
+from .analyser import FaceAnalyser, missing_files, track_by_landmarks
+from .report import Candidate, DetectionReport
 from .retinaface_network import MEAN_BGR, RetinaFace, anchors, best_boxes, decode_boxes
 from .wflw_network import LANDMARKS, MAP_SIDE, SIDE, LandmarkNet98, heatmap_points, reduce_to_68
 
@@ -45,7 +45,7 @@ class Find:
     score: float
 
 
-class RetinaAnalyser(FaceAnalyser):
+class RetinaFaceAnalyser(FaceAnalyser):
     """Finds faces as SadTalker does. A second or more for a picture on a CPU."""
 
     name = "retinaface"
@@ -57,7 +57,7 @@ class RetinaAnalyser(FaceAnalyser):
         self._landmarks = landmarks.to(self._device).eval().requires_grad_(False)
 
     @classmethod
-    def open(cls, root: Path, *, device: torch.device | str = "cpu") -> RetinaAnalyser:
+    def open(cls, root: Path, *, device: torch.device | str = "cpu") -> RetinaFaceAnalyser:
         """Load the networks from the checkpoint folder.
 
         Raises:
@@ -96,15 +96,16 @@ class RetinaAnalyser(FaceAnalyser):
         inside = [face.box.overlap(Box.of_picture(picture)) >= 1 for face in previous]
         seen = iter(self._put_on([(picture, face.box) for face, there in zip(previous, inside, strict=True) if there]))
         return [
-            moved(face, next(seen), self.name) if there else None for face, there in zip(previous, inside, strict=True)
+            track_by_landmarks(face, next(seen), self.name) if there else None
+            for face, there in zip(previous, inside, strict=True)
         ]
 
-    def evidence(self, picture: Picture) -> Evidence:
+    def report(self, picture: Picture) -> DetectionReport:
         candidates = [
             Candidate(find.box, find.score, "" if find.score > SURE else f"the detector wants {SURE}")
             for find in self._searched([picture], LARGEST_SIDE, WEIGHED)[0][:MOST_WEIGHED]
         ]
-        return Evidence(self.name, (Box.of_picture(picture),), tuple(candidates))
+        return DetectionReport(self.name, (Box.of_picture(picture),), tuple(candidates))
 
     def _searched(self, pictures: Sequence[Picture], side: int, threshold: float = SURE) -> list[list[Find]]:
         """Finds in each picture, the surest first, looked for at most at that longer side."""

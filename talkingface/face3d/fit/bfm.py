@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ...errors import WeightsError
 from ...weights.files.matlab import read_mat
-from ...weights.files.read import naming
+from ...weights.files.read import file_errors
 from ..surface.face_model import check_fields
 
 Arrays = dict[str, NDArray[Any]]
@@ -93,14 +93,14 @@ def read_expressions(path: Path, deviations: Path) -> Expressions:
     Raises:
         WeightsError: if a file is missing, or its length is not what its count says.
     """
-    with naming(path):
+    with file_errors(path):
         data = path.read_bytes()
         count = int.from_bytes(data[:4], "little")
         numbers, rest = divmod(len(data) - 4, 4)
         if not 1 <= count <= 1000 or rest or numbers % (3 * (count + 1)):
             raise WeightsError(f"{len(data)} bytes cannot be {count} expression directions", cure="Get the file again.")
         directions = np.frombuffer(data, "<f4", offset=4).reshape(count + 1, -1)[1:]
-    with naming(deviations):
+    with file_errors(deviations):
         words = deviations.read_text(encoding="ascii", errors="replace").split()
         found = np.array([_number(word) for word in words])
         if len(found) != count:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..coefficients import EXP
+from ...motion.coefficients import LAYOUT_70
 from ..five_points import MEASURED
 from ..mesh_pose import Floats, HeadPose, find_pose
 from ..mesh_space import INNER_LIPS, MeshSpace, gap, quiet_frames, to_space, turned_features
 from ..mesh_topology import POINTS
 
-EXPRESSIONS = EXP.stop - EXP.start
+EXPRESSIONS = LAYOUT_70.exp.stop
 IDENTITIES = 40
 MOST_FRAMES = 600  # of a person, spread evenly over what there is
 ROUNDS = 4
@@ -83,7 +83,7 @@ def learn(people: Sequence[Person]) -> MeshSpace:
 
 
 def find_partners(mean: Floats) -> NDArray[np.int64]:
-    """Which point takes the place of which in a mirror: (468,), its own inverse.
+    """Number of each point's partner in a mirror: (468,), its own inverse.
 
     Args:
         mean: (468, 3), a face that looks at the camera and is nearly symmetrical, x = 0 in its middle.
@@ -103,7 +103,7 @@ def find_partners(mean: Floats) -> NDArray[np.int64]:
 
 
 def importance() -> Floats:
-    """How much each coordinate counts: lips and lids are few points that matter, and z is guessed. (468, 3)."""
+    """Weight of each coordinate, (468, 3): lips and lids are few points that matter, and z is guessed."""
     weights = np.ones((POINTS, 3))
     weights[LIPS] *= LIP_WEIGHT
     weights[LIDS] *= LID_WEIGHT
@@ -160,7 +160,7 @@ def _mirror(values: Floats, partner: NDArray[np.int64]) -> Floats:
 
 
 def _turned(heads: Sequence[tuple[HeadPose, Floats]], rests: Sequence[Floats], partner: NDArray[np.int64]) -> Floats:
-    """What is still left of the pose in the shapes: least squares within each person, mirrored people among them."""
+    """Rest of the pose in the shapes: least squares within each person, mirrored people among them."""
     left, right = np.zeros((5, 5)), np.zeros((5, POINTS, 3))
     sides = ((1, np.arange(POINTS), np.ones(3)), (-1, partner, np.array([-1.0, 1, 1])))
     for (pose, shape), rest in zip(heads, rests, strict=True):
@@ -179,7 +179,7 @@ def _turned(heads: Sequence[tuple[HeadPose, Floats]], rests: Sequence[Floats], p
 def _stability(
     heads: Sequence[tuple[HeadPose, Floats]], rests: Sequence[Floats], turned: Floats, partner: NDArray[np.int64]
 ) -> Floats:
-    """How little each point moves with expressions: one over its variance, evened out over left and right."""
+    """Steadiness of each point under expressions: one over its variance, evened out over left and right."""
     spread = np.mean(
         [((shape - rest) ** 2).sum(-1).mean(0) for (_, shape), rest in zip(heads, rests, strict=True)], axis=0
     )

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ...errors import WeightsError
+from ...motion.coefficients import Coefficients
 from ...weights.files.matlab import read_mat
-from ..coefficients import EXP, ID, TEX, Coefficients
 from .raster import Camera
 
 
@@ -32,17 +32,9 @@ def rotation(angles: Tensor) -> Tensor:
     Returns:
         (N, 3, 3), the transpose of Rz Ry Rx, so that x is turned first.
     """
-    (sx, sy, sz), (cx, cy, cz) = torch.sin(angles).unbind(-1), torch.cos(angles).unbind(-1)
-    one, zero = torch.ones_like(sx), torch.zeros_like(sx)
-    about_x = _matrix([one, zero, zero, zero, cx, -sx, zero, sx, cx])
-    about_y = _matrix([cy, zero, sy, zero, one, zero, -sy, zero, cy])
-    about_z = _matrix([cz, -sz, zero, sz, cz, zero, zero, zero, one])
-    return (about_z @ about_y @ about_x).mT
+    from kornia.geometry.conversions import quaternion_from_euler, quaternion_to_rotation_matrix
 
-
-def _matrix(entries: list[Tensor]) -> Tensor:
-    """(N, 3, 3) from nine rows of N numbers, row by row."""
-    return torch.stack(entries, -1).unflatten(-1, (3, 3))
+    return quaternion_to_rotation_matrix(torch.stack(quaternion_from_euler(*angles.unbind(-1)), -1)).mT
 
 
 AMBIENT = (0.8, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
@@ -178,12 +170,13 @@ class FaceModel(nn.Module):
 
     def shape(self, rows: Tensor) -> Tensor:
         """Vertices of faces that look straight ahead: (N, 257) -> (N, V, 3), y up, z to the camera, in 0.1 m."""
-        offsets = rows[:, ID] @ self.id_base.mT + rows[:, EXP] @ self.exp_base.mT
+        named = Coefficients(rows)
+        offsets = named.id @ self.id_base.mT + named.exp @ self.exp_base.mT
         return (self.mean_shape + offsets).unflatten(-1, (-1, 3))
 
     def texture(self, rows: Tensor) -> Tensor:
         """Colours in even light: (N, 257) -> (N, V, 3), RGB, 0..1 where the model's own colours are."""
-        return ((self.mean_texture + rows[:, TEX] @ self.tex_base.mT) / 255).unflatten(-1, (-1, 3))
+        return ((self.mean_texture + Coefficients(rows).tex @ self.tex_base.mT) / 255).unflatten(-1, (-1, 3))
 
     def normals(self, vertices: Tensor) -> Tensor:
         """Unit normals, (N, V, 3) -> (N, V, 3); each is the mean of those of the triangles around it, whatever their

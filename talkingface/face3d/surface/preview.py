@@ -15,10 +15,10 @@ from torch import Tensor
 from ...errors import ShapeError, UnknownNameError, WeightsError, did_you_mean
 from ...face.crop.crop import Crop
 from ...media.image import Picture
+from ...motion.coefficients import LAYOUT_257, LAYOUT_260, Coefficients, layout_of
 from ...paths import default_checkpoint_root
 from ...weights import load_catalogue
 from ...weights.status import advice
-from ..coefficients import LAYOUT_257, LAYOUT_260, Coefficients, layout_of
 from ..five_points import CROP_SIDE, RESCALE, Pose, align_pose
 from ..reconstruction import FRAME, SPACES
 from .face_model import FaceModel, illuminate
@@ -106,7 +106,7 @@ def render_model(model: FaceModel, rows: Tensor, crop: Crop, background: Picture
 
 
 def to_picture(seen: Tensor, camera: Camera, crop: Crop) -> Tensor:
-    """Where a camera's points lie in the picture that its crop was cut from.
+    """Points of a camera in the picture that its crop was cut from.
 
     Args:
         seen: (V, 3) of `Camera.see`.

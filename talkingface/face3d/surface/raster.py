@@ -1,4 +1,4 @@
-"""Which triangle is seen at which pixel: a small rasteriser in plain torch, for previews.
+"""A small rasteriser in plain torch, for previews: the triangle that is seen at each pixel.
 
 The rows of all triangles are filled at once, in chunks of bounded memory. Corners are rounded to 1/256 pixel and the
 ends of rows found in whole numbers, so neighbouring triangles leave no gaps, and a processor and a graphics card agree
@@ -46,7 +46,7 @@ class Camera:
         return torch.cat([points[..., :2], self.distance - points[..., 2:]], -1)
 
     def project(self, seen: Tensor) -> Tensor:
-        """Where points appear.
+        """Projected points.
 
         Args:
             seen: (..., 3) of `see`.
@@ -95,7 +95,7 @@ _FAR_OUT = 1 << 20  # pixels; corners beyond are moved here, where products stil
 
 @dataclass(frozen=True)
 class Raster:
-    """What is seen at each pixel.
+    """Triangle and place in it that are seen at each pixel.
 
     Attributes:
         triangle: (H, W), int64, number of the triangle; `NOTHING` where there is none.

@@ -27,7 +27,7 @@ FARTHEST = 0.6  # crops that differ by more than this count as fully different
 TRIED = 5  # places with the most votes that are looked at more closely
 MANY = 0.3  # votes that make a place fully credible
 FRAMED = 0.4  # agreement around the picture's centre, at most 1, of a picture that needs no search
-ENOUGH = 0.12  # agreement times credibility of a place that is believed
+ENOUGH = 0.12  # agreement times credibility of a place that is accepted
 MARGIN = 1.15  # of the square over the box found: training enlarges its pictures at random, so that it is tight
 CHUNK = 64
 
@@ -56,12 +56,12 @@ def locate(find_points: FindPoints, usual: Tensor, picture: Tensor) -> Square | 
         return implied_boxes(boxes[:, None, :2] + points * boxes[:, None, 2:] / 2, usual)
 
     centre = small.new_tensor([small.shape[-1] / 2, small.shape[-2] / 2, min(small.shape[-2:])])
-    found, agreement = confirm(look, centre)
+    box, agreement = confirm(look, centre)
     if agreement < FRAMED:
-        found, agreement = search(look, small.new_tensor(list(candidates(small.shape[-2], small.shape[-1]))))
+        box, agreement = search(look, small.new_tensor(list(candidates(small.shape[-2], small.shape[-1]))))
     if agreement < ENOUGH:
         return None
-    return inside(found * found.new_tensor([factor, factor, factor * MARGIN]), height, width)
+    return inside(box * box.new_tensor([factor, factor, factor * MARGIN]), height, width)
 
 
 Look = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -106,7 +106,7 @@ def most_voted(boxes: Tensor, implied: Tensor, misfit: Tensor) -> list[tuple[Ten
 
 
 def agreement_of(boxes: Tensor, implied: Tensor, misfit: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """How far crops agree on what they imply.
+    """Agreement of crops on what they imply.
 
     A vote counts by how alike two crops imply and by how different the crops are, for neighbours see the same anyway.
 
@@ -159,7 +159,7 @@ def implied_boxes(points: Tensor, usual: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def distance(boxes: Tensor) -> Tensor:
-    """How different boxes (N, 3) are, (N, N): shift in sides plus the logarithm of the ratio of sizes."""
+    """Difference of boxes (N, 3), (N, N): shift in sides plus the logarithm of the ratio of sizes."""
     shift = torch.cdist(boxes[:, :2], boxes[:, :2]) / boxes[:, 2:]
     size = boxes[:, 2].log()
     return shift + (size[:, None] - size).abs()

@@ -10,18 +10,17 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from ...errors import ConfigError, WeightsError
+from ...errors import ConfigError
 from ...nn.fingerprint import fingerprint
-from ...nn.geometry.keypoints import Keypoints, slice_keypoints
-from ...nn.losses.perceptual import VGG19
 from ...nn.visualize import draw_keypoints
 from ...types import Motion
 from ..base import Batch, ModelPlugin, MotionExtractor, Phase, Renderer
+from ..fixed import FixedNetworks
 from .config import FOMConfig, TrainParams
 from .networks.build import build_networks, fast_generator
 from .networks.generator import fast_detector
 from .renderer import FOMRenderer, KeypointExtractor
-from .retarget import best_frame, normalize_kp
+from .retarget import fit_to_source
 from .training.objective import Objective
 
 
@@ -39,7 +38,7 @@ class FOM(ModelPlugin):
         self.networks = build_networks(config)
         self.kind = f"fom.kp{config.common_params.num_kp}"
         self.size = (config.image_size, config.image_size)
-        self._vgg: VGG19 | None = None
+        self._fixed = FixedNetworks()
 
     def extractor(self, precision: torch.dtype = torch.float32) -> MotionExtractor:
         """The driver; keypoints are float32 in any precision."""
@@ -53,38 +52,8 @@ class FOM(ModelPlugin):
         return FOMRenderer(fast_detector(detector), generator, self.kind, self.size, fingerprint(detector))
 
     def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
-        """Fit the driving keypoints to the source.
-
-        Args:
-            options: ``relative`` (default true), ``adapt_scale``, ``best_frame`` (number of the driving frame in which
-                the source's pose is met; default 0), ``find_best_frame`` (find that frame).
-
-        Raises:
-            ConfigError: if `best_frame` is not a frame of the driving video.
-        """
-        kp_source, kp_driving = dict(source.values), dict(driving.values)
-        initial = self._reference_frame(kp_source, kp_driving, options)
-        relative = bool(options.get("relative", True))
-        values = normalize_kp(
-            kp_source,
-            kp_driving,
-            slice_keypoints(kp_driving, slice(initial, initial + 1)),
-            adapt_movement_scale=bool(options.get("adapt_scale", False)),
-            use_relative_movement=relative,
-            use_relative_jacobian=relative,
-        )
-        return Motion(driving.kind, driving.fps, values, driving.space)
-
-    def _reference_frame(self, kp_source: Keypoints, kp_driving: Keypoints, options: Mapping[str, Any]) -> int:
-        number = options.get("best_frame")
-        frames = len(kp_driving["value"])
-        if number is not None:
-            if not 0 <= number < frames:
-                raise ConfigError(f"there is no frame {number}", where="best_frame", cure=f"Use 0 to {frames - 1}.")
-            return int(number)
-        if options.get("find_best_frame"):
-            return best_frame(kp_source["value"][0], kp_driving["value"])
-        return 0
+        """Driving keypoints fitted to the source; options and errors as :func:`~.retarget.fit_to_source`."""
+        return fit_to_source(source, driving, options)
 
     def samples(self) -> Mapping[str, Any]:
         """Two frames of one clip."""
@@ -92,12 +61,7 @@ class FOM(ModelPlugin):
 
     def auxiliary(self, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
         """VGG19, where the perceptual loss has a weight."""
-        return {"vgg19": self._take_vgg} if any(self.train_params(train).loss_weights.perceptual) else {}
-
-    def _take_vgg(self, state: Mapping[str, Tensor]) -> None:
-        vgg = VGG19()
-        vgg.load_torchvision(state)
-        self._vgg = vgg
+        return self._fixed.takers(vgg=any(self.train_params(train).loss_weights.perceptual))
 
     def train_params(self, train: Any) -> TrainParams:
         """The model's own training settings, with what `train` (loss_weights, transform, scales) sets on top.
@@ -124,14 +88,8 @@ class FOM(ModelPlugin):
             WeightsError: if the perceptual loss has a weight but VGG19's weights were not given.
         """
         params = self.train_params(train)
-        if any(params.loss_weights.perceptual) and self._vgg is None:
-            raise WeightsError(
-                "the perceptual loss needs the weights of VGG19",
-                where="train.loss_weights.perceptual",
-                cure="Get them with --run_mode=fetch --checkpoint=vgg19, "
-                "or train without: --train.loss_weights.perceptual=0.",
-            )
-        objective = Objective(self.networks, self.config, params, self._vgg)
+        vgg = self._fixed.required_vgg() if any(params.loss_weights.perceptual) else None
+        objective = Objective(self.networks, self.config, params, vgg)
         phases = [self._generator_phase(objective, params)]
         if objective.uses_discriminator:
             rate, milestones = params.lr_discriminator, params.epoch_milestones

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from ...types import Motion
 from ..base import Batch, ModelPlugin, Phase, Renderer, VoiceModel
+from ..fixed import FixedNetworks
 from .architectures import ARCHITECTURES
 from .config import SadTalkerConfig
-from .retarget import retarget_rows
-
-if TYPE_CHECKING:
-    from ...nn.losses.perceptual import VGG19
+from .retarget import fit_to_source
 
 
 class SadTalker(ModelPlugin):
@@ -36,31 +34,26 @@ class SadTalker(ModelPlugin):
         self.networks = self.architecture.build(config)
         self.voice_networks = self.architecture.speaks_with
         self.inference_networks = self.architecture.renders_with + self.voice_networks
-        self.vgg: VGG19 | None = None
+        self.fixed = FixedNetworks()
 
     def voice(self, precision: torch.dtype = torch.float32) -> VoiceModel:
         """Expression and head pose from sound."""
-        return self.architecture.voice(self.networks, self.config, precision)
+        return self.architecture.voice(self.networks, self.config)
 
     def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:
         """The renderer, over a copy of the generator that is rearranged for speed."""
         return self.architecture.renderer(self.networks, self.config, precision)
 
     def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
-        """As in the base class; options and errors as :func:`~.retarget.retarget_rows`."""
-        return retarget_rows(
-            source,
-            driving,
-            options,
-            columns=self.config.coefficients,
-            angles_in_rows=self.architecture.angles_in_rows,
-        )
+        """Driving movement on the source's face; options and errors as :func:`~.retarget.fit_to_source`."""
+        width, angles_in_rows = self.config.coefficients, self.architecture.angles_in_rows
+        return fit_to_source(source, driving, options, width=width, angles_in_rows=angles_in_rows)
 
     def samples(self) -> Mapping[str, Any]:
         """Frames, coefficients and sound, as the stage needs them."""
         from .training.phases import samples
 
-        return samples(self.config, self.stage)
+        return samples(self)
 
     def auxiliary(self, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
         """Fixed networks that the losses of the stage look through."""
@@ -79,4 +72,4 @@ class SadTalker(ModelPlugin):
         """Scores and pictures of the stage."""
         from .training.phases import validate
 
-        return validate(self, batch, self.stage)
+        return validate(self, batch)

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...errors import MotionError, ShapeError
+from ...errors import ShapeError
+from ...motion.coefficients import COEFFICIENTS, LAYOUTS
 from ...motion.windows import RADIUS, windows
 from ...nn.geometry.grids import resize_map
 from ...nn.visualize import draw_keypoints
@@ -76,10 +77,10 @@ class CompiledGenerator:
         return getattr(self.generator, name)
 
     def decode(self, state: Any, kp_source: Tensor, kp_driving: Tensor) -> Tensor:
-        """As of the generator."""
+        """Frames (N, 3, S, S), as of the generator."""
         if self._compiled is not None:
             try:
-                return torch.cat([self._compiled(state, kp_source, one) for one in kp_driving.split(1)])
+                return torch.cat([self._compiled(state, kp_source, keypoints) for keypoints in kp_driving.split(1)])
             except RuntimeError as error:  # what torch raises where a compiler or a kernel fails
                 self._compiled = None
                 logger.warning("the renderer cannot be compiled and goes on without: %s", _first_line(error))
@@ -124,11 +125,11 @@ class SadTalkerRenderer(Renderer):
         self.generator: Any = FastGenerator(networks["generator"].eval(), precision)  # type: ignore[arg-type]
         self.precision = precision
         self.columns, self.space = config.coefficients, config.space
-        self.takes = f"3dmm.{self.columns}"
+        self.takes = LAYOUTS[self.columns].kind
         self.size = (config.image_size, config.image_size)
 
     def expect(self, frames: int, compile_wish: str = "auto") -> str:
-        """As in the base class: compiles the generator where that pays."""
+        """Compile the generator where that pays; otherwise as in the base class."""
         if isinstance(self.generator, CompiledGenerator):
             return ""
         device = next(self.mapping.parameters()).device
@@ -139,7 +140,7 @@ class SadTalkerRenderer(Renderer):
 
     @torch.inference_mode()
     def encode_source(self, source: Source) -> EncodedSource:
-        """As in the base class.
+        """Same as in the base class.
 
         Raises:
             ShapeError: if the source comes without its coefficients.
@@ -161,7 +162,7 @@ class SadTalkerRenderer(Renderer):
 
     @torch.inference_mode()
     def explain(self, state: EncodedSource, motion: Motion) -> dict[str, Tensor]:
-        """The source and the result with keypoints, and what is occluded (black)."""
+        """Pictures (n, 3, S, S) in [0, 1]: source and result with keypoints, and what is occluded (black)."""
         driving = self.drive(state, motion, slice(None))
         dense = self.generator.move(state.state, state.keypoints, driving)
         drawn = self.generator.draw(state.state.expand(len(motion)).features, dense)
@@ -175,19 +176,13 @@ class SadTalkerRenderer(Renderer):
         return pictures
 
     def drive(self, state: EncodedSource, motion: Motion, part: slice) -> Tensor:
-        """Keypoints (n, K, 3) of a part of a motion, whose other frames are there for the windows.
-
-        Raises:
-            MotionError: if the motion is of another kind.
-        """
-        if motion.kind != self.takes:
-            raise MotionError(f"the renderer draws '{self.takes}', not '{motion.kind}'")
-        rows = motion.values["coefficients"].to(state.image)
+        """Keypoints (n, K, 3) of a part of a motion, whose other frames are there for the windows."""
+        rows = motion.values[COEFFICIENTS].to(state.image)
         frames = range(len(motion))[part]
         return self._keypoints(state.canonical, windows(rows, frames), asked_angles(motion, part))
 
-    def _keypoints(self, canonical: Tensor, seen: Tensor, angles: Angles | None = None) -> Tensor:
-        return transform_keypoints(canonical, self.mapping(seen), angles)
+    def _keypoints(self, canonical: Tensor, rows: Tensor, angles: Angles | None = None) -> Tensor:
+        return transform_keypoints(canonical, self.mapping(rows), angles)
 
 
 def asked_angles(motion: Motion, part: slice) -> Angles | None:

@@ -40,17 +40,17 @@ class CalibrationWeights(Structure):
 
     @property
     def looks_at_parts(self) -> bool:
-        """Whether landmarks are needed."""
+        """True where landmarks are needed."""
         return bool(self.local_loss or self.perceptual_final or self.perceptual_regular)
 
     @property
     def looks_at_warp(self) -> bool:
-        """Whether the generator has to draw what the warper alone gives."""
+        """True where the generator has to draw what the warper alone gives."""
         return bool(self.perceptual_warp or self.perceptual_regular or self.reconstruction_warp)
 
     @property
     def perceptual(self) -> float:
-        """Whether VGG19 is needed, as a number that is not zero."""
+        """Sum of the perceptual weights; VGG19 is needed where it is not zero."""
         return self.perceptual_warp + self.perceptual_final + self.perceptual_regular
 
     def outside_at(self, iteration: int) -> float:
@@ -163,7 +163,7 @@ class JointStage(Structure):
 
 
 class TrainParams(Structure):
-    """How the networks are trained, stage by stage; the word after ``--stage=`` chooses one."""
+    """Training of the networks, stage by stage; the word after ``--stage=`` chooses one."""
 
     generator: GeneratorStage = GeneratorStage()
     inversion: InversionStage = InversionStage()

@@ -82,7 +82,7 @@ class PointConv(nn.Conv2d):
 
 
 def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
-    """What the input goes through beside the convolutions; without parameters where the channels stay."""
+    """Shortcut beside the convolutions; without parameters where the channels stay."""
     if inputs == outputs:
         return nn.MaxPool2d(1, stride)
     return nn.Sequential(PointConv(inputs, outputs, stride), nn.BatchNorm2d(outputs))

@@ -30,7 +30,7 @@ def points_field(source: Tensor, driving: Tensor, spread: Tensor, size: tuple[in
         size: (height, width).
 
     Returns:
-        (N, 2, H, W), to be added to each pixel's own place, and (N, 1, H, W), how much it is to be believed: near 1
+        (N, 2, H, W), to be added to each pixel's own place, and (N, 1, H, W), its confidence: near 1
         between the points, 0 far from them.
     """
     grid = coordinate_grid(*size, like=driving)

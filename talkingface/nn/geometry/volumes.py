@@ -1,4 +1,4 @@
-"""Coordinates, heatmaps and warps of volumes; conventions as in geometry.py, with z along the depth."""
+"""Coordinates, heatmaps and warps of volumes; conventions as in grids.py, with z along the depth."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from itertools import product
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from .grids import axis_points
 
 
 def _corners(coordinate: Tensor, length: int) -> tuple[tuple[Tensor, Tensor, Tensor], ...]:
@@ -50,13 +52,9 @@ def grid_sample_3d(volume: Tensor, field: Tensor) -> Tensor:
     return out.view(count, channels, *field.shape[1:4])
 
 
-def _axis(length: int, like: Tensor) -> Tensor:
-    return 2 * (torch.arange(length, dtype=like.dtype, device=like.device) / (length - 1)) - 1
-
-
 def coordinate_grid_3d(depth: int, height: int, width: int, like: Tensor) -> Tensor:
     """Points (D, H, W, 3), (x, y, z) in [-1, 1], of the centres of all cells; `like` gives dtype and device."""
-    x, y, z = _axis(width, like), _axis(height, like), _axis(depth, like)
+    x, y, z = axis_points(width, like), axis_points(height, like), axis_points(depth, like)
     shape = (depth, height, width)
     return torch.stack([x.expand(shape), y[:, None].expand(shape), z[:, None, None].expand(shape)], dim=-1)
 
@@ -72,27 +70,11 @@ def gaussian_heatmaps_3d(points: Tensor, size: tuple[int, int, int], variance: f
     Returns:
         (..., D, H, W).
     """
-    depth, height, width = size
-    x = (_axis(width, points) - points[..., 0:1]).square()[..., None, None, :]
-    y = (_axis(height, points) - points[..., 1:2]).square()[..., None, :, None]
-    z = (_axis(depth, points) - points[..., 2:3]).square()[..., :, None, None]
-    return torch.exp(-0.5 * (x + y + z) / variance)
-
-
-def mean_points_3d(heatmaps: Tensor) -> Tensor:
-    """Mean of the coordinate grid under heatmaps.
-
-    Sums along axes are exact to the last digit or two. A matrix product with the grid adds the hundreds of thousands
-    of cells of a volume one after another, and loses three digits on a CPU.
-
-    Args:
-        heatmaps: (N, K, D, H, W), each with the sum 1.
-
-    Returns:
-        (N, K, 3), (x, y, z) in [-1, 1].
-    """
-    shares = heatmaps.sum(dim=(2, 3)), heatmaps.sum(dim=(2, 4)), heatmaps.sum(dim=(3, 4))
-    return torch.stack([(share * _axis(share.shape[-1], share)).sum(dim=-1) for share in shares], dim=-1)
+    x, y, z = (
+        torch.exp(-0.5 * (axis_points(length, points) - points[..., axis, None]).square() / variance)
+        for axis, length in enumerate(reversed(size))
+    )
+    return z[..., :, None, None] * (y[..., :, None] * x[..., None, :])[..., None, :, :]
 
 
 def warp_3d(volume: Tensor, field: Tensor) -> Tensor:

@@ -145,7 +145,7 @@ class Driver(ABC):
 
     Attributes:
         signal: its name in the table.
-        flag: the setting that asks for it.
+        flag: the setting that asks for it; "" where that depends on the model, see `flag_in`.
         reads_file: whether the setting names a file.
         shows_frames: whether that has frames to look at.
         speaks: whether a voice makes the motion, so that references for blinks and head motion mean something.
@@ -165,6 +165,11 @@ class Driver(ABC):
     fps: Fraction
     length: int
     elapsed_s: float = 0.0
+
+    @classmethod
+    def flag_in(cls, settings: Settings) -> str:
+        """Name of the setting that asks for it; "" where these settings have none."""
+        return cls.flag
 
     @classmethod
     def assigned(cls, settings: Settings) -> DriverAssignment:

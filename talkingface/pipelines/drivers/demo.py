@@ -19,7 +19,7 @@ class DemoDriver(Driver):
     """Motion that the model demonstrates on the face of the source."""
 
     signal = "demo"
-    flag = "intuitive_edit"
+    flag = ""
     reads_file = False
 
     def __init__(
@@ -42,7 +42,12 @@ class DemoDriver(Driver):
 
     @classmethod
     def assigned(cls, settings: Settings) -> DriverAssignment:
-        return DriverAssignment(Path(cls.flag), signal=cls.signal)
+        return DriverAssignment(Path(cls.flag_in(settings)), signal=cls.signal)
+
+    @classmethod
+    def flag_in(cls, settings: Settings) -> str:
+        """The switch among the model's own flags; "" where it has none."""
+        return settings.own.demonstration
 
     @classmethod
     def open(cls, key: DriverKey, context: DriverContext, fps: Fraction | None) -> Driver:
@@ -52,7 +57,7 @@ class DemoDriver(Driver):
     def drive(self, source: Source) -> DrivingMotion:
         """Motion of the demonstration, the same for every source but for its own coefficients."""
         if source.coefficients is None:
-            raise ConfigError("needs a model of face coefficients", where=f"--{self.flag}")
+            raise ConfigError("needs a model of face coefficients", where=f"--{self.key.path}")
         own = Motion("3dmm.73", self.fps, {ROWS: source.coefficients}, self._space)
         motion = at_rate(self._plugin.own_motion(own), self.fps)[: self.length]
         return DrivingMotion(self.key.path, motion, for_source=True)

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from talkingface.data import Batches, ClipStore, open_store
-from talkingface.data.features import Equipment, equip
+from talkingface.data.features import FeatureOptions, add_features
 from talkingface.errors import ConfigError, TrainingError, WeightsError
 from talkingface.models.sadtalker.networks.mapping import HeadMotion
 from talkingface.models.sadtalker.plugin import SadTalker
@@ -46,7 +46,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def store_of(plugin: SadTalker, cache: Path, split: str = "train") -> ClipStore:
     store = open_store(SAMPLE / "lmdb", split, size=64)
-    return equip(store, plugin.samples(), Equipment(folder=cache, sound=SAMPLE, workers=1))
+    return add_features(store, plugin.samples(), FeatureOptions(folder=cache, sound=SAMPLE, workers=1))
 
 
 def batch_of(plugin: SadTalker, cache: Path, size: int = 2) -> dict[str, Tensor]:

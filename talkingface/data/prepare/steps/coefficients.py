@@ -1,4 +1,4 @@
-"""Step ``coefficients``: a row of 260 3DMM numbers for every frame of a clip."""
+"""Step ``coefficients``: 260 3DMM coefficients for every frame of a clip."""
 
 from __future__ import annotations
 
@@ -15,56 +15,56 @@ from numpy.typing import NDArray
 from ....errors import DataError
 from ....face.face import Box, Face
 from ....media.video import open_video
-from ..items import Clip
-from ..step import Made, PassingError, Step
-from ..tools import Tools
+from ..items import ClipFile
+from ..step import Step, StepResult, TemporaryError
+from ..tools import PrepareTools
 from .arrays import ROW, read_landmarks, write_coefficients
 
 
 @dataclass(frozen=True)
-class ExtractCoefficients(Step[Clip]):
+class ExtractCoefficients(Step[ClipFile]):
     """Reconstructs the face of a clip from its frames and landmarks.
 
     Attributes:
-        landmarks: folder with the points of each clip, as the step before leaves them.
-        coefficients: folder; the files go to its subfolders ``train`` and ``test``.
+        landmarks: folder with the landmark file of each clip, as the step ``landmarks`` writes it.
+        coefficients: output folder, with subfolders ``train`` and ``test``.
         tools: the reconstructor.
-        batch: frames that are read and reconstructed at a time.
-        format: ``".npz"``, or ``".mat"`` as the published extraction.
+        batch: number of frames that are read and reconstructed at a time.
+        format: ``".npz"``, or ``".mat"`` as in the published extraction.
         points: ending of the landmark files.
     """
 
     landmarks: Path
     coefficients: Path
-    tools: Tools
+    tools: PrepareTools
     batch: int = 100
     format: Literal[".npz", ".mat"] = ".npz"
     points: str = ".npz"
 
     name = "coefficients"
 
-    def inputs(self, item: Clip) -> list[Path]:
+    def inputs(self, item: ClipFile) -> list[Path]:
         return [item.path, self.source(item)]
 
-    def shaping(self) -> dict[str, Any]:
+    def outcome_settings(self) -> dict[str, Any]:
         return {"space": self.tools.space, "format": self.format}
 
     def check(self) -> None:
-        """Raise the error of a reconstructor that cannot be opened."""
+        """Open the reconstructor, to raise its errors before the first item."""
         self.tools.reconstructor()
 
-    def source(self, item: Clip) -> Path:
-        """The points of a clip."""
+    def source(self, item: ClipFile) -> Path:
+        """Landmark file of a clip; a temporary failure if it does not exist."""
         path = self.landmarks / item.split / f"{item.name}{self.points}"
         if not path.is_file():
-            raise PassingError("the clip has no landmarks", where=path, cure="Extract them first.")
+            raise TemporaryError("the clip has no landmarks", where=path, cure="Extract them first.")
         return path
 
-    def target(self, item: Clip) -> Path:
-        """Where the coefficients of a clip go."""
+    def target(self, item: ClipFile) -> Path:
+        """Coefficient file of a clip."""
         return self.coefficients / item.split / f"{item.name}{self.format}"
 
-    def perform(self, item: Clip) -> Made:
+    def perform(self, item: ClipFile) -> StepResult:
         faces = faces_of(read_landmarks(self.source(item)))
         parts: list[NDArray[np.float32]] = []
         with open_video(item.path, fps=None if item.path.is_file() else Fraction(25)) as reader:
@@ -79,9 +79,9 @@ class ExtractCoefficients(Step[Clip]):
         self._check(rows, len(faces), item)
         target = self.target(item)
         write_coefficients(target, rows, reconstructor.space)
-        return Made([target], {"frames": len(rows), "space": reconstructor.space})
+        return StepResult([target], {"frames": len(rows), "space": reconstructor.space})
 
-    def _check(self, rows: NDArray[np.float32], count: int, item: Clip) -> None:
+    def _check(self, rows: NDArray[np.float32], count: int, item: ClipFile) -> None:
         if rows.shape != (count, ROW):
             raise DataError(f"{len(rows)} frames, but {count} landmarks", where=item.path, cure="Extract them again.")
         if not np.isfinite(rows).all():
@@ -89,7 +89,12 @@ class ExtractCoefficients(Step[Clip]):
 
 
 def faces_of(arrays: dict[str, NDArray[Any]]) -> list[Face]:
-    """The face in each frame, from the arrays of a landmark file."""
+    """Faces of all frames, from the arrays of a landmark file.
+
+    Args:
+        arrays: ``landmarks`` (T, 68, 2) in pixels, and where present ``boxes`` (T, 4), ``scores`` (T,), ``mesh``
+            (T, 468, 3) and ``backend``.
+    """
     return list(_faces(arrays))
 
 

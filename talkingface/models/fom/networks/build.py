@@ -86,7 +86,7 @@ def build_compact(config: FOMConfig) -> nn.ModuleDict:
 
 @dataclass(frozen=True)
 class Architecture:
-    """How networks of an architecture are made.
+    """Builders of the networks of an architecture.
 
     Attributes:
         build: settings -> fresh networks.

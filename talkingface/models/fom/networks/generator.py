@@ -21,7 +21,7 @@ from .motion import DenseMotionNetwork
 
 @dataclass(frozen=True)
 class SourceState:
-    """What the generator keeps of a source picture.
+    """Encoded source picture, as the generator keeps it.
 
     Attributes:
         image: (N, 3, H, W), the picture itself.
@@ -92,7 +92,7 @@ class OcclusionAwareGenerator(nn.Module):
         return out
 
     def move(self, state: SourceState, kp_source: Keypoints, kp_driving: Keypoints) -> dict[str, Tensor]:
-        """Dense motion of N driving frames; see DenseMotionNetwork."""
+        """Dense motion of N driving frames, a field (N, h, w, 2) and its masks; see DenseMotionNetwork."""
         count = kp_driving["value"].shape[0]
         network = self.dense_motion_network
         small = state.small
@@ -119,7 +119,7 @@ class OcclusionAwareGenerator(nn.Module):
         return torch.sigmoid(self.final(out))
 
     def forward(self, image: Tensor, kp_source: Keypoints, kp_driving: Keypoints) -> dict[str, Tensor]:
-        """Encode and decode at once, with all intermediate maps, as training and the released code do."""
+        """Encode pictures (N, 3, H, W) and decode them at once, with all intermediate maps, as training does."""
         return self.decode(self.encode(image), kp_source, kp_driving, explain=True)
 
 
@@ -127,7 +127,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class InPrecision(nn.Module):
-    """A network in another precision; what goes in and comes out is float32."""
+    """A network in another precision; pictures or features (N, C, H, W) go in and come out in float32."""
 
     def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
@@ -160,7 +160,7 @@ class FastDenseMotion(DenseMotionNetwork):
         self.head = merge_outputs(network.mask, network.occlusion) if network.occlusion is not None else network.mask
 
     def predict(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """As in the base class."""
+        """Same as in the base class."""
         both = self.head(self.predictor(x))
         mask, occlusion = both[:, : self.motions], both[:, self.motions :]
         return mask, occlusion if occlusion.shape[1] else None
@@ -186,6 +186,6 @@ class FastGenerator(OcclusionAwareGenerator):
         super().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def decode_features(self, features: Tensor) -> Tensor:
-        """As in the base class."""
+        """Same as in the base class."""
         out: Tensor = self.decoder(features)
         return out.sigmoid_()

@@ -32,7 +32,7 @@ Judgement: TypeAlias = dict[float, tuple[list[Tensor], Tensor]]
 
 @dataclass
 class GeneratorStep:
-    """What one step of generator and keypoint detector has computed.
+    """Results of one step of generator and keypoint detector.
 
     Attributes:
         driving: (N, 3, H, W), the driving frames.
@@ -77,14 +77,14 @@ def perceptual(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
 
 
 def gen_gan(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
-    """The discriminator should take the prediction for a real picture."""
+    """Adversarial loss, a scalar: the discriminator should take the prediction for a real picture."""
     if step.judged_fake is None or not weights.generator_gan:
         return None
     return weights.generator_gan * _total(generator_loss(scores) for _, scores in step.judged_fake.values())
 
 
 def feature_matching(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
-    """Distance of the discriminator's features of prediction and driving frame; only beside `gen_gan`, as published."""
+    """Distance of the discriminator's features, a scalar, of prediction and driving frame; only beside `gen_gan`."""
     if step.judged_fake is None or step.judged_real is None or not any(weights.feature_matching):
         return None
     distances = (
@@ -116,7 +116,7 @@ def equivariance_jacobian(step: GeneratorStep, weights: LossWeights) -> Tensor |
 
 
 def reconstruction(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
-    """Absolute error of the prediction; not in the paper, it stands in for VGG19 features where there are none.
+    """Absolute error of the prediction, a scalar; not in the paper, it stands in for VGG19 where there is none.
 
     Pixels near keypoints count more, by the weight `focus`: an eye that closes is a handful of pixels, and the plain
     error would rather spend the network on hair and background.
@@ -130,7 +130,7 @@ def reconstruction(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
 
 
 def deformed(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
-    """Absolute error of the warped source; not in the paper, it tells the motion directly where to go."""
+    """Absolute error of the warped source, a scalar; not in the paper, it tells the motion directly where to go."""
     if not weights.deformed:
         return None
     return weights.deformed * pyramid_error(step.generated["deformed"], step.driving)
@@ -158,7 +158,7 @@ def pyramid_error(made: Tensor, real: Tensor, importance: Tensor | None = None) 
 
 
 def separation(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
-    """Keypoints nearer to each other than `NEAREST` (squared) push each other away.
+    """Prior of the keypoints, a scalar: those nearer to each other than `NEAREST` (squared) push each other away.
 
     Source: Wang et al. 2021 (one-shot free-view neural talking-head synthesis), keypoint prior loss, in two dimensions.
     """
@@ -172,7 +172,7 @@ def separation(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
 
 
 def disc_gan(step: DiscriminatorStep, weights: LossWeights) -> Tensor | None:
-    """Real pictures should score 1, made ones 0."""
+    """Loss of the discriminator, a scalar: real pictures should score 1, made ones 0."""
     if not weights.discriminator_gan:
         return None
     distances = (

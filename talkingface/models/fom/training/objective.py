@@ -48,7 +48,7 @@ class Objective:
 
     @property
     def uses_discriminator(self) -> bool:
-        """Whether there is an adversary at all; without its GAN loss there is no feature matching, as published."""
+        """True where there is an adversary at all; without its GAN loss there is no feature matching, as published."""
         return self.train.loss_weights.generator_gan > 0
 
     def generator_losses(self, batch: Batch) -> Losses:

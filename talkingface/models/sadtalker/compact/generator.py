@@ -1,4 +1,4 @@
-"""The compact renderer's generator: that of the compact First Order Motion Model, told where the face's points are.
+"""The compact renderer's generator: that of the compact First Order Motion Model, given where the face's points are.
 
 Keypoints carry the head, hair and shoulders. Lips and lids are finer than they can say, so the points of the face mesh
 lay their own warp field over the face, and the decoder is shown the rings of eyes and lips: inside an open mouth the
@@ -23,8 +23,8 @@ from ....nn.geometry.keypoints import Keypoints, expand_keypoints
 from ....nn.precision import at_least_float32, float32_region
 
 POINTS = 468
-_MAPS = 6  # belief, two of movement, lips and eyes of the frame, lips of the source
-_TOLD = 24  # channels made of them
+_MAPS = 6  # confidence, two of movement, lips and eyes of the frame, lips of the source
+_HINTS = 24  # channels made of them
 _FIELD_SCALE = 4.0  # brings movements of a quarter of the picture to order one
 _TRUSTED = 3.0  # logit of the gate before training: the mesh is right about lips and lids
 _SMALLEST_FACE = 0.02  # in units of [-1, 1]; keeps spots from vanishing
@@ -32,16 +32,16 @@ _SMALLEST_FACE = 0.02  # in units of [-1, 1]; keeps spots from vanishing
 
 @dataclass(frozen=True)
 class FaceMotion:
-    """What the points of the face say, at half the picture's size.
+    """Motion that the points of the face say, at half the picture's size.
 
     Attributes:
         field: (N, 2, h, w), to be added to each pixel's own place.
-        belief: (N, 1, h, w), 0 off the face.
-        maps: (N, 6, h, w), what the networks are told.
+        confidence: (N, 1, h, w), 0 off the face.
+        maps: (N, 6, h, w), input of the networks.
     """
 
     field: Tensor
-    belief: Tensor
+    confidence: Tensor
     maps: Tensor
 
 
@@ -55,10 +55,10 @@ def face_motion(source: Tensor, driving: Tensor, spread: Tensor, size: tuple[int
         size: (height, width).
     """
     source = source.expand(len(driving), -1, -1)
-    field, belief = points_field(source, driving, face_size(driving)[:, None] * spread, size)
+    field, confidence = points_field(source, driving, face_size(driving)[:, None] * spread, size)
     eyes = inside(driving[:, LEFT_EYE], size) + inside(driving[:, RIGHT_EYE], size)
     rings = [inside(driving[:, INNER_LIPS], size), eyes, inside(source[:, INNER_LIPS], size)]
-    return FaceMotion(field, belief, torch.cat([belief, field * _FIELD_SCALE, *rings], dim=1))
+    return FaceMotion(field, confidence, torch.cat([confidence, field * _FIELD_SCALE, *rings], dim=1))
 
 
 def face_size(points: Tensor) -> Tensor:
@@ -81,12 +81,12 @@ class FaceGenerator(CompactGenerator):
         super().__init__(params, common)
         self.register_buffer("spread", torch.full((POINTS,), 0.08))
         _, middle, coarse = params.generator_widths
-        self.tell = nn.Sequential(_conv(_MAPS, _TOLD), nn.ReLU(), _conv(_TOLD, _TOLD), nn.ReLU())
-        self.tell_middle = nn.Sequential(_conv(_TOLD, _TOLD, stride=2), nn.ReLU())
-        self.tell_coarse = nn.Sequential(_conv(_TOLD, _TOLD, stride=2), nn.ReLU())
+        self.tell = nn.Sequential(_conv(_MAPS, _HINTS), nn.ReLU(), _conv(_HINTS, _HINTS), nn.ReLU())
+        self.tell_middle = nn.Sequential(_conv(_HINTS, _HINTS, stride=2), nn.ReLU())
+        self.tell_coarse = nn.Sequential(_conv(_HINTS, _HINTS, stride=2), nn.ReLU())
         self.to_coarse, self.to_middle = _silent(coarse), _silent(middle)
         self.to_fine = _silent(params.decoder_width)
-        self.gate = nn.Conv2d(_TOLD + params.motion_features, 1, 1)
+        self.gate = nn.Conv2d(_HINTS + params.motion_features, 1, 1)
         nn.init.zeros_(self.gate.weight)
         nn.init.constant_(self.gate.bias, _TRUSTED)  # type: ignore[arg-type]
 
@@ -118,19 +118,19 @@ class FaceGenerator(CompactGenerator):
         size = (state.image.shape[-2] // 2, state.image.shape[-1] // 2)
         with float32_region(state.image):
             face = face_motion(points_source, points_driving, self.spread, size)
-        told = self.tell(face.maps)
-        gate = self._gate(told, motion, face.belief)
-        out = self.draw(state, _overlaid(motion, face, gate), self._hints(told), explain=explain)
+        hints = self.tell(face.maps)
+        gate = self._gate(hints, motion, face.confidence)
+        out = self.draw(state, _overlaid(motion, face, gate), self._hints(hints), explain=explain)
         return {**out, "gate": gate} if explain else out
 
-    def _gate(self, told: Tensor, motion: DenseMotion, belief: Tensor) -> Tensor:
-        size = (told.shape[-2], told.shape[-1])
+    def _gate(self, hints: Tensor, motion: DenseMotion, confidence: Tensor) -> Tensor:
+        size = (hints.shape[-2], hints.shape[-1])
         features = F.interpolate(motion.features, size=size, mode="bilinear")
-        return at_least_float32(self.gate(torch.cat([told, features.to(told.dtype)], dim=1))).sigmoid() * belief
+        return at_least_float32(self.gate(torch.cat([hints, features.to(hints.dtype)], dim=1))).sigmoid() * confidence
 
-    def _hints(self, told: Tensor) -> Hints:
-        middle = self.tell_middle(told)
-        return self.to_coarse(self.tell_coarse(middle)), self.to_middle(middle), self.to_fine(told)
+    def _hints(self, hints: Tensor) -> Hints:
+        middle = self.tell_middle(hints)
+        return self.to_coarse(self.tell_coarse(middle)), self.to_middle(middle), self.to_fine(hints)
 
 
 class FastFaceGenerator(FaceGenerator, FastCompactGenerator):
@@ -150,7 +150,7 @@ class FastFaceGenerator(FaceGenerator, FastCompactGenerator):
         *,
         explain: bool = False,
     ) -> dict[str, Tensor]:
-        """As in the base class."""
+        """Same as in the base class."""
         with self._autocast(state.image):
             return super().decode_face(state, kp_source, kp_driving, points_source, points_driving, explain=explain)
 
@@ -171,7 +171,7 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
 
 def _silent(outputs: int) -> nn.Conv2d:
     """Says nothing before it is trained, so that training starts from the generator as it was."""
-    layer = nn.Conv2d(_TOLD, outputs, 1)
+    layer = nn.Conv2d(_HINTS, outputs, 1)
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     return layer

@@ -10,23 +10,20 @@ from torch import Tensor, nn
 
 from ....face3d.mesh_space import shipped_space
 from ....face3d.mesh_topology import EYE_CORNERS
+from ....motion.coefficients import LAYOUT_70
 from ....nn.compact.config import CommonParams
 from ....nn.compact.motion import CompactKPDetector
 from ....nn.geometry.keypoints import Keypoints
-from ...base import Renderer, VoiceModel
 from ..config import SadTalkerConfig
-from ..voice.rows import POSE
 from .generator import FaceGenerator
 from .pose import CompactPose
-from .renderer import CompactRenderer
-from .voice import CompactAudio2Exp, CompactVoice
+from .voice import CompactAudio2Exp
 
-ROW = 70
 _VALUES = 6  # of a keypoint: x, y and the four of its Jacobian
 
 
 class CompactMapping(nn.Module):
-    """How the keypoints of a source move when its coefficients change.
+    """Mapping from changes of coefficients to the movement of a source's keypoints.
 
     Keypoints differ from person to person in ways that coefficients do not tell, so it is their change that is found,
     from the change of the coefficients; no change gives the source's own keypoints to within a small error.
@@ -44,10 +41,10 @@ class CompactMapping(nn.Module):
     def __init__(self, num_kp: int = 15, width: int = 256) -> None:
         super().__init__()
         self.num_kp = num_kp
-        self.register_buffer("deviation", torch.ones(ROW))
-        self.frame = nn.Sequential(nn.Linear(ROW, width), nn.GELU(), nn.Linear(width, width), nn.GELU())
+        self.register_buffer("deviation", torch.ones(LAYOUT_70.width))
+        self.frame = nn.Sequential(nn.Linear(LAYOUT_70.width, width), nn.GELU(), nn.Linear(width, width), nn.GELU())
         self.change = nn.Sequential(
-            nn.Linear(2 * width + _VALUES * num_kp + ROW, width),
+            nn.Linear(2 * width + _VALUES * num_kp + LAYOUT_70.width, width),
             nn.GELU(),
             nn.Linear(width, width),
             nn.GELU(),
@@ -68,11 +65,13 @@ class CompactMapping(nn.Module):
             Keypoints of the N frames.
         """
         count = len(driving)
-        before = (source[:, :ROW] / self.deviation).expand(count, -1)
-        after = driving[:, :ROW] / self.deviation
+        before = (source[:, : LAYOUT_70.width] / self.deviation).expand(count, -1)
+        after = driving[:, : LAYOUT_70.width] / self.deviation
         own = torch.cat([kp_source["value"], kp_source["jacobian"].flatten(2)], dim=2).expand(count, -1, -1)
-        seen_before, seen_after = self.frame(before), self.frame(after)
-        change = self.change(torch.cat([seen_after - seen_before, seen_after, own.flatten(1), after - before], dim=1))
+        features_before, features_after = self.frame(before), self.frame(after)
+        change = self.change(
+            torch.cat([features_after - features_before, features_after, own.flatten(1), after - before], dim=1)
+        )
         moved = own + change.view(-1, self.num_kp, _VALUES)
         return {"value": moved[..., :2], "jacobian": moved[..., 2:].unflatten(-1, (2, 2))}
 
@@ -87,7 +86,7 @@ def build_compact(config: SadTalkerConfig) -> nn.ModuleDict:
     common = CommonParams(num_kp=config.common_params.num_kp)
     generator, mapping = FaceGenerator(params, common), CompactMapping(common.num_kp, voice.mapping_width)
     generator.spread.copy_(usual_spread())
-    mapping.deviation[POSE] = POSE_DEVIATION
+    mapping.deviation[LAYOUT_70.pose] = POSE_DEVIATION
     return nn.ModuleDict(
         {
             "kp_extractor": CompactKPDetector(params, common),
@@ -105,13 +104,3 @@ def usual_spread() -> Tensor:
     eyes = (points[EYE_CORNERS[1], :2] - points[EYE_CORNERS[0], :2]).norm()
     nearest = torch.cdist(points, points).topk(1 + NEIGHBOURS, largest=False).values[:, 1:]
     return SPREAD * nearest.mean(dim=1) / eyes
-
-
-def compact_renderer(networks: nn.ModuleDict, config: SadTalkerConfig, precision: torch.dtype) -> Renderer:
-    """What draws with them."""
-    return CompactRenderer(networks, config, precision)
-
-
-def compact_voice(networks: nn.ModuleDict, config: SadTalkerConfig, precision: torch.dtype) -> VoiceModel:
-    """What speaks with them: in float32 in any precision, as it takes a hundredth of the time."""
-    return CompactVoice(networks)

@@ -14,13 +14,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ....face3d.coefficients import row70
 from ....face3d.mesh_topology import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from ....motion.coefficients import row70
 from ....nn.geometry.keypoints import Keypoints
 from ...base import Batch, Losses
 from ...mesh_faces import face_points, surroundings
 from ..config import CompactTrain
-from ..training.pictures import middle, shown
+from ..training.phases import Stage
+from ..training.pictures import middle, picture_samples, shown
 
 
 class CompactMappingObjective:
@@ -31,7 +32,7 @@ class CompactMappingObjective:
         train: weights of the losses.
     """
 
-    through = ("kp_extractor",)
+    learns, through, discriminators = ("mapping",), ("kp_extractor",), ()
 
     def __init__(self, networks: nn.ModuleDict, train: CompactTrain) -> None:
         self.networks, self.train = networks, train
@@ -65,7 +66,7 @@ class CompactRenderObjective:
         train: weights of the losses.
     """
 
-    through = ("kp_extractor", "mapping")
+    learns, through, discriminators = ("generator",), ("kp_extractor", "mapping"), ()
 
     def __init__(self, networks: nn.ModuleDict, train: CompactTrain) -> None:
         self.networks, self.train = networks, train
@@ -91,7 +92,7 @@ class CompactRenderObjective:
         """Run the networks."""
         detector, mapping = (self.networks[name].eval() for name in self.through)
         rows = middle(batch["source_rows"]), middle(batch["driving_rows"])
-        points = [face_points(one, batch["source"]) for one in rows]
+        points = [face_points(row, batch["source"]) for row in rows]
         with torch.no_grad():
             source = detector(batch["source"])
             driving = mapping(*_rows(batch), source)
@@ -126,3 +127,15 @@ def _edges(pictures: Tensor) -> tuple[Tensor, Tensor]:
 def _rows(batch: Batch) -> tuple[Tensor, Tensor]:
     """(source, driving), (N, 70) each."""
     return row70(middle(batch["source_rows"])), row70(middle(batch["driving_rows"]))
+
+
+COMPACT_MAPPING = Stage(
+    "compact",
+    picture_samples,
+    objective=lambda networks, config, train, vgg: CompactMappingObjective(networks, train),
+)
+COMPACT_RENDER = Stage(
+    "compact",
+    picture_samples,
+    objective=lambda networks, config, train, vgg: CompactRenderObjective(networks, train),
+)

@@ -29,7 +29,7 @@ _LOUD = 0.25  # brings mel values, -4..4, to order one
 
 @dataclass(frozen=True)
 class PoseLatents:
-    """What is random in a head's motion.
+    """Random numbers of a head's motion.
 
     Attributes:
         fast: (B, 8, n), one for each 8 frames.
@@ -48,7 +48,7 @@ def draw_pose_latents(frames: int, random: torch.Generator) -> PoseLatents:
 
 
 def loudness(windows: Tensor) -> Tensor:
-    """What the pose network hears of mel windows.
+    """Loudness of mel windows, which is all that the pose network hears.
 
     Args:
         windows: (N, 1, 80, 16), see mel.py.
@@ -71,13 +71,14 @@ class CompactPoseEncoder(nn.Module):
         self.slow = nn.Conv1d(width, 2 * _SLOW_LATENTS, 1)
 
     def forward(self, poses: Tensor, heard: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """
+        """Mean and logarithm of the variance of fast latents (B, 8, T / 8) and of slow ones (B, 6, T / 64).
+
         Args:
             poses: (B, 6, T) in standard deviations, T a multiple of 64.
             heard: (B, 5, T).
         """
-        seen = self.fast_layers(torch.cat([poses, heard], dim=1))
-        return self.fast(seen).chunk(2, dim=1), self.slow(self.slow_layers(seen)).chunk(2, dim=1)
+        features = self.fast_layers(torch.cat([poses, heard], dim=1))
+        return self.fast(features).chunk(2, dim=1), self.slow(self.slow_layers(features)).chunk(2, dim=1)
 
 
 class CompactPose(nn.Module):
@@ -129,8 +130,8 @@ class CompactPose(nn.Module):
         """Features (B, width, n), one for each 8 frames."""
         count = latents.fast.shape[2]
         slow = F.interpolate(latents.slow, size=count, mode="linear")
-        told = self.style(style)[:, :, None].expand(-1, -1, count)
-        out: Tensor = self.enter(torch.cat([latents.fast, slow, F.avg_pool1d(heard, FAST), told], dim=1))
+        styles = self.style(style)[:, :, None].expand(-1, -1, count)
+        out: Tensor = self.enter(torch.cat([latents.fast, slow, F.avg_pool1d(heard, FAST), styles], dim=1))
         for layer in self.layers:
             out = out + layer(F.gelu(out))
         return out

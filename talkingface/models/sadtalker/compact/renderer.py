@@ -1,4 +1,4 @@
-"""What draws with the compact networks: rows of the mesh space in, frames out."""
+"""Renderer of the compact networks: rows of the mesh space in, frames out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ....errors import MotionError, ShapeError
+from ....errors import ShapeError
+from ....motion.coefficients import COEFFICIENTS, LAYOUT_70, row70
 from ....nn.blocks.folded import fold_blocks
 from ....nn.compact.generator import CompactState
 from ....nn.geometry.keypoints import Keypoints
@@ -18,7 +19,6 @@ from ....types import Motion, Source
 from ...base import Renderer
 from ...mesh_faces import points_of
 from ..config import SadTalkerConfig
-from ..voice.rows import ROW
 from .generator import FastFaceGenerator
 
 
@@ -50,7 +50,7 @@ class CompactRenderer(Renderer):
         precision: of the generator's convolutions; keypoints and points are float32 in any case.
     """
 
-    takes, space = "3dmm.70", "mesh"
+    takes, space = LAYOUT_70.kind, "mesh"
 
     def __init__(self, networks: nn.ModuleDict, config: SadTalkerConfig, precision: torch.dtype) -> None:
         self.kp_extractor: Any = fold_blocks(copy.deepcopy(networks["kp_extractor"])).requires_grad_(False).eval()
@@ -60,14 +60,14 @@ class CompactRenderer(Renderer):
 
     @torch.inference_mode()
     def encode_source(self, source: Source) -> EncodedFace:
-        """As in the base class.
+        """Same as in the base class.
 
         Raises:
             ShapeError: if the source comes without its coefficients or its identity.
         """
         if source.coefficients is None or source.identity is None:
             raise ShapeError("the source has no coefficients, which tell where its face is")
-        row, identity = source.coefficients[:, :ROW].float(), source.identity.float()
+        row, identity = row70(source.coefficients).float(), source.identity.float()
         points = points_of(identity, row).to(source.image)
         return EncodedFace(
             self.generator.encode(source.image),
@@ -79,14 +79,14 @@ class CompactRenderer(Renderer):
 
     @torch.inference_mode()
     def render(self, state: EncodedFace, motion: Motion) -> Tensor:
-        """As in the base class."""
+        """Same as in the base class."""
         return self._decode(state, motion)["prediction"]
 
     @torch.inference_mode()
     def explain(self, state: EncodedFace, motion: Motion) -> dict[str, Tensor]:
-        """Source and result with keypoints, the warped source, and where the face's points decide (white)."""
+        """Pictures (n, 3, S, S) in [0, 1]: source and result with keypoints, warped source, the face's gate (white)."""
         out = self._decode(state, motion, explain=True)
-        drawn, keypoints = out["prediction"], self._keypoints(state, self._rows(state, motion))
+        drawn, keypoints = out["prediction"], self._keypoints(state, motion.values[COEFFICIENTS].to(state.row))
         source = state.state.image.expand_as(drawn)
         return {
             "keypoints_source": draw_keypoints(source, state.keypoints["value"].expand(len(motion), -1, -1)),
@@ -96,7 +96,7 @@ class CompactRenderer(Renderer):
         }
 
     def _decode(self, state: EncodedFace, motion: Motion, *, explain: bool = False) -> dict[str, Tensor]:
-        rows = self._rows(state, motion)
+        rows = motion.values[COEFFICIENTS].to(state.row)
         points = points_of(state.identity, rows).to(rows)
         keypoints = self._keypoints(state, rows)
         return self.generator.decode_face(
@@ -106,8 +106,3 @@ class CompactRenderer(Renderer):
     def _keypoints(self, state: EncodedFace, rows: Tensor) -> Keypoints:
         moved: Keypoints = self.mapping(state.row, rows, state.keypoints)
         return moved
-
-    def _rows(self, state: EncodedFace, motion: Motion) -> Tensor:
-        if motion.kind != self.takes:
-            raise MotionError(f"the renderer draws '{self.takes}', not '{motion.kind}'")
-        return motion.values["coefficients"].to(state.row)

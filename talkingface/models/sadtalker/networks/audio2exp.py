@@ -9,7 +9,7 @@ Stride = int | tuple[int, int]
 
 
 class ConvBlock(nn.Module):
-    """Convolution, batch norm, ReLU; with ``residual`` the input is added before the ReLU."""
+    """Convolution, batch norm, ReLU over (N, C, H, W); with ``residual`` the input is added before the ReLU."""
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int = 3, stride: Stride = 1, padding: int = 1, residual: bool = False
@@ -70,7 +70,8 @@ class Audio2Exp(nn.Module):
         self.mapping1 = nn.Linear(AudioEncoder.features + EXPRESSIONS + 1, EXPRESSIONS)
 
     def forward(self, windows: Tensor, reference: Tensor, closed: Tensor) -> Tensor:
-        """
+        """Expressions of frames.
+
         Args:
             windows: (N, 1, 80, 16), see mel.py.
             reference: (N, 64), the expression in the source picture; it carries the identity into the result.

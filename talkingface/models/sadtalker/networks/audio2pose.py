@@ -139,7 +139,8 @@ def draw_latents(frames: int, random: torch.Generator) -> Tensor:
 
 
 def check_style(style: int) -> None:
-    """
+    """Refuse a style that is not known.
+
     Raises:
         ConfigError: if there is no such style.
     """
@@ -148,7 +149,7 @@ def check_style(style: int) -> None:
 
 
 def _pieces(windows: int) -> Tensor:
-    """Which windows each piece hears, (n, 32); the last piece ends with the sound.
+    """Numbers (n, 32) of the windows that each piece hears; the last piece ends with the sound.
 
     A sound shorter than a piece repeats its first window in front.
     """

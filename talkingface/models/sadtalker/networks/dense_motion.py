@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ....nn.blocks.conv3d import BatchNorm3d
-from ....nn.blocks.hourglass3d import Hourglass3d
+from ....nn.blocks.conv import BatchNorm3d
+from ....nn.blocks.hourglass import Hourglass
 from ....nn.geometry.volumes import coordinate_grid_3d, gaussian_heatmaps_3d, warp_3d
 from ....nn.precision import at_least_float32, float32_region
 from ..config import CommonParams, DenseMotionParams
@@ -44,8 +44,8 @@ class DenseMotionNetwork(nn.Module):
     def __init__(self, params: DenseMotionParams, common: CommonParams, *, estimate_occlusion_map: bool) -> None:
         super().__init__()
         motions = common.num_kp + 1
-        self.hourglass = Hourglass3d(
-            motions * (params.compress + 1), params.block_expansion, params.max_features, params.num_blocks
+        self.hourglass = Hourglass(
+            motions * (params.compress + 1), params.block_expansion, params.max_features, params.num_blocks, dims=3
         )
         features = self.hourglass.out_channels
         self.mask = nn.Conv3d(features, motions, 7, padding=3)
@@ -56,7 +56,7 @@ class DenseMotionNetwork(nn.Module):
             self.occlusion = nn.Conv2d(features * params.reshape_depth, 1, 7, padding=3)
 
     def squeeze(self, features: Tensor) -> Tensor:
-        """What of the source's feature volume (N, C, D, h, w) is warped by each motion: (N, compress, D, h, w)."""
+        """Part (N, compress, D, h, w) of the source's feature volume (N, C, D, h, w) that each motion warps."""
         return F.relu(self.norm(self.compress(features)))
 
     def heatmaps(self, keypoints: Tensor, size: tuple[int, int, int]) -> Tensor:
@@ -89,7 +89,7 @@ class DenseMotionNetwork(nn.Module):
             deformation = strong.sum(dim=1)[..., None] * grid + torch.einsum("nmdhw,nmc->ndhwc", strong, shifts)
         return DenseMotion(deformation, mask, None if occlusion is None else at_least_float32(occlusion).sigmoid())
 
-    def predict(self, seen: Tensor) -> tuple[Tensor, Tensor | None]:
+    def predict(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
         """Logits of mask (N, K + 1, D, h, w) and occlusion (N, 1, h, w) from heatmaps and warped volumes."""
-        features = self.hourglass(seen)
+        features = self.hourglass(inputs)
         return self.mask(features), None if self.occlusion is None else self.occlusion(features.flatten(1, 2))

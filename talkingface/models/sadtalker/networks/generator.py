@@ -13,8 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ....nn.blocks.conditional_norm import SLOPE, SpadeBlock
-from ....nn.blocks.conv import BatchNorm2d, DownBlock, SameBlock
-from ....nn.blocks.conv3d import ResidualBlock3d
+from ....nn.blocks.conv import BatchNorm2d, DownBlock, ResidualBlock, SameBlock
 from ....nn.blocks.hourglass import level_widths
 from ....nn.geometry.grids import resize_map
 from ....nn.geometry.volumes import resize_field_3d, warp_3d
@@ -29,7 +28,7 @@ MIDDLE_BLOCKS = 6
 
 @dataclass(frozen=True)
 class SourceState:
-    """What the generator keeps of a source picture.
+    """Encoded source picture, as the generator keeps it.
 
     Attributes:
         features: (N, C, D, h, w), the volume that is warped.
@@ -98,7 +97,7 @@ class OcclusionAwareSPADEGenerator(nn.Module):
         self.second = nn.Conv2d(widths[-1], params.max_features, 1)
         self.resblocks_3d = nn.Sequential()
         for index in range(params.num_resblocks):
-            self.resblocks_3d.add_module(f"3dr{index}", ResidualBlock3d(params.reshape_channel))
+            self.resblocks_3d.add_module(f"3dr{index}", ResidualBlock(params.reshape_channel, dims=3))
         self.third = LeakyBlock(params.max_features, widths[-1])
         self.fourth = nn.Conv2d(widths[-1], widths[-1], 1)
         self.decoder = SpadeDecoder(widths[-1], common.image_channel)
@@ -127,7 +126,7 @@ class OcclusionAwareSPADEGenerator(nn.Module):
         return self.draw(state.expand(kp_driving.shape[0]).features, motion)
 
     def move(self, state: SourceState, kp_source: Tensor, kp_driving: Tensor) -> DenseMotion:
-        """Dense motion of N driving frames; arguments as `decode`."""
+        """Dense motion of N driving frames, a field (N, D, h, w, 3) and its masks; arguments as `decode`."""
         count = kp_driving.shape[0]
         motion: DenseMotion = self.dense_motion_network(
             state.expand(count).small, kp_source.expand(count, -1, -1), kp_driving
@@ -150,7 +149,7 @@ class OcclusionAwareSPADEGenerator(nn.Module):
             return warp_3d(features, resize_field_3d(deformation, size))
 
     def forward(self, image: Tensor, kp_source: Tensor, kp_driving: Tensor) -> Tensor:
-        """Encode and decode at once, as training does."""
+        """Frames (N, 3, S, S) of pictures (N, 3, S, S) in [0, 1] and keypoints (N, K, 3), as training draws them."""
         return self.decode(self.encode(image), kp_source, kp_driving)
 
 

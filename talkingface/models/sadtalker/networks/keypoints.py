@@ -10,10 +10,9 @@ from torch import Tensor, nn
 
 from ....errors import ShapeError
 from ....nn.antialias import AntiAliasDownsample
-from ....nn.blocks.conv import DownBlock
-from ....nn.blocks.conv3d import UpBlock3d
+from ....nn.blocks.conv import DownBlock, UpBlock
 from ....nn.blocks.hourglass import level_widths
-from ....nn.geometry.volumes import mean_points_3d
+from ....nn.geometry.grids import mean_points
 from ....nn.precision import at_least_float32, float32_region
 from ..config import CommonParams, KPDetectorParams
 from .mapping import HeadMotion
@@ -35,7 +34,7 @@ class KPHourglass(nn.Module):
         for index, (a, b) in enumerate(pairwise([in_channels, *widths[1:]])):
             self.down_blocks.add_module(f"down{index}", DownBlock(a, b))
         for index, (a, b) in enumerate(pairwise(widths[::-1])):
-            self.up_blocks.add_module(f"up{index}", UpBlock3d(a, b))
+            self.up_blocks.add_module(f"up{index}", UpBlock(a, b, dims=3))
         self.conv = nn.Conv2d(widths[-1], params.reshape_channel, 1)
         self.depth, self.multiple = params.reshape_depth, 2**params.num_blocks
 
@@ -70,7 +69,7 @@ class KPDetector(nn.Module):
         with float32_region(logits):
             logits = at_least_float32(logits)
             heatmap = (logits.flatten(2) / self.temperature).softmax(dim=2)
-            return mean_points_3d(heatmap.view(logits.shape))
+            return mean_points(heatmap.view(logits.shape))
 
     def forward(self, image: Tensor) -> Tensor:
         """Canonical keypoints (N, K, 3), (x, y, z) in [-1, 1], of (N, 3, H, W) pictures in [0, 1]."""
@@ -92,25 +91,20 @@ def degrees(logits: Tensor) -> Tensor:
 
 def rotation(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
     """Rotation matrices (N, 3, 3) = Rx(pitch) Ry(yaw) Rz(roll) of angles (N,) in degrees, with pi as 3.14."""
-    yaw, pitch, roll = (angle / 180 * PI for angle in (yaw, pitch, roll))
-    zero, one = torch.zeros_like(yaw), torch.ones_like(yaw)
+    from kornia.geometry.conversions import quaternion_from_euler, quaternion_to_rotation_matrix
 
-    def matrix(*entries: Tensor) -> Tensor:
-        return torch.stack(entries, dim=1).view(-1, 3, 3)
-
-    about_x = matrix(one, zero, zero, zero, pitch.cos(), -pitch.sin(), zero, pitch.sin(), pitch.cos())
-    about_y = matrix(yaw.cos(), zero, yaw.sin(), zero, one, zero, -yaw.sin(), zero, yaw.cos())
-    about_z = matrix(roll.cos(), -roll.sin(), zero, roll.sin(), roll.cos(), zero, zero, zero, one)
-    return about_x @ about_y @ about_z
+    # Kornia turns about x first; the inverse of the opposite turns is about z first.
+    angles = (angle / -180 * PI for angle in (pitch, yaw, roll))
+    return quaternion_to_rotation_matrix(torch.stack(quaternion_from_euler(*angles), -1)).mT
 
 
 def head_rotation(motion: HeadMotion, angles: Angles | None = None) -> Tensor:
     """Rotation matrices (N, 3, 3) of a motion; `angles` replace those that it says, where they are not NaN."""
-    said = {name: degrees(getattr(motion, name)) for name in ("yaw", "pitch", "roll")}
+    predicted = {name: degrees(getattr(motion, name)) for name in ("yaw", "pitch", "roll")}
     for name, angle in (angles or {}).items():
-        wanted = angle.to(said[name])
-        said[name] = torch.where(wanted.isnan(), said[name], wanted)
-    return rotation(**said)
+        wanted = angle.to(predicted[name])
+        predicted[name] = torch.where(wanted.isnan(), predicted[name], wanted)
+    return rotation(**predicted)
 
 
 def transform_keypoints(

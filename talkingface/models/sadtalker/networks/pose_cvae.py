@@ -32,7 +32,7 @@ class ResidualConv(nn.Module):
 
 
 class Upsample(nn.Module):
-    """A learned doubling of the frames."""
+    """Learned doubling of the frames: (N, C, T, 6) -> (N, C, 2 T, 6)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ _CONDITIONS = LATENT + SEQUENCE * HEARD + POSE
 
 
 class _Conditioned(nn.Module):
-    """What both halves have: their own U-Net, their own view of the sound, their own bias for each style."""
+    """Common part of both halves: their own U-Net, their own view of the sound, their own bias for each style."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -112,7 +112,8 @@ class PoseEncoder(_Conditioned):
         self.linear_logvar = nn.Linear(hidden, LATENT)
 
     def forward(self, motion: Tensor, sound: Tensor, reference: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
-        """
+        """Distribution of the latent.
+
         Args:
             motion: (N, 32, 6), poses less the reference.
             sound: (N, 32, 512), features of the windows.
@@ -139,7 +140,8 @@ class PoseDecoder(_Conditioned):
         self.pose_linear = nn.Linear(POSE, POSE)
 
     def forward(self, latent: Tensor, heard: Tensor, reference: Tensor, style: Tensor) -> Tensor:
-        """
+        """Poses of one piece.
+
         Args:
             latent: (N, 64), normal.
             heard: (N, 32, 6), what `linear_audio` makes of the features of the windows.

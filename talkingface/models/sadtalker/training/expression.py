@@ -3,7 +3,7 @@
 The paper distils lips: its targets are the coefficients of videos whose lips Wav2Lip has redrawn from one frame, and a
 lip reader judges the rendered result. Neither network is here. The targets are the coefficients of the real video, and
 what makes lips count more than the rest of the face are the points of the mouth. The paper's landmark loss of the eyes
-is here as it is meant: the ratio that the network is told decides how far the lids are open. Both need to know how an
+is here as it is meant: the ratio that the network is given decides how far the lids are open. Both need to know how an
 expression looks, which the space ``mesh`` tells; in ``bfm`` the coefficients alone are compared, and the ratio is
 always zero.
 
@@ -19,14 +19,15 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from ....face3d.coefficients import Coefficients
 from ....face3d.mesh_space import INNER_LIPS as LIP_PAIR
 from ....face3d.mesh_space import LID_PAIRS, MeshSpace, shipped_space
 from ....face3d.mesh_topology import CHIN, INNER_LIPS, OUTER_LIPS
+from ....motion.coefficients import Coefficients
 from ....nn.precision import float32_region
 from ...base import Batch, Losses
-from ...samples import Rows, Stretch
+from ...samples import CoefficientWindow, Window
 from ..config import ExpressionTrain
+from .phases import Stage
 from .sound import another_voice, heard, sound_of, with_pauses
 
 CLOSED = 0.5
@@ -52,7 +53,7 @@ class ExpressionShape:
         """Opening of the lids of the mean face at rest."""
 
     def lip_part(self, expression: Tensor) -> Tensor:
-        """What of expressions (..., 64) moves the lips; the rest is what they do without."""
+        """Part of expressions (..., 64) that moves the lips."""
         lips = self._directions[:, list(_MOUTH)].flatten(1)
         shapes = torch.linalg.svd(lips, full_matrices=False).U[:, :LIP_SHAPES].to(expression)
         return expression @ shapes @ shapes.T
@@ -62,15 +63,15 @@ class ExpressionShape:
         return self._points(expression, _MOUTH)
 
     def lips(self, expression: Tensor) -> Tensor:
-        """How far the lips are open, (...), of expressions (..., 64)."""
+        """Opening (...) of the lips, of expressions (..., 64)."""
         return self._gap(expression, LIP_PAIR)
 
     def lids(self, expression: Tensor) -> Tensor:
-        """How far the lids are open, (...), the mean of both eyes."""
+        """Opening (...) of the lids, the mean of both eyes."""
         return torch.stack([self._gap(expression, pair) for pair in LID_PAIRS]).mean(dim=0)
 
     def closed(self, expression: Tensor, reference: Tensor) -> Tensor:
-        """The ratio that the expression network is told: 0 for eyes as open as the reference's, 1 for closed ones.
+        """Ratio (...) that the expression network is given: 0 for eyes as open as the reference's, 1 for closed ones.
 
         A reference that was taken in the middle of a blink counts as half awake.
 
@@ -82,7 +83,7 @@ class ExpressionShape:
         return ((1 - self.lids(expression) / awake) / (1 - CLOSED)).clamp(0, 1)
 
     def wanted_lids(self, closed: Tensor, reference: Tensor) -> Tensor:
-        """How far the lids are open at a ratio of `closed`: its inverse."""
+        """Opening (...) of the lids at a ratio (...) of `closed`: its inverse."""
         awake = self.lids(reference).clamp(min=self.awake / 2)
         return awake * (1 - closed * (1 - CLOSED))
 
@@ -101,16 +102,16 @@ class ExpressionShape:
 def samples(train: ExpressionTrain, space: str) -> dict[str, object]:
     """Some moments, one after another, with their sound, and another moment of the same clip as the reference."""
     return {
-        "clip": Stretch(train.frames),
-        "coefficients": Rows("clip", tuple(range(train.frames)), space=space),
+        "clip": Window(train.frames),
+        "coefficients": CoefficientWindow("clip", tuple(range(train.frames)), space=space),
         "sound": sound_of("clip", 0, train.frames),
-        "other": Stretch(),
-        "reference": Rows("other", space=space),
+        "other": Window(),
+        "reference": CoefficientWindow("other", space=space),
     }
 
 
 class ExpressionNetwork(Protocol):
-    """What the training asks of ``audio2exp``."""
+    """Interface of ``audio2exp`` in training."""
 
     def sequence(self, windows: Tensor, reference: Tensor, closed: Tensor) -> Tensor:
         """Expressions (N, T, 64) of consecutive moments from windows (N, T, 80, 16), references (N, T, 64) and how far
@@ -119,12 +120,12 @@ class ExpressionNetwork(Protocol):
 
 @dataclass(frozen=True)
 class Spoken:
-    """What the network made of a batch of N items of T moments.
+    """Expressions of a batch of N items of T moments, made and real.
 
     Attributes:
         made, real: (N, T, 64), expressions.
         reference: (N, T, 64), of the reference frame.
-        closed: (N, T, 1), what it was told of the eyes.
+        closed: (N, T, 1), how far the eyes should be closed.
     """
 
     made: Tensor
@@ -141,6 +142,8 @@ class ExpressionObjective:
         train: weights of the losses.
         space: of the coefficients.
     """
+
+    learns, through, discriminators = ("audio2exp",), (), ()
 
     def __init__(self, networks: nn.ModuleDict, train: ExpressionTrain, space: str) -> None:
         self.networks, self.train = networks, train
@@ -215,3 +218,10 @@ def _correlation(pair: Tensor) -> Tensor:
     """Of two rows of openings, (2, n); 0 where one of them never changes."""
     centred = pair - pair.mean(dim=1, keepdim=True)
     return (centred[0] * centred[1]).sum() / (centred.square().sum(dim=1) + _STILL).sqrt().prod()
+
+
+EXPRESSION = Stage(
+    "expression",
+    samples=lambda networks, config: samples(config.train_params.expression, config.space),
+    objective=lambda networks, config, train, vgg: ExpressionObjective(networks, train, config.space),
+)

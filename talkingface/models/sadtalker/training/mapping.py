@@ -6,15 +6,19 @@ with them should be the driving frame.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
-from ....face3d.coefficients import row70, row73
+from ....motion.coefficients import row70, row73
 from ....nn.losses.perceptual import VGG19
 from ...base import Batch, Losses
-from ..config import MappingTrain
+from ..config import MappingTrain, SadTalkerConfig
 from ..networks.keypoints import transform_keypoints
-from .pictures import PictureLosses, moving_window, shown, still_window
+from .head_estimator import build_head_estimator
+from .phases import Builders, Stage
+from .pictures import PictureLosses, moving_window, picture_samples, shown, still_window
 
 
 class MappingObjective:
@@ -26,6 +30,9 @@ class MappingObjective:
         train: weights of the losses.
         vgg: for the perceptual loss; None where its weights are zero.
     """
+
+    learns: tuple[str, ...] = ("mapping",)
+    discriminators: tuple[str, ...] = ()
 
     def __init__(
         self, networks: nn.ModuleDict, coefficients: int, train: MappingTrain, vgg: VGG19 | None = None
@@ -40,7 +47,7 @@ class MappingObjective:
         return ["kp_extractor", "generator", *(["he_estimator"] if self.train.keypoints else [])]
 
     def losses(self, batch: Batch) -> Losses:
-        """Weighted losses; see `objective_pictures.samples`."""
+        """Weighted losses; see `picture_samples`."""
         for name in self.through:
             self.networks[name].eval()  # their batch statistics must not drift either
         canonical, source, driving = self._keypoints(batch)
@@ -70,3 +77,15 @@ class MappingObjective:
         mapping = self.networks["mapping"]
         source, driving = (transform_keypoints(canonical, mapping(self._columns(window.mT).mT)) for window in windows)
         return canonical, source, driving
+
+
+def _only_training(config: SadTalkerConfig, train: MappingTrain) -> Builders:
+    return {"he_estimator": partial(build_head_estimator, config)} if train.keypoints > 0 else {}
+
+
+MAPPING = Stage(
+    "mapping",
+    picture_samples,
+    objective=lambda networks, config, train, vgg: MappingObjective(networks, config.coefficients, train, vgg),
+    only_training=_only_training,
+)

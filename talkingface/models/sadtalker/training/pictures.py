@@ -1,4 +1,4 @@
-"""What the two stages share that look at pictures: their items, and how drawn pictures are compared with real ones."""
+"""Items and losses of the two stages that look at pictures."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from ....face3d.coefficients import Coefficients
+from ....motion.coefficients import Coefficients
 from ....motion.windows import RADIUS
 from ....nn.antialias import ImagePyramid
 from ....nn.geometry.thin_plate import ThinPlateTransform
@@ -16,8 +16,8 @@ from ....nn.losses.gan import feature_distance
 from ....nn.losses.perceptual import VGG19
 from ....nn.precision import at_least_float32
 from ...base import Batch, Losses
-from ...samples import Rows
-from ..config import Pictures
+from ...samples import CoefficientWindow
+from ..config import Pictures, SadTalkerConfig
 from ..networks.keypoints import degrees
 from ..networks.mapping import WINDOW, HeadMotion
 
@@ -46,12 +46,12 @@ def head_pose(motion: HeadMotion, rows: Tensor) -> Tensor:
     """
     pitch, yaw, roll = Coefficients(rows).angle.unbind(dim=-1)
     wanted = torch.stack([yaw, -pitch, -roll])
-    said = torch.stack([degrees(at_least_float32(values)) for values in (motion.yaw, motion.pitch, motion.roll)])
-    return (said * (math.pi / 180) - wanted).abs().sum(dim=0).mean()
+    predicted = torch.stack([degrees(at_least_float32(values)) for values in (motion.yaw, motion.pitch, motion.roll)])
+    return (predicted * (math.pi / 180) - wanted).abs().sum(dim=0).mean()
 
 
 def deformation(motion: HeadMotion) -> Tensor:
-    """Size of the shifts by which expression moves keypoints."""
+    """Mean size, a scalar, of the shifts by which expression moves keypoints."""
     return at_least_float32(motion.exp).abs().mean()
 
 
@@ -64,14 +64,14 @@ def pyramid_error(made: Tensor, real: Tensor) -> Tensor:
     return torch.stack(errors).mean()
 
 
-def samples(space: str) -> dict[str, object]:
+def picture_samples(networks: nn.ModuleDict, config: SadTalkerConfig) -> dict[str, object]:
     """Two frames of a clip, with the coefficients around the driving one and those of the source alone."""
     window = tuple(range(-RADIUS, RADIUS + 1))
     return {
         "source": "random",
         "driving": "random",
-        "source_rows": Rows("source", space=space),
-        "driving_rows": Rows("driving", window, space=space),
+        "source_rows": CoefficientWindow("source", space=config.space),
+        "driving_rows": CoefficientWindow("driving", window, space=config.space),
     }
 
 
@@ -119,5 +119,5 @@ class PictureLosses:
 
 
 def shown(batch: Batch, result: Tensor) -> dict[str, Tensor]:
-    """Source, target (the driving frame) and result, side by side."""
+    """Pictures (N, 3, H, W) by name: source, target (the driving frame) and result."""
     return {"source": batch["source"], "driving": batch["driving"], "result": result}

@@ -16,18 +16,18 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from ....face3d.coefficients import row70
+from ....motion.coefficients import Coefficients, row70
 from ....nn.losses.gan import discriminator_loss, generator_loss
 from ...base import Batch, Losses
-from ...samples import Identity, Rows, Stretch
+from ...samples import CoefficientWindow, Identity, Window
 from ..config import PoseTrain
 from ..networks.pose_cvae import STYLES
-from ..voice.rows import POSE
+from .phases import Stage
 from .sound import heard, sound_of
 
 
 class PoseNetwork(Protocol):
-    """What the training asks of ``audio2pose``.
+    """Interface of ``audio2pose`` in training.
 
     Attributes:
         moments: that it makes at once, T.
@@ -47,14 +47,14 @@ class PoseNetwork(Protocol):
         """A motion (N, T, 6) of free latents."""
 
     def judge(self, motion: Tensor) -> Tensor:
-        """Scores of motions, any shape: 1 for real ones."""
+        """Scores of motions (N, T, 6), of any shape: 1 for real ones."""
 
 
 def samples(moments: int, space: str) -> dict[str, object]:
     """A first moment and those behind it, with the sound of these, and whose they are."""
     return {
-        "clip": Stretch(moments + 1),
-        "coefficients": Rows("clip", tuple(range(moments + 1)), space=space),
+        "clip": Window(moments + 1),
+        "coefficients": CoefficientWindow("clip", tuple(range(moments + 1)), space=space),
         "sound": sound_of("clip", 1, moments),
         "identity": Identity(),
     }
@@ -62,7 +62,7 @@ def samples(moments: int, space: str) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class _Conditions:
-    """What is known of a batch: the real motion, and all that the network is told."""
+    """Real motion of a batch, and all that the network is given."""
 
     motion: Tensor
     windows: Tensor
@@ -78,6 +78,8 @@ class PoseObjective:
         train: weights of the losses.
     """
 
+    through: tuple[str, ...] = ()
+
     def __init__(self, networks: nn.ModuleDict, train: PoseTrain) -> None:
         self.networks, self.train = networks, train
         self._made: tuple[Batch, Tensor] | None = None
@@ -87,8 +89,12 @@ class PoseObjective:
         return cast(PoseNetwork, self.networks["audio2pose"])
 
     @property
-    def uses_discriminator(self) -> bool:
-        return self.train.gan > 0 and bool(self.network.judges)
+    def learns(self) -> list[str]:
+        return [f"audio2pose.{name}" for name in self.network.learns]
+
+    @property
+    def discriminators(self) -> list[str]:
+        return [f"audio2pose.{name}" for name in self.network.judges] if self.train.gan > 0 else []
 
     def losses(self, batch: Batch) -> Losses:
         """Weighted losses of what makes motion; see `samples`."""
@@ -99,7 +105,7 @@ class PoseObjective:
             "reconstruction": self.train.reconstruction * (made - given.motion).square().mean(),
             "kl": self.train.kl * divergence.float(),
         }
-        if self.uses_discriminator:
+        if self.discriminators:
             both = torch.cat([made, self.network.imagine(given.windows, given.first, given.style).float()])
             self._made = (batch, both.detach())
             terms["gan"] = self.train.gan * generator_loss(self.network.judge(both).float())
@@ -128,13 +134,13 @@ class PoseObjective:
 
 
 def _conditions(batch: Batch) -> _Conditions:
-    poses = row70(batch["coefficients"])[..., POSE]
+    poses = Coefficients(row70(batch["coefficients"])).pose
     windows = heard(batch["sound"], poses.shape[1] - 1)
     return _Conditions(poses[:, 1:] - poses[:, :1], windows, poses[:, 0], batch["identity"] % STYLES)
 
 
 def _range(motion: Tensor) -> Tensor:
-    """How far the head turns within an item, in radians, the mean over angles and items."""
+    """Range of the head's angles within an item, in radians, the mean over angles and items."""
     angles = motion[..., :3]
     return (angles.amax(dim=1) - angles.amin(dim=1)).mean()
 
@@ -142,3 +148,10 @@ def _range(motion: Tensor) -> Tensor:
 def _jerk(motion: Tensor) -> Tensor:
     """Mean absolute third difference of the angles: high where the head trembles."""
     return motion[..., :3].diff(n=3, dim=1).abs().mean()
+
+
+POSE = Stage(
+    "pose",
+    samples=lambda networks, config: samples(cast(PoseNetwork, networks["audio2pose"]).moments, config.space),
+    objective=lambda networks, config, train, vgg: PoseObjective(networks, train),
+)

@@ -8,22 +8,25 @@ adversary is a patch discriminator with hinge losses.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from ....face3d.coefficients import row70
+from ....motion.coefficients import row70
 from ....nn.antialias import ImagePyramid
 from ....nn.blocks.patch_discriminator import PatchDiscriminator
 from ....nn.geometry.thin_plate import ThinPlateTransform
 from ....nn.losses.gan import feature_distance, hinge_discriminator_loss, hinge_generator_loss
 from ....nn.losses.perceptual import VGG19
 from ...base import Batch, Losses
-from ..config import DiscriminatorParams, RenderTrain
+from ..config import DiscriminatorParams, RenderTrain, SadTalkerConfig
 from ..networks.keypoints import transform_keypoints
 from ..networks.mapping import HeadMotion
 from . import pictures as render_losses
-from .pictures import PictureLosses, middle, shown
+from .head_estimator import build_head_estimator
+from .phases import Builders, Stage
+from .pictures import PictureLosses, middle, picture_samples, shown
 
 Judgement = list[tuple[list[Tensor], Tensor]]
 """For each scale the features after each block, and the scores."""
@@ -39,7 +42,7 @@ class PictureDiscriminator(nn.Module):
         self.discs = nn.ModuleList(PatchDiscriminator(3, *widths, sn=True) for _ in params.scales)
 
     def forward(self, pictures: Tensor) -> Judgement:
-        """What it says of (N, 3, H, W) pictures in [0, 1], for each scale."""
+        """Features and scores of (N, 3, H, W) pictures in [0, 1], for each scale."""
         scaled = self.pyramid(pictures).values()
         return [disc(picture) for disc, picture in zip(self.discs, scaled, strict=True)]
 
@@ -70,21 +73,24 @@ class RenderObjective:
         vgg: for the perceptual loss; None where its weights are zero.
     """
 
+    learns: tuple[str, ...] = ("generator", "kp_extractor", "he_estimator")
+    through: tuple[str, ...] = ()
+
     def __init__(self, networks: nn.ModuleDict, train: RenderTrain, vgg: VGG19 | None = None) -> None:
         self.networks, self.train = networks, train
         self._pictures = PictureLosses(train, vgg)
         self._made: tuple[Batch, Tensor] | None = None
 
     @property
-    def uses_discriminator(self) -> bool:
-        return self.train.generator_gan > 0
+    def discriminators(self) -> list[str]:
+        return ["discriminator"] if self.train.generator_gan > 0 else []
 
     def losses(self, batch: Batch) -> Losses:
-        """Weighted losses of what draws; see `objective_pictures.samples`."""
+        """Weighted losses of what draws; see `picture_samples`."""
         drawn = self.redraw(batch)
         self._made = (batch, drawn.prediction.detach())
         terms = self._pictures(drawn.prediction, batch["driving"])
-        if self.uses_discriminator:
+        if self.discriminators:
             terms |= self._adversarial(drawn.prediction, batch["driving"])
         return terms | self._priors(drawn, batch)
 
@@ -121,7 +127,7 @@ class RenderObjective:
         return terms
 
     def _priors(self, drawn: Redrawn, batch: Batch) -> Losses:
-        """What keeps keypoints and motion meaningful."""
+        """Weighted priors, which keep keypoints and motion meaningful."""
         train = self.train
         terms: Losses = {}
         if train.separation:
@@ -143,3 +149,16 @@ class RenderObjective:
         )
         motion = self.networks["he_estimator"](warp.warp_frames(driving, align_corners=True))
         return render_losses.equivariance(drawn.keypoints, transform_keypoints(drawn.canonical, motion), warp)
+
+
+def _only_training(config: SadTalkerConfig, train: RenderTrain) -> Builders:
+    judge = {"discriminator": partial(PictureDiscriminator, train.discriminator_params)} if train.generator_gan else {}
+    return {"he_estimator": partial(build_head_estimator, config), **judge}
+
+
+RENDER = Stage(
+    "render",
+    picture_samples,
+    objective=lambda networks, config, train, vgg: RenderObjective(networks, train, vgg),
+    only_training=_only_training,
+)

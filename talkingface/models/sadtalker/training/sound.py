@@ -8,22 +8,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...samples import Sound
+from ...samples import AudioWindow
 from ..voice.mel import BANDS, mel_windows
 
 MARGIN = 3
 """Moments of sound before and behind those that are heard: a window reaches 0.11 s back and 0.15 s ahead."""
 
 
-def sound_of(around: str, first: int, moments: int) -> Sound:
+def sound_of(around: str, first: int, moments: int) -> AudioWindow:
     """The sound that the windows of some moments are made of.
 
     Args:
-        around: as `Sound.around`.
+        around: as `AudioWindow.around`.
         first: of the moments.
         moments: how many.
     """
-    return Sound(around, first - MARGIN, first + moments + MARGIN)
+    return AudioWindow(around, first - MARGIN, first + moments + MARGIN)
 
 
 def heard(sound: Tensor, moments: int) -> Tensor:
@@ -77,7 +77,7 @@ def _curve(deviation: float) -> Tensor:
 
 @dataclass(frozen=True)
 class Pauses:
-    """Where nobody speaks.
+    """Windows with pauses, and where these are.
 
     Attributes:
         windows: (N, T, 80, 16), silent or nearly so in the pauses.

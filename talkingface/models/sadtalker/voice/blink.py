@@ -1,4 +1,4 @@
-"""When the eyes close: how far they are closed in each frame, with random pauses between blinks."""
+"""Blinks: how far the eyes are closed in each frame, with random pauses between blinks; and smoothed head poses."""
 
 from __future__ import annotations
 

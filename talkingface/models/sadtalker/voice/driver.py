@@ -1,4 +1,4 @@
-"""SadTalker's voice as the toolkit sees it: from a script to the coefficients of every frame."""
+"""SadTalker's voice as the toolkit sees it: from a request to the coefficients of every frame."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ....motion.coefficients import COEFFICIENTS, LAYOUT_70
 from ....types import Motion
-from ...base import Script, VoiceModel
+from ...base import SpeechRequest, VoiceModel
 from ..networks.audio2exp import Audio2Exp
 from ..networks.audio2pose import Audio2Pose, check_style, draw_latents
 from ..networks.pose_cvae import STYLES
 from .blink import random_blinks, smooth_poses
-from .mel import SAMPLE_RATE_HZ, NoVoice, Speech, Voice
-from .rows import EXPRESSION, POSE, add_motion, reference_rows
+from .mel import SAMPLE_RATE_HZ, MelSource, NoVoice, Speech
+from .reference import add_motion, reference_rows
 
 
 @dataclass(frozen=True)
-class Chance:
+class SpeechNoise:
     """All that is random in a clip.
 
     Attributes:
@@ -32,7 +33,7 @@ class Chance:
     closed: Tensor
 
 
-def draw_chance(frames: int, random: torch.Generator, *, blink: bool = True) -> Chance:
+def draw_noise(frames: int, random: torch.Generator, *, blink: bool = True) -> SpeechNoise:
     """Draw it; the head moves the same whether there are blinks or not.
 
     Args:
@@ -41,16 +42,16 @@ def draw_chance(frames: int, random: torch.Generator, *, blink: bool = True) -> 
         blink: False leaves the eyes to the expression network, or to a reference video.
     """
     latents = draw_latents(frames, random)
-    return Chance(latents, random_blinks(frames, random) if blink else torch.zeros(frames, 1))
+    return SpeechNoise(latents, random_blinks(frames, random) if blink else torch.zeros(frames, 1))
 
 
 @torch.no_grad()
 def speak(
     expression: Audio2Exp,
     pose: Audio2Pose,
-    voice: Voice,
+    voice: MelSource,
     source: Tensor,
-    chance: Chance,
+    noise: SpeechNoise,
     *,
     style: int = 0,
     eyes: Tensor | None = None,
@@ -62,7 +63,7 @@ def speak(
         expression, pose: in eval mode, on the same device.
         source: (1, 70 or more), of the source picture.
         style: of the head motion, 0..45.
-        eyes: (R, 70 or more), of a video whose blinks are wanted; the chance is then best drawn without them.
+        eyes: (R, 70 or more), of a video whose blinks are wanted; the noise is then best drawn without them.
         batch_size: frames that are heard together; the rows do not depend on it but for rounding.
 
     Returns:
@@ -78,11 +79,11 @@ def speak(
     for start in range(0, frames, batch_size):
         part = slice(start, min(start + batch_size, frames))
         windows = voice.windows(part.start, part.stop).to(device)
-        faces = expression(windows, reference[part, EXPRESSION].to(device), chance.closed[part].to(device))
+        faces = expression(windows, reference[part, LAYOUT_70.exp].to(device), noise.closed[part].to(device))
         expressions.append(faces.cpu())
         heard.append(pose.hear(windows))
-    first = reference[0, POSE].to(device)
-    motion = pose(torch.cat(heard)[1:], first, style, chance.latents.to(device))
+    first = reference[0, LAYOUT_70.pose].to(device)
+    motion = pose(torch.cat(heard)[1:], first, style, noise.latents.to(device))
     return torch.cat([torch.cat(expressions), smooth_poses(first + motion).cpu()], 1)
 
 
@@ -94,7 +95,7 @@ class SadTalkerVoice(VoiceModel):
         space: of the coefficients that they were trained on.
     """
 
-    gives = "3dmm.70"
+    gives = LAYOUT_70.kind
     fps, sample_rate, styles = Fraction(25), SAMPLE_RATE_HZ, STYLES
 
     def __init__(self, networks: nn.ModuleDict, space: str = "bfm") -> None:
@@ -102,21 +103,21 @@ class SadTalkerVoice(VoiceModel):
         self.expression: Any = networks["audio2exp"].eval()
         self.pose: Any = networks["audio2pose"].eval()
 
-    def speak(self, script: Script, source: Tensor) -> Motion:
-        """As in the base class; latents of the head pose are drawn first, so that blinks do not change it."""
-        check_style(script.style)
-        voice = hearing(script)
-        random = torch.Generator().manual_seed(script.seed)
+    def speak(self, request: SpeechRequest, source: Tensor) -> Motion:
+        """Same as in the base class; latents of the head pose are drawn first, so that blinks do not change it."""
+        check_style(request.style)
+        voice = mel_source(request)
+        random = torch.Generator().manual_seed(request.seed)
         # Where a video shows the eyes, random blinks would come on top of its own.
-        chance = draw_chance(voice.frames, random, blink=script.blink and script.eyes is None)
+        noise = draw_noise(voice.frames, random, blink=request.blink and request.eyes is None)
         rows = speak(
-            self.expression, self.pose, voice, source.float().cpu(), chance, style=script.style, eyes=script.eyes
+            self.expression, self.pose, voice, source.float().cpu(), noise, style=request.style, eyes=request.eyes
         )
-        if script.poses is not None:
-            rows = add_motion(rows, script.poses)
-        return Motion(self.gives, self.fps, {"coefficients": rows}, self.space)
+        if request.poses is not None:
+            rows = add_motion(rows, request.poses)
+        return Motion(self.gives, self.fps, {COEFFICIENTS: rows}, self.space)
 
 
-def hearing(script: Script) -> Voice:
-    """What the audio networks listen to; silence follows a wave that is shorter than its script."""
-    return NoVoice(script.frames) if script.wave is None else Speech(script.wave, script.frames)
+def mel_source(request: SpeechRequest) -> MelSource:
+    """Mel windows of a request; silence follows a wave that is shorter than what is asked for."""
+    return NoVoice(request.frames) if request.wave is None else Speech(request.wave, request.frames)

@@ -18,7 +18,7 @@ from torch import Tensor
 from ....errors import MediaError
 
 
-class Voice(Protocol):
+class MelSource(Protocol):
     """A source of mel windows, at 25 frames a second."""
 
     @property

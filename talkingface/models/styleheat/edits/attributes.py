@@ -73,9 +73,6 @@ class Components:
         return codes + moved
 
 
-STRENGTHS: Mapping[str, float] = MappingProxyType({"young": -5.0, "old": 5.0, "beard": -20.0, "lip": 20.0})
-"""Published strengths: times the age direction, or deviations from the mean along a component."""
-
 TARGETS: Mapping[str, Target] = MappingProxyType({"beard": BEARD, "lip": LIP})
 PUBLISHED_STEP = 10  # frames of a published batch, within which the strength stays
 
@@ -85,7 +82,7 @@ class AttributeEdit:
     """One edit.
 
     Attributes:
-        name: a key of `STRENGTHS`.
+        name: a value of ``--attribute_edit``.
         strength: in full.
         axis: the age direction (1, length), or the components.
         straight: part of an edit is on the way to all of it. As published it is an edit of that part of the strength,

@@ -10,13 +10,11 @@ import torch
 from torch import Tensor
 
 from ....errors import WeightsError
-from ....motion.columns import ROW_73
-from ....motion.edits import expression_track, rotation_track
+from ....motion.coefficients import COEFFICIENTS, LAYOUT_73
+from ....motion.tracks import expression_track, rotation_track
 from ....types import Motion
-from ..retarget import KIND
 
 FPS = Fraction(25)
-POSE = slice(ROW_73.angles.start, ROW_73.translation.stop)
 EXPRESSIONS = ("center", "mouth", "eyebrow", "eyes")
 
 MESH_EXPRESSIONS: Mapping[str, Mapping[int, float]] = MappingProxyType(
@@ -29,7 +27,7 @@ def mesh_expressions() -> dict[str, Tensor]:
     """The expressions in the space ``"mesh"``, each (64,)."""
     found = {}
     for name, parts in MESH_EXPRESSIONS.items():
-        found[name] = torch.zeros(ROW_73.expression.stop)
+        found[name] = torch.zeros(LAYOUT_73.exp.stop)
         for column, value in parts.items():
             found[name][column] = value
     return found
@@ -47,7 +45,7 @@ def published_expressions(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: state[f"expression_{name}"].float().reshape(-1) for name in EXPRESSIONS}
 
 
-def tour(source: Motion, expressions: Mapping[str, Tensor]) -> Motion:
+def demo_motion(source: Motion, expressions: Mapping[str, Tensor]) -> Motion:
     """The head turned each way and back, then one expression after another; 190 frames.
 
     In the space ``"bfm"`` the head goes to the published poses, translation included; in others the translation stays,
@@ -57,12 +55,12 @@ def tour(source: Motion, expressions: Mapping[str, Tensor]) -> Motion:
         source: one frame of kind ``"3dmm.73"``.
         expressions: `EXPRESSIONS`, each (64,).
     """
-    row = source.values["coefficients"].float()
+    row = source.values[COEFFICIENTS].float()
     poses = rotation_track()
     turning = row.repeat(len(poses), 1)
-    columns = POSE if source.space == "bfm" else ROW_73.angles
+    columns = LAYOUT_73.pose if source.space == "bfm" else LAYOUT_73.angle
     turning[:, columns] = poses[:, : columns.stop - columns.start]
-    faces = expression_track(row[0, ROW_73.expression], expressions)
+    faces = expression_track(row[0, LAYOUT_73.exp], expressions)
     trying = turning[-1:].repeat(len(faces), 1)
-    trying[:, ROW_73.expression] = faces
-    return Motion(KIND, FPS, {"coefficients": torch.cat([turning, trying])}, source.space)
+    trying[:, LAYOUT_73.exp] = faces
+    return Motion(LAYOUT_73.kind, FPS, {COEFFICIENTS: torch.cat([turning, trying])}, source.space)

@@ -1,17 +1,16 @@
-"""One inference with its wishes: the files that they need, and how they change renderer and motion."""
+"""One inference with its edits: the files that they need, and how they change renderer and motion."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ....errors import ConfigError, WeightsError
+from ....errors import WeightsError
 from ....nn.losses.perceptual import VGG19
 from ....types import Motion
 from ..config import StyleHeatConfig
@@ -20,54 +19,51 @@ from ..networks.pictures import resized
 from ..renderer import StyleHeatRenderer
 from ..retarget import fit_to_source
 from .attributes import TARGETS, AttributeEdit, Components, components_of, direction_of, shares
-from .demo import mesh_expressions, published_expressions, tour
+from .demo import demo_motion, mesh_expressions, published_expressions
 from .optimize import CodeStatistics, Tools, optimize, statistics_of
-from .options import EDITABLE_CODE, Wishes
+from .options import EditOptions
 
 Taker = Callable[[Mapping[str, Tensor]], None]
 
 
-class Session:
-    """Holds what files bring.
+class EditState:
+    """An inference as its flags ask for it; holds what files bring.
 
     Args:
-        wishes: of the user.
+        options: flags of the user.
         config: of the networks.
+
+    Raises:
+        ConfigError: if flags contradict each other, or the weights have no place for an edit.
     """
 
-    def __init__(self, wishes: Wishes, config: StyleHeatConfig) -> None:
-        self.wishes, self.config = wishes, config
+    def __init__(self, options: EditOptions, config: StyleHeatConfig) -> None:
+        for problem in (*options.conflicts(), *options.misfits(config)):
+            raise problem
+        self.options, self.config = options, config
         self._axis: Tensor | Components | None = None
         self._expressions: Mapping[str, Tensor] | None = None
         self._vgg: VGG19 | None = None
         self._statistics: CodeStatistics | None = None
         self._given: tuple[Tensor, Tensor] | None = None
 
-    def files(self, inversion_file: Path | None) -> dict[str, Taker]:
-        """Files that the wishes need, by name in the catalogue or path, and who takes them.
-
-        Raises:
-            ConfigError: if a saved inversion is wanted and none is named.
-        """
-        wishes, found = self.wishes, dict[str, Taker]()
-        found |= dict.fromkeys(wishes.needs, self._take_axis)
-        if wishes.intuitive_edit and self.config.space == "bfm":
-            found["styleheat_expressions"] = self._take_expressions
-        if wishes.inversion_option == "optimize" and self.config.generator.code_length == EDITABLE_CODE:
-            found |= {"vgg19": self._take_vgg, "styleheat_statistics": self._take_statistics}
-        if wishes.inversion_option == "load":
-            if inversion_file is None:
-                cure = "Name it with --inversion_file; --inversion_option=optimize writes one."
-                raise ConfigError("no saved inversion", where="--inversion_option=load", cure=cure)
-            found[str(inversion_file)] = self._take_inversion
-        return found
+    def files(self) -> dict[str, Taker]:
+        """Files that the flags need, by name in the catalogue or path, and who takes them."""
+        takers: dict[str, Taker] = {
+            "styleheat_age": self._take_axis,
+            "styleheat_components": self._take_axis,
+            "styleheat_expressions": self._take_expressions,
+            "vgg19": self._take_vgg,
+            "styleheat_statistics": self._take_statistics,
+        }
+        return {name: takers.get(name, self._take_inversion) for name in self.options.files(self.config)}
 
     def renderer(self, fast: FastStyleHeat) -> StyleHeatRenderer:
-        """The renderer that does what is wished for."""
-        wishes, edit = self.wishes, None
+        """The renderer that does what the flags ask for."""
+        options, edit = self.options, None
         if self._axis is not None:
-            name, straight = str(wishes.attribute_edit), not wishes.published_behaviour
-            edit = AttributeEdit(name, wishes.strength, self._axis, straight)
+            name, straight = str(options.attribute_edit), not options.published_behaviour
+            edit = AttributeEdit(name, options.strength, self._axis, straight)
         config = self.config
         return StyleHeatRenderer(
             fast,
@@ -76,27 +72,27 @@ class Session:
             config.framing,
             invert=self._inverter(fast),
             edit=edit,
-            published=wishes.published_behaviour,
+            published=options.published_behaviour,
         )
 
     def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
         """The driving's movement fitted to the source, with how much of the edit each frame has."""
-        if self.wishes.published_behaviour:
+        if self.options.published_behaviour:
             options = {**options, "relative": False}
         fitted = fit_to_source(source, driving, options)
-        if self.wishes.attribute_edit is None:
+        if self.options.attribute_edit is None:
             return fitted
-        grows = shares(len(fitted), ramp=self.wishes.edit_ramp, by_batches=self.wishes.published_behaviour)
+        grows = shares(len(fitted), ramp=self.options.edit_ramp, by_batches=self.options.published_behaviour)
         return replace(fitted, values={**fitted.values, "edit": grows})
 
     def own_motion(self, source: Motion) -> Motion:
         """The intuitive edit on a source's own coefficients."""
-        return tour(source, self._expressions or mesh_expressions())
+        return demo_motion(source, self._expressions or mesh_expressions())
 
     def _inverter(self, fast: FastStyleHeat) -> Callable[[Tensor], Drawable] | None:
         """How pictures are inverted; None: as the renderer does it."""
         ways = {"optimize": self._optimized, "load": self._loaded}
-        way = ways.get(self.wishes.inversion_option)
+        way = ways.get(self.options.inversion_option)
         return None if way is None else partial(way, fast)
 
     def _optimized(self, fast: FastStyleHeat, picture: Tensor) -> Drawable:
@@ -106,7 +102,7 @@ class Session:
             with torch.no_grad():
                 first = fast.invert(resized(picture, fast.inverter.e4e_encoder.side))
             tools = Tools(self._vgg, self._statistics).to(picture)
-            steps = self.wishes.inversion_steps
+            steps = self.options.inversion_steps
             found = optimize(fast.inverter, picture, first.codes, first.features, tools, steps)
         return fast.given(*found)
 
@@ -118,7 +114,7 @@ class Session:
 
     def _take_axis(self, state: Mapping[str, Tensor]) -> None:
         length = self.config.generator.code_length
-        take = components_of if self.wishes.attribute_edit in TARGETS else direction_of
+        take = components_of if self.options.attribute_edit in TARGETS else direction_of
         self._axis = take(state, length)
 
     def _take_expressions(self, state: Mapping[str, Tensor]) -> None:

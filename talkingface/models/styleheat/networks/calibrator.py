@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ....nn.blocks.conditional_norm import AdaIN
 from ....nn.stylegan2.conditions import Affine
 from ....nn.stylegan2.layers import ConvLayer, EqualConv2d, FusedLeakyReLU, ResBlock
-from ..compact.guide import SEEN_BY_CALIBRATOR, Guide
+from ..compact.guide import SEEN_BY_CALIBRATOR, MotionGuide
 from ..structure import CalibratorStructure
 from .residual import map_head
 
@@ -73,8 +73,8 @@ class CalibrationNet(nn.Module):
         s = structure or CalibratorStructure()
         halvings = s.size.bit_length() - 3  # down to 4 pixels
         self.guided = s.guided
-        told = SEEN_BY_CALIBRATOR if s.guided else 0
-        self.conv_body_first = ConvLayer(s.channels + told, s.width, 1)
+        guide_channels = SEEN_BY_CALIBRATOR if s.guided else 0
+        self.conv_body_first = ConvLayer(s.channels + guide_channels, s.width, 1)
         self.conv_body_down = nn.ModuleList(ResBlock(s.width, s.width) for _ in range(halvings))
         self.final_conv = ConvLayer(s.width, s.width, 3)
         self.conv_body_up = nn.ModuleList(UpBlock(s.width, s.width) for _ in range(halvings))
@@ -84,10 +84,11 @@ class CalibrationNet(nn.Module):
         self.inject_3dmm = nn.ModuleList(SteeredBlock(s.width, s.width) for _ in range(halvings))
         heads = halvings if s.heads == "all" else 1
         self.condition_scale, self.condition_shift = (
-            nn.ModuleList(map_head(s.width + told, s.width, s.channels) for _ in range(heads)) for _ in range(2)
+            nn.ModuleList(map_head(s.width + guide_channels, s.width, s.channels) for _ in range(heads))
+            for _ in range(2)
         )
 
-    def forward(self, features: Tensor, descriptor: Tensor, guide: Guide | None = None) -> Affine:
+    def forward(self, features: Tensor, descriptor: Tensor, guide: MotionGuide | None = None) -> Affine:
         """Correction of features (N, channels, size, size), steered by a descriptor (N, features).
 
         Args:
@@ -102,7 +103,7 @@ class CalibrationNet(nn.Module):
         return self._head(-1, guide.beside_features(seen))
 
     def maps(self, features: Tensor, descriptor: Tensor) -> list[Affine]:
-        """What the heads give, from the smallest on; without unused heads that is the last one's alone."""
+        """Corrections (N, channels, h, w) of all heads, from the smallest on; there may be the last one alone."""
         stages = self.stages(features, descriptor)[-len(self.condition_scale) :]
         return [self._head(index, stage) for index, stage in enumerate(stages)]
 
@@ -115,17 +116,17 @@ class CalibrationNet(nn.Module):
         return [*self.condition_scale[:-1], *self.condition_shift[:-1]]
 
     def stages(self, features: Tensor, descriptor: Tensor) -> list[Tensor]:
-        """What the heads see, (N, width, h, w), from 8 pixels up."""
+        """Features (N, width, h, w) that the heads see, from 8 pixels up."""
         out = self.conv_body_first(features)
         skips = []
         for down in self.conv_body_down:
             out = down(out)
             skips.append(out)
-        out, vector, found = self.final_conv(out), self.linear_3dmm(descriptor), []
+        out, vector, levels = self.final_conv(out), self.linear_3dmm(descriptor), []
         for up, inject in zip(self.conv_body_up, self.inject_3dmm, strict=True):
             out = inject(up(out + skips.pop()), vector)
-            found.append(out)
-        return found
+            levels.append(out)
+        return levels
 
     def _head(self, index: int, stage: Tensor) -> Affine:
         return Affine(self.condition_scale[index](stage), self.condition_shift[index](stage))

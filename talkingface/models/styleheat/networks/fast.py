@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ....nn.geometry.grids import warp_by_field
 from ....nn.stylegan2.fixed import FixedGenerator
-from ..compact.guide import Cues
+from ..compact.guide import WarpInput
 from .build import StyleHeatNetworks
 from .pictures import resized
 
@@ -71,25 +71,25 @@ class FastStyleHeat:
         picture = self._made(generator, features)
         return Drawable(codes, generator, features, picture, torch.zeros_like(picture))
 
-    def frames(self, drawable: Drawable, cues: Cues) -> Tensor:
-        """(n, 3, size, size), about [-1, 1], of n cues."""
-        return torch.cat([self._draw(drawable, some) for some in cues.split(self.at_once)])
+    def frames(self, drawable: Drawable, inputs: WarpInput) -> Tensor:
+        """(n, 3, size, size), about [-1, 1], of n inputs."""
+        return torch.cat([self._draw(drawable, part) for part in inputs.split(self.at_once)])
 
-    def uncalibrated(self, drawable: Drawable, cues: Cues) -> Tensor:
-        """The same frames without the calibrator: what the warp alone does."""
+    def uncalibrated(self, drawable: Drawable, inputs: WarpInput) -> Tensor:
+        """Frames (n, 3, size, size) without the calibrator: what the warp alone does."""
         return torch.cat(
-            [drawable.generator.finish(self._move(drawable, some)[0]) for some in cues.split(self.at_once)]
+            [drawable.generator.finish(self._move(drawable, part)[0]) for part in inputs.split(self.at_once)]
         )
 
-    def _draw(self, drawable: Drawable, cues: Cues) -> Tensor:
-        features, descriptor = self._move(drawable, cues)
-        refine = self.networks.calibrator(features, descriptor, cues.guide)
+    def _draw(self, drawable: Drawable, inputs: WarpInput) -> Tensor:
+        features, descriptor = self._move(drawable, inputs)
+        refine = self.networks.calibrator(features, descriptor, inputs.guide)
         return drawable.generator.finish(refine(features))
 
-    def _move(self, drawable: Drawable, cues: Cues) -> tuple[Tensor, Tensor]:
+    def _move(self, drawable: Drawable, inputs: WarpInput) -> tuple[Tensor, Tensor]:
         """(warped features, descriptor of the motion) of each frame."""
-        count = len(cues)
-        warp = self.networks.video_warper(drawable.picture.expand(count, -1, -1, -1), cues.windows, cues.guide)
+        count = len(inputs)
+        warp = self.networks.video_warper(drawable.picture.expand(count, -1, -1, -1), inputs.windows, inputs.guide)
         return warp_by_field(drawable.features.expand(count, -1, -1, -1), warp.field), warp.descriptor
 
     def _detailed(self, codes: Tensor, generator: FixedGenerator, rough: Tensor, details: Tensor) -> Drawable:

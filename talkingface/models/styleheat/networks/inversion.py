@@ -73,13 +73,13 @@ class Pyramid(nn.Module):
         return torch.stack([first, *(first + offset for offset in offsets)], dim=1)
 
     def stages(self, pictures: Tensor) -> list[Tensor]:
-        """Features after the last three stages, from fine to coarse."""
-        out, found = self.input_layer(pictures), []
+        """Features (N, C, h, w) after the last three stages, from fine to coarse."""
+        out, features = self.input_layer(pictures), []
         for index, block in enumerate(self.body):
             out = block(out)
             if index in self.ends:
-                found.append(out)
-        return found
+                features.append(out)
+        return features
 
 
 class E4eEncoder(nn.Module):
@@ -123,7 +123,7 @@ class E4eEncoder(nn.Module):
 
 
 class Rough(NamedTuple):
-    """What codes alone make of a picture.
+    """Picture made of codes alone.
 
     Attributes:
         codes: (N, codes, length).
@@ -177,21 +177,21 @@ class Inverter(nn.Module):
         return self.detail(rough, rough.residual)
 
     def encode(self, pictures: Tensor) -> Rough:
-        """Codes of pictures, and what they lack."""
+        """Codes of pictures (N, 3, H, W) in [-1, 1], and what they lack."""
         small = resized(pictures, self.e4e_encoder.side)
         return self.make(self.e4e_encoder(small), small)
 
     def make(self, codes: Tensor, small: Tensor) -> Rough:
-        """What given codes make, compared with pictures (N, 3, s, s) at the side of the encoder."""
+        """Picture that given codes make, compared with pictures (N, 3, s, s) at the side of the encoder."""
         half = self.stylegan.begin(codes)
         made = self._small(self.stylegan.finish(half, codes))
         return Rough(codes, half, made, (small - made).detach())
 
     def detail(self, rough: Rough, residual: Tensor) -> Inversion:
-        """Give a rough picture its details.
+        """Invert a picture with its details.
 
         Args:
-            residual: that of the rough picture; for edited codes, that of the codes before the edit.
+            residual: (N, 3, s, s), that of the rough picture; for edited codes, that of the codes before the edit.
         """
         aligned = self.hfgi_aligner(residual, rough.picture)
         details: Affine = self.hfgi_encoder(aligned)

@@ -13,7 +13,7 @@ from ....errors import ShapeError
 from ....nn.blocks.conditional_norm import AdaIN
 from ....nn.blocks.hourglass import level_widths
 from ....nn.geometry.grids import flow_to_field, warp_by_field
-from ..compact.guide import SEEN_BY_WARPER, Guide
+from ..compact.guide import SEEN_BY_WARPER, MotionGuide
 from ..structure import WarperStructure
 
 FIRST, KERNEL, DILATION = 7, 3, 3  # frames of the first convolution; of the others, and how far they are apart
@@ -85,7 +85,7 @@ class UpBlock(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Halves a picture once for each block and keeps every stage but the picture itself."""
+    """Halves a picture (N, C, H, W) once for each block and keeps every stage but the picture itself."""
 
     def __init__(self, channels: int, widths: list[int], features: int) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Doubles the deepest stage `up` times, joining the encoder's stage of each size on the way."""
+    """Doubles the deepest stage (N, C, h, w) `up` times, joining the encoder's stage of each size on the way."""
 
     def __init__(self, widths: list[int], up: int, features: int) -> None:
         super().__init__()
@@ -155,7 +155,7 @@ OTHER_SPELLING = {"warpping_net.": "warping_net."}  # PIRenderer's files have it
 
 
 class Warp(NamedTuple):
-    """What moves a picture.
+    """Flow that moves a picture, and the motion it was made of.
 
     Attributes:
         flow: (N, 2, h, w), pixels to the right and below from where each pixel is taken.
@@ -176,7 +176,7 @@ class Warp(NamedTuple):
 
 
 class SampleNorm(nn.Module):
-    """Norm of each sample over channels and places (layer norm), with a gain and a bias for each channel."""
+    """Norm of each sample (C, H, W) (layer norm), with a gain and a bias for each channel."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -188,13 +188,13 @@ class SampleNorm(nn.Module):
 
 
 class WarpingNet(nn.Module):
-    """A picture and a descriptor -> flow, at the size to which the hourglass comes back."""
+    """Pictures (N, C, H, W) and descriptors (N, features) -> flow (N, 2, h, w), at the hourglass' last size."""
 
     def __init__(self, structure: WarperStructure) -> None:
         super().__init__()
         s = structure
-        seen = s.picture_channels + (SEEN_BY_WARPER if s.guided else 0)
-        self.hourglass = AdaINHourglass(seen, s.features, s.width, s.max_width, s.down, s.up)
+        in_channels = s.picture_channels + (SEEN_BY_WARPER if s.guided else 0)
+        self.hourglass = AdaINHourglass(in_channels, s.features, s.width, s.max_width, s.down, s.up)
         channels = self.hourglass.out_channels
         self.flow_out = nn.Sequential(
             SampleNorm(channels), nn.LeakyReLU(SLOPE), nn.Conv2d(channels, 2, kernel_size=7, padding=3)
@@ -215,7 +215,7 @@ class VideoWarper(nn.Module):
         self.warping_net = WarpingNet(structure)
         self.guided = structure.guided
 
-    def forward(self, picture: Tensor, windows: Tensor, guide: Guide | None = None) -> Warp:
+    def forward(self, picture: Tensor, windows: Tensor, guide: MotionGuide | None = None) -> Warp:
         """Pictures (N, 3, H, W) in [-1, 1] and windows (N, 73, 27) of coefficients -> how to move them.
 
         Args:

@@ -34,7 +34,7 @@ class GeneratorObjective:
         self.generator, self.discriminator, self.path_length, self.stage = generator, discriminator, path_length, stage
 
     def generator_losses(self, batch: Batch) -> Losses:
-        """Low where made pictures pass for real."""
+        """Loss of the generator: low where made pictures pass for real."""
         made = self.generator(self.draw_codes(_count(batch))).picture
         return {"adversarial": self.stage.loss_weights.adversarial * generator_loss(self._scores(made))}
 
@@ -48,7 +48,7 @@ class GeneratorObjective:
         return {"path": weights.path * weights.path_every * penalty}
 
     def discriminator_losses(self, batch: Batch) -> Losses:
-        """Low where the two are told apart."""
+        """Loss of the discriminator: low where it keeps the two apart."""
         real = self._real(batch)
         with torch.no_grad():
             made = self.generator(self.draw_codes(len(real))).picture

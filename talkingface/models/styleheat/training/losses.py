@@ -55,7 +55,7 @@ Adversarial: TypeAlias = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class CalibrationStep:
-    """What one step has computed; pictures are (N, 3, H, W) in [-1, 1].
+    """Results of one step; pictures are (N, 3, H, W) in [-1, 1].
 
     Attributes:
         made: the result.
@@ -72,7 +72,7 @@ class CalibrationStep:
     iteration: int
 
     def alone(self) -> Tensor:
-        """What the warp alone gives, which some term must have asked for."""
+        """Pictures (N, 3, H, W) of the warp alone, which some term must have asked for."""
         return _there(self.warped)
 
     def mask(self, weights: CalibrationWeights) -> Tensor:
@@ -83,7 +83,7 @@ class CalibrationStep:
 def calibration_losses(
     step: CalibrationStep, weights: CalibrationWeights, vgg: VGG19 | None, adversarial: Adversarial | None = None
 ) -> dict[str, Tensor]:
-    """The weighted terms by name; their sum is the loss. A term of weight zero is not computed.
+    """Weighted terms, scalars by name; their sum is the loss. A term of weight zero is not computed.
 
     Args:
         vgg: for the perceptual terms; None where all of them have weight zero.
@@ -118,7 +118,7 @@ def _regular(step: CalibrationStep, weights: CalibrationWeights, vgg: VGG19) -> 
 
 
 def local_loss(step: CalibrationStep) -> Tensor:
-    """Mean absolute differences of the mouth and of either eye, cut out at one size; their sum."""
+    """Sum, a scalar, of the mean absolute differences of the mouth and of either eye, cut out at one size."""
     total = step.made.new_zeros(())
     for part, side in CUT_SIDES.items():
         boxes = _there(step.boxes)[PARTS.index(part)]
@@ -127,7 +127,7 @@ def local_loss(step: CalibrationStep) -> Tensor:
 
 
 def _there(value: Value | None) -> Value:
-    """What a term with a weight needs."""
+    """The value itself, which a term with a weight needs."""
     if value is None:
         raise ValueError("a loss with a weight lacks what it looks at")
     return value

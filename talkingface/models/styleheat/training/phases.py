@@ -14,7 +14,7 @@ from ....motion.windows import RADIUS
 from ....nn.stylegan2.layers import EqualConv2d, EqualLinear, ModulatedConv2d
 from ....nn.stylegan2.losses import Lazy
 from ...base import Phase
-from ...samples import Rows
+from ...samples import CoefficientWindow
 from ..config import AdamParams, StyleHeatConfig
 from .generator import GeneratorObjective
 from .objective import INVERTING, Objective
@@ -25,12 +25,12 @@ WINDOW = tuple(range(-RADIUS, RADIUS + 1))
 
 
 def samples_of(stage: str, config: StyleHeatConfig) -> Mapping[str, Any]:
-    """What a training item of a stage holds: two frames, for the published stages with the motion around them."""
+    """Contents of a training item: two frames, for the published stages with the motion around them."""
     pictures = {"source": "random", "driving": "random"}
     if stage in ("inversion", "generator"):
         return pictures
-    rows = {f"{name}_rows": Rows(name, WINDOW, space=config.space) for name in pictures}
-    landmarks = {f"{name}_keypoints": Rows(name, key="keypoint") for name in pictures}
+    rows = {f"{name}_rows": CoefficientWindow(name, WINDOW, space=config.space) for name in pictures}
+    landmarks = {f"{name}_keypoints": CoefficientWindow(name, key="keypoint") for name in pictures}
     looks = stage == "calibrator" and config.train_params.calibrator.loss_weights.looks_at_parts
     return {**pictures, **rows, **(landmarks if looks else {})}
 
@@ -72,7 +72,7 @@ def _inversion_phases(objective: Objective) -> list[Phase]:
 def _joint_phases(objective: Objective) -> list[Phase]:
     stage = objective.config.train_params.joint
     learning = _learning("stylegan", "e4e_encoder", "hfgi_aligner", "hfgi_encoder", "video_warper", "calibrator")
-    adam = EqualisedAdam(stage.adam, stage.equalised, objective.whole)
+    adam = EqualisedAdam(stage.adam, stage.equalised, objective.model)
     made = Phase("joint", learning, objective.joint_losses, adam)
     return [made, *_adversary(objective, stage.adam)] if stage.loss_weights.adversarial else [made]
 
@@ -115,21 +115,24 @@ class EqualisedAdam:
     Attributes:
         params: for other weights.
         gain: how much larger the steps are.
-        whole: what the weights belong to.
+        model: what the weights belong to.
     """
 
     params: AdamParams
     gain: float
-    whole: nn.Module
+    model: nn.Module
 
     def __call__(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimizer."""
         kinds = EqualConv2d | EqualLinear | ModulatedConv2d
-        scaled = {id(layer.weight) for layer in self.whole.modules() if isinstance(layer, kinds)}
+        scaled = {id(layer.weight) for layer in self.model.modules() if isinstance(layer, kinds)}
         wanted = list(parameters)
         groups = [
-            {"params": [one for one in wanted if id(one) in scaled], "lr": self.params.lr * self.gain},
-            {"params": [one for one in wanted if id(one) not in scaled], "lr": self.params.lr},
+            {
+                "params": [parameter for parameter in wanted if id(parameter) in scaled],
+                "lr": self.params.lr * self.gain,
+            },
+            {"params": [parameter for parameter in wanted if id(parameter) not in scaled], "lr": self.params.lr},
         ]
         return torch.optim.Adam(groups, betas=(self.params.beta1, self.params.beta2))
 

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from ...base import Batch
-from ..compact.guide import Cues
+from ..compact.guide import WarpInput
 from ..networks.pictures import resized
 from .objective import Objective, Pairs
 
 FIXED_DRAW = 0
 
 
-def judge(stage: str, objective: Objective, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
+def validate_stage(stage: str, objective: Objective, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
     """Scores (lower is better) and pictures (N, 3, H, W) in [0, 1] of what a stage has learnt."""
     if stage == "generator":
         return _drawn(objective, batch)
@@ -26,23 +26,23 @@ def _moved(objective: Objective, batch: Batch, *, calibrated: bool) -> tuple[dic
     """The driving frame made of the source frame."""
     pairs, count = Pairs.of(batch), len(batch["source"])
     source, target = pairs.source[:count], pairs.target[:count]
-    cues = next(Cues(pairs.windows, objective.guide(batch)).split(count))
+    inputs = next(WarpInput(pairs.windows, objective.guide(batch)).split(count))
     side = target.shape[-1]
     if not calibrated:
         small = resized(source, objective.config.encoder.size)
-        warped = resized(objective.whole.video_warper(small, cues.windows, cues.guide).apply(small), side)
+        warped = resized(objective.model.video_warper(small, inputs.windows, inputs.guide).apply(small), side)
         return {"l1": _apart(warped, target)}, {"warp": _shown(warped)}
     inversion = objective.invert(source)
-    moved = objective.whole.move(inversion, cues.windows, cues.guide)
-    made = resized(objective.whole.draw(inversion, moved), side)
-    warped = resized(objective.whole.draw_warped(inversion, moved), side)
+    moved = objective.model.move(inversion, inputs.windows, inputs.guide)
+    made = resized(objective.model.draw(inversion, moved), side)
+    warped = resized(objective.model.draw_warped(inversion, moved), side)
     return {"l1": _apart(made, target)}, {"warp": _shown(warped), "result": _shown(made)}
 
 
 def _given_back(objective: Objective, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
     """The source frame, by codes alone and with details."""
     real = batch["source"] * 2 - 1
-    inverter, side = objective.whole.generator, real.shape[-1]
+    inverter, side = objective.model.generator, real.shape[-1]
     rough = inverter.encode(real)
     made = resized(inverter.detail(rough, rough.residual).full, side)
     by_codes = resized(rough.picture, side)
@@ -51,7 +51,7 @@ def _given_back(objective: Objective, batch: Batch) -> tuple[dict[str, float], d
 
 def _drawn(objective: Objective, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
     """Pictures of fixed draws, and how sure the discriminator is of real ones against them; 0 is a tie."""
-    generator, real = objective.whole.generator.stylegan, batch["source"] * 2 - 1
+    generator, real = objective.model.generator.stylegan, batch["source"] * 2 - 1
     random = torch.Generator().manual_seed(FIXED_DRAW)
     drawn = torch.randn(len(real), generator.structure.code_length, generator=random).to(real)
     made = generator(generator.codes_of(drawn)).picture

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from talkingface.errors import ShapeError
-from talkingface.face3d.coefficients import LAYOUTS, Coefficients, layout_of, row70, row73
+from talkingface.motion.coefficients import LAYOUTS, Coefficients, layout_of, row70, row73
 
 ROWS = np.arange(2 * 260, dtype=np.float32).reshape(2, 260)
 
@@ -72,3 +72,16 @@ def test_a_known_layout_in_the_wrong_place_is_named() -> None:
         layout_of(np.zeros((2, 70)), allowed=[260])
     with pytest.raises(ShapeError, match="no part 'gamma'"):
         _ = Coefficients(np.zeros(73)).gamma
+
+
+def test_columns_and_views_have_the_same_names() -> None:
+    rows = np.arange(2 * 73, dtype=np.float32).reshape(2, 73)
+    named = Coefficients(rows)
+    for part in ("exp", "angle", "trans", "pose", "crop"):
+        columns = getattr(LAYOUTS[73], part)
+        np.testing.assert_array_equal(getattr(named, part), rows[:, columns])
+    assert LAYOUTS[70].pose == slice(64, 70) and LAYOUTS[70].kind == "3dmm.70"
+    with pytest.raises(ShapeError, match="no part 'pose'"):
+        _ = LAYOUTS[260].pose  # its angles and its translation are no neighbours
+    with pytest.raises(ShapeError, match="no part 'crop'"):
+        _ = LAYOUTS[257].crop

@@ -11,7 +11,7 @@ import pytest
 
 from talkingface.errors import ConfigError, TalkingFaceError
 from talkingface.face.detect.analyser import open_analyser
-from talkingface.face.detect.from_file import GivenAnalyser
+from talkingface.face.detect.from_file import FileAnalyser
 from talkingface.face.face import Box
 
 PICTURE = np.zeros((200, 300, 3), np.uint8)
@@ -42,7 +42,7 @@ def test_five_lines_give_the_five_points_and_a_box_around_the_face(tmp_path: Pat
 @pytest.mark.parametrize(("points", "count"), [(POINTS, 2), (POINTS[0], 1), (FIVE, 1), (FIVE[None].astype(int), 1)])
 def test_arrays(tmp_path: Path, points: np.ndarray, count: int) -> None:
     np.save(tmp_path / "a.npy", points)
-    analyser = GivenAnalyser.open(tmp_path / "a.npy")
+    analyser = FileAnalyser.open(tmp_path / "a.npy")
     faces = analyser.faces(PICTURE)
     assert len(faces) == count and analyser.follow(PICTURE, faces) == faces
     assert analyser.faces_of([PICTURE, PICTURE]) == [faces, faces]
@@ -52,7 +52,7 @@ def test_arrays(tmp_path: Path, points: np.ndarray, count: int) -> None:
 def test_json_with_boxes_and_landmarks(tmp_path: Path) -> None:
     content = {"faces": [{"box": [10, 20, 30, 50]}, {"box": [5, 5, 100, 90], "landmarks": POINTS[0].tolist()}]}
     (tmp_path / "a.json").write_text(json.dumps(content))
-    with_points, only_box = GivenAnalyser.open(tmp_path / "a.json").faces(PICTURE)
+    with_points, only_box = FileAnalyser.open(tmp_path / "a.json").faces(PICTURE)
     assert with_points.box == Box(5, 5, 100, 90) and with_points.landmarks is not None
     assert only_box.box == Box(10, 20, 30, 50) and only_box.landmarks is None
 
@@ -85,7 +85,7 @@ def test_json_with_boxes_and_landmarks(tmp_path: Path) -> None:
 def test_wrong_content_is_one_line_with_place_and_cure(tmp_path: Path, name: str, content: bytes, words: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ConfigError) as caught:
-        GivenAnalyser.open(tmp_path / name)
+        FileAnalyser.open(tmp_path / name)
     message = str(caught.value)
     assert words in message and name in message and "\n" not in message and caught.value.cure
 
@@ -94,23 +94,23 @@ def test_wrong_content_is_one_line_with_place_and_cure(tmp_path: Path, name: str
 def test_wrong_shapes(tmp_path: Path, shape: tuple[int, ...]) -> None:
     np.save(tmp_path / "a.npy", np.ones(shape))
     with pytest.raises(ConfigError, match="has the shape"):
-        GivenAnalyser.open(tmp_path / "a.npy")
+        FileAnalyser.open(tmp_path / "a.npy")
 
 
 def test_objects_and_promises_of_huge_arrays_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(ConfigError, match="not a NumPy file"):
-        GivenAnalyser.open(tmp_path / "a.npy")
+        FileAnalyser.open(tmp_path / "a.npy")
     with (tmp_path / "b.npy").open("wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": (10**12, 68, 2)})
     with pytest.raises(ConfigError, match="not a NumPy file"):
-        GivenAnalyser.open(tmp_path / "b.npy")
+        FileAnalyser.open(tmp_path / "b.npy")
 
 
 def test_faces_outside_the_picture_and_missing_files(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", POINTS + 1000)
     with pytest.raises(ConfigError, match="outside the picture of 300x200"):
-        GivenAnalyser.open(tmp_path / "a.npy").faces(PICTURE)
+        FileAnalyser.open(tmp_path / "a.npy").faces(PICTURE)
     with pytest.raises(ConfigError, match="cannot be read"):
         open_analyser("given", landmarks_file=tmp_path / "none.npy")
     with pytest.raises(ConfigError, match="Give --landmarks_file"):

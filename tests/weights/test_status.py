@@ -145,7 +145,7 @@ def test_status_tells_present_missing_and_damaged(catalogue: Catalogue, root: Pa
 def test_catalogue_and_status_need_no_torch() -> None:
     program = (
         "import sys; from pathlib import Path; from talkingface.weights import status; status(Path('.'))\n"
-        "from talkingface.weights import fetch; sys.exit('torch' in sys.modules)"
+        "from talkingface.weights.download import fetch; sys.exit('torch' in sys.modules)"
     )
     clone = Path(__file__).resolve().parents[2]
     assert subprocess.run([sys.executable, "-c", program], cwd=clone, check=False).returncode == 0

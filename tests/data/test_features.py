@@ -13,13 +13,13 @@ import torch
 from numpy.typing import NDArray
 
 from talkingface.data import Batches, Clip, ClipStore, open_store
-from talkingface.data.features import Equipment, equip
+from talkingface.data.features import FeatureOptions, add_features
 from talkingface.data.samples import Sampler, describe
 from talkingface.data.settings import AugmentSettings
 from talkingface.errors import DataError
 from talkingface.face.detect.analyser import problem_of
 from talkingface.media.writer import open_writer
-from talkingface.models.samples import Identity, Rows, Sound, Stretch
+from talkingface.models.samples import AudioWindow, CoefficientWindow, Identity, Window
 from talkingface.paths import default_checkpoint_root, shipped
 
 SAMPLE = shipped("dataset", "sample")
@@ -57,9 +57,9 @@ def clip(name: str, frames: int, fps: Fraction | None = None) -> Clip:
 
 
 SPEECH = {
-    "part": Stretch(5),
-    "rows": Rows("part", tuple(range(5))),
-    "sound": Sound("part", -1, 6),
+    "part": Window(5),
+    "rows": CoefficientWindow("part", tuple(range(5))),
+    "sound": AudioWindow("part", -1, 6),
     "who": Identity(),
 }
 
@@ -93,7 +93,7 @@ def test_moments_keep_to_the_clock_of_the_sound(fps: Fraction) -> None:
 
 
 def test_windows_follow_their_frame_and_stop_at_the_ends_of_the_clip() -> None:
-    parts = describe({"source": "random", "window": Rows("source", (-2, 0, 2))})
+    parts = describe({"source": "random", "window": CoefficientWindow("source", (-2, 0, 2))})
     sampler = Sampler([clip("a", 4, Fraction(50))], parts, 0)
     item = sampler.item(sampler.generator(0))
     assert item.begins["source"] == item.frames["source"][0]
@@ -101,7 +101,7 @@ def test_windows_follow_their_frame_and_stop_at_the_ends_of_the_clip() -> None:
 
 
 def test_time_runs_backwards_in_rows_too_but_never_in_sound() -> None:
-    silent = {"part": Stretch(5), "rows": Rows("part", tuple(range(5)))}
+    silent = {"part": Window(5), "rows": CoefficientWindow("part", tuple(range(5)))}
     for samples, both in ((silent, True), (SPEECH, False)):
         sampler = Sampler([clip("a", 30)], describe(samples), 0, time_flip=True)
         items = [sampler.item(sampler.generator(number)) for number in range(40)]
@@ -117,14 +117,14 @@ def test_an_item_is_a_function_of_seed_and_number() -> None:
 
 
 def test_rows_have_to_be_somewhere() -> None:
-    with pytest.raises(DataError, match="'rows' is around 'part', which is no stretch or single frame"):
-        describe({"rows": Rows("part"), "source": "random"})
+    with pytest.raises(DataError, match="'rows' is around 'part', which is no window or single frame"):
+        describe({"rows": CoefficientWindow("part"), "source": "random"})
 
 
 def test_items_with_rows_are_not_moved_in_the_picture() -> None:
     store = open_store(SAMPLE / "lmdb", "train", size=32)
     plain = {"source": "random"}
-    with_rows = {**plain, "rows": Rows("source")}
+    with_rows = {**plain, "rows": CoefficientWindow("source")}
     moving = AugmentSettings(crop=0.3, brightness=0, contrast=0, saturation=0, hue=0)
     still = batch(store, with_rows)["source"]
     assert torch.equal(batch(store, with_rows, augment=moving)["source"], still)
@@ -133,17 +133,17 @@ def test_items_with_rows_are_not_moved_in_the_picture() -> None:
 
 def test_an_lmdb_takes_its_sound_from_a_folder(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     store = open_store(SAMPLE / "lmdb", "train", size=32)
-    samples = {"part": Stretch(2), "rows": Rows("part"), "sound": Sound("part", 0, 2)}
+    samples = {"part": Window(2), "rows": CoefficientWindow("part"), "sound": AudioWindow("part", 0, 2)}
     with pytest.raises(DataError, match=r"no clip has a sound.*--data\.sound"):
-        equip(store, samples, Equipment(folder=tmp_path / "a"))
-    equipped = equip(store, samples, Equipment(folder=tmp_path / "b", sound=SAMPLE))
+        add_features(store, samples, FeatureOptions(folder=tmp_path / "a"))
+    equipped = add_features(store, samples, FeatureOptions(folder=tmp_path / "b", sound=SAMPLE))
     assert len(equipped.clips()) == 7
     assert equipped.sound(equipped.clips()[0], 0, 20000).std() > 0.01
     outside = equipped.sound(equipped.clips()[0], -100, 10)
     assert not outside[:100].any() and len(equipped.sound(equipped.clips()[0], 10**7, 10**7 + 5)) == 5
     caplog.clear()
     with caplog.at_level(logging.INFO):
-        equip(store, samples, Equipment(folder=tmp_path / "b", sound=SAMPLE))
+        add_features(store, samples, FeatureOptions(folder=tmp_path / "b", sound=SAMPLE))
     assert "to do" not in caplog.text, "it is read once"
 
 
@@ -164,13 +164,13 @@ def test_clips_without_a_sound_that_fits_are_left_out_with_one_note(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = open_store(write_clips(tmp_path / "clips"))
-    samples = {"part": Stretch(2), "sound": Sound("part", 0, 2)}
+    samples = {"part": Window(2), "sound": AudioWindow("part", 0, 2)}
     with caplog.at_level(logging.INFO):
-        kept = equip(store, samples, Equipment(folder=tmp_path / "cache"))
+        kept = add_features(store, samples, FeatureOptions(folder=tmp_path / "cache"))
     assert [clip.name for clip in kept.clips()] == ["painted1_01.mp4"]
     assert caplog.text.count("1 clips without sound are left out") == 1
     assert caplog.text.count("--data.unsure_sync") == 1
-    every = equip(store, samples, Equipment(folder=tmp_path / "cache", unsure=True))
+    every = add_features(store, samples, FeatureOptions(folder=tmp_path / "cache", unsure=True))
     assert [clip.name for clip in every.clips()] == ["painted1_01.mp4", "painted3_01.mp4"]
 
 
@@ -178,10 +178,13 @@ def test_clips_without_a_sound_that_fits_are_left_out_with_one_note(
 def test_coefficients_are_found_in_clips_once(tmp_path: Path) -> None:
     (tmp_path / "clips").mkdir()
     shutil.copy(SAMPLE / "train" / "portrait_02.mp4", tmp_path / "clips" / "portrait_02.mp4")
-    store, samples = open_store(tmp_path / "clips"), {"part": Stretch(2), "rows": Rows("part", space="mesh")}
+    store, samples = (
+        open_store(tmp_path / "clips"),
+        {"part": Window(2), "rows": CoefficientWindow("part", space="mesh")},
+    )
     with pytest.raises(DataError, match="pictures only"):
         store.array(store.clips()[0], "coeff_3dmm", [0])
-    found = equip(store, samples, Equipment(folder=tmp_path / "cache"))
+    found = add_features(store, samples, FeatureOptions(folder=tmp_path / "cache"))
     rows = found.array(found.clips()[0], "coeff_3dmm", range(32))
     known = open_store(SAMPLE / "lmdb")
     (same,) = [clip for clip in known.clips() if clip.name == "portrait#02"]
@@ -189,5 +192,5 @@ def test_coefficients_are_found_in_clips_once(tmp_path: Path) -> None:
     # The same frames as jpeg: the heads agree to half a degree.
     assert np.abs(rows - wanted)[:, 224:227].mean() < 0.009
     made = sorted((tmp_path / "cache").rglob("*.npz"))
-    equip(store, samples, Equipment(folder=tmp_path / "cache"))
+    add_features(store, samples, FeatureOptions(folder=tmp_path / "cache"))
     assert sorted((tmp_path / "cache").rglob("*.npz")) == made

@@ -11,8 +11,11 @@ All spaces share the layouts of Deep3DFaceRecon, StyleHEAT and SadTalker:
 
 id, exp, tex are weights of shape, expression and texture directions; angle is pitch, yaw, roll (radians); gamma is nine
 spherical harmonics for each of R, G, B; trans is a shift of the head in the units of its space; crop is scale, t_x, t_y
-of the five-point alignment in a 256 frame, t_y counted upwards from the lowest row. Nothing here needs torch, a face
-model or any file.
+of the five-point alignment in a 256 frame, t_y counted upwards from the lowest row.
+
+What the directions are is said by the space of a motion: ``"bfm"``, the Basel Face Model (Paysan et al. 2009) with the
+expressions of Deep3DFaceRecon, or ``"mesh"``, this project's own (see ``talkingface.face3d.mesh_space``), which has no
+texture. Nothing here needs torch, a face model or any file.
 """
 
 from __future__ import annotations
@@ -30,15 +33,62 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Values = TypeVar("Values", "NDArray[Any]", "Tensor")
+Part = TypeVar("Part")
 
-ID, EXP, TEX = slice(0, 80), slice(80, 144), slice(144, 224)
-ANGLE, GAMMA, TRANS, CROP = slice(224, 227), slice(227, 254), slice(254, 257), slice(257, 260)
-"""Columns of a row of 257 (without CROP) or 260."""
+COEFFICIENTS = "coefficients"
+"""Name of the rows among the values of a motion."""
+
+
+class _Parts(Generic[Part]):
+    """Parts of a row by name: columns of a layout, or views of rows."""
+
+    def __getitem__(self, name: str) -> Part:
+        raise NotImplementedError
+
+    @property
+    def id(self) -> Part:
+        """Shape of the person, 80."""
+        return self["id"]
+
+    @property
+    def exp(self) -> Part:
+        """Expression, 64."""
+        return self["exp"]
+
+    @property
+    def tex(self) -> Part:
+        """Skin colour and its variation, 80."""
+        return self["tex"]
+
+    @property
+    def angle(self) -> Part:
+        """Pitch, yaw, roll in radians, 3."""
+        return self["angle"]
+
+    @property
+    def gamma(self) -> Part:
+        """Lighting, 27: nine numbers for red, nine for green, nine for blue."""
+        return self["gamma"]
+
+    @property
+    def trans(self) -> Part:
+        """Shift of the head, 3."""
+        return self["trans"]
+
+    @property
+    def pose(self) -> Part:
+        """Angle and trans, 6; of rows of 70 and 73, in which they are neighbours."""
+        return self["pose"]
+
+    @property
+    def crop(self) -> Part:
+        """Scale, t_x, t_y of the five-point alignment, 3."""
+        return self["crop"]
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Which columns hold what.
+class CoefficientLayout(_Parts[slice]):
+    """Columns of a row: ``LAYOUT_73.exp`` is ``slice(0, 64)``.
 
     Attributes:
         width: columns of a row.
@@ -48,22 +98,42 @@ class Layout:
     width: int
     parts: Mapping[str, slice]
 
+    @classmethod
+    def of(cls, **widths: int) -> CoefficientLayout:
+        """Layout of parts of these widths, one after another."""
+        parts, start = {}, 0
+        for name, width in widths.items():
+            parts[name] = slice(start, start + width)
+            start += width
+        return cls(start, parts)
 
-def _layout(**widths: int) -> Layout:
-    parts, start = {}, 0
-    for name, width in widths.items():
-        parts[name] = slice(start, start + width)
-        start += width
-    return Layout(start, parts)
+    @property
+    def kind(self) -> str:
+        """Kind of the motions that hold such rows, such as ``"3dmm.73"``."""
+        return f"3dmm.{self.width}"
+
+    def __getitem__(self, name: str) -> slice:
+        """Columns of a part.
+
+        Raises:
+            ShapeError: if the layout has no such part.
+        """
+        if name == "pose" and self.angle.stop == self.trans.start:
+            return slice(self.angle.start, self.trans.stop)
+        if name not in self.parts:
+            raise ShapeError(f"rows of {self.width} numbers have no part {name!r}: {_described(self)}")
+        return self.parts[name]
 
 
-LAYOUT_257 = _layout(id=80, exp=64, tex=80, angle=3, gamma=27, trans=3)
-LAYOUT_260 = _layout(id=80, exp=64, tex=80, angle=3, gamma=27, trans=3, crop=3)
-LAYOUT_73 = _layout(exp=64, angle=3, trans=3, crop=3)
-LAYOUT_70 = _layout(exp=64, angle=3, trans=3)
-LAYOUTS: Mapping[int, Layout] = {layout.width: layout for layout in (LAYOUT_257, LAYOUT_260, LAYOUT_73, LAYOUT_70)}
+LAYOUT_257 = CoefficientLayout.of(id=80, exp=64, tex=80, angle=3, gamma=27, trans=3)
+LAYOUT_260 = CoefficientLayout.of(id=80, exp=64, tex=80, angle=3, gamma=27, trans=3, crop=3)
+LAYOUT_73 = CoefficientLayout.of(exp=64, angle=3, trans=3, crop=3)
+LAYOUT_70 = CoefficientLayout.of(exp=64, angle=3, trans=3)
+LAYOUTS: Mapping[int, CoefficientLayout] = {
+    layout.width: layout for layout in (LAYOUT_257, LAYOUT_260, LAYOUT_73, LAYOUT_70)
+}
 
-_STRANGERS = {
+_OTHER_WIDTHS = {
     349: "rows of 349 numbers are DECA's, of another face model",
     50: "rows of 50 numbers are expressions of FLAME, another face model",
     64: "rows of 64 numbers are expressions alone, without pose",
@@ -72,8 +142,8 @@ _STRANGERS = {
 }
 
 
-def layout_of(values: NDArray[Any] | Tensor, *, where: object = None, allowed: Sequence[int] = ()) -> Layout:
-    """The layout of rows, by their width.
+def layout_of(values: NDArray[Any] | Tensor, *, where: object = None, allowed: Sequence[int] = ()) -> CoefficientLayout:
+    """Layout of rows, by their width.
 
     Args:
         values: (..., width).
@@ -81,21 +151,21 @@ def layout_of(values: NDArray[Any] | Tensor, *, where: object = None, allowed: S
         allowed: widths that will do; empty allows all that are known.
 
     Raises:
-        ShapeError: if there is no such layout, or it is not allowed; it says what was found.
+        ShapeError: if there is no such layout, or it is not allowed; the message names what was given.
     """
     width = int(values.shape[-1]) if len(values.shape) else 0
     wanted = tuple(allowed) or tuple(LAYOUTS)
     if width in wanted and width in LAYOUTS:
         return LAYOUTS[width]
-    found = _STRANGERS.get(width) or (
+    given = _OTHER_WIDTHS.get(width) or (
         f"rows of {width} numbers are {_described(LAYOUTS[width])}"
         if width in LAYOUTS
         else f"found an array {tuple(values.shape)}, whose rows of {width} numbers are of no known layout"
     )
-    raise ShapeError(found, where=where, cure=f"Wanted {_list(wanted)}.")
+    raise ShapeError(given, where=where, cure=f"Wanted {_list(wanted)}.")
 
 
-class Coefficients(Generic[Values]):
+class Coefficients(_Parts[Values], Generic[Values]):
     """Rows with their parts by name: ``Coefficients(rows).angle`` is a view, so writing to it writes to the rows.
 
     Args:
@@ -111,57 +181,20 @@ class Coefficients(Generic[Values]):
         self.layout = layout_of(values, where=where)
 
     def __getitem__(self, name: str) -> Values:
-        """The view of a part: ``"id"``, ``"exp"``, ``"tex"``, ``"angle"``, ``"gamma"``, ``"trans"``, ``"crop"``.
+        """View of a part, (..., its width).
 
         Raises:
             ShapeError: if the layout has no such part.
         """
-        if name not in self.layout.parts:
-            raise ShapeError(f"rows of {self.layout.width} numbers have no part {name!r}: {_described(self.layout)}")
-        return self.values[..., self.layout.parts[name]]
-
-    @property
-    def id(self) -> Values:
-        """Shape of the person, (..., 80)."""
-        return self["id"]
-
-    @property
-    def exp(self) -> Values:
-        """Expression, (..., 64)."""
-        return self["exp"]
-
-    @property
-    def tex(self) -> Values:
-        """Skin colour and its variation, (..., 80)."""
-        return self["tex"]
-
-    @property
-    def angle(self) -> Values:
-        """Pitch, yaw, roll in radians, (..., 3)."""
-        return self["angle"]
-
-    @property
-    def gamma(self) -> Values:
-        """Lighting, (..., 27): nine numbers for red, nine for green, nine for blue."""
-        return self["gamma"]
-
-    @property
-    def trans(self) -> Values:
-        """Shift of the head, (..., 3)."""
-        return self["trans"]
-
-    @property
-    def crop(self) -> Values:
-        """Scale, t_x, t_y of the five-point alignment, (..., 3)."""
-        return self["crop"]
+        return self.values[..., self.layout[name]]
 
     def parts(self) -> dict[str, Values]:
-        """All views by name, in the order of the layout."""
+        """Views by name, in the order of the layout."""
         return {name: self[name] for name in self.layout.parts}
 
 
 def row73(rows: Values, crop: Values | None = None, *, where: object = None) -> Values:
-    """What StyleHEAT's warper takes: exp, angle, trans, crop.
+    """Rows that StyleHEAT's warper takes: exp, angle, trans, crop.
 
     Args:
         rows: (..., 260), (..., 73), or (..., 257) or (..., 70) together with ``crop``.
@@ -186,7 +219,7 @@ def row73(rows: Values, crop: Values | None = None, *, where: object = None) -> 
 
 
 def row70(rows: Values, *, where: object = None) -> Values:
-    """What SadTalker's renderer takes: exp, angle, trans.
+    """Rows that SadTalker's renderer takes: exp, angle, trans.
 
     Args:
         rows: (..., 257), (..., 260), (..., 73) or (..., 70).
@@ -212,7 +245,7 @@ def _join(parts: list[Any]) -> Any:
     return torch.cat([part.expand(*shape, part.shape[-1]) for part in parts], dim=-1)
 
 
-def _described(layout: Layout) -> str:
+def _described(layout: CoefficientLayout) -> str:
     return ", ".join(f"{name} {part.stop - part.start}" for name, part in layout.parts.items())
 
 

@@ -10,7 +10,7 @@ import torch
 
 from talkingface.errors import WeightsError
 from talkingface.face.detect.analyser import available, open_analyser
-from talkingface.face.detect.retinaface import RetinaAnalyser, _whole_pixels
+from talkingface.face.detect.retinaface import RetinaFaceAnalyser, _whole_pixels
 from talkingface.face.detect.retinaface_network import RetinaFace, best_boxes
 from talkingface.face.detect.wflw_network import LandmarkNet98
 from talkingface.face.face import Box, Face
@@ -29,9 +29,9 @@ def told_detector() -> RetinaFace:
 
 
 @pytest.fixture(scope="module")
-def analyser() -> RetinaAnalyser:
+def analyser() -> RetinaFaceAnalyser:
     torch.manual_seed(0)
-    return RetinaAnalyser(told_detector(), LandmarkNet98(num_modules=1))
+    return RetinaFaceAnalyser(told_detector(), LandmarkNet98(num_modules=1))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_files_of_the_published_layout_are_as_long_as_the_published_ones(publish
 
 def test_missing_files_are_named_with_the_cure(tmp_path: Path) -> None:
     with pytest.raises(WeightsError) as caught:
-        RetinaAnalyser.open(tmp_path)
+        RetinaFaceAnalyser.open(tmp_path)
     message = str(caught.value)
     assert "detection_Resnet50_Final.pth" in message and "alignment_WFLW_4HG.pth" in message
     assert "--run_mode=fetch --checkpoint=sadtalker_faces" in message
@@ -77,7 +77,7 @@ def test_files_that_were_exchanged_are_refused(published_files: Path, tmp_path: 
         (tmp_path / to).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / to).symlink_to(published_files / of)
     with pytest.raises(WeightsError, match="holds WFLW98's 98-point network"):
-        RetinaAnalyser.open(tmp_path)
+        RetinaFaceAnalyser.open(tmp_path)
 
 
 def test_it_is_preferred_where_it_is_asked_for(published_files: Path) -> None:
@@ -85,7 +85,7 @@ def test_it_is_preferred_where_it_is_asked_for(published_files: Path) -> None:
     assert open_analyser("auto", root=published_files, prefer="retinaface").name == "retinaface"
 
 
-def test_faces_are_the_anchors_that_were_told_so(analyser: RetinaAnalyser) -> None:
+def test_faces_are_the_anchors_that_were_told_so(analyser: RetinaFaceAnalyser) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     (face,) = analyser.faces(picture)  # the four cells say the same; the first of them stays
     assert face.box == Box(16 - 128 - 0.5, 16 - 128 - 0.5, 16 + 128 - 0.5, 16 + 128 - 0.5)
@@ -94,7 +94,7 @@ def test_faces_are_the_anchors_that_were_told_so(analyser: RetinaAnalyser) -> No
     assert (face.landmarks >= -0.5).all() and (face.landmarks < 64).all() and np.ptp(face.landmarks) > 16
 
 
-def test_colours_come_in_the_order_that_each_network_was_trained_with(analyser: RetinaAnalyser) -> None:
+def test_colours_come_in_the_order_that_each_network_was_trained_with(analyser: RetinaFaceAnalyser) -> None:
     seen: dict[str, torch.Tensor] = {}
     hooks = [
         analyser._detector.register_forward_pre_hook(lambda _, given: seen.update(detector=given[0])),
@@ -108,7 +108,7 @@ def test_colours_come_in_the_order_that_each_network_was_trained_with(analyser: 
     torch.testing.assert_close(seen["landmarks"][0, :, 128, 128], torch.tensor([1.0, 0.2, 0.0]))
 
 
-def test_pictures_of_several_sizes_are_searched_together_as_each_alone(analyser: RetinaAnalyser) -> None:
+def test_pictures_of_several_sizes_are_searched_together_as_each_alone(analyser: RetinaFaceAnalyser) -> None:
     rng = np.random.default_rng(1)
     pictures = [rng.integers(0, 256, (*size, 3), dtype=np.uint8) for size in ((64, 96), (64, 96), (96, 64))]
     for faces, picture in zip(analyser.faces_of(pictures), pictures, strict=True):
@@ -119,14 +119,14 @@ def test_pictures_of_several_sizes_are_searched_together_as_each_alone(analyser:
 
 
 def test_boxes_of_large_pictures_come_back_in_their_pixels(
-    analyser: RetinaAnalyser, monkeypatch: pytest.MonkeyPatch
+    analyser: RetinaFaceAnalyser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("talkingface.face.detect.retinaface.LARGEST_SIDE", 64)
     (face,) = analyser.faces(np.zeros((128, 128, 3), np.uint8))
     assert face.box == Box(32 - 256 - 0.5, 32 - 256 - 0.5, 32 + 256 - 0.5, 32 + 256 - 0.5)
 
 
-def test_faces_are_followed_inside_the_picture_only(analyser: RetinaAnalyser) -> None:
+def test_faces_are_followed_inside_the_picture_only(analyser: RetinaFaceAnalyser) -> None:
     picture = np.random.default_rng(2).integers(0, 256, (96, 96, 3), dtype=np.uint8)
     known, gone = (
         Face(Box(10, 10, 80, 80), 0.9, None, None, "given"),
@@ -136,8 +136,8 @@ def test_faces_are_followed_inside_the_picture_only(analyser: RetinaAnalyser) ->
     assert followed[0] is None and followed[1] is not None and followed[1].box == known.box
 
 
-def test_evidence_tells_of_what_is_not_sure_enough(analyser: RetinaAnalyser) -> None:
-    found = analyser.evidence(np.zeros((64, 64, 3), np.uint8))
+def test_the_report_tells_of_what_is_not_sure_enough(analyser: RetinaFaceAnalyser) -> None:
+    found = analyser.report(np.zeros((64, 64, 3), np.uint8))
     assert found.backend == "retinaface" and found.candidates
 
 

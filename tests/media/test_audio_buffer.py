@@ -1,4 +1,4 @@
-"""The sound of a file in a mapped file: the same numbers as when read whole, on the clock of the result."""
+"""Sound in a memory-mapped file: the same numbers as when read at once, with the timing of the result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import soundfile
 
 from talkingface.errors import MediaError
 from talkingface.media.audio import read_audio
-from talkingface.media.audio_buffer import open_wave
+from talkingface.media.audio_buffer import open_audio
 from talkingface.media.ffmpeg import address
 from talkingface.media.writer import open_writer
 
@@ -30,16 +30,16 @@ def noise(tmp_path: Path) -> Path:
 
 
 def test_block_by_block_gives_the_numbers_of_the_whole(noise):
-    wave = open_wave(noise, 16000)
+    wave = open_audio(noise, 16000)
     np.testing.assert_allclose(wave.samples, read_audio(noise), atol=1e-6)
     assert wave.notes == ()
 
 
-def test_what_was_forgotten_is_read_again(noise):
-    wave = open_wave(noise, 16000)
+def test_released_samples_are_read_again(noise):
+    wave = open_audio(noise, 16000)
     before = wave.samples.copy()
     threads = threading.active_count()
-    with wave.forgetting():
+    with wave.release_pages():
         for _ in range(20):
             np.testing.assert_array_equal(wave.samples, before)
     np.testing.assert_array_equal(wave.samples, before)
@@ -50,7 +50,7 @@ def test_what_was_forgotten_is_read_again(noise):
 def test_its_file_has_no_name(noise, tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "here"))
-    wave = open_wave(noise, 16000)
+    wave = open_audio(noise, 16000)
     assert len(wave.samples) == 48000 and list((tmp_path / "here").iterdir()) == []
 
 
@@ -59,7 +59,7 @@ def test_the_sound_of_a_video_keeps_its_place_to_the_pictures(noise, tmp_path):
     with open_writer(tmp_path / "clip.mp4", fps=Fraction(25), audio=noise, audio_start_s=-1.0) as writer:
         for _ in range(50):
             writer.write(np.zeros((16, 16, 3), np.uint8))
-    wave = open_wave(tmp_path / "clip.mp4", 16000)
+    wave = open_audio(tmp_path / "clip.mp4", 16000)
     assert np.abs(wave.samples[:15000]).max() < 0.01 < np.abs(wave.samples[16500:20000]).max()
 
 
@@ -69,18 +69,18 @@ def test_sounds_that_need_a_note(tmp_path):
     odd[7], loud[:400] = np.nan, 1.0
     for name, samples in (("silent", wave * 0), ("odd", odd), ("loud", loud)):
         soundfile.write(tmp_path / f"{name}.wav", samples, rate, subtype="FLOAT")
-    assert "silent" in open_wave(tmp_path / "silent.wav", rate).notes[0]
-    assert "1 samples are no numbers" in open_wave(tmp_path / "odd.wav", rate).notes[0]
-    assert "2% of the sound is clipped" in open_wave(tmp_path / "loud.wav", rate).notes[0]
+    assert "silent" in open_audio(tmp_path / "silent.wav", rate).notes[0]
+    assert "1 samples are no numbers" in open_audio(tmp_path / "odd.wav", rate).notes[0]
+    assert "2% of the sound is clipped" in open_audio(tmp_path / "loud.wav", rate).notes[0]
 
 
 def test_no_samples_and_no_room_are_one_line(noise, tmp_path, monkeypatch):
     soundfile.write(tmp_path / "empty.wav", np.zeros(0, np.float32), 16000)
     with pytest.raises(MediaError, match="no samples"):
-        open_wave(tmp_path / "empty.wav", 16000)
+        open_audio(tmp_path / "empty.wav", 16000)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
     with pytest.raises(MediaError, match="absent"):
-        open_wave(noise, 16000)
+        open_audio(noise, 16000)
 
 
 def test_a_rate_that_changes_on_the_way_adds_no_silence(tmp_path):
@@ -96,7 +96,7 @@ def test_a_rate_that_changes_on_the_way_adds_no_silence(tmp_path):
         for _ in range(50):
             writer.write(np.zeros((16, 16, 3), np.uint8))
     for path in (sound, tmp_path / "clip.mp4"):
-        samples = open_wave(path, 16000).samples
+        samples = open_audio(path, 16000).samples
         loud = np.abs(samples[: len(samples) // 160 * 160]).reshape(-1, 160).max(1) > 0.02
         assert abs(len(samples) / 16000 - 2.05) < 0.15
         assert loud[10:190].mean() > 0.95

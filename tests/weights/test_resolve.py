@@ -30,8 +30,8 @@ def put(root: Path, *names: str) -> None:
         (root / name).write_bytes(b"x")
 
 
-def found(root: Path, checkpoint: str | None = None, **wishes: Any) -> Resolved:
-    return resolve("SadTalker", checkpoint, root, wishes=wishes)
+def found(root: Path, checkpoint: str | None = None, **preferences: Any) -> Resolved:
+    return resolve("SadTalker", checkpoint, root, preferences=preferences)
 
 
 def names(resolved: Resolved) -> list[str]:
@@ -39,7 +39,7 @@ def names(resolved: Resolved) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "name", "mapping"),
+    ("preferences", "name", "mapping"),
     [
         ({}, "sadtalker_256", MAPPING_70),
         ({"preprocess": None, "image_size": None}, "sadtalker_256", MAPPING_70),
@@ -49,10 +49,10 @@ def names(resolved: Resolved) -> list[str]:
     ],
 )
 def test_settings_choose_among_official_defaults(
-    tmp_path: Path, wishes: Mapping[str, Any], name: str, mapping: str
+    tmp_path: Path, preferences: Mapping[str, Any], name: str, mapping: str
 ) -> None:
     put(tmp_path, PACKAGE, MAPPING_70, MAPPING_73, POINTS)
-    chosen = found(tmp_path, **wishes)
+    chosen = found(tmp_path, **preferences)
     assert chosen.entry is not None and (chosen.entry.name, names(chosen)) == (name, [PACKAGE, mapping])
     assert chosen.label == f"weights: {name} (2 files, 0.0 MB)"
 
@@ -171,7 +171,7 @@ def write_published(root: Path) -> None:
 
 
 def test_a_name_fetches_all_its_files() -> None:
-    fetched = [entry.file for entry in load_catalogue().meant_by("sadtalker_512_full")]
+    fetched = [entry.file for entry in load_catalogue().entries_for("sadtalker_512_full")]
     assert fetched == [PACKAGE.replace("256", "512"), MAPPING_73, POINTS]
 
 

@@ -13,7 +13,7 @@ import torch
 
 from talkingface.errors import ConfigError, DependencyError, WeightsError
 from talkingface.face.detect import face_alignment as fan
-from talkingface.face.detect.analyser import moved
+from talkingface.face.detect.analyser import track_by_landmarks
 from talkingface.face.face import Box, Face
 from talkingface.weights import load_catalogue
 
@@ -33,7 +33,7 @@ def place(root: Path, name: str, content: bytes) -> Path:
 def test_missing_files_are_named_with_their_place_their_origin_and_the_cure(tmp_path: Path) -> None:
     place(tmp_path, "s3fd", b"x")
     with pytest.raises(WeightsError) as caught:
-        fan.FanAnalyser.open(tmp_path)
+        fan.FaceAlignmentAnalyser.open(tmp_path)
     message = str(caught.value)
     assert str(tmp_path / "hub" / "checkpoints" / "2DFAN4-11f355bf06.pth.tar") in message
     assert "https://" in message and "sha256 beginning with 11f355bf06" in message
@@ -44,30 +44,30 @@ def test_a_file_with_another_hash_is_refused_before_anything_reads_it(tmp_path: 
     for name in ENTRIES:
         place(tmp_path, name, b"not the published one")
     with pytest.raises(WeightsError, match="does not begin with 11f355bf06"):
-        fan.FanAnalyser.open(tmp_path)
+        fan.FaceAlignmentAnalyser.open(tmp_path)
 
 
 def test_missing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fan, "_check_files", lambda *_: None)
     monkeypatch.setitem(sys.modules, "face_alignment", None)
     with pytest.raises(DependencyError, match=r"talkingface\[fan\]"):
-        fan.FanAnalyser.open(tmp_path)
+        fan.FaceAlignmentAnalyser.open(tmp_path)
 
 
 def test_unknown_detector(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Did you mean 'sfd'"):
-        fan.FanAnalyser.open(tmp_path, detector="sfdd")
+        fan.FaceAlignmentAnalyser.open(tmp_path, detector="sfdd")
 
 
 def test_a_followed_face_keeps_its_box_around_its_landmarks_or_is_lost() -> None:
     points = np.random.default_rng(0).uniform(100, 200, (68, 2)).astype(np.float32)
     face = Face(Box(90, 80, 210, 220), 0.9, points, None, "face_alignment")
-    followed = moved(face, points * 1.1 + 5, "face_alignment")
+    followed = track_by_landmarks(face, points * 1.1 + 5, "face_alignment")
     assert followed is not None and followed.score == 0.9
     wanted = [90 * 1.1 + 5, 80 * 1.1 + 5, 210 * 1.1 + 5, 220 * 1.1 + 5]
     found = [followed.box.left, followed.box.top, followed.box.right, followed.box.bottom]
     np.testing.assert_allclose(found, wanted, atol=0.01)
-    assert moved(face, points * 0.1 + 135, "face_alignment") is None
+    assert track_by_landmarks(face, points * 0.1 + 135, "face_alignment") is None
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_it_runs_with_its_files_and_without_the_web(random_files: Path, monkeypa
 
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     before = torch.hub.get_dir()
-    analyser = fan.FanAnalyser.open(random_files)
+    analyser = fan.FaceAlignmentAnalyser.open(random_files)
     assert torch.hub.get_dir() == before
     picture = np.random.default_rng(1).integers(0, 256, (64, 96, 3), dtype=np.uint8)
     assert analyser.faces(picture) == [] and analyser.faces_of([picture, picture]) == [[], []]

@@ -1,0 +1,1 @@
+"""Parts that other packages may add to talkingface, one module for each kind."""
