@@ -107,12 +107,12 @@ class SmallModel:
 
     @cached_property
     def frames(self) -> Tensor:
-        """(5, 3, side, side): the shipped portrait, wandering to the right."""
+        """Frames (5, 3, side, side), RGB, [0, 1]: the shipped portrait, wandering to the right."""
         picture = resize(read_image(shipped("dataset", "sample", "source.png")), (self.side, self.side))
         return to_tensor([np.roll(picture, 3 * step, axis=1) for step in range(FRAMES)])
 
     def batch(self, plugin: ModelPlugin) -> Batch:
-        """A training batch of the shipped sample, with the coefficients or sound that the model's samples ask for."""
+        """Training batch of the shipped sample, pictures as (2, 3, side, side), with what else the model's samples ask for."""
         sample = shipped("dataset", "sample")
         store = open_store(sample / "lmdb", "train", size=self.side)
         with tempfile.TemporaryDirectory() as folder:
@@ -139,7 +139,7 @@ def require_refusal(function: Callable[[], Any], error: type[Exception], word: s
 
 
 def near(one: Tensor, other: Tensor) -> bool:
-    """True where two tensors are the same but for rounding."""
+    """True where two tensors (...) of one shape are the same but for rounding."""
     return one.shape == other.shape and torch.allclose(one, other, atol=ROUNDING)
 
 
@@ -147,13 +147,13 @@ def near(one: Tensor, other: Tensor) -> bool:
 
 
 def coefficients_of(frames: Tensor) -> Tensor:
-    """(n, 73): coefficients that follow frames (n, 3, H, W), as a reconstructor's would."""
-    seen = F.adaptive_avg_pool2d(frames, 4).flatten(1) - 0.5
-    return seen @ torch.randn(seen.shape[1], 73, generator=torch.Generator().manual_seed(5)) / 4
+    """Coefficients (n, 73) that follow frames (n, 3, H, W), as a reconstructor's would."""
+    pooled = F.adaptive_avg_pool2d(frames, 4).flatten(1) - 0.5
+    return pooled @ torch.randn(pooled.shape[1], 73, generator=torch.Generator().manual_seed(5)) / 4
 
 
 def drive(plugin: ModelPlugin, frames: Tensor, chunk: int = FRAMES) -> Motion:
-    """Motion of frames: by the model's own extractor, or as coefficients, which are found outside of models."""
+    """Motion of frames (n, 3, H, W): by the model's own extractor, or as coefficients, which are found outside of models."""
     if not takes_coefficients(plugin):
         return plugin.extractor().extract(frames.split(chunk), FPS)
     return Motion("3dmm.73", FPS, {"coefficients": coefficients_of(frames)}, plugin.renderer().space)
@@ -165,7 +165,7 @@ def takes_coefficients(plugin: ModelPlugin) -> bool:
 
 
 def source_of(frames: Tensor) -> Source:
-    """The first of the frames, as a source picture with its coefficients."""
+    """Source picture with its coefficients: the first of frames (n, 3, H, W)."""
     return Source(frames[:1], coefficients_of(frames[:1]), torch.zeros(1, 80))
 
 
@@ -185,7 +185,7 @@ def draw(plugin: ModelPlugin, frames: Tensor, fitted: Motion, chunk: int = FRAME
 
 
 def losses_of(plugin: ModelPlugin, phase: Phase, batch: Batch, trainable: set[int]) -> dict[str, Tensor]:
-    """Losses of a phase, run as the trainer does with the other networks frozen; leaves the gradients behind."""
+    """Losses () of a phase, run as the trainer does with the other networks frozen; leaves the gradients behind."""
     freeze_others(plugin.networks, phase, trainable)
     plugin.networks.train().zero_grad()
     losses = phase.loss(batch)
