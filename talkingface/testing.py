@@ -112,7 +112,7 @@ class SmallModel:
         return to_tensor([np.roll(picture, 3 * step, axis=1) for step in range(FRAMES)])
 
     def batch(self, plugin: ModelPlugin) -> Batch:
-        """Training batch of the shipped sample, pictures as (2, 3, side, side), with what else the model's samples ask for."""
+        """Training batch of the shipped sample: pictures (2, 3, side, side), and what else the samples ask for."""
         sample = shipped("dataset", "sample")
         store = open_store(sample / "lmdb", "train", size=self.side)
         with tempfile.TemporaryDirectory() as folder:
@@ -185,7 +185,7 @@ def draw(plugin: ModelPlugin, frames: Tensor, fitted: Motion, chunk: int = FRAME
 
 
 def losses_of(plugin: ModelPlugin, phase: Phase, batch: Batch, trainable: set[int]) -> dict[str, Tensor]:
-    """Losses () of a phase, run as the trainer does with the other networks frozen; leaves the gradients behind."""
+    """Losses () of a phase, run as in training, the other networks frozen; leaves the gradients behind."""
     freeze_others(plugin.networks, phase, trainable)
     plugin.networks.train().zero_grad()
     losses = phase.loss(batch)
@@ -199,7 +199,7 @@ def trainable_of(plugin: ModelPlugin) -> set[int]:
 
 
 def parameters_of(plugin: ModelPlugin, phase: Phase, trainable: set[int]) -> dict[str, nn.Parameter]:
-    """What a phase steps, by the names that it gives to networks or their parts; what is never trained is left out."""
+    """Parameters that a phase steps, by the names of networks or their parts; those never trained are left out."""
     return {
         f"{name}.{key}": parameter
         for name in phase.networks
@@ -223,7 +223,7 @@ def check_builds(small: SmallModel) -> None:
 
 
 def check_entry(small: SmallModel) -> None:
-    """What its entry says without loading it is what the plug-in does."""
+    """Check that the entry says, without loading it, what the plug-in does."""
     entry, plugin = registry.entry(small.model), small.build()
     renderer, voice = plugin.renderer(), plugin.voice()
     coefficients = takes_coefficients(plugin)
