@@ -107,12 +107,12 @@ class SmallModel:
 
     @cached_property
     def frames(self) -> Tensor:
-        """Frames (5, 3, side, side), RGB, [0, 1]: the shipped portrait, wandering to the right."""
+        """Frames (5, 3, H, W), RGB, [0, 1], H and W of `side`: the shipped portrait, wandering to the right."""
         picture = resize(read_image(shipped("dataset", "sample", "source.png")), (self.side, self.side))
         return to_tensor([np.roll(picture, 3 * step, axis=1) for step in range(FRAMES)])
 
     def batch(self, plugin: ModelPlugin) -> Batch:
-        """Training batch of the shipped sample: pictures (2, 3, side, side), and what else the samples ask for."""
+        """Training batch of the shipped sample: pictures (2, 3, H, W), and what else the samples ask for."""
         sample = shipped("dataset", "sample")
         store = open_store(sample / "lmdb", "train", size=self.side)
         with tempfile.TemporaryDirectory() as folder:
@@ -153,7 +153,7 @@ def coefficients_of(frames: Tensor) -> Tensor:
 
 
 def drive(plugin: ModelPlugin, frames: Tensor, chunk: int = FRAMES) -> Motion:
-    """Motion of frames (n, 3, H, W): by the model's own extractor, or as coefficients, which are found outside of models."""
+    """Motion of frames (n, 3, H, W), by the model's own extractor or as made-up coefficients."""
     if not takes_coefficients(plugin):
         return plugin.extractor().extract(frames.split(chunk), FPS)
     return Motion("3dmm.73", FPS, {"coefficients": coefficients_of(frames)}, plugin.renderer().space)
