@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -173,3 +174,17 @@ def test_files_are_data() -> None:
         for call in calls:
             assert not call.startswith(banned[:6]), f"{path}: {call}"
             assert not any(word in call for word in ("allow_pickle=True", "shell=True")), f"{path}: {call}"
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    names = {".".join(("talkingface", *path.relative_to(PACKAGE).with_suffix("").parts)): path for path in MODULES}
+    names = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    graph = {
+        name: {
+            next((key for key in (found, found.rpartition(".")[0]) if key in names), "")
+            for found in imports(path, at_load=True)
+        }
+        - {name, ""}
+        for name, path in names.items()
+    }
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
