@@ -105,6 +105,7 @@ class DriverEntry:
         reads_file: whether the setting names a file.
         shows_frames: whether that has frames to look at.
         speaks: whether a voice makes the motion, so that references for blinks and head motion mean something.
+        coefficients: whether its motion is one of face coefficients, which not every model draws.
     """
 
     driver: str
@@ -113,6 +114,7 @@ class DriverEntry:
     reads_file: bool = True
     shows_frames: bool = False
     speaks: bool = False
+    coefficients: bool = False
 
 
 class OneOf:

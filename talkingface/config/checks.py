@@ -73,6 +73,10 @@ def _drivers(settings: Settings) -> list[TalkingFaceError]:
     """More drivers than one for a face."""
     given, faces = list(drivers_in(settings)), list[int]()
     problems: list[TalkingFaceError] = [several_drivers(given)] if len(given) > 1 else []
+    if registry.entry(settings.model).coefficients is False:
+        what, cure = f"{settings.model} is not driven by face coefficients", "Choose another --model."
+        entries = drivers_in(settings).items()
+        problems += [ConfigError(what, where=f"--{flag}", cure=cure) for flag, entry in entries if entry.coefficients]
     for text in settings.drive:
         with collected(problems):
             faces.append(read_drive(text)[0])

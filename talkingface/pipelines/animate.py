@@ -154,7 +154,8 @@ def open_run(
     crop, video = CropOptions.of(settings), VideoOptions.of(settings)
     cropper = Cropper(crop, model.reader, model.device, framing=model.renderer.framing)
     voices = VoiceLoader(model, settings, progress)
-    context = DriverContext(model, cropper, video, SpeechOptions.of(settings), voices, progress)
+    brought = {name: getattr(settings, name) for group in settings.DriverOptions for name in group.model_fields}
+    context = DriverContext(model, cropper, video, SpeechOptions.of(settings), voices, progress, brought)
     return Run(
         model=model,
         cropper=cropper,

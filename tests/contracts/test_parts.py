@@ -104,11 +104,17 @@ def test_the_driver_brings_its_flag_and_moves_the_head(tmp_path: Path, capsys: p
     assert main(["--help"]) == 0
     assert "--nod_seconds" in capsys.readouterr().out
     nod = ["--model=SadTalker", "--checkpoint=sadtalker_compact", f"--image_source={SAMPLE / 'source.png'}", "--cpu"]
-    nod += ["--nod_seconds=0.4", f"--output={tmp_path / 'nod.mp4'}", f"--save_motion={tmp_path / 'nod.motion'}"]
+    nod += ["--nod_seconds=0.4", "--overwrite", f"--output={tmp_path / 'nod.mp4'}"]
+    nod += [f"--save_motion={tmp_path / 'nod.motion'}"]
     assert main([*nod, "--threads=1"]) == 0
     pitch = load_motion(tmp_path / "nod.motion").values[COEFFICIENTS][:, LAYOUT_73.angle][:, 0]
     assert len(pitch) == 10 and float(pitch.max() - pitch[0]) == pytest.approx(0.1, abs=0.01)
     frames = np.stack(list(open_video(tmp_path / "nod.mp4"))).astype(int)
     assert len(frames) == 10 and np.abs(frames[6] - frames[0]).max() > 20
+    assert main([*nod, "--frame_limit=3", "--fps=10", f"--output={tmp_path / 'short.mp4'}"]) == 0
+    assert (probe(tmp_path / "short.mp4").frames, probe(tmp_path / "short.mp4").fps) == (3, 10)
+    capsys.readouterr()
+    assert main([*nod, "--model=FOM"]) == 2
+    assert "--nod_seconds: FOM is not driven by face coefficients" in capsys.readouterr().err
     assert main([*nod, "--idle_seconds=1"]) == 2
     assert "--idle_seconds and --nod_seconds would both drive" in capsys.readouterr().err

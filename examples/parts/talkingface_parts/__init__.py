@@ -11,4 +11,6 @@ class NodOptions(BaseModel):
     nod_seconds: float | None = Field(None, gt=0, le=600, description="no driver: the head nods for so many seconds")
 
 
-NOD = DriverEntry("talkingface_parts.drivers:NodDriver", "nod_seconds", options=NodOptions, reads_file=False)
+NOD = DriverEntry(
+    "talkingface_parts.drivers:NodDriver", "nod_seconds", options=NodOptions, reads_file=False, coefficients=True
+)

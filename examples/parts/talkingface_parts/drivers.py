@@ -17,7 +17,7 @@ class NodDriver(Driver):
     def open(cls, key, context, fps):
         driver = cls()
         driver.key, driver.fps, driver.space = key, fps or Fraction(25), context.model.renderer.space
-        driver.length = max(1, round(float(str(key.path)) * driver.fps))
+        driver.length = max(1, round(context.options["nod_seconds"] * driver.fps))
         return driver
 
     def drive(self, source):

@@ -89,8 +89,10 @@ class OpenedDrivers:
         """
         key = assignment.key
         if key not in self._opened:
-            fps: Fraction | None = next((driver.fps for driver in self._opened.values()), None)
+            limit, wanted = self._context.video.frame_limit, self._context.video.fps
+            fps: Fraction | None = next((driver.fps for driver in self._opened.values()), wanted)
             driver = driver_class(assignment.entry).open(key, self._context, fps)
+            driver.length = min(driver.length, limit or driver.length)
             self._opened[key] = driver
             if self._save_motion is not None and driver.recorded is not None:
                 options, weights = self._context.video, self._context.model.weights

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import repeat
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...config.schema import Settings
 from ...errors import MediaError
@@ -71,6 +71,7 @@ class DriverContext:
         cropper: finds faces in driving videos.
         video, speech: slices of the settings.
         voices: loads voices where one is needed.
+        options: values of the settings that drivers of other packages bring, by name.
         progress: shows how far reading is.
     """
 
@@ -80,6 +81,7 @@ class DriverContext:
     speech: SpeechOptions
     voices: VoiceLoader
     progress: Progress
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +151,7 @@ class Driver(ABC):
     Attributes:
         key: what is driven by.
         fps: frames per second of its motions, which are those of the result.
-        length: frames of its motions.
+        length: frames of its motions; the settings may ask for fewer.
         elapsed_s: seconds that opening took.
     """
 
@@ -177,7 +179,7 @@ class Driver(ABC):
         """Read the driving signal as far as it is the same for all sources.
 
         Args:
-            fps: the rate wanted; None: that of the settings, else the signal's own.
+            fps: the rate wanted, of the settings or of the first driver; None: the signal's own.
 
         Raises:
             FaceError, MediaError, MotionError, ConfigError, WeightsError: it cannot drive this model.

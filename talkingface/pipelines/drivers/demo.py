@@ -44,7 +44,7 @@ class DemoDriver(Driver):
     @classmethod
     def open(cls, key: DriverKey, context: DriverContext, fps: Fraction | None) -> Driver:
         model, options = context.model, context.video
-        return cls(key, model.plugin, model.renderer.space, fps or options.fps, options.frame_limit)
+        return cls(key, model.plugin, model.renderer.space, fps, options.frame_limit)
 
     def drive(self, source: Source) -> DrivingMotion:
         """Motion of the demonstration, the same for every source but for its own coefficients."""

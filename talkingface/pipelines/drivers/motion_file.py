@@ -41,7 +41,7 @@ class MotionFileDriver(RecordedDriver):
     @classmethod
     def open(cls, key: DriverKey, context: DriverContext, fps: Fraction | None) -> Driver:
         began = time.perf_counter()
-        options = replace(context.video, fps=fps or context.video.fps)
+        options = replace(context.video, fps=fps)
         motion, notes = read_motion_file(key.path, context.model, options)
         return cls(key, DrivingMotion(key.path, motion, notes, fps=options.fps), time.perf_counter() - began)
 

@@ -89,7 +89,7 @@ class IdleDriver(Driver):
             key,
             voice,
             request,
-            fps or context.video.fps or voice.fps,
+            fps or voice.fps,
             context.video.frame_limit,
             notes=(*notes, *more),
             wave=wave,

@@ -47,7 +47,7 @@ class VideoDriver(RecordedDriver):
     @classmethod
     def open(cls, key: DriverKey, context: DriverContext, fps: Fraction | None) -> Driver:
         began = time.perf_counter()
-        wanted = replace(context.video, fps=fps or context.video.fps)
+        wanted = replace(context.video, fps=fps)
         driving = read_driving_video(context.model.reader, context.cropper, key.path, wanted, context.progress)
         return cls(key, driving, time.perf_counter() - began)
 
