@@ -44,17 +44,17 @@ def deform(maps: Tensor, deformation: Tensor) -> Tensor:
 
 
 Hints = tuple[Tensor, Tensor, Tensor]
-"""What a model adds to the decoder's maps at 1/8, 1/4 and 1/2 of the picture's size."""
+"""Maps (N, C, h, w) that a model adds to the decoder's at 1/8, 1/4 and 1/2 of the picture's size."""
 
 
 @dataclass(frozen=True)
 class CompactState:
-    """What the compact generator keeps of a source picture.
+    """Encoded source picture, as the compact generator keeps it.
 
     Attributes:
         image: (N, 3, H, W).
-        small: (N, 3, h, w), as the dense motion network sees it.
-        features: at 1/2, 1/4 and 1/8 of the picture's size.
+        small: (N, 3, h, w), input of the dense motion network.
+        features: (N, C, h, w) each, at 1/2, 1/4 and 1/8 of the picture's size.
     """
 
     image: Tensor
@@ -118,7 +118,7 @@ class CompactGenerator(nn.Module):
     def draw(
         self, state: CompactState, motion: DenseMotion, hints: Hints | None = None, *, explain: bool = False
     ) -> dict[str, Tensor]:
-        """Draw the source, expanded to as many frames as the motion has; returns what `decode` does."""
+        """Draw N frames of a source that is expanded to N; the result is that of `decode`, (N, 3, H, W)."""
         deformed = deform(state.image, motion.deformation)
         paint, shown = self._paint(state, motion, deformed, hints)
         out = {"prediction": shown * deformed + (1 - shown) * paint}
@@ -128,7 +128,7 @@ class CompactGenerator(nn.Module):
         return out
 
     def forward(self, image: Tensor, kp_source: Keypoints, kp_driving: Keypoints) -> dict[str, Tensor]:
-        """Encode and decode at once, with all intermediate maps, as training does."""
+        """Encode pictures (N, 3, H, W) and decode them at once, with all intermediate maps, as training does."""
         return self.decode(self.encode(image), kp_source, kp_driving, explain=True)
 
     def _paint(

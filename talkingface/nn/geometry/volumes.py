@@ -29,7 +29,7 @@ def _corners(coordinate: Tensor, length: int) -> tuple[tuple[Tensor, Tensor, Ten
 
 
 def grid_sample_3d(volume: Tensor, field: Tensor) -> Tensor:
-    """What `F.grid_sample` gives for volumes: trilinear, zeros outside, edges aligned (`align_corners=False`).
+    """Sample a volume as `F.grid_sample` does: trilinear, zeros outside, edges aligned (`align_corners=False`).
 
     Args:
         volume: (N, C, D, H, W).

@@ -34,11 +34,11 @@ class Discriminator(PatchDiscriminator):
     def forward(self, image: Tensor, keypoints: Keypoints | None = None) -> tuple[list[Tensor], Tensor]:
         """Features after each block, and the scores (N, 1, h, w), of pictures (N, 3, H, W) in [0, 1]."""
         if self.kp_variance is None:
-            return self.judge(image)
+            return self.score(image)
         if keypoints is None:
             raise ValueError("this discriminator was built with use_kp, so it needs the driving keypoints")
         size = (image.shape[-2], image.shape[-1])
-        return self.judge(torch.cat([image, gaussian_heatmaps(keypoints["value"], size, self.kp_variance)], dim=1))
+        return self.score(torch.cat([image, gaussian_heatmaps(keypoints["value"], size, self.kp_variance)], dim=1))
 
 
 class MultiScaleDiscriminator(nn.Module):
