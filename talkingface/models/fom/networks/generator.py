@@ -25,8 +25,8 @@ class SourceState:
 
     Attributes:
         image: (N, 3, H, W), the picture itself.
-        small: (N, 3, h, w), as the dense motion network sees it.
-        features: (N, C, H / 2^d, W / 2^d), what is warped.
+        small: (N, 3, h, w), input of the dense motion network.
+        features: (N, C, H / 2^d, W / 2^d), which motion warps.
     """
 
     image: Tensor
@@ -160,7 +160,6 @@ class FastDenseMotion(DenseMotionNetwork):
         self.head = merge_outputs(network.mask, network.occlusion) if network.occlusion is not None else network.mask
 
     def predict(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Same as in the base class."""
         both = self.head(self.predictor(x))
         mask, occlusion = both[:, : self.motions], both[:, self.motions :]
         return mask, occlusion if occlusion.shape[1] else None
@@ -186,6 +185,5 @@ class FastGenerator(OcclusionAwareGenerator):
         super().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def decode_features(self, features: Tensor) -> Tensor:
-        """Same as in the base class."""
         out: Tensor = self.decoder(features)
         return out.sigmoid_()

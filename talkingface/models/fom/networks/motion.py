@@ -1,4 +1,4 @@
-"""The dense motion network (paper, section 3.2): from sparse keypoints to a warp field and an occlusion map."""
+"""The keypoint detector (paper, section 3.1) and the dense motion network (section 3.2) of the published FOM."""
 
 from __future__ import annotations
 
