@@ -210,7 +210,7 @@ class ArchitectureFacts:
 
     Attributes:
         space: of the coefficients that its own weights were trained in.
-        halves: whether the picture has to be halved without a rest as often as the published networks do.
+        halves: true if the side must divide by two as often as the published networks halve it.
     """
 
     space: str

@@ -1,6 +1,8 @@
-"""The occlusion-aware SPADE generator (Wang et al. 2021, section 3.3), split into source side and rest.
+"""The occlusion-aware SPADE generator (Wang et al. 2021, section 3.3), and the networks that render together.
 
-What is warped is a volume, so that turning the head moves near parts further than far ones. Pictures of 256 and of 512
+The generator is split into the part that depends on the source alone and the rest.
+
+A volume is warped, so that turning the head moves near parts further than far ones. Pictures of 256 and of 512
 pixels go through the same structure.
 """
 
@@ -31,7 +33,7 @@ class SourceState:
 
     Attributes:
         features: (N, C, D, h, w), the volume that is warped.
-        small: (N, compress, D, h, w), as the dense motion network sees it.
+        small: (N, compress, D, h, w), input of the dense motion network.
     """
 
     features: Tensor
@@ -111,7 +113,7 @@ class OcclusionAwareSPADEGenerator(nn.Module):
         return SourceState(features, self.dense_motion_network.squeeze(features))
 
     def decode(self, state: SourceState, kp_source: Tensor, kp_driving: Tensor) -> Tensor:
-        """Draw the source as the driving keypoints say.
+        """Draw the source with the driving keypoints.
 
         Args:
             state: of one source for all frames, or of one source per frame.
@@ -168,7 +170,7 @@ class RenderNetworks(nn.Module):
         Args:
             canonical: (1 or N, K, 3), of the source.
             windows: (N, coefficients, 27), around each frame; for the source its own row 27 times.
-            angles: degrees (N,) that the user wants in place of the predicted ones; never for the source.
+            angles: degrees (N,) that the user set in place of the predicted ones; never for the source.
         """
         return transform_keypoints(canonical, self.mapping(windows), angles)
 
