@@ -29,7 +29,6 @@ UNFINISHED: dict[str, tuple[int, int]] = {
     "face": (26, 32),
     "face3d": (23, 6),
     "media": (3, 2),
-    "models": (91, 124),
     "motion": (3, 0),
     "pipelines": (0, 1),
     "registry": (2, 0),

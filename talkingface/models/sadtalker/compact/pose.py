@@ -89,8 +89,8 @@ class CompactPose(nn.Module):
 
     Attributes:
         deviation: (6,), standard deviations of pitch, yaw, roll (rad) and translation in the training data.
-        gain: (2,), factors of motions without and with sound: drawn ones are calmer than those of
-            the training data. Both are measured, not trained, and kept with the weights.
+        gain: (2,), factors of motions without and with sound: drawn ones are calmer than those of the
+            training data. Both are measured, not trained, and kept with the weights.
     """
 
     deviation: Tensor

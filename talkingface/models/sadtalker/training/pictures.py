@@ -41,7 +41,7 @@ def equivariance(keypoints: Tensor, of_warped: Tensor, transform: ThinPlateTrans
 def head_pose(motion: HeadMotion, rows: Tensor) -> Tensor:
     """Distance in radians, a scalar, of the angles of a motion from those of coefficients (N, 70 or more).
 
-    The paper compares with a pose network; here the coefficients hold the pose. Theirs turn about an axis that points up,
+    The paper compares with a pose network; here coefficients hold the pose. Theirs turn about an axis that points up,
     those of the keypoints about one that points down, so that pitch and roll change their signs.
     """
     pitch, yaw, roll = Coefficients(rows).angle.unbind(dim=-1)
