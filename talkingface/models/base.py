@@ -53,7 +53,7 @@ class MotionExtractor(ABC):
 
 @dataclass(frozen=True)
 class SpeechRequest:
-    """Speech that a voice is asked for.
+    """Request of speech from a voice.
 
     Attributes:
         wave: (samples,), mono at the voice's rate, full scale -1..1; None: nobody speaks.
@@ -80,7 +80,7 @@ class VoiceModel(ABC):
     Attributes:
         gives: the kind of motion it makes.
         space: meaning of its numbers, see :class:`~talkingface.types.Motion`.
-        fps: frames per second of what it makes.
+        fps: frames per second of its motion.
         sample_rate: of the sound it takes, in Hz.
         styles: number of styles of head motion.
     """
@@ -93,7 +93,7 @@ class VoiceModel(ABC):
 
     @abstractmethod
     def speak(self, request: SpeechRequest, source: Tensor) -> Motion:
-        """Motion of a face that speaks as asked; the same for the same seed on the same machine.
+        """Motion of a face that speaks as requested; the same for the same seed on the same machine.
 
         Args:
             source: (1, 70 or more), coefficients of the source picture.
@@ -163,7 +163,7 @@ class Renderer(ABC):
         return ""
 
     def explain(self, state: Any, motion: Motion) -> dict[str, Tensor]:
-        """Pictures (n, 3, H, W) in [0, 1] that show how the frames came about, by name; for ``--visualize``."""
+        """Pictures (n, 3, H, W) in [0, 1] of intermediate results, by name; for ``--visualize``."""
         return {}
 
     def explain_part(self, state: Any, motion: Motion, part: slice) -> dict[str, Tensor]:
@@ -196,7 +196,7 @@ class Phase:
 
 
 class ModelPlugin(ABC):
-    """A model family as the toolkit sees it. Built from a typed config; holds its networks by their published names.
+    """Interface of a model family. Built from a typed config; holds its networks by their published names.
 
     Attributes:
         name: the word after ``--model=``.
@@ -205,7 +205,7 @@ class ModelPlugin(ABC):
         inference_networks: names of the networks that inference needs (and that released files must hold); of the
             class, or of an instance where they depend on its config. The same goes for the next.
         voice_networks: names of those among them that :meth:`voice` needs; empty: the model has no voice.
-        stages: parts of the model that are trained one after another, the first unless the user says otherwise; empty
+        stages: parts of the model that are trained one after another, the first unless the user names another; empty
             where all of it is trained at once.
     """
 

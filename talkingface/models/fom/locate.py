@@ -2,7 +2,7 @@
 
 Where a crop shows the subject, its keypoints lie to each other as they usually do, and the crop they imply (the one in
 which they would lie at their usual places) is the same for all crops that show the subject. Elsewhere the keypoints
-are made up, keep to the crop instead of to the picture, and imply a different crop each time. So the detector looks at
+are made up, keep to the crop instead of to the picture, and imply a different crop each time. So the detector examines
 many crops, and a crop that others imply too, though they lie elsewhere themselves, may hold the subject; it does if the
 crops right around it agree as well.
 """
@@ -28,7 +28,7 @@ TRIED = 5  # places with the most votes that are examined more closely
 MANY = 0.3  # votes that make a place fully credible
 FRAMED = 0.4  # agreement around the picture's centre, at most 1, of a picture that needs no search
 ENOUGH = 0.12  # agreement times credibility of a place that is accepted
-MARGIN = 1.15  # of the square over the box found: training enlarges its pictures at random, so that it is tight
+MARGIN = 1.15  # of the square over the implied box: training enlarges its pictures at random, so that it is tight
 CHUNK = 64
 
 FindPoints = Callable[[Tensor], Tensor]
@@ -51,39 +51,39 @@ def locate(find_points: FindPoints, usual: Tensor, picture: Tensor) -> Square | 
     factor = max(1, round(min(height, width) / SHORTER_SIDE))
     small = F.avg_pool2d(picture, factor) if factor > 1 else picture
 
-    def look(boxes: Tensor) -> tuple[Tensor, Tensor]:
+    def vote(boxes: Tensor) -> tuple[Tensor, Tensor]:
         points = torch.cat([find_points(cut(small, chunk)) for chunk in boxes.split(CHUNK)])
         return implied_boxes(boxes[:, None, :2] + points * boxes[:, None, 2:] / 2, usual)
 
     centre = small.new_tensor([small.shape[-1] / 2, small.shape[-2] / 2, min(small.shape[-2:])])
-    box, agreement = confirm(look, centre)
+    box, agreement = confirm(vote, centre)
     if agreement < FRAMED:
-        box, agreement = search(look, small.new_tensor(list(candidates(small.shape[-2], small.shape[-1]))))
+        box, agreement = search(vote, small.new_tensor(list(candidates(small.shape[-2], small.shape[-1]))))
     if agreement < ENOUGH:
         return None
     return inside(box * box.new_tensor([factor, factor, factor * MARGIN]), height, width)
 
 
-Look = Callable[[Tensor], tuple[Tensor, Tensor]]
+Vote = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Boxes (N, 3) -> the boxes that their keypoints imply (N, 3), and the keypoints' misfit (N,)."""
 
 
-def search(look: Look, boxes: Tensor) -> tuple[Tensor, float]:
+def search(vote: Vote, boxes: Tensor) -> tuple[Tensor, float]:
     """Best box (3,) that crops at `boxes` (N, 3) vote for, and its agreement in [0, 1]."""
     best, score = boxes[0], 0.0
-    for box, votes in most_voted(boxes, *look(boxes)):
-        confirmed, agreement = confirm(look, box)
+    for box, votes in most_voted(boxes, *vote(boxes)):
+        confirmed, agreement = confirm(vote, box)
         if agreement * min(1.0, votes / MANY) > score:
             best, score = confirmed, agreement * min(1.0, votes / MANY)
     return best, score
 
 
-def confirm(look: Look, box: Tensor) -> tuple[Tensor, float]:
+def confirm(vote: Vote, box: Tensor) -> tuple[Tensor, float]:
     """The box (3,) that crops shifted and shrunk around `box` imply together, and their agreement in [0, 1]."""
     shifts = product((-0.1, 0.0, 0.1), (-0.1, 0.0, 0.1), (1.0, 0.85))
     x, y, side = box.tolist()
     boxes = box.new_tensor([(x + dx * side, y + dy * side, scale * side) for dx, dy, scale in shifts])
-    implied, misfit = look(boxes)
+    implied, misfit = vote(boxes)
     alike, votes, most = agreement_of(boxes, implied, misfit)
     best = int((votes / most).argmax())
     weights = alike[best]
@@ -149,7 +149,7 @@ def implied_boxes(points: Tensor, usual: Tensor) -> tuple[Tensor, Tensor]:
     """Boxes (N, 3) in which keypoints (N, K, 2) of the picture lie best at their usual places (K, 2).
 
     Returns:
-        The boxes, and how far the keypoints lie from there (N,), root mean square in half sides of the box.
+        The boxes, and the distance (N,) of the keypoints from these places, root mean square in half sides of the box.
     """
     centred, shape = points - points.mean(dim=1, keepdim=True), usual - usual.mean(dim=0)
     half_side = ((centred * shape).sum(dim=(1, 2)) / shape.square().sum()).clamp_min(1.0)

@@ -90,7 +90,7 @@ class KeypointExtractor(MotionExtractor):
     def __init__(self, detector: nn.Module, kind: str, size: tuple[int, int], space: str = "") -> None:
         self.detector, self.gives, self.size, self.space = detector, kind, size, space
         self.usual: Tensor | None = getattr(detector, "usual", None)
-        self.locates = self.usual is not None and bool(self.usual.any())  # zeros say that it was never trained
+        self.locates = self.usual is not None and bool(self.usual.any())  # zeros: it was never trained
 
     @torch.inference_mode()
     def extract(self, frames: Iterable[Tensor], fps: Fraction) -> Motion:

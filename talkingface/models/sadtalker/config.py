@@ -157,7 +157,7 @@ class HeadEstimatorParams(Group):
 
 
 class RenderTrain(Pictures):
-    """The renderer: canonical keypoints, generator, and what reads motion off pictures."""
+    """The renderer: canonical keypoints, generator, and the estimator that reads motion off pictures."""
 
     learning_rate: PositiveFloat = 2e-4
     learning_rate_discriminator: PositiveFloat = 2e-4

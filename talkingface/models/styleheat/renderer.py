@@ -60,7 +60,7 @@ class StyleHeatRenderer(Renderer):
         space, framing: of its coefficients, and of its sources.
         invert: a picture (1, 3, H, W) in [-1, 1] -> its inversion; None: by the encoders.
         edit: of the face's attributes; its share in each frame comes with the motion, as ``"edit"`` (T,).
-        published: repeat what the published program does to pictures: it leaves pixels out where they become smaller,
+        published: treat pictures as the published program does: it leaves pixels out where they become smaller,
             and rounds towards black.
     """
 

@@ -96,7 +96,7 @@ def fold_enlarging(conv: nn.Conv2d, factor: int = 2) -> nn.ConvTranspose2d:
 
 
 def fold_doubling_planes(conv: nn.Conv3d) -> nn.ConvTranspose3d:
-    """The same for doubled slices of a volume and a 3 x 3 x 3 convolution."""
+    """Nearest doubling of a volume's slices and then a 3 x 3 x 3 convolution, as one transposed convolution."""
     weight = conv.weight.detach()
     reach = _reach(weight, 2)
     doubled = nn.ConvTranspose3d(
@@ -121,8 +121,8 @@ def _reach(like: torch.Tensor, factor: int) -> torch.Tensor:
     return reach
 
 
-# Weights above which a kernel is left as it is. Layers that wide see pictures of a few pixels, so that reading the
-# kernel is what takes time, and the folded one is 16 / 9 as large.
+# Weights above which a kernel is left as it is. Layers that wide work on pictures of a few pixels, so that reading the
+# kernel takes most of the time, and the folded one is 16 / 9 as large.
 HEAVY_KERNEL = 4_000_000
 
 Network = TypeVar("Network", bound=nn.Module)

@@ -96,7 +96,7 @@ def first_layer(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def ir_body(stages: Sequence[Stage]) -> nn.Sequential:
-    """The blocks of all stages in a row, with attention; what enters has the channels of the first stage."""
+    """The blocks of all stages in a row, with attention; their input has the channels of the first stage."""
     blocks: list[nn.Module] = []
     channels = stages[0].channels
     for stage in stages:

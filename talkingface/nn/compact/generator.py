@@ -7,7 +7,7 @@ decoder. What differs from the released networks, and why (docs/compact-fom.md h
   begin small and weights serve larger pictures. Stems fold pixels into channels instead of convolving at full size.
 * The source is warped as a picture too, at full size, and a map chooses at each pixel between it and what is painted.
   Still parts and skin are copied sharply; the decoder has only to paint what the source does not show.
-* Features are warped at three sizes and the decoder sees the features of the dense motion network, so that it can
+* Features are warped at three sizes and the decoder gets the features of the dense motion network, so that it can
   paint according to the motion, such as a closed eye where the source's is open.
 * A small free flow is added to the sum of the keypoints' motions.
 """
@@ -62,7 +62,7 @@ class CompactState:
     features: tuple[Tensor, Tensor, Tensor]
 
     def expand(self, count: int) -> CompactState:
-        """The same source for `count` frames; no memory is copied."""
+        """Source for `count` frames; no memory is copied."""
         if self.image.shape[0] == count:
             return self
         image, small, *features = (t.expand(count, -1, -1, -1) for t in (self.image, self.small, *self.features))
@@ -104,7 +104,7 @@ class CompactGenerator(nn.Module):
     def decode(
         self, state: CompactState, kp_source: Keypoints, kp_driving: Keypoints, *, explain: bool = False
     ) -> dict[str, Tensor]:
-        """Draw the source as the driving keypoints say; arguments as OcclusionAwareGenerator.decode.
+        """Draw the source with the driving keypoints; arguments as OcclusionAwareGenerator.decode.
 
         Returns:
             ``prediction`` (N, 3, H, W) in [0, 1]; with `explain` also ``deformed`` (the source warped, at full size),
@@ -154,7 +154,7 @@ class CompactGenerator(nn.Module):
         return torch.cat([*maps, resize_map(motion.features, size)], dim=1)
 
     def _reveal(self, features: Tensor, motion: DenseMotion, channel: int) -> Tensor:
-        """Features warped and dimmed where a visibility map says that the source does not show them."""
+        """Features warped and dimmed where a visibility map marks them as hidden in the source."""
         visible = resize_map(motion.visibility[:, channel : channel + 1], (features.shape[-2], features.shape[-1]))
         return (deform(features, motion.deformation) * visible).to(features.dtype)
 

@@ -1,4 +1,4 @@
-"""The motion side of the compact networks: keypoints, and dense motion from them; see generator.py for the idea."""
+"""Keypoint detector and dense motion of the compact networks; see generator.py for the idea."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class ThinPlateTransform:
         """Draw transforms around the identity.
 
         Args:
-            count: how many.
+            count: their number, N.
             like: gives dtype and device.
             sigma_affine: standard deviation of the affine part.
             sigma_tps: standard deviation of the spline part; None: no spline.

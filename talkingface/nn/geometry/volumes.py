@@ -12,7 +12,7 @@ from .grids import axis_points
 
 
 def _corners(coordinate: Tensor, length: int) -> tuple[tuple[Tensor, Tensor, Tensor], ...]:
-    """For the cells before and behind points on an axis: number, weight, and whether there is such a cell.
+    """For the cells before and behind points on an axis: index, weight, and True if there is such a cell.
 
     Args:
         coordinate: in [-1, 1], the outer edges of the border cells.

@@ -90,7 +90,7 @@ class Generator(nn.Module):
 
         Args:
             drawn: (N, code_length) normal numbers.
-            truncation: how far codes may be from the mean: 1 as they are, 0 the mean itself.
+            truncation: share of the distance of codes from the mean: 1 as they are, 0 the mean itself.
             mean: (1, code_length), see `mean_code`; needed for a truncation.
 
         Returns:

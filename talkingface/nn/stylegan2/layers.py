@@ -138,7 +138,7 @@ EPSILON = 1e-8
 class ModulatedConv2d(nn.Module):
     """Convolution whose weights are multiplied by a style of each input channel, then brought to length 1.
 
-    A batch shares one convolution: multiplying an input channel is multiplying the weights that see it, and dividing
+    A batch shares one convolution: multiplying an input channel is multiplying the weights that take it, and dividing
     an output channel is dividing the weights that make it.
 
     Args:

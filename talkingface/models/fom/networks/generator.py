@@ -1,4 +1,4 @@
-"""The occlusion-aware generator (paper, section 3.3), split into what depends on the source alone and the rest."""
+"""The occlusion-aware generator (paper, section 3.3), split into a part for the source alone and the rest."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class SourceState:
     features: Tensor
 
     def expand(self, count: int) -> SourceState:
-        """The same source for `count` frames; no memory is copied."""
+        """Source for `count` frames; no memory is copied."""
         if self.image.shape[0] == count:
             return self
         return SourceState(*(t.expand(count, -1, -1, -1) for t in (self.image, self.small, self.features)))
 
 
 class OcclusionAwareGenerator(nn.Module):
-    """Warp the source's features by the dense motion, hide what is occluded, and decode them to a picture."""
+    """Warp the source's features by the dense motion, mask them by the occlusion map, and decode them to a picture."""
 
     def __init__(self, params: GeneratorParams, common: CommonParams, *, align_corners: bool = True) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class OcclusionAwareGenerator(nn.Module):
     def decode(
         self, state: SourceState, kp_source: Keypoints, kp_driving: Keypoints, *, explain: bool = False
     ) -> dict[str, Tensor]:
-        """Draw the source as the driving keypoints say.
+        """Draw the source with the driving keypoints.
 
         Args:
             state: of one source for all frames, or of one source per frame.
@@ -105,7 +105,7 @@ class OcclusionAwareGenerator(nn.Module):
         return warp(image, field, align_corners=self.align_corners)
 
     def draw(self, features: Tensor, motion: dict[str, Tensor]) -> Tensor:
-        """Pictures (N, 3, H, W) from source features and dense motion: warp, hide what is occluded, decode."""
+        """Pictures (N, 3, H, W) from source features and dense motion: warp, mask, decode."""
         out = self.deform(features, motion["deformation"])
         if "occlusion_map" in motion:
             out = out * resize_map(motion["occlusion_map"], (out.shape[-2], out.shape[-1]))

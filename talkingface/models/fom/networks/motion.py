@@ -54,7 +54,7 @@ class KPDetector(nn.Module):
 
 
 class DenseMotionNetwork(nn.Module):
-    """Weigh the motions of the keypoints and of the background at each pixel, and estimate what is occluded.
+    """Weigh the motions of the keypoints and of the background at each pixel, and estimate the occlusion map.
 
     Everything happens at `scale_factor` of the picture's size.
     """

@@ -130,7 +130,7 @@ def reconstruction(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
 
 
 def deformed(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
-    """Absolute error of the warped source, a scalar; not in the paper, it tells the motion directly where to go."""
+    """Absolute error of the warped source, a scalar; not in the paper, it guides the motion directly."""
     if not weights.deformed:
         return None
     return weights.deformed * pyramid_error(step.generated["deformed"], step.driving)

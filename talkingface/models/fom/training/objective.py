@@ -1,4 +1,4 @@
-"""One training step of FOM: runs the networks and sums up the losses."""
+"""One training step of FOM: its networks run, and its losses summed up."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _DROPOUT = 0.3
 
 
 class CompactAudio2Exp(nn.Module):
-    """The expression of each frame of a voice from mel windows, the person's expression and how far eyes are closed.
+    """Expression of each frame of a voice from mel windows, the person's expression and the ratio of closed eyes.
 
     Args:
         width: of all hidden layers.

@@ -59,7 +59,7 @@ EXPRESSIONS = 64
 
 
 class Audio2Exp(nn.Module):
-    """The expression of each frame from its mel window, the person's own expression and how far the eyes are closed.
+    """The expression of each frame from its mel window, the person's own expression and the ratio of closed eyes.
 
     Frames do not depend on each other; they are smooth because their windows overlap.
     """

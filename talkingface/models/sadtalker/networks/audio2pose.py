@@ -67,7 +67,7 @@ class Audio2Pose(nn.Module):
         features: Tensor = self.audio_encoder["audio_encoder"](windows)
         return features
 
-    def hear(self, windows: Tensor) -> Tensor:
+    def audio_features(self, windows: Tensor) -> Tensor:
         """(N, 1, 80, 16) -> (N, 6): input of the decoder from mel windows, so that long sounds need little memory."""
         audio: Tensor = self.netG.decoder.linear_audio(self.embed(windows))
         return audio
@@ -92,7 +92,7 @@ class Audio2Pose(nn.Module):
 
     def imagine(self, windows: Tensor, first: Tensor, style: Tensor, random: torch.Generator | None = None) -> Tensor:
         """Motion (N, 32, 6) of random latents; arguments as `reconstruct`, `random` on the CPU."""
-        audio = self.hear(windows.flatten(0, 1)[:, None]).unflatten(0, windows.shape[:2])
+        audio = self.audio_features(windows.flatten(0, 1)[:, None]).unflatten(0, windows.shape[:2])
         latent = torch.randn(len(first), LATENT, generator=random).to(first)
         motion: Tensor = self.netG.decoder(latent, audio, first, style)
         return motion
@@ -106,7 +106,7 @@ class Audio2Pose(nn.Module):
         """The motion of a whole clip.
 
         Args:
-            audio: (T - 1, 6), of `hear`, of all frames but the first, which is the source picture's.
+            audio: (T - 1, 6), of `audio_features`, of all frames but the first, which is the source picture's.
             first: (6,), the pose in the source picture: angles in radians, translation.
             style: 0..45.
             latents: (`latent_count`, 64).

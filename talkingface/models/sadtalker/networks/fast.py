@@ -1,7 +1,7 @@
 """The generator rearranged for inference: the same numbers up to float rounding, in less time.
 
-The source side is encoded once (see generator.py) and stays as it is. Of what runs for every frame, batch norms are
-folded into convolutions, nearest doubling into the convolutions behind it, and the SPADE blocks are rearranged (see
+The source side is encoded once (see generator.py) and stays as it is. In the part that runs for every frame, batch norms
+are folded into convolutions, nearest doubling into the convolutions behind it, and SPADE blocks are rearranged (see
 nn/blocks/conditional_norm.py). Nothing of the decoder depends on the source alone: its norms work on warped features.
 """
 
@@ -24,7 +24,7 @@ from .generator import OcclusionAwareSPADEGenerator, SpadeDecoder
 from .motion import DenseMotion, DenseMotionNetwork
 
 # Weights above which a kernel is left as it is. Layers that wide work on volumes of a few cells, so that reading the
-# kernel is what takes time, and the folded one is 16 / 9 as large.
+# kernel takes most of the time, and the folded one is 16 / 9 as large.
 HEAVY_KERNEL = 10_000_000
 
 

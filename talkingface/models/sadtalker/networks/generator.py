@@ -40,7 +40,7 @@ class SourceState:
     small: Tensor
 
     def expand(self, count: int) -> SourceState:
-        """The same source for `count` frames; no memory is copied."""
+        """Source for `count` frames; no memory is copied."""
         if self.features.shape[0] == count:
             return self
         return SourceState(*(volume.expand(count, -1, -1, -1, -1) for volume in (self.features, self.small)))
@@ -85,7 +85,7 @@ class SpadeDecoder(nn.Module):
 
 
 class OcclusionAwareSPADEGenerator(nn.Module):
-    """Warp the source's feature volume by the dense motion, hide what is occluded, and draw it as a picture."""
+    """Warp the source's feature volume by the dense motion, mask it by the occlusion map, and draw it as a picture."""
 
     def __init__(self, params: GeneratorParams, common: CommonParams) -> None:
         super().__init__()
@@ -135,7 +135,7 @@ class OcclusionAwareSPADEGenerator(nn.Module):
         return motion
 
     def draw(self, features: Tensor, motion: DenseMotion) -> Tensor:
-        """Pictures (N, 3, S, S) from source volumes and dense motion: warp, flatten, hide what is occluded, draw."""
+        """Pictures (N, 3, S, S) from source volumes and dense motion: warp, flatten, mask, draw."""
         out = self.fourth(self.third(self.deform(features, motion.deformation).flatten(1, 2)))
         if motion.occlusion is not None:
             out = out * resize_map(motion.occlusion, (out.shape[-2], out.shape[-1]))

@@ -156,7 +156,7 @@ def with_still(of_keypoints: Tensor) -> Tensor:
 
 
 class DenseMotionNetwork(nn.Module):
-    """Weigh the motions of the keypoints and of the background at each cell, and estimate what is occluded."""
+    """Weigh the motions of the keypoints and of the background at each cell, and estimate the occlusion map."""
 
     def __init__(self, params: DenseMotionParams, common: CommonParams, *, estimate_occlusion_map: bool) -> None:
         super().__init__()

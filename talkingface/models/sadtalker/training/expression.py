@@ -149,7 +149,7 @@ class ExpressionObjective:
         self.shape = ExpressionShape() if space == "mesh" else None
 
     def losses(self, batch: Batch) -> Losses:
-        """Weighted losses of a batch, changed as the settings ask; see `samples`."""
+        """Weighted losses of a batch, with other voices and pauses where the settings want them; see `samples`."""
         return self.compare(self.speak(batch, vary=True))
 
     def speak(self, batch: Batch, *, vary: bool = False) -> SpokenBatch:

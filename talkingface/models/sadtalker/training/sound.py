@@ -21,7 +21,7 @@ def sound_of(around: str, first: int, moments: int) -> AudioWindow:
     Args:
         around: as `AudioWindow.around`.
         first: of the moments.
-        moments: how many.
+        moments: their number.
     """
     return AudioWindow(around, first - MARGIN, first + moments + MARGIN)
 

@@ -80,7 +80,7 @@ def speak(
         windows = voice.windows(part.start, part.stop).to(device)
         faces = expression(windows, reference[part, LAYOUT_70.exp].to(device), noise.closed[part].to(device))
         expressions.append(faces.cpu())
-        audio.append(pose.hear(windows))
+        audio.append(pose.audio_features(windows))
     first = reference[0, LAYOUT_70.pose].to(device)
     motion = pose(torch.cat(audio)[1:], first, style, noise.latents.to(device))
     return torch.cat([torch.cat(expressions), smooth_poses(first + motion).cpu()], 1)

@@ -43,7 +43,7 @@ class FacePairs:
         return MotionGuide.of(self.source, self.target, side)
 
     def counts(self, weights: JointWeights, like: Tensor) -> Tensor:
-        """Extra weights (2 N, 1, H, W) of the targets' pixels: lips and eyes are few pixels, but viewers look at them.
+        """Extra weights (2 N, 1, H, W) of the targets' pixels: lips and eyes are few pixels, but viewers watch them.
 
         Args:
             like: pictures (2 N, 3, H, W).

@@ -110,7 +110,7 @@ class Priors:
     statistics: CodeStatistics | None = None
 
     def to(self, like: Tensor) -> Priors:
-        """The same on the device of `like` (...)."""
+        """Priors on the device of `like` (...)."""
         vgg = None if self.vgg is None else self.vgg.to(like.device)
         return Priors(vgg, None if self.statistics is None else self.statistics.to(like))
 

@@ -16,12 +16,12 @@ from ....nn.geometry.grids import flow_to_field, warp_by_field
 from ..compact.guide import WARPER_CHANNELS, MotionGuide
 from ..structure import WarperStructure
 
-FIRST, KERNEL, DILATION = 7, 3, 3  # frames of the first convolution; of the others, and how far they are apart
+FIRST, KERNEL, DILATION = 7, 3, 3  # frames of the first convolution; of the others, and the distance between these
 SLOPE = 0.1
 
 
 class WindowEncoder(nn.Module):
-    """Convolutions over time without padding, each but the first with a shortcut, and the mean of what is left.
+    """Convolutions over time without padding, each but the first with a shortcut, and a mean over the rest.
 
     Args:
         numbers: of one frame: coefficients, or bands of a spectrum.

@@ -62,7 +62,7 @@ class GeneratorObjective:
         return {"r1": weights.r1 / 2 * weights.r1_every * penalty}
 
     def draw_codes(self, count: int) -> Tensor:
-        """Codes (count, codes, length) of one draw, or of a second one from a random code on (style mixing, Karras 2019)."""
+        """Codes (count, codes, length) of one draw, or of two from a random code on (Karras et al. 2019, mixing)."""
         generator = self.generator
         like = generator.input.input
         drawn = torch.randn(2, count, generator.structure.code_length, device=like.device, dtype=like.dtype)

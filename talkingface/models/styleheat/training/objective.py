@@ -62,7 +62,7 @@ class Pairs:
 class Objective:
     """Losses by stage, weighted scalars by name.
 
-    The discriminator scores what the other loss made of the same batch, so `discriminator_losses` goes after it.
+    The discriminator scores the pictures that another loss made of the same batch, so `discriminator_losses` follows it.
 
     Args:
         networks: by name, see `networks_by_name`.
