@@ -1,6 +1,6 @@
 """The generator rearranged for inference: the same numbers up to float rounding, in less time.
 
-The source side is encoded once (see generator.py) and stays as it is. In the part that runs for every frame, batch norms
+The source side is encoded once (see generator.py) and stays as it is. In the part run for every frame, batch norms
 are folded into convolutions, nearest doubling into the convolutions behind it, and SPADE blocks are rearranged (see
 nn/blocks/conditional_norm.py). Nothing of the decoder depends on the source alone: its norms work on warped features.
 """

@@ -62,7 +62,7 @@ class Pairs:
 class Objective:
     """Losses by stage, weighted scalars by name.
 
-    The discriminator scores the pictures that another loss made of the same batch, so `discriminator_losses` follows it.
+    The discriminator scores the pictures that another loss made of the batch, so `discriminator_losses` follows it.
 
     Args:
         networks: by name, see `networks_by_name`.
