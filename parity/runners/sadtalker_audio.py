@@ -101,7 +101,7 @@ def audio2pose(case: Case) -> dict[str, Tensor]:
     network.eval()
     windows, first = case.input("mel_windows")[1:, None], case.input("first_coeff")[0, 0, LAYOUT_70.pose]
     style = case.build["parameters"]["pose_style"]
-    motion = network(network.hear(windows), first, style, case.input("z"))
+    motion = network(network.audio_features(windows), first, style, case.input("z"))
     poses = motion + first
     return {
         "embedding_first_chunk": network.embed(windows[:SEQUENCE])[None],

@@ -1,4 +1,4 @@
-"""Fixed networks of others that losses look through: VGG19 and IR-SE50."""
+"""Fixed networks of others that losses compare features of: VGG19 and IR-SE50."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..weights.load import load_strict
 
 @dataclass
 class FixedNetworks:
-    """Those whose weights were given; None before."""
+    """Networks whose weights were given; None before."""
 
     vgg: VGG19 | None = None
     identity: IdentityNetwork | None = None
@@ -38,12 +38,12 @@ class FixedNetworks:
         self.identity = network.requires_grad_(False).eval()
 
     def takers(self, *, vgg: bool, identity: bool = False) -> dict[str, Callable[[Mapping[str, Tensor]], None]]:
-        """Name in the catalogue -> takes its weights, of the networks that are wanted."""
+        """Name in the catalogue -> function that takes its weights, of the networks that are wanted."""
         wanted = {"vgg19": (vgg, self.take_vgg), "ir_se50": (identity, self.take_identity)}
         return {name: take for name, (is_wanted, take) in wanted.items() if is_wanted}
 
     def check(self, *, vgg: bool, identity: bool = False) -> None:
-        """Refuse to train without what is wanted; errors as for `required_vgg`."""
+        """Refuse to train without the networks that are wanted; errors as for `required_vgg`."""
         if vgg:
             self.required_vgg()
         if identity:

@@ -1,4 +1,4 @@
-"""Faces of the mesh space on pictures: where their points are, and what lies around lips and eyes."""
+"""Faces of the mesh space on pictures: positions of their points, and the surroundings of lips and eyes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..motion.coefficients import LAYOUT_260, Coefficients
 from ..nn.compact.face_motion import inside
 
 _FLATTEST = 0.35  # height of a ring's surroundings over its width, at least: a shut eye has some too
-_SURROUNDINGS = 1.5  # how much larger than a ring its surroundings are
+_SURROUNDINGS = 1.5  # size of the surroundings over that of the ring
 
 
 def face_points(rows: Tensor, like: Tensor) -> Tensor:
@@ -33,7 +33,7 @@ def points_of(identity: Tensor, rows: Tensor) -> Tensor:
 
     Args:
         identity: (1, 80), of the mesh space.
-        rows: (N, 70) or (N, 73), which say nothing of who it is.
+        rows: (N, 70) or (N, 73), which hold no identity.
     """
     moved, full = Coefficients(rows.cpu().numpy()), Coefficients(np.zeros((len(rows), LAYOUT_260.width), np.float32))
     full.id[:] = identity.cpu().numpy()

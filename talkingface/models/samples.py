@@ -17,7 +17,7 @@ COEFFICIENTS = "coeff_3dmm"
 
 @dataclass(frozen=True)
 class Window:
-    """Window of the clip, ``length`` moments long, that other parts refer to; inside the clip if that is long enough.
+    """Window of the clip, ``length`` moments long, that other parts refer to; inside the clip if it is long enough.
 
     It adds nothing to the batch, and no picture is decoded for it.
     """

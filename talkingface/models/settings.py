@@ -30,7 +30,7 @@ class ModelOptions(BaseModel):
 
     @property
     def demonstrates(self) -> bool:
-        """True where the model's own motion is asked for."""
+        """True where the flags choose the model's own motion."""
         return bool(self.demonstration and getattr(self, self.demonstration))
 
     def conflicts(self) -> Iterable[ConfigError]:
@@ -41,7 +41,7 @@ class ModelOptions(BaseModel):
         """Errors of flags that weights cannot follow.
 
         Args:
-            config: the model's configuration, as the weights and the user say.
+            config: the model's configuration, from the weights and the user.
         """
         return ()
 

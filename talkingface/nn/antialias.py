@@ -41,7 +41,7 @@ class AntiAliasDownsample(nn.Module):
 
 
 class ImagePyramid(nn.Module):
-    """Copies of a picture at several scales; not trained, and absent from released checkpoints."""
+    """Copies of pictures (N, C, H, W) by scale; not trained, and absent from released checkpoints."""
 
     def __init__(self, scales: Sequence[float], channels: int = 3) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""FOM as the toolkit sees it."""
+"""The plug-in of FOM."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class FOM(ModelPlugin):
         self._fixed = FixedNetworks()
 
     def extractor(self, precision: torch.dtype = torch.float32) -> MotionExtractor:
-        """The driver; keypoints are float32 in any precision."""
+        """Keypoint extractor; float32 in any precision."""
         detector = self.networks["kp_detector"]
         return KeypointExtractor(fast_detector(detector), self.kind, self.size, fingerprint(detector))
 
@@ -64,7 +64,7 @@ class FOM(ModelPlugin):
         return self._fixed.takers(vgg=any(self.train_params(train).loss_weights.perceptual))
 
     def train_params(self, train: Any) -> TrainParams:
-        """The model's own training settings, with what `train` (loss_weights, transform, scales) sets on top.
+        """The model's own training settings, overridden by `train` (loss_weights, transform, scales).
 
         Raises:
             ConfigError: if a name or value in `train` does not fit.

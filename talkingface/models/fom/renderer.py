@@ -54,7 +54,10 @@ class RowBuffer:
 
 
 class Generator(Protocol):
-    """Generator as the renderer needs it, whatever its architecture; see generator.py."""
+    """Generator as the renderer needs it, whatever its architecture.
+
+    `encode` takes pictures (N, 3, H, W) in [0, 1]; for `decode` see `OcclusionAwareGenerator.decode`.
+    """
 
     def encode(self, image: Tensor) -> Any: ...
 
@@ -65,7 +68,7 @@ class Generator(Protocol):
 
 @dataclass(frozen=True)
 class EncodedSource:
-    """A source picture (1, 3, H, W), its keypoints, and what the generator keeps of it."""
+    """A source picture (1, 3, H, W), its keypoints, and the generator's state of it."""
 
     image: Tensor
     keypoints: Keypoints
@@ -79,7 +82,7 @@ class KeypointExtractor(MotionExtractor):
         detector: gives Keypoints of pictures; stays in float32, in which keypoints are precise to 1e-6.
         kind: of the motion, ``fom.kp<K>``.
         size: (height, width) of the frames.
-        space: word for the detector's weights: every training invents its own keypoints.
+        space: fingerprint of the detector's weights: every training invents its own keypoints.
     """
 
     takes = frozenset({"video", "image"})
@@ -87,7 +90,7 @@ class KeypointExtractor(MotionExtractor):
     def __init__(self, detector: nn.Module, kind: str, size: tuple[int, int], space: str = "") -> None:
         self.detector, self.gives, self.size, self.space = detector, kind, size, space
         self.usual: Tensor | None = getattr(detector, "usual", None)
-        self.locates = self.usual is not None and bool(self.usual.any())  # zeros say that it was never trained
+        self.locates = self.usual is not None and bool(self.usual.any())  # zeros: it was never trained
 
     @torch.inference_mode()
     def extract(self, frames: Iterable[Tensor], fps: Fraction) -> Motion:
@@ -100,7 +103,7 @@ class KeypointExtractor(MotionExtractor):
 
     @torch.inference_mode()
     def locate(self, picture: Tensor) -> Square | None:
-        """Same as in the base class, with detectors that know where their keypoints usually lie."""
+        """See the base class; only with a detector that holds the usual places of its keypoints."""
         if self.usual is None or not self.locates:
             return None
         return locate(lambda crops: self.detector(crops)["value"], self.usual, picture)
@@ -110,11 +113,11 @@ class FOMRenderer(Renderer):
     """Draws keypoint motion on a source picture.
 
     Args:
-        detector: as in the driver.
+        detector: as in the extractor.
         generator: any Generator.
         kind: of the motion it draws.
         size: (height, width) of its pictures.
-        space: as in the driver.
+        space: as in the extractor.
     """
 
     def __init__(

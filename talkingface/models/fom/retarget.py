@@ -24,7 +24,7 @@ def fit_to_source(source: Motion, driving: Motion, options: Mapping[str, Any]) -
     Args:
         source: one frame, ``"value"`` (1, K, 2) and, where detectors give it, ``"jacobian"`` (1, K, 2, 2).
         driving: the same of T frames.
-        options: ``relative`` (default true), ``adapt_scale``, ``best_frame`` (number of the driving frame in which the
+        options: ``relative`` (default true), ``adapt_scale``, ``best_frame`` (index of the driving frame in which the
             source's pose is met; default 0), ``find_best_frame`` (find that frame).
 
     Returns:
@@ -75,7 +75,7 @@ def movement_scale(source: Tensor, reference: Tensor) -> float:
 
 
 def best_frame(source: Tensor, driving: Tensor) -> int:
-    """Number of the driving frame whose keypoints are placed most like the source's.
+    """Index of the driving frame whose keypoints are placed most like the source's.
 
     Position is taken out by the mean and size by the hull's area, so that no detector and no shared framing is needed.
 

@@ -157,7 +157,7 @@ class HeadEstimatorParams(Group):
 
 
 class RenderTrain(Pictures):
-    """The renderer: canonical keypoints, generator, and what reads motion off pictures."""
+    """The renderer: canonical keypoints, generator, and the estimator that reads motion off pictures."""
 
     learning_rate: PositiveFloat = 2e-4
     learning_rate_discriminator: PositiveFloat = 2e-4
@@ -210,7 +210,7 @@ class ArchitectureFacts:
 
     Attributes:
         space: of the coefficients that its own weights were trained in.
-        halves: whether the picture has to be halved without a rest as often as the published networks do.
+        halves: true if the side must divide by two as often as the published networks halve it.
     """
 
     space: str

@@ -1,4 +1,4 @@
-"""SadTalker as the toolkit sees it."""
+"""The plug-in of SadTalker, and its architectures."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def build_published(config: SadTalkerConfig) -> nn.ModuleDict:
 
 @dataclass(frozen=True)
 class Architecture:
-    """Everything that settings of one architecture lead to.
+    """Networks, renderer, voice and stages of an architecture.
 
     Attributes:
         build: settings -> fresh networks by name.
         renderer: (networks in eval mode, settings, precision) -> renderer.
         voice: (networks in eval mode, settings) -> voice; float32 in any precision, as it takes a hundredth of the
             time at most.
-        angles_in_rows: whether the user's angles replace those of the rows, or those that the renderer finds in them.
-        stages: name -> how it is trained.
+        angles_in_rows: true if the user's angles replace those of the rows, false if those that the renderer predicts.
+        stages: name -> its training.
         renders_with: names of the networks that draw.
         speaks_with: names of the networks that speak.
     """
@@ -118,7 +118,7 @@ class SadTalker(ModelPlugin):
         return samples(self)
 
     def auxiliary(self, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
-        """Fixed networks that the losses of the stage look through."""
+        """Fixed networks that the losses of the stage need."""
         from .training.phases import auxiliary
 
         return auxiliary(self, train)

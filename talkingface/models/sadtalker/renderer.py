@@ -1,4 +1,4 @@
-"""SadTalker's renderer as the toolkit sees it: windows of coefficients in, frames out."""
+"""SadTalker's renderer, which draws windows of coefficients, and its compilation."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ of 256 (2.0 to 0.9 s on two cores with AMX)."""
 logger = logging.getLogger("talkingface")
 
 
-def decide(wish: str, frames: int, precision: torch.dtype, device: torch.device) -> tuple[bool, str]:
-    """(whether to compile, why, as a line for the user, or "" where nothing is worth a word).
+def decide(mode: str, frames: int, precision: torch.dtype, device: torch.device) -> tuple[bool, str]:
+    """Decide on compilation; return (True to compile, the reason as a line for the user or "").
 
-    The decision goes by numbers that are known before, not by a stop-watch, so that the same command gives the same
-    frames. In float32 compiling was measured to gain a seventh at best, and GPUs draw a clip in the time it takes.
+    The decision follows from numbers that are known before, not from measured time, so that the same command gives the
+    same frames. In float32 compiling was measured to gain a seventh at best, and GPUs draw a clip in the time it takes.
 
     Args:
-        wish: ``"auto"``, ``"on"`` or ``"off"``.
+        mode: ``"auto"``, ``"on"`` or ``"off"``.
     """
     gains = precision == torch.bfloat16 and device.type == "cpu"
-    if wish == "off" or (wish == "auto" and not gains):
+    if mode == "off" or (mode == "auto" and not gains):
         return False, ""
-    if wish == "auto" and frames < WORTH_FRAMES:
+    if mode == "auto" and frames < WORTH_FRAMES:
         return False, f"not compiled: {frames} frames are drawn sooner without (--compile=on compiles)"
     problem = no_compiler(device)
     if problem:
@@ -52,7 +52,7 @@ def decide(wish: str, frames: int, precision: torch.dtype, device: torch.device)
 
 
 def no_compiler(device: torch.device) -> str:
-    """Why torch.compile cannot work here, or ""; on a CPU it writes C++."""
+    """Reason why torch.compile cannot work here, or ""; on a CPU it writes C++."""
     names = [os.environ["CXX"]] if os.environ.get("CXX") else ["c++", "g++", "clang++"]
     if device.type == "cpu" and not any(shutil.which(name) for name in names):
         return f"no C++ compiler ({', '.join(names)}) is there"
@@ -60,7 +60,7 @@ def no_compiler(device: torch.device) -> str:
 
 
 class CompiledGenerator:
-    """A generator whose `decode` is compiled when it is first called; if that fails, it goes on as it is and says so.
+    """A generator whose `decode` is compiled when it is first called; if that fails, it stays as it is, with a warning.
 
     Frames are drawn one at a time: one shape, one compilation, and a CPU gains nothing from drawing several.
 
@@ -81,7 +81,7 @@ class CompiledGenerator:
         if self._compiled is not None:
             try:
                 return torch.cat([self._compiled(state, kp_source, keypoints) for keypoints in kp_driving.split(1)])
-            except RuntimeError as error:  # what torch raises where a compiler or a kernel fails
+            except RuntimeError as error:  # of torch, where a compiler or a kernel fails
                 self._compiled = None
                 logger.warning("the renderer cannot be compiled and goes on without: %s", _first_line(error))
         drawn: Tensor = self.generator.decode(state, kp_source, kp_driving)
@@ -100,7 +100,7 @@ class EncodedSource:
         image: (1, 3, S, S).
         canonical: (1, K, 3), keypoints without pose and expression.
         keypoints: (1, K, 3), in the pose and with the expression of the picture.
-        state: what the generator keeps of it.
+        state: of the generator.
     """
 
     image: Tensor
@@ -128,19 +128,19 @@ class SadTalkerRenderer(Renderer):
         self.takes = LAYOUTS[self.columns].kind
         self.size = (config.image_size, config.image_size)
 
-    def expect(self, frames: int, compile_wish: str = "auto") -> str:
-        """Compile the generator where that pays; otherwise as in the base class."""
+    def expect(self, frames: int, compile_mode: str = "auto") -> str:
+        """Compile the generator where that pays; otherwise see the base class."""
         if isinstance(self.generator, CompiledGenerator):
             return ""
         device = next(self.mapping.parameters()).device
-        compiles, note = decide(compile_wish, frames, self.precision, device)
+        compiles, note = decide(compile_mode, frames, self.precision, device)
         if compiles:
             self.generator = CompiledGenerator(self.generator)
         return note
 
     @torch.inference_mode()
     def encode_source(self, source: Source) -> EncodedSource:
-        """Same as in the base class.
+        """Encode the picture and its keypoints; see the base class.
 
         Raises:
             ShapeError: if the source comes without its coefficients.
@@ -162,7 +162,7 @@ class SadTalkerRenderer(Renderer):
 
     @torch.inference_mode()
     def explain(self, state: EncodedSource, motion: Motion) -> dict[str, Tensor]:
-        """Pictures (n, 3, S, S) in [0, 1]: source and result with keypoints, and what is occluded (black)."""
+        """Pictures (n, 3, S, S) in [0, 1]: source and result with keypoints, and the occlusion (black)."""
         driving = self.drive(state, motion, slice(None))
         dense = self.generator.move(state.state, state.keypoints, driving)
         drawn = self.generator.draw(state.state.expand(len(motion)).features, dense)
@@ -176,16 +176,16 @@ class SadTalkerRenderer(Renderer):
         return pictures
 
     def drive(self, state: EncodedSource, motion: Motion, part: slice) -> Tensor:
-        """Keypoints (n, K, 3) of a part of a motion, whose other frames are there for the windows."""
+        """Keypoints (n, K, 3) of a part of a motion, whose other frames only enter the windows."""
         rows = motion.values[COEFFICIENTS].to(state.image)
         frames = range(len(motion))[part]
-        return self._keypoints(state.canonical, windows(rows, frames), asked_angles(motion, part))
+        return self._keypoints(state.canonical, windows(rows, frames), user_angles(motion, part))
 
     def _keypoints(self, canonical: Tensor, rows: Tensor, angles: Angles | None = None) -> Tensor:
         return transform_keypoints(canonical, self.mapping(rows), angles)
 
 
-def asked_angles(motion: Motion, part: slice) -> Angles | None:
-    """Degrees that the user asks for in some frames, by name; None where there are none."""
-    asked = motion.values.get("angles")
-    return None if asked is None else dict(zip(("yaw", "pitch", "roll"), asked[part].unbind(1), strict=True))
+def user_angles(motion: Motion, part: slice) -> Angles | None:
+    """Degrees (n,) that the user set for some frames, by name; None where there are none."""
+    angles = motion.values.get("angles")
+    return None if angles is None else dict(zip(("yaw", "pitch", "roll"), angles[part].unbind(1), strict=True))

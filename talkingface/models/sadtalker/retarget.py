@@ -18,7 +18,7 @@ def fit_to_source(
     Args:
         source, driving, options: as for `retarget_coefficients`.
         width: of the renderer's rows, 70 or 73.
-        angles_in_rows: whether the user's angles are written into the rows, or stay beside them for the renderer.
+        angles_in_rows: true to write the user's angles into the rows, false to keep them beside for the renderer.
 
     Returns:
         ``"coefficients"`` -> (T, width) and, where they stay beside them, ``"angles"``.

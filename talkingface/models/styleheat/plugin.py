@@ -1,4 +1,4 @@
-"""StyleHEAT as the toolkit sees it."""
+"""The plug-in of StyleHEAT."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ MEAN = "latent_avg"
 
 
 def adapted(name: str, state: Mapping[str, Tensor], codes: int) -> dict[str, Tensor]:
-    """The state of a network.
+    """State of a network under the names and shapes of ours.
 
     Args:
         name: of the network.
-        codes: of a picture; a mean code that is one for all is repeated so often.
+        codes: of a picture; a single mean code is repeated for each.
     """
     if name == "video_warper":
         return video_warper_names(state)
@@ -65,17 +65,17 @@ class StyleHeat(ModelPlugin):
         self._fixed, self._edits = FixedNetworks(), EditState(EditOptions(), config)
 
     def adapt(self, name: str, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Other spellings of the warper, and mean codes that are one for all."""
+        """State with our spelling of the warper, and a mean code for each code."""
         return adapted(name, state, self.config.encoder.codes)
 
     def prepare(self, options: Mapping[str, Any]) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
-        """Take note of the edits; see `edits.state.EditState`."""
+        """Take the edits; see `edits.state.EditState`."""
         own = {name: options[name] for name in EditOptions.model_fields if name in options}
         self._edits = EditState(EditOptions.model_validate(own), self.config)
         return self._edits.files()
 
     def file_for_kept(self, options: Mapping[str, Any]) -> Path | None:
-        """File of ``inversion_file``, where an inversion was improved step by step; see the base class."""
+        """Path of ``inversion_file``, where an inversion was improved step by step; see the base class."""
         return options.get("inversion_file") if options.get("inversion_option") == "optimize" else None
 
     def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:
@@ -87,7 +87,7 @@ class StyleHeat(ModelPlugin):
         return self._edits.retarget(source, driving, options)
 
     def own_motion(self, source: Motion) -> Motion:
-        """The published intuitive edit, see edits/demo.py."""
+        """The published intuitive edit, see `edits.state.demo_motion`."""
         return self._edits.own_motion(source)
 
     def samples(self) -> Mapping[str, Any]:
@@ -95,7 +95,7 @@ class StyleHeat(ModelPlugin):
         return samples_of(self.stage, self.config)
 
     def auxiliary(self, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
-        """VGG19 and IR-SE50, where a loss of the stage looks through them."""
+        """VGG19 and IR-SE50, where a loss of the stage needs them."""
         return self._fixed.takers(**self._needed(self._trained(train)))
 
     def phases(self, train: Any) -> list[Phase]:
@@ -103,7 +103,7 @@ class StyleHeat(ModelPlugin):
 
         Raises:
             ConfigError: if `train` has a weight for a loss that the stage does not have, or coefficients of this space
-                do not tell the stage where the points of a face are.
+                do not give the stage the points of a face.
             WeightsError: if a loss needs a fixed network whose weights were not given.
         """
         config = self._trained(train)
@@ -125,11 +125,11 @@ class StyleHeat(ModelPlugin):
 
     def _trained(self, train: Any) -> StyleHeatConfig:
         """The configuration with the loss weights that `train` sets for the stage."""
-        wished = dict(getattr(train, "loss_weights", None) or {})
-        if not wished:
+        changes = dict(getattr(train, "loss_weights", None) or {})
+        if not changes:
             return self.config
         document = self.config.model_dump()
-        document["train_params"][self.stage]["loss_weights"].update(wished)
+        document["train_params"][self.stage]["loss_weights"].update(changes)
         try:
             return StyleHeatConfig.model_validate(document)
         except ValidationError as error:
@@ -138,6 +138,6 @@ class StyleHeat(ModelPlugin):
             raise ConfigError(f"'{name}': {first['msg']}", where="train.loss_weights") from None
 
     def _needed(self, config: StyleHeatConfig) -> dict[str, bool]:
-        """Fixed network -> whether the stage's losses look through it."""
+        """Fixed network -> True if the stage's losses need it."""
         weights = getattr(config.train_params, self.stage).loss_weights
         return {"vgg": bool(getattr(weights, "perceptual", 0)), "identity": bool(getattr(weights, "identity", 0))}

@@ -26,8 +26,8 @@ class SourceFace:
     """The face of a source.
 
     Attributes:
-        identity: (1, 80), who it is.
-        points: (1, 468, 2), where it is, (x, y) in [-1, 1].
+        identity: (1, 80), its identity coefficients.
+        points: (1, 468, 2), (x, y) in [-1, 1].
     """
 
     identity: Tensor
@@ -40,8 +40,8 @@ class StyleHeatState:
 
     Attributes:
         source: (1, 3, H, W) in [0, 1], the picture.
-        plain: the picture as it is, inverted.
-        face: where it is, for a guided warper; otherwise None.
+        plain: its inversion without edits.
+        face: for a guided warper; otherwise None.
         edited: the last edit that was drawn, with its strength; several frames in a row may have the same.
     """
 
@@ -57,11 +57,11 @@ class StyleHeatRenderer(Renderer):
     Args:
         fast: of the networks.
         side: of the pictures it takes and gives.
-        space, framing: what its coefficients mean, and how sources are cut.
-        invert: a picture (1, 3, H, W) in [-1, 1] -> what is moved; None: by the encoders.
-        edit: of the face's attributes; how much of it comes with the motion, as ``"edit"`` (T,).
-        published: repeat what the published program does to pictures: where they become smaller it leaves pixels out,
-            and it cuts numbers off towards black.
+        space, framing: of its coefficients, and of its sources.
+        invert: a picture (1, 3, H, W) in [-1, 1] -> its inversion; None: by the encoders.
+        edit: of the face's attributes; its share in each frame comes with the motion, as ``"edit"`` (T,).
+        published: treat pictures as the published program does: it leaves pixels out where they become smaller,
+            and rounds towards black.
     """
 
     takes = LAYOUT_73.kind
@@ -83,7 +83,7 @@ class StyleHeatRenderer(Renderer):
 
     @torch.inference_mode()
     def encode_source(self, source: Source) -> StyleHeatState:
-        """Same as in the base class.
+        """Invert the picture and find the points of its face; see the base class.
 
         Raises:
             ShapeError: if the warper is guided and the source comes without its coefficients or its identity.
@@ -128,7 +128,7 @@ class StyleHeatRenderer(Renderer):
         """Pictures (n, 3, H, W) in [0, 1] of a part of a motion.
 
         Args:
-            draw: an inverted picture and what moves it -> frames about [-1, 1].
+            draw: an inverted picture and n inputs -> frames (n, 3, size, size), about [-1, 1].
         """
         rows = motion.values[COEFFICIENTS]
         motion_windows = windows(rows, range(*part.indices(len(motion)))).to(state.plain.codes)
@@ -172,7 +172,7 @@ class StyleHeatRenderer(Renderer):
         return pictures.mul(255).floor().div(255) if self._published else pictures
 
     def _resized(self, pictures: Tensor, side: int) -> Tensor:
-        """Square pictures at another side; where they become smaller, each pixel is the mean of what it covers."""
+        """Square pictures at another side; where they become smaller, each pixel is the mean of those it covers."""
         if pictures.shape[-1] > side and not self._published:
             return F.interpolate(pictures, (side, side), mode="area")
         return pictures if pictures.shape[-1] == side else resized(pictures, side)

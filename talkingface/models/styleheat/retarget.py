@@ -38,14 +38,14 @@ def fit_to_source(source: Motion, driving: Motion, options: Mapping[str, Any]) -
 
 
 def _carry_crop_too(source: Tensor, rows: Tensor, reference: int, expression_scale: float) -> Tensor:
-    """Source's row and what has changed since a frame: a sum, and for the scale of the crop a ratio."""
+    """Source's row plus the change since a frame; the scale of the crop is multiplied by a ratio."""
     changed, scale = source + rows - rows[reference], LAYOUT_73.crop.start
     changed[:, scale] = source[:, scale] * rows[:, scale] / rows[reference, scale]
     return _keep_rows(source, changed, reference, expression_scale)
 
 
 def _keep_rows(source: Tensor, rows: Tensor, reference: int, expression_scale: float) -> Tensor:
-    """Rows with what of their expression differs from the source's times a factor; a voice is made for its source."""
+    """Rows with the difference of their expression from the source's times a factor; a voice is made for its source."""
     if expression_scale != 1:
         own = source[:, LAYOUT_73.exp]
         rows[:, LAYOUT_73.exp] = own + expression_scale * (rows[:, LAYOUT_73.exp] - own)

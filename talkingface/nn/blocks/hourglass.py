@@ -52,7 +52,7 @@ class Decoder(nn.Module):
 
 
 class VolumeDecoder(Decoder):
-    """The same over volumes (N, C, D, h, w), ending in a convolution, as the released networks have it."""
+    """Decoder of volumes (N, C, D, h, w), ending in a convolution, as in the released networks."""
 
     def __init__(self, widths: Sequence[int], channels: int) -> None:
         super().__init__(widths, dims=3)

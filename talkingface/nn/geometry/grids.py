@@ -87,7 +87,7 @@ def warp(image: Tensor, field: Tensor, *, align_corners: bool, padding_mode: str
     Args:
         image: (N, C, H, W).
         field: (N, h, w, 2), (x, y) points of `image`.
-        align_corners: whether -1 and +1 mean the centres (true) or the outer edges of the border pixels.
+        align_corners: -1 and +1 are the centres (true) or the outer edges (false) of the border pixels.
 
     Returns:
         (N, C, h, w).
@@ -113,7 +113,7 @@ def flow_to_field(flow: Tensor) -> Tensor:
     """Warp field of a flow.
 
     Args:
-        flow: (N, 2, H, W), how many pixels to the right and below its own place a pixel is taken from.
+        flow: (N, 2, H, W), distance in pixels (right, down) to the place that each pixel is taken from.
 
     Returns:
         (N, H, W, 2), the points (x, y) to sample.

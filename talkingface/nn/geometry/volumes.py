@@ -12,7 +12,7 @@ from .grids import axis_points
 
 
 def _corners(coordinate: Tensor, length: int) -> tuple[tuple[Tensor, Tensor, Tensor], ...]:
-    """For the cells before and behind points on an axis: number, weight, and whether there is such a cell.
+    """For the cells before and behind points on an axis: index, weight, and True if there is such a cell.
 
     Args:
         coordinate: in [-1, 1], the outer edges of the border cells.
@@ -29,7 +29,7 @@ def _corners(coordinate: Tensor, length: int) -> tuple[tuple[Tensor, Tensor, Ten
 
 
 def grid_sample_3d(volume: Tensor, field: Tensor) -> Tensor:
-    """What `F.grid_sample` gives for volumes: trilinear, zeros outside, edges aligned (`align_corners=False`).
+    """Sample a volume as `F.grid_sample` does: trilinear, zeros outside, edges aligned (`align_corners=False`).
 
     Args:
         volume: (N, C, D, H, W).

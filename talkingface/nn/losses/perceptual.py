@@ -1,7 +1,7 @@
-"""Perceptual loss on features of VGG19 at several scales (Johnson et al. 2016), with an optional style term.
+"""Perceptual distances of pictures: a loss on VGG19 (Johnson et al. 2016), and LPIPS on AlexNet (Zhang et al. 2018).
 
-The form is PIRenderer's and StyleHEAT's: means of absolute differences, all layers with weight 1, pictures halved
-after their normalisation, and Gram matrices of the full scale only.
+The form of the loss is PIRenderer's and StyleHEAT's: means of absolute differences at several scales, all layers with
+weight 1, pictures halved after their normalisation, and optional Gram matrices (style) of the full scale only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ...errors import WeightsError
 from ..geometry.grids import resize_map
 
-# Channels of the convolutions up to relu5_1, the last layer that perceptual losses look at; "M" halves the size.
+# Channels of the convolutions up to relu5_1, the last layer that perceptual losses compare; "M" halves the size.
 PLAN = (64, 64, "M", 128, 128, "M", 256, 256, 256, 256, "M", 512, 512, 512, 512, "M", 512)
 RELU_LAYERS = (1, 6, 11, 20, 29)
 
@@ -61,7 +61,7 @@ class VGG19(nn.Module):
         return self.features_of(self.normalize(image))
 
     def normalize(self, image: Tensor) -> Tensor:
-        """Pictures in [0, 1] as the network knows them: less the mean of ImageNet, by its deviation."""
+        """Pictures (N, 3, H, W) in [0, 1] less the mean of ImageNet, over its deviation."""
         return (image - self.mean) / self.std
 
     def features_of(self, normalized: Tensor) -> list[Tensor]:
@@ -75,13 +75,13 @@ class VGG19(nn.Module):
 
 
 SCALES = 4
-STYLE_WEIGHT = 250.0  # what StyleHEAT gives the style term where it uses it
+STYLE_WEIGHT = 250.0  # of the style term in StyleHEAT, where it uses it
 
 
 def perceptual_loss(
     vgg: VGG19, made: Tensor, real: Tensor, *, style: float = 0.0, mask: Tensor | None = None, scales: int = SCALES
 ) -> Tensor:
-    """How much two pictures differ to VGG19.
+    """Distance of pictures in the features of VGG19.
 
     Args:
         made, real: (N, 3, H, W) in [-1, 1]; the real ones get no gradient. The sides must allow `scales` - 1 halvings
@@ -175,16 +175,16 @@ class LPIPS(nn.Module):
         return torch.stack([distance.mean(dim=(1, 2, 3)) for distance in self.maps(one, other)]).sum(dim=0)
 
     def maps(self, one: Tensor, other: Tensor) -> list[Tensor]:
-        """Where the pictures differ: five (N, 1, h, w), from fine to coarse."""
+        """Maps of the distance, five (N, 1, h, w) from fine to coarse; their means add up to `forward`."""
         pairs = zip(self._directions(one), self._directions(other), strict=True)
         weights = (self.lin0, self.lin1, self.lin2, self.lin3, self.lin4)
         return [weigh((a - b).square()) for weigh, (a, b) in zip(weights, pairs, strict=True)]
 
     def _directions(self, pictures: Tensor) -> list[Tensor]:
         """Features after each ReLU, as vectors of length 1 at each place."""
-        found, out = [], (pictures - self.shift) / self.scale
+        directions, out = [], (pictures - self.shift) / self.scale
         for layer in self.features:
             out = layer(out)
             if isinstance(layer, nn.ReLU):
-                found.append(out / (torch.linalg.vector_norm(out, dim=1, keepdim=True) + SMALLEST))
-        return found
+                directions.append(out / (torch.linalg.vector_norm(out, dim=1, keepdim=True) + SMALLEST))
+        return directions

@@ -1,4 +1,4 @@
-"""Builds FOM's networks from its settings.
+"""FOM's discriminator, and all of its networks built from settings.
 
 Whatever the architecture, there are three: ``kp_detector`` (pictures -> Keypoints), ``generator`` (with `encode` and
 `decode`, see generator.py) and ``discriminator``.
@@ -24,7 +24,7 @@ from .motion import KPDetector
 
 
 class Discriminator(PatchDiscriminator):
-    """Score the patches of a picture; with `use_kp` it sees the driving keypoints as heatmaps too."""
+    """Score the patches of a picture; with `use_kp` the driving keypoints go in as heatmaps too."""
 
     def __init__(self, params: DiscriminatorParams, common: CommonParams) -> None:
         in_channels = common.num_channels + common.num_kp * params.use_kp
@@ -34,11 +34,11 @@ class Discriminator(PatchDiscriminator):
     def forward(self, image: Tensor, keypoints: Keypoints | None = None) -> tuple[list[Tensor], Tensor]:
         """Features after each block, and the scores (N, 1, h, w), of pictures (N, 3, H, W) in [0, 1]."""
         if self.kp_variance is None:
-            return self.judge(image)
+            return self.score(image)
         if keypoints is None:
             raise ValueError("this discriminator was built with use_kp, so it needs the driving keypoints")
         size = (image.shape[-2], image.shape[-1])
-        return self.judge(torch.cat([image, gaussian_heatmaps(keypoints["value"], size, self.kp_variance)], dim=1))
+        return self.score(torch.cat([image, gaussian_heatmaps(keypoints["value"], size, self.kp_variance)], dim=1))
 
 
 class MultiScaleDiscriminator(nn.Module):
@@ -56,7 +56,7 @@ class MultiScaleDiscriminator(nn.Module):
     def forward(
         self, pyramid: dict[float, Tensor], keypoints: Keypoints | None = None
     ) -> dict[float, tuple[list[Tensor], Tensor]]:
-        """Scale -> (features after each block, scores) of the pictures that an ImagePyramid made."""
+        """Scale -> (features after each block, scores (N, 1, h, w)) of the pictures that an ImagePyramid made."""
         return {scale: self.discs[self._name(scale)](pyramid[scale], keypoints) for scale in self.scales}
 
 

@@ -1,4 +1,4 @@
-"""The dense motion network (paper, section 3.2): from sparse keypoints to a warp field and an occlusion map."""
+"""The keypoint detector (paper, section 3.1) and the dense motion network (section 3.2) of the published FOM."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class KPDetector(nn.Module):
 
 
 class DenseMotionNetwork(nn.Module):
-    """Weigh the motions of the keypoints and of the background at each pixel, and estimate what is occluded.
+    """Weigh the motions of the keypoints and of the background at each pixel, and estimate the occlusion map.
 
     Everything happens at `scale_factor` of the picture's size.
     """

@@ -1,7 +1,7 @@
-"""The compact renderer's generator: that of the compact First Order Motion Model, given where the face's points are.
+"""The compact renderer's generator: that of the compact First Order Motion Model, with points of the face as input.
 
-Keypoints carry the head, hair and shoulders. Lips and lids are finer than they can say, so the points of the face mesh
-lay their own warp field over the face, and the decoder is shown the rings of eyes and lips: inside an open mouth the
+Keypoints carry the head, hair and shoulders. Lips and lids are finer than they can describe, so the points of the face
+mesh lay their own warp field over the face, and the decoder gets the rings of eyes and lips: inside an open mouth the
 source has nothing to copy, and it has to paint. docs/compact-sadtalker.md has the experiments.
 """
 
@@ -32,7 +32,7 @@ _SMALLEST_FACE = 0.02  # in units of [-1, 1]; keeps spots from vanishing
 
 @dataclass(frozen=True)
 class FaceMotion:
-    """Motion that the points of the face say, at half the picture's size.
+    """Motion of the face's points, at half the picture's size.
 
     Attributes:
         field: (N, 2, h, w), to be added to each pixel's own place.
@@ -46,7 +46,7 @@ class FaceMotion:
 
 
 def face_motion(source: Tensor, driving: Tensor, spread: Tensor, size: tuple[int, int]) -> FaceMotion:
-    """The face's own motion.
+    """Motion field of the face, and maps of its eyes and lips.
 
     Args:
         source: (1 or N, 468, 2), points of the face in the source, (x, y) in [-1, 1].
@@ -69,7 +69,7 @@ def face_size(points: Tensor) -> Tensor:
 
 
 class FaceGenerator(CompactGenerator):
-    """Draws a source as keypoints and points of the face say.
+    """Draws a source by keypoints and points of the face.
 
     Attributes:
         spread: (468,), see `face_motion`: 0.6 of the mean distance to a point's five neighbours; kept with the weights.
@@ -110,7 +110,7 @@ class FaceGenerator(CompactGenerator):
             points_driving: (N, 468, 2).
 
         Returns:
-            As `CompactGenerator.decode`; with `explain` also ``gate`` (N, 1, h, w), where the face's points decide.
+            As `CompactGenerator.decode`; with `explain` also ``gate`` (N, 1, h, w), weight of the face's points, 0..1.
         """
         count = len(points_driving)
         state = state.expand(count)
@@ -150,13 +150,12 @@ class FastFaceGenerator(FaceGenerator, FastCompactGenerator):
         *,
         explain: bool = False,
     ) -> dict[str, Tensor]:
-        """Same as in the base class."""
         with self._autocast(state.image):
             return super().decode_face(state, kp_source, kp_driving, points_source, points_driving, explain=explain)
 
 
 def _overlaid(motion: DenseMotion, face: FaceMotion, gate: Tensor) -> DenseMotion:
-    """The motion with the face's own field where the gate is open, at the finer of both sizes."""
+    """Motion with the face's own field where the gate is open, at the finer of both sizes."""
     with float32_region(gate):
         size = (gate.shape[-2], gate.shape[-1])
         coarse = at_least_float32(motion.deformation).permute(0, 3, 1, 2)
@@ -170,7 +169,7 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
 
 
 def _silent(outputs: int) -> nn.Conv2d:
-    """Says nothing before it is trained, so that training starts from the generator as it was."""
+    """Convolution that gives zeros before it is trained, so that training starts from the generator as it was."""
     layer = nn.Conv2d(_HINTS, outputs, 1)
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]

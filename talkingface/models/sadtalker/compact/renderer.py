@@ -1,4 +1,4 @@
-"""Renderer of the compact networks: rows of the mesh space in, frames out."""
+"""The compact networks: their mapping network, all of them built from settings, and the renderer over them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _VALUES = 6  # of a keypoint: x, y and the four of its Jacobian
 class CompactMapping(nn.Module):
     """Mapping from changes of coefficients to the movement of a source's keypoints.
 
-    Keypoints differ from person to person in ways that coefficients do not tell, so it is their change that is found,
+    Keypoints differ from person to person in ways that coefficients do not hold, so the network predicts their change
     from the change of the coefficients; no change gives the source's own keypoints to within a small error.
 
     Args:
@@ -107,7 +107,7 @@ def build_compact(config: SadTalkerConfig) -> nn.ModuleDict:
 
 
 def usual_spread() -> Tensor:
-    """(468,): the size of each point's spot, from how near its five neighbours are on the mean face."""
+    """Size of each point's spot (468,): a part of the mean distance to its five neighbours on the mean face."""
     points = torch.from_numpy(shipped_space().mean).float()
     eyes = (points[EYE_CORNERS[1], :2] - points[EYE_CORNERS[0], :2]).norm()
     nearest = torch.cdist(points, points).topk(1 + NEIGHBOURS, largest=False).values[:, 1:]
@@ -119,10 +119,10 @@ class EncodedFace:
     """A source picture.
 
     Attributes:
-        state: what the generator keeps of it.
+        state: of the generator.
         keypoints: of the source.
         row: (1, 70), its coefficients.
-        identity: (1, 80), who it is.
+        identity: (1, 80), its identity coefficients.
         points: (1, 468, 2), points of its face, (x, y) in [-1, 1].
     """
 
@@ -152,7 +152,7 @@ class CompactRenderer(Renderer):
 
     @torch.inference_mode()
     def encode_source(self, source: Source) -> EncodedFace:
-        """Same as in the base class.
+        """Encode the picture, its keypoints and the points of its face; see the base class.
 
         Raises:
             ShapeError: if the source comes without its coefficients or its identity.
@@ -171,7 +171,6 @@ class CompactRenderer(Renderer):
 
     @torch.inference_mode()
     def render(self, state: EncodedFace, motion: Motion) -> Tensor:
-        """Same as in the base class."""
         return self._decode(state, motion)["prediction"]
 
     @torch.inference_mode()

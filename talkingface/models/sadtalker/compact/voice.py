@@ -1,4 +1,4 @@
-"""Voice of the compact networks: from a request to rows of the mesh space."""
+"""The voice of the compact networks: the expression network, and coefficients of the mesh space from a request."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..networks.pose_cvae import STYLES
 from ..voice.driver import mel_source
 from ..voice.mel import BANDS, SAMPLE_RATE_HZ, WINDOW_COLUMNS, MelSource
 from ..voice.reference import CALM_PAUSES, add_motion, random_blinks, reference_rows
-from .pose import HEARD, draw_pose_latents, loudness
+from .pose import AUDIO_FEATURES, draw_pose_latents, loudness
 
 _DILATIONS = (1, 2, 3)
 _KERNEL = 5
@@ -28,7 +28,7 @@ _DROPOUT = 0.3
 
 
 class CompactAudio2Exp(nn.Module):
-    """The expression of each frame of a voice from mel windows, the person's expression and how far eyes are closed.
+    """Expression of each frame of a voice from mel windows, the person's expression and the ratio of closed eyes.
 
     Args:
         width: of all hidden layers.
@@ -85,9 +85,9 @@ class CompactAudio2Exp(nn.Module):
         return self.sequence(windows.transpose(0, 1), reference[None], closed[None])[0]
 
 
-_BATCH = 250  # frames that are heard together; the rows do not depend on it but for rounding
+_BATCH = 250  # frames that go through the networks together; it changes the rows by rounding only
 SILENT = -4.0  # in a mel window, see mel.py
-_SETTLE_FRAMES = 25.0  # time in which the head leaves the source's pose for where its motion is
+_SETTLE_FRAMES = 25.0  # time in which the head goes from the source's pose to its motion
 
 
 class CompactVoice(VoiceModel):
@@ -106,7 +106,7 @@ class CompactVoice(VoiceModel):
 
     @torch.inference_mode()
     def speak(self, request: SpeechRequest, source: Tensor) -> Motion:
-        """Same as in the base class; latents of the head pose are drawn first, so that blinks do not change it."""
+        """See the base class; latents of the head pose are drawn first, so that blinks do not change it."""
         check_style(request.style)
         voice: MelSource = Silence(request.frames) if request.wave is None else mel_source(request)
         random = torch.Generator().manual_seed(request.seed)
@@ -116,9 +116,9 @@ class CompactVoice(VoiceModel):
         if request.blink and request.eyes is None:
             closed = random_blinks(voice.frames, random, CALM_PAUSES)
         reference = reference_rows(source, voice.frames, request.eyes)[:, LAYOUT_70.exp]
-        expressions, heard = speak_frames(self.expression, voice, reference, closed)
-        heard = heard if request.wave is not None else torch.zeros(voice.frames, HEARD)
-        moved = settled(self.pose.motion(latents, heard, request.style))
+        expressions, audio = speak_frames(self.expression, voice, reference, closed)
+        audio = audio if request.wave is not None else torch.zeros(voice.frames, AUDIO_FEATURES)
+        moved = settled(self.pose.motion(latents, audio, request.style))
         rows = torch.cat([expressions, source[:, LAYOUT_70.pose] + moved], dim=1)
         if request.poses is not None:
             rows = add_motion(rows, request.poses)
@@ -126,7 +126,7 @@ class CompactVoice(VoiceModel):
 
 
 class Silence:
-    """A voice that says nothing: mel windows of silence."""
+    """Silence as a voice: mel windows (n, 1, 80, 16) of -4."""
 
     def __init__(self, frames: int) -> None:
         self.frames = frames
@@ -138,16 +138,16 @@ class Silence:
 def speak_frames(
     network: CompactAudio2Exp, voice: MelSource, reference: Tensor, closed: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """(expressions (T, 64), what the pose network hears (T, 5)), a few seconds at a time.
+    """Expressions (T, 64) and audio features (T, 5) of the pose network, computed a few seconds at a time.
 
-    Each batch is heard with as many frames around it as a frame depends on, so that there are no seams; before the
+    Each batch has as many frames around it as a frame depends on, so that there are no seams; before the
     voice and behind it lies silence.
 
     Args:
         reference: (T, 64).
         closed: (T, 1).
     """
-    expressions, heard = torch.empty(voice.frames, EXPRESSIONS), torch.empty(voice.frames, HEARD)
+    expressions, audio = torch.empty(voice.frames, EXPRESSIONS), torch.empty(voice.frames, AUDIO_FEATURES)
     for start in range(0, voice.frames, _BATCH):
         stop = min(start + _BATCH, voice.frames)
         frames = torch.arange(start - CONTEXT, stop + CONTEXT)
@@ -156,8 +156,8 @@ def speak_frames(
         windows[(frames < 0) | (frames >= voice.frames)] = SILENT
         own = slice(CONTEXT, CONTEXT + stop - start)
         expressions[start:stop] = network(windows, reference[around], closed[around])[own]
-        heard[start:stop] = loudness(windows[own])
-    return expressions, heard
+        audio[start:stop] = loudness(windows[own])
+    return expressions, audio
 
 
 def settled(motion: Tensor) -> Tensor:

@@ -59,9 +59,9 @@ EXPRESSIONS = 64
 
 
 class Audio2Exp(nn.Module):
-    """The expression of each frame from its mel window, the person's own expression and how far the eyes are closed.
+    """The expression of each frame from its mel window, the person's own expression and the ratio of closed eyes.
 
-    Frames do not see each other; what makes them smooth is that their windows overlap.
+    Frames do not depend on each other; they are smooth because their windows overlap.
     """
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class Audio2Exp(nn.Module):
         return mapped
 
     def sequence(self, windows: Tensor, reference: Tensor, closed: Tensor) -> Tensor:
-        """The same for consecutive frames of several voices, as training has them.
+        """Expressions of consecutive frames of several voices, for training.
 
         Args:
             windows: (B, T, 80, 16).

@@ -1,8 +1,8 @@
 """The generator rearranged for inference: the same numbers up to float rounding, in less time.
 
-The source side is encoded once (see generator.py) and stays as it is. Of what runs for every frame, batch norms are
-folded into convolutions, nearest doubling into the convolutions behind it, and the SPADE blocks are rearranged (see
-nn/blocks/conditional_norm.py). Nothing of the decoder depends on the source alone, as its norms see warped features.
+The source side is encoded once (see generator.py) and stays as it is. In the part run for every frame, batch norms
+are folded into convolutions, nearest doubling into the convolutions behind it, and SPADE blocks are rearranged (see
+nn/blocks/conditional_norm.py). Nothing of the decoder depends on the source alone: its norms work on warped features.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from ....nn.precision import at_least_float32
 from .generator import OcclusionAwareSPADEGenerator, SpadeDecoder
 from .motion import DenseMotion, DenseMotionNetwork
 
-# Weights above which a kernel is left as it is. Layers that wide see volumes of a few cells, so that reading the
-# kernel is what takes time, and the folded one is 16 / 9 as large.
+# Weights above which a kernel is left as it is. Layers that wide work on volumes of a few cells, so that reading the
+# kernel takes most of the time, and the folded one is 16 / 9 as large.
 HEAVY_KERNEL = 10_000_000
 
 
@@ -98,7 +98,6 @@ class FastDenseMotion(DenseMotionNetwork):
             self.occlusion = _as(network.occlusion, precision)
 
     def predict(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Same as in the base class."""
         features = self.fast_hourglass(inputs.to(self.precision, memory_format=torch.channels_last_3d))
         return self.mask(features), None if self.occlusion is None else self.occlusion(features.flatten(1, 2))
 
@@ -154,7 +153,6 @@ class FastGenerator(OcclusionAwareSPADEGenerator):
         volumes.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
     def draw(self, features: Tensor, motion: DenseMotion) -> Tensor:
-        """Same as in the base class."""
         out = self.deform(features, motion.deformation).flatten(1, 2)
         out = self.flatten(out.contiguous(memory_format=torch.channels_last))
         if motion.occlusion is not None:

@@ -1,6 +1,8 @@
-"""The occlusion-aware SPADE generator (Wang et al. 2021, section 3.3), split into source side and rest.
+"""The occlusion-aware SPADE generator (Wang et al. 2021, section 3.3), and the networks that render together.
 
-What is warped is a volume, so that turning the head moves near parts further than far ones. Pictures of 256 and of 512
+The generator is split into the part that depends on the source alone and the rest.
+
+A volume is warped, so that turning the head moves near parts further than far ones. Pictures of 256 and of 512
 pixels go through the same structure.
 """
 
@@ -31,14 +33,14 @@ class SourceState:
 
     Attributes:
         features: (N, C, D, h, w), the volume that is warped.
-        small: (N, compress, D, h, w), as the dense motion network sees it.
+        small: (N, compress, D, h, w), input of the dense motion network.
     """
 
     features: Tensor
     small: Tensor
 
     def expand(self, count: int) -> SourceState:
-        """The same source for `count` frames; no memory is copied."""
+        """Source for `count` frames; no memory is copied."""
         if self.features.shape[0] == count:
             return self
         return SourceState(*(volume.expand(count, -1, -1, -1, -1) for volume in (self.features, self.small)))
@@ -83,7 +85,7 @@ class SpadeDecoder(nn.Module):
 
 
 class OcclusionAwareSPADEGenerator(nn.Module):
-    """Warp the source's feature volume by the dense motion, hide what is occluded, and draw it as a picture."""
+    """Warp the source's feature volume by the dense motion, mask it by the occlusion map, and draw it as a picture."""
 
     def __init__(self, params: GeneratorParams, common: CommonParams) -> None:
         super().__init__()
@@ -111,7 +113,7 @@ class OcclusionAwareSPADEGenerator(nn.Module):
         return SourceState(features, self.dense_motion_network.squeeze(features))
 
     def decode(self, state: SourceState, kp_source: Tensor, kp_driving: Tensor) -> Tensor:
-        """Draw the source as the driving keypoints say.
+        """Draw the source with the driving keypoints.
 
         Args:
             state: of one source for all frames, or of one source per frame.
@@ -133,7 +135,7 @@ class OcclusionAwareSPADEGenerator(nn.Module):
         return motion
 
     def draw(self, features: Tensor, motion: DenseMotion) -> Tensor:
-        """Pictures (N, 3, S, S) from source volumes and dense motion: warp, flatten, hide what is occluded, draw."""
+        """Pictures (N, 3, S, S) from source volumes and dense motion: warp, flatten, mask, draw."""
         out = self.fourth(self.third(self.deform(features, motion.deformation).flatten(1, 2)))
         if motion.occlusion is not None:
             out = out * resize_map(motion.occlusion, (out.shape[-2], out.shape[-1]))
@@ -168,7 +170,7 @@ class RenderNetworks(nn.Module):
         Args:
             canonical: (1 or N, K, 3), of the source.
             windows: (N, coefficients, 27), around each frame; for the source its own row 27 times.
-            angles: degrees (N,) that the user wants in place of the predicted ones; never for the source.
+            angles: degrees (N,) that the user set in place of the predicted ones; never for the source.
         """
         return transform_keypoints(canonical, self.mapping(windows), angles)
 

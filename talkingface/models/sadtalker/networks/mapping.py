@@ -32,7 +32,7 @@ class HeadMotion(NamedTuple):
     exp: Tensor
 
     def expand(self, count: int) -> HeadMotion:
-        """The same for `count` frames; no memory is copied."""
+        """Motion for `count` frames; no memory is copied."""
         return HeadMotion(*(values.expand(count, -1) for values in self))
 
 

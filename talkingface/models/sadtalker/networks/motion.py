@@ -1,4 +1,4 @@
-"""Dense 3-D motion (Wang et al. 2021, section 3.2): from sparse keypoints to a warp of the feature volume."""
+"""Motion in 3-D (Wang et al. 2021, sections 3.1 and 3.2): canonical keypoints, their transform, and dense motion."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class KPHourglass(nn.Module):
         if height % self.multiple or width % self.multiple:
             raise ShapeError(
                 f"the keypoint detector cannot halve its {height} x {width} input often enough",
-                cure=f"Both sides of what it sees must be multiples of {self.multiple}.",
+                cure=f"Both sides of its input must be multiples of {self.multiple}.",
             )
         out: Tensor = self.up_blocks(self.conv(self.down_blocks(x)).unflatten(1, (-1, self.depth)))
         return out
 
 
 class KPDetector(nn.Module):
-    """A keypoint is the mean of the coordinate grid under its softmax heatmap over a volume."""
+    """Canonical keypoints, each the mean of the coordinate grid under its softmax heatmap over a volume."""
 
     def __init__(self, params: KPDetectorParams, common: CommonParams) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class KPDetector(nn.Module):
 DEGREES_PER_BIN, FIRST_DEGREE = 3, -99
 PI = 3.14  # as the released weights were trained
 Angles = Mapping[str, Tensor]
-"""``yaw``, ``pitch`` or ``roll`` -> (N,), degrees; NaN where none is wanted."""
+"""``yaw``, ``pitch`` or ``roll`` -> (N,), degrees; NaN where none is set."""
 
 
 def degrees(logits: Tensor) -> Tensor:
@@ -102,7 +102,7 @@ def rotation(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
 
 
 def head_rotation(motion: HeadMotion, angles: Angles | None = None) -> Tensor:
-    """Rotation matrices (N, 3, 3) of a motion; `angles` replace those that it says, where they are not NaN."""
+    """Rotation matrices (N, 3, 3) of a motion; `angles` (N,) replace its own where they are not NaN."""
     predicted = {name: degrees(getattr(motion, name)) for name in ("yaw", "pitch", "roll")}
     for name, angle in (angles or {}).items():
         wanted = angle.to(predicted[name])
@@ -118,7 +118,7 @@ def transform_keypoints(
     Args:
         canonical: (N or 1, K, 3), (x, y, z) in [-1, 1].
         motion: of N frames. Of the shift only y counts, as published.
-        angles: that the user wants in place of the motion's.
+        angles: that the user set in place of the motion's.
         expression: off: the rigid motion alone.
 
     Returns:
@@ -151,12 +151,12 @@ class DenseMotion:
 
 
 def with_still(of_keypoints: Tensor) -> Tensor:
-    """Put zeros for the still background in front of what is said of each keypoint, (N, K, ...) -> (N, K + 1, ...)."""
+    """Values of keypoints with zeros for the still background in front, (N, K, ...) -> (N, K + 1, ...)."""
     return torch.cat([torch.zeros_like(of_keypoints[:, :1]), of_keypoints], dim=1)
 
 
 class DenseMotionNetwork(nn.Module):
-    """Weigh the motions of the keypoints and of the background at each cell, and estimate what is occluded."""
+    """Weigh the motions of the keypoints and of the background at each cell, and estimate the occlusion map."""
 
     def __init__(self, params: DenseMotionParams, common: CommonParams, *, estimate_occlusion_map: bool) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Training of SadTalker, stage by stage: what a stage needs of the data, its phases, and its scores.
+"""Stages of SadTalker's training: the data that a stage needs, its phases, and its scores.
 
 The stages follow each other, each in a run of its own that begins with the weights of those before it. Expression and
 pose need coefficients and sound; render and mapping need pictures and coefficients.
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 class Objective(Protocol):
-    """Losses of a stage.
+    """Losses of a stage, weighted scalars by name.
 
     Attributes:
         learns: names of the networks that it trains.
-        through: names of those that it looks through as they are, which have to be trained before.
+        through: names of those that it uses as they are, which have to be trained before.
         discriminators: names of the networks that learn against them; empty where there is no adversary. An objective
             that has some also has `discriminator_losses`.
     """
@@ -58,7 +58,7 @@ class Stage:
 
     Attributes:
         settings: name of its group in `TrainParams`.
-        samples: (networks, settings) -> what a training item holds, as described in ``talkingface.models.samples``.
+        samples: (networks, settings) -> contents of a training item, as described in ``talkingface.models.samples``.
         objective: (networks, settings, its group of training settings, VGG19 or None) -> losses.
         only_training: (settings, its group) -> name and builder of the networks that this training alone needs.
     """
@@ -92,7 +92,7 @@ def phases(plugin: SadTalker, train: Any) -> list[Phase]:
         WeightsError: if the perceptual loss has a weight but VGG19's weights were not given.
     """
     stage, params = stage_of(plugin), train_params(plugin, train)
-    vgg = plugin.fixed.required_vgg() if _looks_through_vgg(params) else None
+    vgg = plugin.fixed.required_vgg() if _needs_vgg(params) else None
     for name, build in stage.only_training(plugin.config, params).items():
         if name not in plugin.networks:
             plugin.networks[name] = build()
@@ -111,7 +111,7 @@ def phases(plugin: SadTalker, train: Any) -> list[Phase]:
 
 
 def validate(plugin: SadTalker, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
-    """Scores and pictures of a batch of the plug-in's stage; of the first score the lowest is the best."""
+    """Scores and pictures (N, 3, H, W) in [0, 1] of a batch; of the first score the lowest is the best."""
     stage = stage_of(plugin)
     params = getattr(plugin.config.train_params, stage.settings)
     return stage.objective(plugin.networks, plugin.config, params, None).validate(batch)
@@ -119,11 +119,11 @@ def validate(plugin: SadTalker, batch: Batch) -> tuple[dict[str, float], dict[st
 
 def auxiliary(plugin: SadTalker, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
     """VGG19, where the stage's perceptual loss has a weight: name in the catalogue -> takes its weights."""
-    return plugin.fixed.takers(vgg=_looks_through_vgg(train_params(plugin, train)))
+    return plugin.fixed.takers(vgg=_needs_vgg(train_params(plugin, train)))
 
 
 def train_params(plugin: SadTalker, train: Any) -> Any:
-    """Group of training settings of the plug-in's stage, with what the trainer's settings set on top.
+    """Group of training settings of the plug-in's stage, overridden by the trainer's settings.
 
     Raises:
         ConfigError: if a name or value in them does not fit.
@@ -140,7 +140,7 @@ def train_params(plugin: SadTalker, train: Any) -> Any:
         raise ConfigError(f"'{name}': {first['msg']}", where="train") from None
 
 
-def _looks_through_vgg(params: Any) -> bool:
+def _needs_vgg(params: Any) -> bool:
     return isinstance(params, Pictures) and any(params.perceptual)
 
 

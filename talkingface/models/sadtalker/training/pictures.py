@@ -1,4 +1,4 @@
-"""Items and losses of the two stages that look at pictures."""
+"""Items and losses of the two stages that compare pictures: mapping and render."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ERROR_LEVELS = 3
 
 
 def separation(keypoints: Tensor) -> Tensor:
-    """Keypoints (N, K, 3) keep a distance of `NEAREST` (squared), and a mean depth of `DEPTH`: the keypoint prior."""
+    """Prior of keypoints (N, K, 3), a scalar: a distance of `NEAREST` (squared) and a mean depth of `DEPTH`."""
     squared = (keypoints[:, :, None] - keypoints[:, None]).square().sum(dim=-1)
     count = keypoints.shape[1]
     too_near = (NEAREST - squared).clamp(min=0).sum(dim=(1, 2)) - count * NEAREST
@@ -34,15 +34,15 @@ def separation(keypoints: Tensor) -> Tensor:
 
 
 def equivariance(keypoints: Tensor, of_warped: Tensor, transform: ThinPlateTransform) -> Tensor:
-    """Keypoints of a warped picture, warped back, are those of the picture, (N, K, 3); as seen, without depth."""
+    """Distance in the picture plane, a scalar, of keypoints (N, K, 3) from those of a warped picture, warped back."""
     return (keypoints[..., :2] - transform.warp_points(of_warped[..., :2])).abs().mean()
 
 
 def head_pose(motion: HeadMotion, rows: Tensor) -> Tensor:
-    """Distance of the angles of a motion from those of coefficients (N, 70 or more), in radians.
+    """Distance in radians, a scalar, of the angles of a motion from those of coefficients (N, 70 or more).
 
-    The paper compares with a pose network; here the coefficients know. Theirs turn about an axis that points up, those
-    of the keypoints about one that points down, so that pitch and roll change their signs.
+    The paper compares with a pose network; here coefficients hold the pose. Theirs turn about an axis that points up,
+    those of the keypoints about one that points down, so that pitch and roll change their signs.
     """
     pitch, yaw, roll = Coefficients(rows).angle.unbind(dim=-1)
     wanted = torch.stack([yaw, -pitch, -roll])
@@ -76,22 +76,22 @@ def picture_samples(networks: nn.ModuleDict, config: SadTalkerConfig) -> dict[st
 
 
 def still_window(rows: Tensor) -> Tensor:
-    """(N, C, 27): the window of a face that does not move, from its own row (N, 1, C)."""
+    """Window (N, C, 27) of a face that does not move, from its own row (N, 1, C)."""
     return rows.transpose(1, 2).expand(-1, -1, WINDOW)
 
 
 def moving_window(rows: Tensor) -> Tensor:
-    """(N, C, 27): windows as the mapping network takes them, from rows (N, 27, C)."""
+    """Windows (N, C, 27) as the mapping network takes them, from rows (N, 27, C)."""
     return rows.transpose(1, 2)
 
 
 def middle(rows: Tensor) -> Tensor:
-    """(N, C): the row that a window is around."""
+    """Row (N, C) in the middle of a window of rows (N, T, C)."""
     return rows[:, rows.shape[1] // 2]
 
 
 class PictureLosses:
-    """Perceptual loss on VGG19's features at several scales, as face-vid2vid has it, and a plain absolute error.
+    """Perceptual loss on VGG19's features at several scales, as in face-vid2vid, and a plain absolute error.
 
     Args:
         train: weights and scales.
@@ -118,6 +118,6 @@ class PictureLosses:
         return torch.stack([torch.as_tensor(distance) for distance in distances]).sum()
 
 
-def shown(batch: Batch, result: Tensor) -> dict[str, Tensor]:
+def pictures_of(batch: Batch, result: Tensor) -> dict[str, Tensor]:
     """Pictures (N, 3, H, W) by name: source, target (the driving frame) and result."""
     return {"source": batch["source"], "driving": batch["driving"], "result": result}

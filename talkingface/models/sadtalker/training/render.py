@@ -1,12 +1,14 @@
-"""Training of the renderer: face-vid2vid from scratch, with the losses of its paper (Wang et al. 2021, section 3.2).
+"""Training of the renderer and of the mapping network (SadTalker, section 3.4).
 
-As in SadTalker (section 3.4), the renderer is first trained without coefficients: what moves the keypoints is read off
-the driving picture by a network that only training needs. Coefficients only tell the true angles of the head. The
-adversary is a patch discriminator with hinge losses.
+The renderer is face-vid2vid, from scratch, with the losses of its paper (Wang et al. 2021, section 3.2). It is trained
+first and without coefficients: a network that only training needs reads the motion of the keypoints off the driving
+picture, and coefficients only give the true angles of the head. The adversary is a patch discriminator with hinge
+losses. Then the mapping network learns to move the keypoints by coefficients, against a renderer that stays as it is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,11 +27,11 @@ from ..networks.motion import transform_keypoints
 from . import pictures as render_losses
 from .head_estimator import build_head_estimator
 from .phases import Builders, Stage
-from .pictures import PictureLosses, middle, moving_window, picture_samples, shown, still_window
+from .pictures import PictureLosses, middle, moving_window, picture_samples, pictures_of, still_window
 
 
 class MappingObjective:
-    """Losses of ``mapping``.
+    """Losses of ``mapping``, weighted scalars by name.
 
     Args:
         networks: with ``kp_extractor`` and ``generator``, and ``he_estimator`` where keypoints are compared.
@@ -74,7 +76,7 @@ class MappingObjective:
         """Mean absolute error of the driving frames drawn from their coefficients, and the pictures."""
         _, source, driving = self._keypoints(batch)
         made = self.networks["generator"](batch["source"], source, driving)
-        return {"l1": float((made - batch["driving"]).abs().mean())}, shown(batch, made)
+        return {"l1": float((made - batch["driving"]).abs().mean())}, pictures_of(batch, made)
 
     def _keypoints(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Canonical keypoints of the source, and those of source and driving frames by their coefficients."""
@@ -98,8 +100,8 @@ MAPPING = Stage(
 )
 
 
-Judgement = list[tuple[list[Tensor], Tensor]]
-"""For each scale the features after each block, and the scores."""
+DiscriminatorOutput = list[tuple[list[Tensor], Tensor]]
+"""For each scale the features (N, C, h, w) after each block, and the scores (N, 1, h, w)."""
 
 
 class PictureDiscriminator(nn.Module):
@@ -111,7 +113,7 @@ class PictureDiscriminator(nn.Module):
         self.pyramid = ImagePyramid(params.scales)
         self.discs = nn.ModuleList(PatchDiscriminator(3, *widths, sn=True) for _ in params.scales)
 
-    def forward(self, pictures: Tensor) -> Judgement:
+    def forward(self, pictures: Tensor) -> DiscriminatorOutput:
         """Features and scores of (N, 3, H, W) pictures in [0, 1], for each scale."""
         scaled = self.pyramid(pictures).values()
         return [disc(picture) for disc, picture in zip(self.discs, scaled, strict=True)]
@@ -119,7 +121,7 @@ class PictureDiscriminator(nn.Module):
 
 @dataclass(frozen=True)
 class Redrawn:
-    """The driving frames, drawn from the source frames.
+    """Driving frames drawn from the source frames.
 
     Attributes:
         canonical: (N, K, 3), keypoints without pose and expression, of the source.
@@ -135,10 +137,10 @@ class Redrawn:
 
 
 class RenderObjective:
-    """Losses of ``kp_extractor``, ``generator`` and ``he_estimator``, and of ``discriminator`` after them.
+    """Losses, weighted scalars by name, of ``kp_extractor``, ``generator``, ``he_estimator`` and ``discriminator``.
 
     Args:
-        networks: those four.
+        networks: these four.
         train: weights of the losses.
         vgg: for the perceptual loss; None where its weights are zero.
     """
@@ -156,7 +158,7 @@ class RenderObjective:
         return ["discriminator"] if self.train.generator_gan > 0 else []
 
     def losses(self, batch: Batch) -> Losses:
-        """Weighted losses of what draws; see `picture_samples`."""
+        """Weighted losses of the networks that draw; see `picture_samples`."""
         drawn = self.redraw(batch)
         self._made = (batch, drawn.prediction.detach())
         terms = self._pictures(drawn.prediction, batch["driving"])
@@ -165,16 +167,16 @@ class RenderObjective:
         return terms | self._priors(drawn, batch)
 
     def discriminator_losses(self, batch: Batch) -> Losses:
-        """Hinge losses on the driving frames and what `losses` has made of this batch."""
+        """Hinge losses on the driving frames and on those that `losses` has drawn of this batch."""
         if self._made is None or self._made[0] is not batch:
             raise RuntimeError("the discriminator's losses need the generator's of the same batch before them")
-        judge = self.networks["discriminator"]
-        pairs = zip(judge(batch["driving"]), judge(self._made[1]), strict=True)
+        discriminator = self.networks["discriminator"]
+        pairs = zip(discriminator(batch["driving"]), discriminator(self._made[1]), strict=True)
         losses = [hinge_discriminator_loss(real, fake) for (_, real), (_, fake) in pairs]
         return {"gan": torch.stack(losses).sum()}
 
     def redraw(self, batch: Batch) -> Redrawn:
-        """Run the networks."""
+        """Redraw the driving frames from the source frames."""
         estimate, generator = self.networks["he_estimator"], self.networks["generator"]
         canonical = self.networks["kp_extractor"](batch["source"])
         motion = estimate(batch["driving"])
@@ -184,13 +186,13 @@ class RenderObjective:
     def validate(self, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
         """Mean absolute error of the driving frames redrawn from the source frames, and the pictures."""
         made = self.redraw(batch).prediction
-        return {"l1": float((made - batch["driving"]).abs().mean())}, shown(batch, made)
+        return {"l1": float((made - batch["driving"]).abs().mean())}, pictures_of(batch, made)
 
     def _adversarial(self, made: Tensor, real: Tensor) -> Losses:
-        judge, train = self.networks["discriminator"], self.train
-        pairs = list(zip(judge(real), judge(made), strict=True))
-        fooled = torch.stack([hinge_generator_loss(scores) for _, (_, scores) in pairs]).sum()
-        terms = {"gan": train.generator_gan * fooled}
+        discriminator, train = self.networks["discriminator"], self.train
+        pairs = list(zip(discriminator(real), discriminator(made), strict=True))
+        adversarial = torch.stack([hinge_generator_loss(scores) for _, (_, scores) in pairs]).sum()
+        terms = {"gan": train.generator_gan * adversarial}
         if any(train.feature_matching):
             distances = [feature_distance(wanted, got, train.feature_matching) for (wanted, _), (got, _) in pairs]
             terms["feature_matching"] = torch.stack([torch.as_tensor(distance) for distance in distances]).sum()
@@ -212,7 +214,7 @@ class RenderObjective:
         return terms
 
     def _equivariance(self, drawn: Redrawn, driving: Tensor) -> Tensor:
-        """The same for a driving frame that is warped at random, with the same canonical keypoints."""
+        """Equivariance loss of a driving frame that is warped at random, with the same canonical keypoints."""
         train = self.train
         warp = ThinPlateTransform.random(
             len(driving), driving, sigma_affine=train.sigma_affine, sigma_tps=train.sigma_tps, points=train.points_tps
@@ -222,8 +224,10 @@ class RenderObjective:
 
 
 def _only_training(config: SadTalkerConfig, train: RenderTrain) -> Builders:
-    judge = {"discriminator": partial(PictureDiscriminator, train.discriminator_params)} if train.generator_gan else {}
-    return {"he_estimator": partial(build_head_estimator, config), **judge}
+    builders: dict[str, Callable[[], nn.Module]] = {"he_estimator": partial(build_head_estimator, config)}
+    if train.generator_gan:
+        builders["discriminator"] = partial(PictureDiscriminator, train.discriminator_params)
+    return builders
 
 
 RENDER = Stage(

@@ -1,4 +1,4 @@
-"""SadTalker's voice as the toolkit sees it: from a request to the coefficients of every frame."""
+"""SadTalker's voice: the coefficients of every frame of a speech request."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SpeechNoise:
 
     Attributes:
         latents: (pieces, 64), of the head pose, see `audio2pose.latent_count`.
-        closed: (T, 1), how far the eyes are closed, 0..1.
+        closed: (T, 1), ratio by which the eyes are closed, 0..1.
     """
 
     latents: Tensor
@@ -33,7 +33,7 @@ class SpeechNoise:
 
 
 def draw_noise(frames: int, random: torch.Generator, *, blink: bool = True) -> SpeechNoise:
-    """Draw it; the head moves the same whether there are blinks or not.
+    """Draw the noise of a clip; the head moves the same with blinks and without.
 
     Args:
         frames: of the clip.
@@ -62,8 +62,8 @@ def speak(
         expression, pose: in eval mode, on the same device.
         source: (1, 70 or more), of the source picture.
         style: of the head motion, 0..45.
-        eyes: (R, 70 or more), of a video whose blinks are wanted; the noise is then best drawn without them.
-        batch_size: frames that are heard together; the rows do not depend on it but for rounding.
+        eyes: (R, 70 or more), of a video that lends its blinks; the noise is then best drawn without them.
+        batch_size: frames that go through the networks together; it changes the rows by rounding only.
 
     Returns:
         (T, 70), float32, on the CPU.
@@ -74,15 +74,15 @@ def speak(
     check_style(style)
     frames, device = voice.frames, expression.mapping1.weight.device
     reference = reference_rows(source, frames, eyes)
-    expressions, heard = [], []
+    expressions, audio = [], []
     for start in range(0, frames, batch_size):
         part = slice(start, min(start + batch_size, frames))
         windows = voice.windows(part.start, part.stop).to(device)
         faces = expression(windows, reference[part, LAYOUT_70.exp].to(device), noise.closed[part].to(device))
         expressions.append(faces.cpu())
-        heard.append(pose.hear(windows))
+        audio.append(pose.audio_features(windows))
     first = reference[0, LAYOUT_70.pose].to(device)
-    motion = pose(torch.cat(heard)[1:], first, style, noise.latents.to(device))
+    motion = pose(torch.cat(audio)[1:], first, style, noise.latents.to(device))
     return torch.cat([torch.cat(expressions), smooth_poses(first + motion).cpu()], 1)
 
 
@@ -103,7 +103,7 @@ class SadTalkerVoice(VoiceModel):
         self.pose: Any = networks["audio2pose"].eval()
 
     def speak(self, request: SpeechRequest, source: Tensor) -> Motion:
-        """Same as in the base class; latents of the head pose are drawn first, so that blinks do not change it."""
+        """See the base class; latents of the head pose are drawn first, so that blinks do not change it."""
         check_style(request.style)
         voice = mel_source(request)
         random = torch.Generator().manual_seed(request.seed)
@@ -118,5 +118,5 @@ class SadTalkerVoice(VoiceModel):
 
 
 def mel_source(request: SpeechRequest) -> MelSource:
-    """Mel windows of a request; silence follows a wave that is shorter than what is asked for."""
+    """Mel windows of a request; silence follows a wave that is shorter than the request."""
     return NoVoice(request.frames) if request.wave is None else Speech(request.wave, request.frames)

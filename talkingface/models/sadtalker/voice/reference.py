@@ -1,4 +1,4 @@
-"""Videos that lend a voice their blinks or their head motion, as rows for the audio networks and behind them."""
+"""Blinks, reference rows and smoothed poses around the audio networks, and head motion of another video."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from ....motion.coefficients import LAYOUT_70
 
 BLINK = (0.5, 0.9, 1.0, 0.9, 0.5)
-"""How far the eyes are closed in the five frames of a blink, a fifth of a second."""
+"""Ratio by which the eyes are closed in the five frames of a blink, a fifth of a second."""
 
 PUBLISHED_PAUSES = (10, 70)
 """Frames of the shortest pause, and one more than those of the longest: 32 blinks a minute."""
@@ -39,7 +39,7 @@ def blinks(frames: int, pauses: Iterable[int], blink: Sequence[float] = BLINK) -
     Args:
         frames: of the clip.
         pauses: frames with open eyes before each blink.
-        blink: how far the eyes are closed in each frame of a blink.
+        blink: ratio by which the eyes are closed in each frame of a blink.
 
     Returns:
         (frames, 1).
@@ -64,7 +64,7 @@ WINDOW, ORDER = 13, 2
 
 
 def smooth_poses(poses: Tensor) -> Tensor:
-    """Fit a parabola around each frame (Savitzky and Golay, 1964), over 13 frames or, in a shorter clip, what it has.
+    """Poses smoothed by a parabola around each frame (Savitzky and Golay, 1964), over 13 frames or a shorter clip.
 
     Args:
         poses: (T, C).
@@ -87,11 +87,11 @@ def loop(rows: Tensor, frames: int) -> Tensor:
 
 
 def reference_rows(source: Tensor, frames: int, eyes: Tensor | None = None) -> Tensor:
-    """Rows that tell the expression network about the person, for every frame.
+    """Rows of every frame from which the expression network takes the person's own expression.
 
     Args:
         source: (1, 70 or more), of the source picture.
-        eyes: (R, 70 or more), of a video whose blinks are wanted. Its expression is taken as it is, so it brings the
+        eyes: (R, 70 or more), of a video that lends its blinks. Its expression is taken as it is, so it brings the
             rest of that face along, the mouth included.
 
     Returns:

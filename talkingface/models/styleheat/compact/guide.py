@@ -1,10 +1,9 @@
 """Guides of compact networks, from the mesh space: movement of the face's points, and openings of lips and eyes.
 
-A published warper has to see in a picture where its face is, and to find the way of every pixel from there; it learned
-that from hundreds of hours of video. Coefficients of the mesh space say where each point of the face was and is. Their
-movement, spread out between the points, is a warp by itself; the warper sees it and adds what it leaves out: hair,
-neck, shoulders. Inside an opened mouth the source has nothing to move; the calibrator is shown where that is, and
-paints it.
+A published warper has to find the face in a picture, and the movement of every pixel from there; it learned that from
+hundreds of hours of video. Coefficients of the mesh space give the position of each point of the face before and after.
+Their movement, spread out between the points, is a warp by itself; the warper gets it as input and adds the rest: hair,
+neck, shoulders. Inside an opened mouth the source has nothing to move; the calibrator gets a map of it, and paints it.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ from ....nn.compact.face_motion import inside, points_field
 from ....nn.geometry.grids import resize_map
 from ...mesh_faces import face_sizes
 
-SEEN_BY_WARPER, SEEN_BY_CALIBRATOR = 3, 5  # channels
+WARPER_CHANNELS, CALIBRATOR_CHANNELS = 3, 5  # of a guide, beside their other input
 SPREAD = 0.06  # deviation of a point's spot, in sizes of the face: about the distance of neighbouring points
 _GAIN = 8.0  # brings movements, a tenth of the picture or less, to the size of colours
-_OPENING_GAIN = 4.0  # openings are few pixels, and should be heard from the first steps on
+_OPENING_GAIN = 4.0  # openings are few pixels, and should count from the first steps on
 
 
 class MotionGuide(NamedTuple):
-    """A warp that points tell.
+    """Warp of a picture by the points of its face.
 
     Attributes:
         field: (N, 2, h, w), to be added to each pixel's own place, (x, y) in units of [-1, 1].
@@ -42,7 +41,7 @@ class MotionGuide(NamedTuple):
 
     @classmethod
     def of(cls, source: Tensor, target: Tensor, side: int) -> MotionGuide:
-        """From points (N or 1, 468, 2) of the source and (N, 468, 2) of the frames, (x, y) in [-1, 1]."""
+        """Guide from points (N or 1, 468, 2) of the source and (N, 468, 2) of the frames, (x, y) in [-1, 1]."""
         spread = (SPREAD * face_sizes(target))[:, None].expand(target.shape[:2])
         lips, *eyes = (inside(target[:, list(ring)], (side, side)) for ring in (INNER_LIPS, LEFT_EYE, RIGHT_EYE))
         field, confidence = points_field(source, target, spread, (side, side))
@@ -50,13 +49,13 @@ class MotionGuide(NamedTuple):
 
     @property
     def flow(self) -> Tensor:
-        """(N, 2, h, w) in pixels, as `warper.Warp` has it."""
+        """Flow (N, 2, h, w) in pixels, as in `warper.Warp`."""
         height, width = self.field.shape[-2:]
         reach = self.field.new_tensor([width - 1, height - 1])
         return self.field * (reach / 2)[:, None, None]
 
     def beside(self, picture: Tensor) -> Tensor:
-        """A picture (N, 3, H, W) and the movement at its size: (N, 6, H, W)."""
+        """A picture (N, 3, H, W) beside the movement at its size: (N, 6, H, W)."""
         return _beside(picture, _GAIN * self.field, self.confidence)
 
     def beside_features(self, features: Tensor) -> Tensor:
@@ -80,7 +79,7 @@ class WarpInput:
         return len(self.windows)
 
     def split(self, count: int) -> Iterator[WarpInput]:
-        """The same in pieces of `count` frames."""
+        """Pieces of `count` frames."""
         for start in range(0, len(self), count):
             piece = slice(start, start + count)
             guide = None if self.guide is None else MotionGuide(*(values[piece] for values in self.guide))

@@ -1,8 +1,8 @@
-"""Movement of faces as the joint stage looks at it: by the mesh, and with weights for the parts that count.
+"""Movement of faces in the joint stage: flow of the mesh's points, and weights for lips and eyes.
 
-The paper trains inversion, warp and calibrator one after another, with pictures alone to say how to move. Here all
-learn at once. A warp that only sees errors of pictures finds small movements first and large ones late; the mesh space
-knows where each point of the face was and is, and shows the way.
+The paper trains inversion, warp and calibrator one after another, on errors of pictures alone. Here all learn at once.
+A warp that learns from errors of pictures finds small movements first and large ones late; the mesh space has the
+position of each point of the face before and after, and so the movement itself.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ class FacePairs:
 
     @classmethod
     def of(cls, batch: Batch) -> FacePairs:
-        """From rows (N, 27, 260) of the mesh space around either frame."""
-        rows = [batch[f"{name}_rows"] for name in ("source", "driving")]
-        source, driving = (face_points(some[:, some.shape[1] // 2], batch["source"]) for some in rows)
+        """Points from rows (N, 27, 260) of the mesh space around either frame."""
+        windows = [batch[f"{name}_rows"] for name in ("source", "driving")]
+        source, driving = (face_points(rows[:, rows.shape[1] // 2], batch["source"]) for rows in windows)
         return cls(torch.cat([source, driving]), torch.cat([driving, source]))
 
     def guide(self, side: int) -> MotionGuide:
-        """Movement of the points, at the side of a flow."""
+        """Movement of the points, at the side of a flow in pixels."""
         return MotionGuide.of(self.source, self.target, side)
 
     def counts(self, weights: JointWeights, like: Tensor) -> Tensor:
-        """Extra weights (2 N, 1, H, W) of the targets' pixels: lips and eyes are few pixels that are seen.
+        """Extra weights (2 N, 1, H, W) of the targets' pixels: lips and eyes are few pixels, but viewers watch them.
 
         Args:
             like: pictures (2 N, 3, H, W).
@@ -53,6 +53,6 @@ class FacePairs:
 
 
 def flow_error(warp: Warp, guide: MotionGuide) -> Tensor:
-    """Mean distance of a warp's field from the movement of the points, where there are points; a scalar."""
+    """Mean distance of a warp's field from the movement of the points, weighted by its confidence; a scalar."""
     reach = warp.flow.shape[-1] - 1
     return ((warp.flow - guide.flow).abs() * guide.confidence).mean() * 2 / reach

@@ -1,4 +1,4 @@
-"""StyleHEAT's own flags: edits, the way to invert, and published faults. No torch here."""
+"""StyleHEAT's own flags: edits, kinds of inversion, and published faults. No torch here."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class EditOptions(ModelOptions):
             yield ConfigError("no saved inversion", where="--inversion_option=load", cure=cure)
 
     def misfits(self, config: StyleHeatConfig) -> Iterable[ConfigError]:
-        """Weights whose codes have no place for an edit."""
+        """An edit that does not fit the codes of these weights."""
         length = config.generator.code_length
         if self.attribute_edit is not None and length != EDITABLE_CODE:
             yield ConfigError(
@@ -71,14 +71,14 @@ class EditOptions(ModelOptions):
             )
 
     def files(self, config: Any) -> tuple[str, ...]:
-        """Directions of an edit, expressions of the demonstration, what optimisation looks through, an inversion."""
-        found = []
+        """Directions of an edit, expressions of the demonstration, priors of the optimisation, a saved inversion."""
+        names = []
         if self.attribute_edit is not None:
-            found.append("styleheat_components" if self.attribute_edit in ALONG_COMPONENTS else "styleheat_age")
+            names.append("styleheat_components" if self.attribute_edit in ALONG_COMPONENTS else "styleheat_age")
         if self.intuitive_edit and config.space == "bfm":
-            found.append("styleheat_expressions")
+            names.append("styleheat_expressions")
         if self.inversion_option == "optimize" and config.generator.code_length == EDITABLE_CODE:
-            found += ["vgg19", "styleheat_statistics"]
+            names += ["vgg19", "styleheat_statistics"]
         if self.inversion_option == "load":
-            found.append(str(self.inversion_file))
-        return tuple(found)
+            names.append(str(self.inversion_file))
+        return tuple(names)

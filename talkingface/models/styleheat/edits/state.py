@@ -1,4 +1,4 @@
-"""One inference with its edits: the files that they need, and how they change renderer and motion."""
+"""State of an inference with edits: the files that they need, and the renderer and motion that they change."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ..networks.pictures import resized
 from ..renderer import StyleHeatRenderer
 from ..retarget import fit_to_source
 from .attributes import TARGETS, AttributeEdit, Components, components_of, direction_of, shares
-from .optimize import CodeStatistics, Tools, optimize, statistics_of
+from .optimize import CodeStatistics, Priors, optimize, statistics_of
 from .options import EditOptions
 
 FPS = Fraction(25)
@@ -32,17 +32,17 @@ EXPRESSIONS = ("center", "mouth", "eyebrow", "eyes")
 MESH_EXPRESSIONS: Mapping[str, Mapping[int, float]] = MappingProxyType(
     {"center": {}, "mouth": {0: -2.5}, "eyebrow": {3: -2.5}, "eyes": {2: -2.0, 3: -1.5, 5: -2.0, 7: -3.0}}
 )
-"""Which coefficients of the shipped ``"mesh"`` space open the mouth, raise the brows and close the eyes, by looking."""
+"""Coefficients of the shipped ``"mesh"`` space that open the mouth, raise the brows and close the eyes, set by eye."""
 
 
 def mesh_expressions() -> dict[str, Tensor]:
     """The expressions in the space ``"mesh"``, each (64,)."""
-    found = {}
+    expressions = {}
     for name, parts in MESH_EXPRESSIONS.items():
-        found[name] = torch.zeros(LAYOUT_73.exp.stop)
+        expressions[name] = torch.zeros(LAYOUT_73.exp.stop)
         for column, value in parts.items():
-            found[name][column] = value
-    return found
+            expressions[name][column] = value
+    return expressions
 
 
 def published_expressions(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -58,7 +58,7 @@ def published_expressions(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def demo_motion(source: Motion, expressions: Mapping[str, Tensor]) -> Motion:
-    """The head turned each way and back, then one expression after another; 190 frames.
+    """Motion that turns the head each way and back, then shows one expression after another; 190 frames.
 
     In the space ``"bfm"`` the head goes to the published poses, translation included; in others the translation stays,
     as it means something else there. In the second part the head rests where the first one ended.
@@ -82,14 +82,14 @@ Taker = Callable[[Mapping[str, Tensor]], None]
 
 
 class EditState:
-    """An inference as its flags ask for it; holds what files bring.
+    """Edits of one inference, with the contents of the files that they need.
 
     Args:
         options: flags of the user.
         config: of the networks.
 
     Raises:
-        ConfigError: if flags contradict each other, or the weights have no place for an edit.
+        ConfigError: if flags contradict each other, or an edit does not fit the weights.
     """
 
     def __init__(self, options: EditOptions, config: StyleHeatConfig) -> None:
@@ -100,10 +100,10 @@ class EditState:
         self._expressions: Mapping[str, Tensor] | None = None
         self._vgg: VGG19 | None = None
         self._statistics: CodeStatistics | None = None
-        self._given: tuple[Tensor, Tensor] | None = None
+        self._saved: tuple[Tensor, Tensor] | None = None
 
     def files(self) -> dict[str, Taker]:
-        """Files that the flags need, by name in the catalogue or path, and who takes them."""
+        """Files that the flags need, by name in the catalogue or path, and the methods that take their contents."""
         takers: dict[str, Taker] = {
             "styleheat_age": self._take_axis,
             "styleheat_components": self._take_axis,
@@ -114,7 +114,7 @@ class EditState:
         return {name: takers.get(name, self._take_inversion) for name in self.options.files(self.config)}
 
     def renderer(self, fast: FastStyleHeat) -> StyleHeatRenderer:
-        """The renderer that does what the flags ask for."""
+        """Renderer with the edits of the flags."""
         options, edit = self.options, None
         if self._axis is not None:
             name, straight = str(options.attribute_edit), not options.published_behaviour
@@ -131,7 +131,7 @@ class EditState:
         )
 
     def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
-        """The driving's movement fitted to the source, with how much of the edit each frame has."""
+        """Driving motion fitted to the source, with the share of the edit in each frame."""
         if self.options.published_behaviour:
             options = {**options, "relative": False}
         fitted = fit_to_source(source, driving, options)
@@ -145,27 +145,27 @@ class EditState:
         return demo_motion(source, self._expressions or mesh_expressions())
 
     def _inverter(self, fast: FastStyleHeat) -> Callable[[Tensor], Drawable] | None:
-        """How pictures are inverted; None: as the renderer does it."""
-        ways = {"optimize": self._optimized, "load": self._loaded}
-        way = ways.get(self.options.inversion_option)
-        return None if way is None else partial(way, fast)
+        """Inversion of pictures that the flags name; None: that of the renderer."""
+        inversions = {"optimize": self._optimized, "load": self._loaded}
+        invert = inversions.get(self.options.inversion_option)
+        return None if invert is None else partial(invert, fast)
 
     def _optimized(self, fast: FastStyleHeat, picture: Tensor) -> Drawable:
-        """Pipelines encode in inference mode; here derivatives are needed."""
+        """Inversion by optimisation; pipelines encode in inference mode, and here derivatives are needed."""
         with torch.inference_mode(False), torch.enable_grad():
             picture = picture.clone()
             with torch.no_grad():
                 first = fast.invert(resized(picture, fast.inverter.e4e_encoder.side))
-            tools = Tools(self._vgg, self._statistics).to(picture)
+            priors = Priors(self._vgg, self._statistics).to(picture)
             steps = self.options.inversion_steps
-            found = optimize(fast.inverter, picture, first.codes, first.features, tools, steps)
-        return fast.given(*found)
+            improved = optimize(fast.inverter, picture, first.codes, first.features, priors, steps)
+        return fast.of_inversion(*improved)
 
     def _loaded(self, fast: FastStyleHeat, picture: Tensor) -> Drawable:
-        if self._given is None:
+        if self._saved is None:
             raise RuntimeError("the saved inversion was not given")
-        codes, features = (values.to(picture) for values in self._given)
-        return fast.given(codes, features)
+        codes, features = (values.to(picture) for values in self._saved)
+        return fast.of_inversion(codes, features)
 
     def _take_axis(self, state: Mapping[str, Tensor]) -> None:
         length = self.config.generator.code_length
@@ -189,7 +189,7 @@ class EditState:
             "w_latent": (1, generator.codes, generator.code_length),
             "f_latent": (1, generator.channels(splice), splice, splice),
         }
-        found = {name: tuple(values.shape) for name, values in state.items()}
-        if found != wanted:
-            raise WeightsError(f"holds {found}, and these weights want {wanted}", where="--inversion_file")
-        self._given = state["w_latent"].float(), state["f_latent"].float()
+        held = {name: tuple(values.shape) for name, values in state.items()}
+        if held != wanted:
+            raise WeightsError(f"holds {held}, and these weights want {wanted}", where="--inversion_file")
+        self._saved = state["w_latent"].float(), state["f_latent"].float()

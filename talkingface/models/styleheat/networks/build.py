@@ -29,9 +29,9 @@ class Moved(NamedTuple):
     """Features in motion.
 
     Attributes:
-        warp: how they move.
+        warp: the motion.
         features: (N, C, f, f), moved.
-        refine: how the calibrator corrects them.
+        refine: correction by the calibrator.
     """
 
     warp: Warp
@@ -40,7 +40,7 @@ class Moved(NamedTuple):
 
 
 class StyleHeatNetworks(nn.Module):
-    """Video warper, calibrator, and what inverts and generates; their names are the published ones."""
+    """Video warper, calibrator, and the inverter with its generator; their names are the published ones."""
 
     def __init__(self, structure: StyleHeatStructure | None = None) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class StyleHeatNetworks(nn.Module):
         return self._finish(inversion, moved.refine(moved.features))
 
     def draw_warped(self, inversion: Inversion, moved: Moved) -> Tensor:
-        """Frames (N, 3, size, size) without the calibrator, which only training looks at."""
+        """Frames (N, 3, size, size) without the calibrator, for training and explanations."""
         return self._finish(inversion, moved.features)
 
     def _finish(self, inversion: Inversion, features: Tensor) -> Tensor:
@@ -78,7 +78,7 @@ class StyleHeatNetworks(nn.Module):
 def networks_by_name(
     model: StyleHeatNetworks, discriminator: Discriminator, progress: TrainingNumbers
 ) -> nn.ModuleDict:
-    """The parts that are saved and trained for themselves, and what only training needs."""
+    """Networks that are saved and trained by name, the discriminator and the numbers of training included."""
     inverter = model.generator
     return nn.ModuleDict(
         {
@@ -111,10 +111,10 @@ class TrainingNumbers(nn.Module):
 
 
 def initialise(model: StyleHeatNetworks) -> None:
-    """Fresh weights as training starts from them; what nothing looks at is never trained.
+    """Set the weights that training starts from; parameters that nothing uses are never trained.
 
     Plain convolutions and linear layers of warper and calibrator have a deviation of 0.02 and no bias, as published.
-    What changes the generator's features, and what corrects a guide, begins with next to no change.
+    Layers that change the generator's features, or correct a guide, begin with next to no change.
     """
     for part in (model.video_warper, model.calibrator):
         for layer in part.modules():
@@ -136,5 +136,5 @@ def _last_convolution(head: nn.Module) -> nn.Conv2d | EqualConv2d:
 
 
 def _repeat(values: Tensor, count: int) -> Tensor:
-    """The one there is, `count` times, or as many as there are."""
+    """Values (N, ...) unchanged, or the single one `count` times."""
     return values.expand(count, *values.shape[1:]) if len(values) == 1 else values

@@ -1,8 +1,8 @@
-"""StyleHEAT for inference: the published frames, without what the published program computes for nothing.
+"""StyleHEAT for inference: the published frames, without the published program's needless computations.
 
-What is left out, and changes no picture beyond float rounding: a picture of the warp alone that was drawn for each
+Left out, and no picture changes beyond float rounding: a picture of the warp alone that was drawn for each
 frame and thrown away; the part of the generator before the features that move, which is the same for all frames;
-heads of the calibrator that nothing looks at; multiplying the generator's weights by the codes' styles again and
+heads of the calibrator that nothing uses; multiplying the generator's weights by the codes' styles again and
 again. A frame of the published structure is drawn in a good third of the operations.
 """
 
@@ -30,8 +30,8 @@ class Drawable:
         codes: (1, codes, length) of the picture.
         generator: for these codes.
         features: (1, C, f, f), with the picture's details.
-        picture: (1, 3, s, s) in [-1, 1], what the warper looks at.
-        details: (1, 3, s, s), what the codes alone lack.
+        picture: (1, 3, s, s) in [-1, 1], input of the warper.
+        details: (1, 3, s, s), the residual of the codes alone.
     """
 
     codes: Tensor
@@ -65,18 +65,18 @@ class FastStyleHeat:
         generator = FixedGenerator(self.inverter.stylegan, codes)
         return self._detailed(codes, generator, self._made(generator, generator.half.features), details)
 
-    def given(self, codes: Tensor, features: Tensor) -> Drawable:
-        """A picture of codes (1, codes, length) and features (1, C, f, f) that were found otherwise."""
+    def of_inversion(self, codes: Tensor, features: Tensor) -> Drawable:
+        """A picture of codes (1, codes, length) and features (1, C, f, f) of another inversion."""
         generator = FixedGenerator(self.inverter.stylegan, codes)
         picture = self._made(generator, features)
         return Drawable(codes, generator, features, picture, torch.zeros_like(picture))
 
     def frames(self, drawable: Drawable, inputs: WarpInput) -> Tensor:
-        """(n, 3, size, size), about [-1, 1], of n inputs."""
+        """Frames (n, 3, size, size), about [-1, 1], of n inputs."""
         return torch.cat([self._draw(drawable, part) for part in inputs.split(self.at_once)])
 
     def uncalibrated(self, drawable: Drawable, inputs: WarpInput) -> Tensor:
-        """Frames (n, 3, size, size) without the calibrator: what the warp alone does."""
+        """Frames (n, 3, size, size), about [-1, 1], by the warp alone, without the calibrator."""
         return torch.cat(
             [drawable.generator.finish(self._move(drawable, part)[0]) for part in inputs.split(self.at_once)]
         )

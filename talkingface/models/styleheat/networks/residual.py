@@ -1,4 +1,4 @@
-"""Residual of a picture's codes, and how the generator gets it back (HFGI, Wang et al. 2022, section 3)."""
+"""Networks that give the generator the residual of a picture's codes (HFGI, Wang et al. 2022, section 3)."""
 
 from __future__ import annotations
 

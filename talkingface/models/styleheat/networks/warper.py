@@ -13,15 +13,15 @@ from ....errors import ShapeError
 from ....nn.blocks.conditional_norm import AdaIN
 from ....nn.blocks.hourglass import level_widths
 from ....nn.geometry.grids import flow_to_field, warp_by_field
-from ..compact.guide import SEEN_BY_WARPER, MotionGuide
+from ..compact.guide import WARPER_CHANNELS, MotionGuide
 from ..structure import WarperStructure
 
-FIRST, KERNEL, DILATION = 7, 3, 3  # frames of the first convolution; of the others, and how far they are apart
+FIRST, KERNEL, DILATION = 7, 3, 3  # frames of the first convolution; of the others, and the distance between these
 SLOPE = 0.1
 
 
 class WindowEncoder(nn.Module):
-    """Convolutions over time without padding, each but the first with a shortcut, and the mean of what is left.
+    """Convolutions over time without padding, each but the first with a shortcut, and a mean over the rest.
 
     Args:
         numbers: of one frame: coefficients, or bands of a spectrum.
@@ -125,7 +125,7 @@ class AdaINHourglass(nn.Module):
 
     Args:
         width, max_width: channels at the full size, doubled with each halving, and the most there may be.
-        down, up: how often the picture is halved, and doubled again; 1 <= up <= down.
+        down, up: halvings of the picture, and doublings after them; 1 <= up <= down.
 
     Raises:
         ShapeError: in `forward`, if H or W is not a multiple of 2 ** down, or the deepest stage is a single pixel, over
@@ -151,14 +151,14 @@ class AdaINHourglass(nn.Module):
         return out
 
 
-OTHER_SPELLING = {"warpping_net.": "warping_net."}  # PIRenderer's files have it so, StyleHEAT's video warper not
+OTHER_SPELLING = {"warpping_net.": "warping_net."}  # in PIRenderer's files, not in StyleHEAT's video warper
 
 
 class Warp(NamedTuple):
-    """Flow that moves a picture, and the motion it was made of.
+    """Flow that moves a picture, and the descriptor it was made of.
 
     Attributes:
-        flow: (N, 2, h, w), pixels to the right and below from where each pixel is taken.
+        flow: (N, 2, h, w), distance in pixels (right, down) to the place that each pixel is taken from.
         descriptor: (N, features), the motion as a vector.
     """
 
@@ -167,7 +167,7 @@ class Warp(NamedTuple):
 
     @property
     def field(self) -> Tensor:
-        """(N, h, w, 2), the points to sample."""
+        """Points (N, h, w, 2) to sample."""
         return flow_to_field(self.flow)
 
     def apply(self, picture: Tensor) -> Tensor:
@@ -193,7 +193,7 @@ class WarpingNet(nn.Module):
     def __init__(self, structure: WarperStructure) -> None:
         super().__init__()
         s = structure
-        in_channels = s.picture_channels + (SEEN_BY_WARPER if s.guided else 0)
+        in_channels = s.picture_channels + (WARPER_CHANNELS if s.guided else 0)
         self.hourglass = AdaINHourglass(in_channels, s.features, s.width, s.max_width, s.down, s.up)
         channels = self.hourglass.out_channels
         self.flow_out = nn.Sequential(
@@ -216,7 +216,7 @@ class VideoWarper(nn.Module):
         self.guided = structure.guided
 
     def forward(self, picture: Tensor, windows: Tensor, guide: MotionGuide | None = None) -> Warp:
-        """Pictures (N, 3, H, W) in [-1, 1] and windows (N, 73, 27) of coefficients -> how to move them.
+        """Warp of pictures (N, 3, H, W) in [-1, 1] by windows (N, 73, 27) of coefficients.
 
         Args:
             guide: at the size of the flow; a guided warper needs it, and no other takes it.
@@ -239,7 +239,7 @@ class AudioWarper(nn.Module):
         self.warpping_net = WarpingNet(structure)
 
     def forward(self, picture: Tensor, windows: Tensor) -> Warp:
-        """Pictures (N, 3, H, W) in [-1, 1] and windows (N, 80, frames) of log-mel bands -> how to move them."""
+        """Warp of pictures (N, 3, H, W) in [-1, 1] by windows (N, 80, frames) of log-mel bands."""
         descriptor = self.audio_encoder(windows)
         return Warp(self.warpping_net(picture, descriptor), descriptor)
 
@@ -252,7 +252,7 @@ def lower_half(warp: Warp) -> Warp:
 
 
 def video_warper_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A state dict of the video warper with the spelling of `VideoWarper`, whichever of the two it has.
+    """State dict of the video warper with the names of `VideoWarper`, from either spelling.
 
     Two keys that become one are left as they are, for strict loading to report.
     """

@@ -1,4 +1,7 @@
-"""Losses of the calibrator's training, StyleHEAT's stage 2 (paper, section 3.4, and the released trainer)."""
+"""Losses of StyleHEAT's training: parts of the face, their mask, reconstruction, and the terms of the calibrator.
+
+Those of the calibrator, stage 2, are of the paper (section 3.4) and of the released trainer.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,7 @@ def _sampling(start: float, stop: float, length: int, cells: int, like: Tensor) 
     return hats.view(cells, samples, length).mean(dim=1).to(like.dtype)
 
 
-LANDMARK_FRAME = 256  # side of the frame in which stored landmarks are
+LANDMARK_FRAME = 256  # side in pixels of the frame that stored landmarks refer to
 
 
 class Part(NamedTuple):
@@ -88,10 +91,10 @@ def part_boxes(landmarks: Tensor, scale: float) -> Tensor:
 
 
 def part_mask(boxes: Tensor, like: Tensor, outside: float) -> Tensor:
-    """1 inside any of the boxes, `outside` elsewhere.
+    """Mask with 1 inside any of the boxes, `outside` elsewhere.
 
     Args:
-        boxes: (parts, N, 4), as of `part_boxes`; what lies outside the picture is left out.
+        boxes: (parts, N, 4), as of `part_boxes`; the parts outside the picture are left out.
         like: (N, C, H, W), gives size, dtype and device.
 
     Returns:
@@ -107,15 +110,15 @@ def part_mask(boxes: Tensor, like: Tensor, outside: float) -> Tensor:
 
 
 SIZES = 3  # full, half and quarter
-MIDDLE, SPREAD = (0.0, 0.1), 0.45  # where faces are in framed pictures: (x, y) and deviation, in [-1, 1]
+MIDDLE, SPREAD = (0.0, 0.1), 0.45  # of faces in framed pictures: (x, y) and deviation, in [-1, 1]
 
 
 def reconstruction_loss(made: Tensor, real: Tensor, focus: float = 0.0, counts: Tensor | None = None) -> Tensor:
     """Mean absolute error of pictures (N, 3, H, W) over three sizes; a scalar.
 
     Args:
-        focus: how much more the middle, where the face is, counts than the border.
-        counts: how much more each pixel counts, (N, 1, H, W).
+        focus: extra weight of the middle, where the face is, over that of the border.
+        counts: extra weight of each pixel, (N, 1, H, W).
     """
     weight = 1 + focus * _middle(made) if focus else None
     if counts is not None:
@@ -151,9 +154,9 @@ class CalibrationStep:
 
     Attributes:
         made: the result.
-        warped: what the generator gives with the warp alone; None where no term looks at it.
+        warped: the generator's result with the warp alone; None where no term needs it.
         real: the target.
-        boxes: (4, N, 4), of the target's `face_parts.PARTS`; None where no term looks at parts.
+        boxes: (4, N, 4), of the target's `PARTS`; None where no term needs parts.
         iteration: steps taken before this one.
     """
 
@@ -164,12 +167,12 @@ class CalibrationStep:
     iteration: int
 
     def alone(self) -> Tensor:
-        """Pictures (N, 3, H, W) of the warp alone, which some term must have asked for."""
-        return _there(self.warped)
+        """Pictures (N, 3, H, W) of the warp alone, which some term must need."""
+        return _required(self.warped)
 
     def mask(self, weights: CalibrationWeights) -> Tensor:
-        """(N, 1, H, W): 1 in the parts of the face."""
-        return part_mask(_there(self.boxes), self.made, weights.outside_at(self.iteration))
+        """Mask (N, 1, H, W) with 1 in the parts of the face."""
+        return part_mask(_required(self.boxes), self.made, weights.outside_at(self.iteration))
 
 
 def calibration_losses(
@@ -182,9 +185,9 @@ def calibration_losses(
     """
     terms: dict[str, tuple[float, Callable[[], Tensor]]] = {
         "local_loss": (weights.local_loss, lambda: local_loss(step)),
-        "perceptual_warp": (weights.perceptual_warp, lambda: perceptual_loss(_there(vgg), step.alone(), step.real)),
-        "perceptual_final": (weights.perceptual_final, lambda: _final(step, weights, _there(vgg))),
-        "perceptual_regular": (weights.perceptual_regular, lambda: _regular(step, weights, _there(vgg))),
+        "perceptual_warp": (weights.perceptual_warp, lambda: perceptual_loss(_required(vgg), step.alone(), step.real)),
+        "perceptual_final": (weights.perceptual_final, lambda: _final(step, weights, _required(vgg))),
+        "perceptual_regular": (weights.perceptual_regular, lambda: _regular(step, weights, _required(vgg))),
         "reconstruction": (
             weights.reconstruction,
             lambda: reconstruction_loss(step.made, step.real, weights.focus),
@@ -213,13 +216,13 @@ def local_loss(step: CalibrationStep) -> Tensor:
     """Sum, a scalar, of the mean absolute differences of the mouth and of either eye, cut out at one size."""
     total = step.made.new_zeros(())
     for part, side in CUT_SIDES.items():
-        boxes = _there(step.boxes)[PARTS.index(part)]
+        boxes = _required(step.boxes)[PARTS.index(part)]
         total = total + F.l1_loss(cut_out(step.made, boxes, side), cut_out(step.real, boxes, side))
     return total
 
 
-def _there(value: Value | None) -> Value:
-    """The value itself, which a term with a weight needs."""
+def _required(value: Value | None) -> Value:
+    """The value, which a term with a weight needs."""
     if value is None:
-        raise ValueError("a loss with a weight lacks what it looks at")
+        raise ValueError("a loss with a weight lacks its input")
     return value

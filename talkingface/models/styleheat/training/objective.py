@@ -60,25 +60,25 @@ class Pairs:
 
 
 class Objective:
-    """Losses by stage.
+    """Losses by stage, weighted scalars by name.
 
-    The discriminator sees what the other loss of the same batch made, so `discriminator_losses` goes after it.
+    The discriminator scores the pictures that another loss made of the batch, so `discriminator_losses` follows it.
 
     Args:
-        networks: by name, see networks.py.
-        model: the same as one.
+        networks: by name, see `networks_by_name`.
+        model: the module that holds them.
         config: of them.
-        fixed: networks that losses look through.
+        fixed: networks of others that losses need.
     """
 
     def __init__(
         self, networks: nn.ModuleDict, model: StyleHeatNetworks, config: StyleHeatConfig, fixed: FixedNetworks
     ) -> None:
         self.networks, self.model, self.config, self.fixed = networks, model, config, fixed
-        self._shown: tuple[Batch, Tensor, Tensor] | None = None
+        self._made: tuple[Batch, Tensor, Tensor] | None = None
 
     def warper_losses(self, batch: Batch) -> Losses:
-        """Stage 1: the source, warped, against the target."""
+        """Losses of stage 1: the warped source against the target."""
         stage, pairs = self.config.train_params.video_warper, Pairs.of(batch)
         weights, side = stage.loss_weights, self.config.encoder.size
         source, target = resized(pairs.source, side), resized(pairs.target, side)
@@ -92,21 +92,21 @@ class Objective:
         )
 
     def calibrator_losses(self, batch: Batch) -> Losses:
-        """Stage 2: the frames that are made against the targets."""
+        """Losses of stage 2: the frames that are made against the targets."""
         stage, pairs = self.config.train_params.calibrator, Pairs.of(batch)
         weights, side = stage.loss_weights, pairs.target.shape[-1]
         inversion = self.invert(pairs.source, learns=bool(set(stage.tune) & INVERTING))
         moved = self.model.move(inversion, pairs.windows, self.guide(batch))
         made = resized(self.model.draw(inversion, moved), side)
-        warped = resized(self.model.draw_warped(inversion, moved), side) if weights.looks_at_warp else None
+        warped = resized(self.model.draw_warped(inversion, moved), side) if weights.uses_warp else None
         boxes = None if pairs.landmarks is None else part_boxes(pairs.landmarks, side / LANDMARK_FRAME)
         step = CalibrationStep(made, warped, pairs.target, boxes, self._next_iteration())
-        self._shown = (batch, pairs.target, made.detach())
-        judge = partial(self._passing, inverted=stage.inverted_adversary) if weights.gan_loss else None
-        return calibration_losses(step, weights, self._vgg(made) if weights.perceptual else None, judge)
+        self._made = (batch, pairs.target, made.detach())
+        adversarial = partial(self._adversarial, inverted=stage.inverted_adversary) if weights.gan_loss else None
+        return calibration_losses(step, weights, self._vgg(made) if weights.perceptual else None, adversarial)
 
     def inversion_losses(self, batch: Batch) -> Losses:
-        """Our own stage: both frames, given back."""
+        """Losses of our own stage: both frames against their inversions."""
         weights = self.config.train_params.inversion.loss_weights
         real = torch.cat([batch["source"], batch["driving"]]) * 2 - 1
         self._ensure_mean_code()
@@ -115,7 +115,7 @@ class Objective:
         full = inverter.detail(rough, rough.residual).full
         side = min(real.shape[-1], full.shape[-1])
         made, real = resized(full, side), resized(real, side)
-        self._shown = (batch, real, made.detach())
+        self._made = (batch, real, made.detach())
         small = resized(real, rough.picture.shape[-1])
         return _weighted(
             reconstruction=(weights.reconstruction, lambda: reconstruction_loss(made, real, weights.focus)),
@@ -127,7 +127,7 @@ class Objective:
         )
 
     def joint_losses(self, batch: Batch) -> Losses:
-        """Our own stage: the frames that are made, and the sources given back, with a warp that the mesh shows."""
+        """Losses of our own stage: frames that are made, inversions of the sources, and the warp against the mesh."""
         weights, pairs, faces = self.config.train_params.joint.loss_weights, Pairs.of(batch), FacePairs.of(batch)
         self._ensure_mean_code()
         rough = self.model.generator.encode(pairs.source)
@@ -136,16 +136,16 @@ class Objective:
         warper_guide = guide if self.config.warper.guided else None
         moved = self.model.move(own._replace(picture=own.picture.detach()), pairs.windows, warper_guide)
         made, side = self.model.draw(own, moved), pairs.target.shape[-1]
-        made, given_back = resized(made, side), resized(own.full, side)
+        made, inverted = resized(made, side), resized(own.full, side)
         small = resized(pairs.source, rough.picture.shape[-1])
         counts = faces.counts(weights, pairs.target)
-        self._shown = (batch, pairs.target, made.detach())
+        self._made = (batch, pairs.target, made.detach())
         return _weighted(
             reconstruction=(
                 weights.reconstruction,
                 lambda: reconstruction_loss(made, pairs.target, weights.focus, counts),
             ),
-            own=(weights.own, lambda: reconstruction_loss(given_back, pairs.source, weights.focus)),
+            own=(weights.own, lambda: reconstruction_loss(inverted, pairs.source, weights.focus)),
             rough=(weights.rough, lambda: reconstruction_loss(rough.picture, small, weights.focus)),
             flow=(weights.flow, lambda: flow_error(moved.warp, guide)),
             offsets=(weights.offsets, lambda: offsets_length(rough.codes)),
@@ -154,26 +154,26 @@ class Objective:
 
     def discriminator_losses(self, batch: Batch) -> Losses:
         """Loss of the discriminator, between real pictures and those that the last loss made of the same batch."""
-        if self._shown is None or self._shown[0] is not batch:
+        if self._made is None or self._made[0] is not batch:
             raise RuntimeError("the discriminator's loss needs the other one of the same batch before it")
-        _, real, made = self._shown
+        _, real, made = self._made
         return {"discriminator": discriminator_loss(self.scores(real), self.scores(made))}
 
     def guide(self, batch: Batch) -> MotionGuide | None:
-        """For both directions of a batch, in the order of `Pairs`; None where the warper takes none."""
+        """Guide of both directions of a batch, in the order of `Pairs`; None where the warper takes none."""
         return FacePairs.of(batch).guide(self.config.flow_side) if self.config.warper.guided else None
 
     def scores(self, pictures: Tensor) -> Tensor:
         """Scores (N, 1) of the discriminator for pictures (N, 3, H, W) in [-1, 1] of any size."""
-        found: Tensor = self.networks["discriminator"](resized(pictures, self.config.discriminator.size))
-        return found
+        scores: Tensor = self.networks["discriminator"](resized(pictures, self.config.discriminator.size))
+        return scores
 
     def invert(self, pictures: Tensor, *, learns: bool = False) -> Inversion:
         """Inverted pictures (N, 3, H, W) in [-1, 1].
 
         Args:
-            learns: whether encoders or generator learn along. Otherwise they get no gradient, and their batch norms
-                keep to what they know (the published trainer lets these see the batch).
+            learns: encoders or generator learn along. Otherwise they get no gradient, and their batch norms keep their
+                statistics (the published trainer updates these).
         """
         if not learns:
             for name in INVERTING:
@@ -189,12 +189,12 @@ class Objective:
         network = self.fixed.required_identity().to(made.device)
         return identity_loss(network, resized(made, ALIGNED_SIZE), resized(real, ALIGNED_SIZE))
 
-    def _passing(self, made: Tensor, *, inverted: bool) -> Tensor:
+    def _adversarial(self, made: Tensor, *, inverted: bool) -> Tensor:
         """The adversarial loss as the published trainer scales it."""
         return ADVERSARIAL * generator_loss(self.scores(made), inverted=inverted)
 
     def _ensure_mean_code(self) -> None:
-        """Give an encoder that has no mean code yet that of the generator."""
+        """Set the mean code of an encoder that has none yet to that of the generator."""
         encoder = self.model.generator.e4e_encoder
         if not encoder.latent_avg.any():
             random = torch.Generator().manual_seed(0)
