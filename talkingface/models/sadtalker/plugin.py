@@ -25,7 +25,7 @@ from .training.expression import EXPRESSION
 from .training.phases import Stage
 from .training.pose import POSE
 from .training.render import MAPPING, RENDER
-from .voice.driver import SadTalkerVoice
+from .voice.speech import SadTalkerVoice
 
 
 def build_published(config: SadTalkerConfig) -> nn.ModuleDict:

@@ -13,8 +13,8 @@ from talkingface.errors import ConfigError, MediaError
 from talkingface.media.audio import read_audio
 from talkingface.models.sadtalker.networks.audio2exp import Audio2Exp
 from talkingface.models.sadtalker.networks.audio2pose import Audio2Pose
-from talkingface.models.sadtalker.voice.driver import SpeechNoise, draw_noise, speak
 from talkingface.models.sadtalker.voice.mel import MelSource, NoVoice, Speech
+from talkingface.models.sadtalker.voice.speech import SpeechNoise, draw_noise, speak
 from talkingface.motion.coefficients import LAYOUT_70
 
 SHARED = Path(os.environ.get("TALKINGFACE_SHARED", Path(__file__).parents[4] / "shared")) / "data" / "audio"

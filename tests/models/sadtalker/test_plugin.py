@@ -18,8 +18,8 @@ from talkingface.models.base import SpeechRequest
 from talkingface.models.sadtalker.config import SadTalkerConfig
 from talkingface.models.sadtalker.networks.generator import RenderNetworks
 from talkingface.models.sadtalker.plugin import SadTalker
-from talkingface.models.sadtalker.voice.driver import draw_noise, speak
 from talkingface.models.sadtalker.voice.mel import Speech
+from talkingface.models.sadtalker.voice.speech import draw_noise, speak
 from talkingface.motion.coefficients import LAYOUT_73
 from talkingface.motion.windows import windows
 from talkingface.pipelines import frames as pipeline
