@@ -26,7 +26,6 @@ UNFINISHED: dict[str, tuple[int, int]] = {
     "config": (12, 0),
     "enhance": (2, 1),
     "evaluation": (7, 8),
-    "face": (26, 32),
     "face3d": (23, 6),
     "media": (3, 2),
     "models": (91, 124),
