@@ -165,7 +165,7 @@ class Crop:
 def square_crop(
     box: Box, size: int | tuple[int, int], picture_size: tuple[int, int], *, scale: float = 1.5, whole: bool = True
 ) -> Crop:
-    """The square around a face that first-order motion models want, moved inside the picture where it fits.
+    """The square around a face for first-order motion models, moved inside the picture where it fits.
 
     Args:
         box: of the face; for a video the union of its boxes, so that one crop serves all frames.

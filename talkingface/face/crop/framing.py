@@ -33,7 +33,7 @@ def framed(framing: str, face: Face, size: Size, picture_size: Size, preprocess:
         face: in pixels of the picture.
         size: (height, width) of the crop.
         picture_size: (height, width).
-        preprocess: the word of the flag; its ext forms show more, except of ``"ffhq"``, which knows one framing.
+        preprocess: the word of the flag; its ext forms show more, except of ``"ffhq"``, which has one framing.
 
     Raises:
         UnknownNameError: there is no such framing.

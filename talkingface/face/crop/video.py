@@ -61,7 +61,7 @@ class CropPlan:
 
     Attributes:
         source: the file.
-        is_still: whether it is a single picture.
+        is_still: it is a single picture.
         crops: segment, crop and the file it goes to.
         refused: a sentence about each segment that is left out.
     """
@@ -205,7 +205,7 @@ class _Clip:
         self._writer.write(self._crop.cut(frame))
 
     def finish_at(self, index: int, notify: Notify) -> bool:
-        """Complete the file if the segment ends before frame ``index``; returns whether it does."""
+        """Complete the file if the segment ends before frame ``index``; return True if it does."""
         if self._writer is None or self.segment.stop != index:
             return False
         self._writer.finish()
@@ -231,6 +231,6 @@ def _seconds(time: Fraction) -> str:
 
 
 def _ffmpeg_name(path: Path) -> str:
-    """A file as ffmpeg wants it named: neither an option nor a protocol."""
+    """A file name for ffmpeg: neither an option nor a protocol."""
     name = str(path)
     return f"file:{name}" if name.startswith("-") or ":" in name else name

@@ -157,7 +157,7 @@ def searching_backends() -> list[str]:
 
 
 def available(root: Path) -> list[Availability]:
-    """State of each backend that looks at pictures, in the order in which ``"auto"`` tries them."""
+    """State of each backend that reads pictures, in the order in which ``"auto"`` tries them."""
     return [Availability(name, problem_of(name, root)) for name in searching_backends()]
 
 
@@ -196,7 +196,7 @@ def _files_of(backend: Backend) -> Sequence[Entry]:
 
 
 def missing_files(where: str, entries: Sequence[Entry], root: Path) -> WeightsError:
-    """The error that says which files are not there, where they come from, and where they go."""
+    """The error of missing files, with their origin and their place."""
     places = "; ".join(f"{entry.path(root)}, from {entry.origin}{_hash_note(entry)}" for entry in entries)
     word = entries[0].bundle or entries[0].name
     cure = f"Run with --run_mode=fetch --checkpoint={word}, or put them there by hand."

@@ -85,14 +85,14 @@ def _blended(numbers: NDArray[np.float64], scores: NDArray[np.floating]) -> list
     Args:
         numbers: (n, 8, 2), best first: middle, size, six points.
     """
-    found = []
+    faces = []
     while len(numbers):
         same = _iou_with_first(numbers) > _SAME_FACE_IOU
         same[0] = True  # even where its size is not positive
         weights = scores[same] / scores[same].sum()
-        found.append(((numbers[same] * weights[:, None, None]).sum(0), float(scores[0])))
+        faces.append(((numbers[same] * weights[:, None, None]).sum(0), float(scores[0])))
         numbers, scores = numbers[~same], scores[~same]
-    return found
+    return faces
 
 
 def _iou_with_first(numbers: NDArray[np.float64]) -> NDArray[np.float64]:

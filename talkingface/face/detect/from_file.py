@@ -82,7 +82,7 @@ class FileAnalyser(FaceAnalyser):
         return list(self._faces)
 
     def follow(self, picture: Picture, previous: Sequence[Face]) -> list[Face | None]:
-        """The faces as they were: a file does not say how they move."""
+        """The faces unchanged: a file has no motion."""
         return list(previous)
 
 

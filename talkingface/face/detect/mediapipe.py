@@ -1,7 +1,7 @@
 """The offline backend: MediaPipe's face detectors and face mesh (468 points), run by ai-edge-litert on the CPU.
 
-The mesh network sees a square around the face, turned so that the eyes are level, and gives the points and a flag that
-says whether it sees a face at all (Kartynnik et al. 2019, "Real-time Facial Surface Geometry from Monocular Video").
+The mesh network takes a square around the face, turned so that the eyes are level, and gives the points and a flag for
+the presence of a face (Kartynnik et al. 2019, "Real-time Facial Surface Geometry from Monocular Video").
 """
 
 from __future__ import annotations

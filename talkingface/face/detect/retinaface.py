@@ -131,15 +131,15 @@ class RetinaFaceAnalyser(FaceAnalyser):
         offsets, shares, _ = self._detector(blue_first.float() - mean)
         priors = anchors(height, width).to(self._device)
         return [
-            _finds(decode_boxes(one, priors, height, width)[sure], scores[sure])
-            for one, scores in zip(offsets, shares[..., 1], strict=True)
+            _best_of(decode_boxes(deltas, priors, height, width)[sure], scores[sure])
+            for deltas, scores in zip(offsets, shares[..., 1], strict=True)
             for sure in [scores > threshold]
         ]
 
     @torch.inference_mode()
     def _landmarks_in(self, places: Sequence[tuple[Picture, Box]]) -> list[Points]:
         """The landmarks, (68, 2), of the face in each box."""
-        found: list[Points] = []
+        landmarks: list[Points] = []
         for start in range(0, len(places), BATCH):
             parts = [_whole_pixels(box, picture) for picture, box in places[start : start + BATCH]]
             cut = [
@@ -150,12 +150,12 @@ class RetinaFaceAnalyser(FaceAnalyser):
             cells = heatmap_points(heatmaps.float()).cpu().numpy() / MAP_SIDE
             for unit, (left, top, right, bottom) in zip(cells, parts, strict=True):
                 # Cells are counted from the corner, points from the middle of the first pixel.
-                found.append(reduce_to_68(unit * (right - left, bottom - top) + (left - 0.5, top - 0.5)))
-        return found
+                landmarks.append(reduce_to_68(unit * (right - left, bottom - top) + (left - 0.5, top - 0.5)))
+        return landmarks
 
 
-def _finds(boxes: Tensor, scores: Tensor) -> list[ScoredBox]:
-    """The finds among boxes (n, 4), counted from the picture's corner; one for each face."""
+def _best_of(boxes: Tensor, scores: Tensor) -> list[ScoredBox]:
+    """The best boxes among (n, 4), counted from the picture's corner; one for each face."""
     edges, sure = boxes.cpu().numpy().astype(np.float64), scores.cpu().numpy()
     return [ScoredBox(Box(*(edges[n] - 0.5).tolist()), float(sure[n])) for n in best_boxes(edges, sure)]
 

@@ -105,7 +105,7 @@ class RetinaFace(nn.Module):
 
 def anchors(height: int, width: int) -> Tensor:
     """Anchors (n, 4) of a picture: centre x, y, then width and height, as shares of the picture's."""
-    found = []
+    levels = []
     for stride, sides in zip(STRIDES, ANCHOR_SIDES, strict=True):
         rows, columns = ceil(height / stride), ceil(width / stride)
         y = ((torch.arange(rows, dtype=torch.float64) + 0.5) * stride / height)[:, None, None]
@@ -113,8 +113,8 @@ def anchors(height: int, width: int) -> Tensor:
         side = torch.tensor(sides, dtype=torch.float64)
         shape = (rows, columns, len(sides))
         parts = (x.expand(shape), y.expand(shape), (side / width).expand(shape), (side / height).expand(shape))
-        found.append(torch.stack(parts, dim=-1).flatten(0, 2))
-    return torch.cat(found).float()
+        levels.append(torch.stack(parts, dim=-1).flatten(0, 2))
+    return torch.cat(levels).float()
 
 
 def decode_boxes(offsets: Tensor, priors: Tensor, height: int, width: int) -> Tensor:

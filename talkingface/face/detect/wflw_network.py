@@ -120,15 +120,15 @@ class LandmarkNet98(nn.Module):
         """
         x = F.relu(self.bn1(self.conv1(faces)))
         x = self.conv4(self.conv3(F.avg_pool2d(self.conv2(x), 2)))
-        found: list[Tensor] = []
+        heatmaps: list[Tensor] = []
         for index in range(self.num_modules):
             part = {name: self.get_submodule(f"{name}{index}") for name in ("m", "top_m_", "conv_last", "bn_end", "l")}
-            out = part["top_m_"](part["m"](x, found[-1][:, -1:] if found else None))
+            out = part["top_m_"](part["m"](x, heatmaps[-1][:, -1:] if heatmaps else None))
             out = F.relu(part["bn_end"](part["conv_last"](out)))
-            found.append(part["l"](out))
+            heatmaps.append(part["l"](out))
             if index < self.num_modules - 1:
-                x = x + self.get_submodule(f"bl{index}")(out) + self.get_submodule(f"al{index}")(found[-1])
-        return found
+                x = x + self.get_submodule(f"bl{index}")(out) + self.get_submodule(f"al{index}")(heatmaps[-1])
+        return heatmaps
 
 
 def heatmap_points(heatmaps: Tensor, *, fault: bool = False) -> Tensor:

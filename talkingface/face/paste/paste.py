@@ -17,7 +17,7 @@ from .blend import FEATHER, Mask, Region, region_of
 Table = NDArray[np.uint8]
 
 LARGEST_GAIN = 1.25  # contrast is not changed by more than this, or its inverse
-FLAT = 2.0  # grey levels; below this spread contrast says nothing
+FLAT = 2.0  # grey levels; below this spread contrast is noise
 
 
 def colour_table(result: Picture, wanted: Picture, where: NDArray[np.bool_]) -> Table:

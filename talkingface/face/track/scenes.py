@@ -71,7 +71,7 @@ class FrameSignature:
 def scenes(frames: Iterable[Picture]) -> Iterator[tuple[Picture, bool]]:
     """Yield the frames (H, W, 3), each with True if a new scene starts with it; the first one counts as a start.
 
-    Holds back ``FLASH`` frames, to see whether a change lasts.
+    Holds back ``FLASH`` frames, to see if a change lasts.
     """
     waiting: deque[tuple[Picture, FrameSignature]] = deque()
     state = _SceneState()
