@@ -96,9 +96,8 @@ def perceptual_loss(
     total = made.new_zeros(())
     for scale in range(scales):
         if scale:
-            made, real = (
-                F.interpolate(x, scale_factor=0.5, mode="bilinear", align_corners=False) for x in (made, real)
-            )
+            # To a size, not by a factor: then the last row of an odd picture counts, as in the published training.
+            made, real = (resize_map(x, (x.shape[-2] // 2, x.shape[-1] // 2)) for x in (made, real))
         with torch.no_grad():
             wanted = [_masked(features, mask) for features in vgg.features_of(real)]
         got = [_masked(features, mask) for features in vgg.features_of(made)]

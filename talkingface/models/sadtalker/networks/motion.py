@@ -14,6 +14,7 @@ from ....errors import ShapeError
 from ....nn.antialias import AntiAliasDownsample
 from ....nn.blocks.conv import BatchNorm3d, DownBlock, UpBlock
 from ....nn.blocks.hourglass import Hourglass, level_widths
+from ....nn.geometry.grids import mean_points
 from ....nn.geometry.volumes import coordinate_grid_3d, gaussian_heatmaps_3d, warp_3d
 from ....nn.precision import at_least_float32, float32_region
 from ..config import CommonParams, DenseMotionParams, KPDetectorParams
@@ -71,8 +72,7 @@ class KPDetector(nn.Module):
         with float32_region(logits):
             logits = at_least_float32(logits)
             heatmap = (logits.flatten(2) / self.temperature).softmax(dim=2)
-            depth, height, width = logits.shape[2:]
-            return heatmap @ coordinate_grid_3d(depth, height, width, like=logits).flatten(0, 2)
+            return mean_points(heatmap.view(logits.shape))
 
     def forward(self, image: Tensor) -> Tensor:
         """Canonical keypoints (N, K, 3), (x, y, z) in [-1, 1], of (N, 3, H, W) pictures in [0, 1]."""
