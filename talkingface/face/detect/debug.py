@@ -62,11 +62,7 @@ def draw_search(picture: Picture, report: DetectionReport) -> Picture:
 
 
 def draw_faces(picture: Picture, faces: Sequence[Face]) -> Picture:
-    """Draw box, number (in the order given), score and landmarks of each face; sizes as in :func:`draw_search`.
-
-    Args:
-        picture: (H, W, 3) RGB uint8.
-    """
+    """Draw box, number, score and landmarks of faces, in their order, on (H, W, 3); sizes as in `draw_search`."""
     sheet = _Sheet(picture)
     for number, face in enumerate(faces):
         sheet.frame(face.box, FOUND, f"{number}: {face.score:.2f}")

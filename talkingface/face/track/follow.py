@@ -72,12 +72,7 @@ class Follower:
         self._idle = 0
 
     def step(self, picture: Picture, new_scene: bool) -> None:
-        """Take the next frame.
-
-        Args:
-            picture: (H, W, 3), RGB, uint8.
-            new_scene: true if a cut lies before it; all trails end there.
-        """
+        """Take the next frame, (H, W, 3) RGB uint8; ``new_scene``: a cut lies before it, which ends all trails."""
         self._frame += 1
         if new_scene:
             self._end(self._live)
