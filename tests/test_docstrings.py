@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -97,8 +98,13 @@ def has_arrays(function: ast.FunctionDef, known: set[str]) -> bool:
     return any(name in known for annotation in annotations for name in names_in(annotation))
 
 
-def documented() -> Iterator[tuple[str, Documented]]:
+@cache
+def documented() -> tuple[tuple[str, Documented], ...]:
     """Everything public, with its folder."""
+    return tuple(_documented())
+
+
+def _documented() -> Iterator[tuple[str, Documented]]:
     trees = parsed()
     known = array_names(trees)
     classes: dict[str, list[ast.ClassDef]] = {}
