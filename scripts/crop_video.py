@@ -1,4 +1,4 @@
-"""Cut the faces out of a video, gif or picture: a clip with its sound for each stretch over which a face stays.
+"""Cut the faces out of a video, gif or picture: a clip with its sound for each segment over which a face stays.
 
 python scripts/crop_video.py --inp talk.mp4
 python scripts/crop_video.py --inp talk.mp4 --output_dir crops --min_frames 75 --image_shape 512,512
@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from talkingface.errors import TalkingFaceError
-from talkingface.face.crop.video import FORMATS, Output, ffmpeg_commands, find_crops, write_crops
+from talkingface.face.crop.video import FORMATS, CropOutput, ffmpeg_commands, find_crops, write_crops
 from talkingface.face.detect.analyser import FaceAnalyser, open_analyser
 from talkingface.face.track.segments import CropRules
 from talkingface.plugins import LANDMARKS
@@ -31,21 +31,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Crop one file; returns the exit status (2: nothing was cropped, or an error that the user can mend)."""
     options = _parser().parse_args(_joined(sys.argv[1:] if argv is None else argv))
     rules = CropRules(options.min_frames, options.min_size, options.increase, options.iou, options.image_shape)
-    output = Output(options.output_dir, options.format, options.overwrite)
+    output = CropOutput(options.output_dir, options.format, options.overwrite)
     try:
         analyser = _analyser(options)
-        found = find_crops(options.inp, analyser, rules, output, debug_dir=options.debug_dir, tell=_tell)
-        for sentence in found.refused:
-            _tell(sentence)
-        lines = ffmpeg_commands(found) if options.print else write_crops(found, tell=_tell)
+        plan = find_crops(options.inp, analyser, rules, output, debug_dir=options.debug_dir, notify=_notify)
+        for sentence in plan.refused:
+            _notify(sentence)
+        lines = ffmpeg_commands(plan) if options.print else write_crops(plan, notify=_notify)
         for line in lines:
             print(line)
     except TalkingFaceError as error:
-        _tell(str(error))
+        _notify(str(error))
         return 2
-    if not found.crops:
-        _tell(f"{options.inp}: nothing was cropped. Use one of the settings named above.")
-    return 0 if found.crops else 2
+    if not plan.crops:
+        _notify(f"{options.inp}: nothing was cropped. Use one of the settings named above.")
+    return 0 if plan.crops else 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -104,7 +104,7 @@ def _analyser(options: argparse.Namespace) -> FaceAnalyser:
     file = options.landmarks_file
     analyser = open_analyser(options.landmarks, root=options.checkpoint_root, device=device, landmarks_file=file)
     if options.landmarks == "auto":
-        _tell(f"faces are found by '{analyser.name}'")
+        _notify(f"faces are found by '{analyser.name}'")
     return analyser
 
 
@@ -117,7 +117,7 @@ def _best_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _tell(sentence: str) -> None:
+def _notify(sentence: str) -> None:
     print(sentence, file=sys.stderr)
 
 

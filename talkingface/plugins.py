@@ -26,25 +26,25 @@ if TYPE_CHECKING:
 
 OURS = "talkingface"
 logger = logging.getLogger("talkingface")
-Part = TypeVar("Part")
+PartT = TypeVar("PartT")
 
-# What importing a broken module raises in practice: a stranger's fault becomes one line, never the end of our parts.
+# What importing a broken module raises in practice: a fault of another package becomes one line and never stops ours.
 IMPORT_FAILURES = (
     *(ImportError, SyntaxError, NameError, AttributeError, TypeError),
     *(ValueError, LookupError, RuntimeError, OSError),
 )
 
 
-class Plugins(Generic[Part]):
+class Plugins(Generic[PartT]):
     """All parts of one kind.
 
     Attributes:
         group: of the entry points.
-        noun: what one is called in messages.
+        noun: its name in messages.
         own: names of our parts, in their order.
     """
 
-    def __init__(self, group: str, noun: str, kind: str, own: Mapping[str, Part | str]) -> None:
+    def __init__(self, group: str, noun: str, kind: str, own: Mapping[str, PartT | str]) -> None:
         """
         Args:
             kind: import string ``module:class`` of what every part is: an instance, or a class below it.
@@ -61,7 +61,7 @@ class Plugins(Generic[Part]):
         """True if a part is one of ours."""
         return name in self.own
 
-    def get(self, name: str, *, where: object = None) -> Part:
+    def get(self, name: str, *, where: object = None) -> PartT:
         """The part of a name; faults of our own modules keep their traceback.
 
         Args:
@@ -78,7 +78,7 @@ class Plugins(Generic[Part]):
             raise ConfigError(f"{self.noun} '{name}' is offered by {' and by '.join(owners)}", where=where, cure=cure)
         if self.owns(name):
             part = self._own[name]
-            return cast(Part, load(part) if isinstance(part, str) else part)
+            return cast(PartT, load(part) if isinstance(part, str) else part)
         if not others:
             cure = did_you_mean(name, self.names())
             raise UnknownNameError(f"unknown {self.noun} '{name}'", where=where, cure=cure)
@@ -86,7 +86,7 @@ class Plugins(Generic[Part]):
         if reason is not None:
             what = f"{self.noun} '{name}' of {owners[0]} is broken: {reason}"
             raise UnknownNameError(what, where=where, cure="Update or uninstall it.")
-        return cast(Part, others[0].load())
+        return cast(PartT, others[0].load())
 
     def broken(self) -> dict[str, str]:
         """Parts of other packages that cannot be used -> the reason; each is also logged, once."""
@@ -96,16 +96,16 @@ class Plugins(Generic[Part]):
 
 @dataclass(frozen=True)
 class DriverEntry:
-    """A driving signal, by what is known of it before anything is loaded.
+    """Facts of a driving signal that are known before anything is loaded.
 
     Attributes:
         driver: import string of its :class:`~talkingface.pipelines.drivers.Driver`.
         flag: the setting that asks for it; "" for a model's own demonstration, whose switch the model names.
         options: pydantic class with the settings that it brings, `flag` among them; None: the schema has them.
-        reads_file: whether the setting names a file.
-        shows_frames: whether that has frames to look at.
-        speaks: whether a voice makes the motion, so that references for blinks and head motion mean something.
-        coefficients: whether its motion is one of face coefficients, which not every model draws.
+        reads_file: the setting names a file.
+        shows_frames: that file has frames.
+        speaks: a voice makes the motion, so that references for blinks and head motion apply.
+        coefficients: its motion is one of face coefficients, which not every model draws.
     """
 
     driver: str
@@ -118,7 +118,7 @@ class DriverEntry:
 
 
 class OneOf:
-    """Annotation of a setting whose words are the names of a registry: ``Annotated[str, OneOf(PASTES)]``.
+    """Annotation of a setting whose values are the names of a registry: ``Annotated[str, OneOf(PASTES)]``.
 
     Attributes:
         words: everything that may be written; other packages are asked only when it is read.
@@ -161,7 +161,7 @@ def owner_of(point: EntryPoint) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """An error of somebody else's code, its kind first."""
+    """An error of third-party code in one line, its class first."""
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 

@@ -25,7 +25,7 @@ GROUP = "talkingface.models"
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """Where a model lives.
+    """Modules and facts of a model that are known before it is loaded.
 
     Attributes:
         plugin: import string ``module:class`` of its :class:`~talkingface.models.base.ModelPlugin`.
@@ -33,9 +33,9 @@ class ModelEntry:
         properties: folder with ``<Name>.yaml`` (defaults of the family) and ``<Name>/<variant>.yaml``.
         options: the model's own inference flags: a :class:`~talkingface.models.settings.ModelOptions`, or its import
             string, in a module that loads no torch; None: it has none.
-        coefficients: whether face coefficients drive it. This and the next let flags be refused before networks are
-            loaded; None: not said, and found out only then.
-        pose_styles: how many styles of head motion its voice knows; 0: it has no voice.
+        coefficients: true if face coefficients drive it. This and the next let flags be refused before networks are
+            loaded; None: unknown until then.
+        pose_styles: number of styles of head motion that its voice has; 0: it has no voice.
     """
 
     plugin: str
@@ -78,12 +78,12 @@ _MODELS: Plugins[ModelEntry] = Plugins(GROUP, "model", "talkingface.registry:Mod
 
 
 def models() -> list[str]:
-    """Names of all models, ours and other people's; broken ones are still named."""
+    """Names of all models, ours and third-party ones, the broken ones among them."""
     return sorted(_MODELS.names())
 
 
 def entry(name: str) -> ModelEntry:
-    """Where the model ``name`` lives.
+    """Return the entry of the model ``name``.
 
     Raises:
         UnknownNameError: if there is no such model, or its package is broken (with the reason).
@@ -107,21 +107,21 @@ def config_class(name: str) -> type[BaseModel]:
 def options_class(name: str) -> type[ModelOptions] | None:
     """The pydantic class of a model's own inference flags, None where it has none; errors as :func:`entry`."""
     options = entry(name).options
-    found: type[ModelOptions] | None = _load(name, options) if isinstance(options, str) else options
-    return found
+    own: type[ModelOptions] | None = _load(name, options) if isinstance(options, str) else options
+    return own
 
 
 def all_options() -> dict[str, type[ModelOptions]]:
     """Models with inference flags of their own -> the class of these flags; models that are broken are left out."""
-    found = {}
+    classes = {}
     for name in models():
         try:
             options = options_class(name)
         except (UnknownNameError, ConfigError):
             continue
         if options is not None:
-            found[name] = options
-    return found
+            classes[name] = options
+    return classes
 
 
 def broken() -> dict[str, str]:

@@ -107,12 +107,12 @@ class SmallModel:
 
     @cached_property
     def frames(self) -> Tensor:
-        """Frames (5, 3, H, W), RGB, [0, 1], H and W of `side`: the shipped portrait, wandering to the right."""
+        """Frames (5, 3, S, S) in [0, 1], S = ``side``: the shipped portrait, moving to the right."""
         picture = resize(read_image(shipped("dataset", "sample", "source.png")), (self.side, self.side))
         return to_tensor([np.roll(picture, 3 * step, axis=1) for step in range(FRAMES)])
 
     def batch(self, plugin: ModelPlugin) -> Batch:
-        """Training batch of the shipped sample: pictures (2, 3, H, W), and what else the samples ask for."""
+        """A training batch of two items (2, ...) of the shipped sample, with all that the model's samples ask for."""
         sample = shipped("dataset", "sample")
         store = open_store(sample / "lmdb", "train", size=self.side)
         with tempfile.TemporaryDirectory() as folder:
@@ -138,22 +138,22 @@ def require_refusal(function: Callable[[], Any], error: type[Exception], word: s
         raise AssertionError(f"{what} is not refused with a {error.__name__}")
 
 
-def near(one: Tensor, other: Tensor) -> bool:
-    """True where two tensors (...) of one shape are the same but for rounding."""
-    return one.shape == other.shape and torch.allclose(one, other, atol=ROUNDING)
+def near(tensor: Tensor, other: Tensor) -> bool:
+    """True if two tensors (...) are the same but for rounding."""
+    return tensor.shape == other.shape and torch.allclose(tensor, other, atol=ROUNDING)
 
 
 # Motion and pictures, on tensors, as the pipeline makes them.
 
 
 def coefficients_of(frames: Tensor) -> Tensor:
-    """Coefficients (n, 73) that follow frames (n, 3, H, W), as a reconstructor's would."""
-    pooled = F.adaptive_avg_pool2d(frames, 4).flatten(1) - 0.5
-    return pooled @ torch.randn(pooled.shape[1], 73, generator=torch.Generator().manual_seed(5)) / 4
+    """(n, 73): coefficients that follow frames (n, 3, H, W), as a reconstructor's would."""
+    means = F.adaptive_avg_pool2d(frames, 4).flatten(1) - 0.5
+    return means @ torch.randn(means.shape[1], 73, generator=torch.Generator().manual_seed(5)) / 4
 
 
 def drive(plugin: ModelPlugin, frames: Tensor, chunk: int = FRAMES) -> Motion:
-    """Motion of frames (n, 3, H, W), by the model's own extractor or as made-up coefficients."""
+    """Motion of frames (n, 3, H, W), by the model's own extractor or as coefficients."""
     if not takes_coefficients(plugin):
         return plugin.extractor().extract(frames.split(chunk), FPS)
     return Motion("3dmm.73", FPS, {"coefficients": coefficients_of(frames)}, plugin.renderer().space)
@@ -165,7 +165,7 @@ def takes_coefficients(plugin: ModelPlugin) -> bool:
 
 
 def source_of(frames: Tensor) -> Source:
-    """Source picture with its coefficients: the first of frames (n, 3, H, W)."""
+    """The first of frames (n, 3, H, W), as a source picture with its coefficients."""
     return Source(frames[:1], coefficients_of(frames[:1]), torch.zeros(1, 80))
 
 
@@ -185,7 +185,7 @@ def draw(plugin: ModelPlugin, frames: Tensor, fitted: Motion, chunk: int = FRAME
 
 
 def losses_of(plugin: ModelPlugin, phase: Phase, batch: Batch, trainable: set[int]) -> dict[str, Tensor]:
-    """Losses () of a phase, run as in training, the other networks frozen; leaves the gradients behind."""
+    """Losses () of a phase, run as the trainer does with the other networks frozen; the gradients stay."""
     freeze_others(plugin.networks, phase, trainable)
     plugin.networks.train().zero_grad()
     losses = phase.loss(batch)
@@ -199,7 +199,7 @@ def trainable_of(plugin: ModelPlugin) -> set[int]:
 
 
 def parameters_of(plugin: ModelPlugin, phase: Phase, trainable: set[int]) -> dict[str, nn.Parameter]:
-    """Parameters that a phase steps, by the names of networks or their parts; those never trained are left out."""
+    """Parameters that a phase steps, by the names that it gives to networks or their parts, without frozen ones."""
     return {
         f"{name}.{key}": parameter
         for name in phase.networks
@@ -223,12 +223,12 @@ def check_builds(small: SmallModel) -> None:
 
 
 def check_entry(small: SmallModel) -> None:
-    """Check that the entry says, without loading it, what the plug-in does."""
+    """Check that the entry of a plug-in fits the loaded plug-in."""
     entry, plugin = registry.entry(small.model), small.build()
     renderer, voice = plugin.renderer(), plugin.voice()
     coefficients = takes_coefficients(plugin)
-    said = f"the entry says coefficients={entry.coefficients}, and the renderer takes '{renderer.takes}'"
-    require(entry.coefficients in (None, coefficients), said)
+    what = f"the entry says coefficients={entry.coefficients}, and the renderer takes '{renderer.takes}'"
+    require(entry.coefficients in (None, coefficients), what)
     styles = 0 if voice is None else voice.styles
     require(entry.pose_styles in (None, styles), f"the entry says {entry.pose_styles} pose styles of {styles}")
     space = getattr(plugin.config, "space", renderer.space)
@@ -315,12 +315,12 @@ def check_voice(small: SmallModel) -> None:
         SpeechRequest(None, 12),
         SpeechRequest(wave[:10], 1),
     ):
-        said, again = voice.speak(script, source), voice.speak(script, source)
-        given = (said.kind, said.fps, said.space)
+        motion, again = voice.speak(script, source), voice.speak(script, source)
+        given = (motion.kind, motion.fps, motion.space)
         require(given == (voice.gives, voice.fps, voice.space), f"the voice gives {given}, and says otherwise")
-        shape = tuple(said.values["coefficients"].shape)
+        shape = tuple(motion.values["coefficients"].shape)
         require(shape == (script.frames, 70), f"the voice gives {shape} for {script.frames} frames")
-        require(torch.equal(again.values["coefficients"], said.values["coefficients"]), "one seed gives two motions")
+        require(torch.equal(again.values["coefficients"], motion.values["coefficients"]), "one seed gives two motions")
     first, second = (voice.speak(SpeechRequest(wave, 12, seed=seed), source).values["coefficients"] for seed in (0, 1))
     require(not torch.equal(first, second), "two seeds give one motion")
     unknown = SpeechRequest(wave, 5, style=voice.styles)

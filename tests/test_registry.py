@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from strangers import offer
+from third_party import offer
 
 from talkingface import plugins, registry
 from talkingface.config import load_settings, settings_from
@@ -25,7 +25,7 @@ class Config(BaseModel):
     depth: int = 3
 
 class Options(ModelOptions):
-    "Flags of the stranger"
+    "Flags of the third party"
     zeal: float = Field(1.0, description="how eager it is")
 
 class Greedy(ModelOptions):
@@ -33,11 +33,11 @@ class Greedy(ModelOptions):
     seed: int = Field(1, description="of its own")
 
 class Plugin:
-    name = "Stranger"
+    name = "ThirdParty"
 
-ENTRY = ModelEntry("stranger_plugin:Plugin", "stranger_plugin:Config", Path(__file__).parent / "properties")
-WITH_FLAGS = replace(ENTRY, options="stranger_plugin:Options")
-GREEDY = replace(ENTRY, options="stranger_plugin:Greedy")
+ENTRY = ModelEntry("third_party_plugin:Plugin", "third_party_plugin:Config", Path(__file__).parent / "properties")
+WITH_FLAGS = replace(ENTRY, options="third_party_plugin:Options")
+GREEDY = replace(ENTRY, options="third_party_plugin:Greedy")
 FLAWED = replace(ENTRY, options="broken_plugin:Options")
 NOT_AN_ENTRY = 5
 """
@@ -46,7 +46,7 @@ NOT_AN_ENTRY = 5
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder on the import path with a real module; the test adds what entry points it wants."""
-    (tmp_path / "stranger_plugin.py").write_text(PLUGIN)
+    (tmp_path / "third_party_plugin.py").write_text(PLUGIN)
     (tmp_path / "broken_plugin.py").write_text("raise RuntimeError('needs a newer\\nlibrary')\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     plugins.fault_of.cache_clear()
@@ -60,15 +60,15 @@ def test_ours_are_there() -> None:
     assert registry.model("FOM").Config is registry.config_class("FOM")
 
 
-def test_a_stranger_is_a_model_like_ours(installed: Path) -> None:
-    offer(installed, "stranger", "Stranger = stranger_plugin:ENTRY", group=registry.GROUP)
-    assert {"FOM", "Stranger"} <= set(registry.models())
-    assert registry.model("Stranger").name == "Stranger"
-    assert registry.config_class("Stranger")().model_dump() == {"depth": 3}
+def test_a_third_party_is_a_model_like_ours(installed: Path) -> None:
+    offer(installed, "third_party", "ThirdParty = third_party_plugin:ENTRY", group=registry.GROUP)
+    assert {"FOM", "ThirdParty"} <= set(registry.models())
+    assert registry.model("ThirdParty").name == "ThirdParty"
+    assert registry.config_class("ThirdParty")().model_dump() == {"depth": 3}
     assert registry.broken() == {}
 
 
-def test_a_broken_stranger_leaves_ours_alone_and_is_told_once(
+def test_a_broken_third_party_leaves_ours_alone_and_is_logged_once(
     installed: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     offer(installed, "broken", "Broken = broken_plugin:ENTRY", group=registry.GROUP)
@@ -84,12 +84,12 @@ def test_a_broken_stranger_leaves_ours_alone_and_is_told_once(
 
 
 def test_an_entry_point_to_something_else_is_broken(installed: Path) -> None:
-    offer(installed, "odd", "Odd = stranger_plugin:NOT_AN_ENTRY", group=registry.GROUP)
+    offer(installed, "odd", "Odd = third_party_plugin:NOT_AN_ENTRY", group=registry.GROUP)
     assert "no talkingface.registry.ModelEntry" in registry.broken()["Odd"]
 
 
-def test_a_stranger_whose_plugin_cannot_be_imported_says_why(installed: Path) -> None:
-    text = PLUGIN.replace("stranger_plugin:Plugin", "broken_plugin:Plugin")
+def test_a_third_party_whose_plugin_cannot_be_imported_says_why(installed: Path) -> None:
+    text = PLUGIN.replace("third_party_plugin:Plugin", "broken_plugin:Plugin")
     (installed / "half_plugin.py").write_text(text)
     offer(installed, "half", "Half = half_plugin:ENTRY", group=registry.GROUP)
     with pytest.raises(UnknownNameError, match="model 'Half' is broken: RuntimeError: needs a newer library"):
@@ -97,26 +97,32 @@ def test_a_stranger_whose_plugin_cannot_be_imported_says_why(installed: Path) ->
 
 
 def test_a_name_offered_twice_names_both_owners(installed: Path) -> None:
-    offer(installed, "copycat", "FOM = stranger_plugin:ENTRY", "Stranger = stranger_plugin:ENTRY", group=registry.GROUP)
-    offer(installed, "stranger", "Stranger = stranger_plugin:ENTRY", group=registry.GROUP)
+    offer(
+        installed,
+        "copycat",
+        "FOM = third_party_plugin:ENTRY",
+        "ThirdParty = third_party_plugin:ENTRY",
+        group=registry.GROUP,
+    )
+    offer(installed, "third_party", "ThirdParty = third_party_plugin:ENTRY", group=registry.GROUP)
     with pytest.raises(ConfigError, match=r"model 'FOM' is offered by talkingface and by copycat\. Uninstall copycat"):
         registry.entry("FOM")
-    with pytest.raises(ConfigError, match="model 'Stranger' is offered by copycat and by stranger"):
-        registry.entry("Stranger")
+    with pytest.raises(ConfigError, match="model 'ThirdParty' is offered by copycat and by third_party"):
+        registry.entry("ThirdParty")
 
 
-def test_a_strangers_flags_join_ours(installed: Path) -> None:
-    offer(installed, "stranger", "Stranger = stranger_plugin:WITH_FLAGS", group=registry.GROUP)
-    settings = load_settings(["--model=Stranger", "--zeal=2", "--seed=3"])
+def test_third_party_flags_join_ours(installed: Path) -> None:
+    offer(installed, "third_party", "ThirdParty = third_party_plugin:WITH_FLAGS", group=registry.GROUP)
+    settings = load_settings(["--model=ThirdParty", "--zeal=2", "--seed=3"])
     assert (settings.own.model_dump(), settings.seed) == ({"zeal": 2.0}, 3)
-    assert settings_from({"model": "Stranger", "zeal": 3}).own.model_dump() == {"zeal": 3.0}
-    with pytest.raises(ConfigError, match=r"--zeal is a flag of Stranger; FOM has no such flag"):
+    assert settings_from({"model": "ThirdParty", "zeal": 3}).own.model_dump() == {"zeal": 3.0}
+    with pytest.raises(ConfigError, match=r"--zeal is a flag of ThirdParty; FOM has no such flag"):
         load_settings(["--zeal=2"])
 
 
-def test_a_stranger_whose_flags_are_broken_or_taken_leaves_ours_alone(installed: Path) -> None:
-    offer(installed, "flawed", "Flawed = stranger_plugin:FLAWED", group=registry.GROUP)
-    offer(installed, "greedy", "Greedy = stranger_plugin:GREEDY", group=registry.GROUP)
+def test_a_third_party_whose_flags_are_broken_or_taken_leaves_ours_alone(installed: Path) -> None:
+    offer(installed, "flawed", "Flawed = third_party_plugin:FLAWED", group=registry.GROUP)
+    offer(installed, "greedy", "Greedy = third_party_plugin:GREEDY", group=registry.GROUP)
     with pytest.raises(ConfigError, match=r"--sede: unknown flag. Did you mean '--seed'"):
         load_settings(["--sede=2"])
     assert load_settings(["--seed=2"]).seed == 2

@@ -1,4 +1,4 @@
-"""Flags of an animation that contradict each other or its model, by what the registry says: without torch or a file."""
+"""Flags of an animation that contradict each other or its model, by the registry alone: without torch or a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OF_COEFFICIENTS = ("expression_scale", "still", "input_yaw", "input_pitch", "in
 
 
 def flag_problems(settings: Settings) -> list[TalkingFaceError]:
-    """Everything that is wrong with the flags of an animation, each with its cure; of other jobs nothing is said."""
+    """Everything that is wrong with the flags of an animation, each with its cure; other jobs have none."""
     if settings.run_mode != "infer":
         return []
     return [
@@ -31,7 +31,7 @@ def flag_problems(settings: Settings) -> list[TalkingFaceError]:
 
 
 def drivers_in(settings: Settings) -> dict[str, DriverEntry]:
-    """Drivers that the settings ask for, by the setting that does; more than one contradict each other."""
+    """Drivers that the settings ask for, by their setting; more than one contradict each other."""
     entries = [DRIVERS.get(signal) for signal in DRIVERS.names() if signal not in DRIVERS.broken()]
     flags = {entry.flag or settings.own.demonstration: entry for entry in entries}
     return {flag: entry for flag, entry in flags.items() if flag and getattr(settings, flag) not in (None, False)}
@@ -43,13 +43,13 @@ def speaks(settings: Settings) -> bool:
 
 
 def looks_for_faces(settings: Settings) -> bool:
-    """True where faces are looked for, because parts of pictures are cut or coefficients are read."""
+    """True where faces are detected, because parts of pictures are cut or coefficients are read."""
     coefficients = registry.entry(settings.model).coefficients
     return bool(coefficients) or (settings.if_align and settings.preprocess != "resize")
 
 
 def several_drivers(flags: Sequence[str]) -> ConfigError:
-    """The error of flags that would all drive."""
+    """The error of several drivers."""
     cure = "Give one of them."
     if {"audio_path", "idle_seconds"} & set(flags) and "video_source" in flags:
         cure += " --ref_pose=VIDEO adds the head motion of a video to a voice; --audio=FILE only adds a sound."
@@ -172,7 +172,7 @@ def _style(settings: Settings) -> Iterator[ConfigError]:
 
 
 def voices() -> dict[str, int | None]:
-    """Models that are not broken -> how many styles of head motion their voice knows; 0: none; None: not said."""
+    """Models that are not broken -> how many styles of head motion their voice knows; 0: none; None: unknown."""
     broken = registry.broken()
     return {name: registry.entry(name).pose_styles for name in registry.models() if name not in broken}
 

@@ -46,7 +46,7 @@ RENAMED: dict[str, str] = {
     "sample_if_missing": "data.sample_if_missing",
     "edit_expression_only": "still",
 }
-"""Their flag -> our setting."""
+"""Flag of the published programs -> our setting."""
 
 SHORTHANDS: dict[str, tuple[str, str]] = {
     "cpu": ("device", "cpu"),
@@ -54,10 +54,10 @@ SHORTHANDS: dict[str, tuple[str, str]] = {
     "multi_person": ("face", "all"),
     "face_enhancement": ("enhancer", "gfpgan"),
 }
-"""Their switch -> our setting and its value."""
+"""Switch of the published programs -> our setting and its value."""
 
 BARE: dict[str, str] = {"audio": "driving"}
-"""Settings that may stand without a value, and what that means; a model's own flags say it themselves."""
+"""Settings that may stand without a value, and the value that this means; a model's own flags have their own."""
 
 WORDS: dict[str, dict[str, str]] = {
     "run_mode": {"animate": "infer", "inference": "infer", "reconstruction": "evaluate", "test": "evaluate"},
@@ -65,7 +65,7 @@ WORDS: dict[str, dict[str, str]] = {
     "enhancer": {"GFPGAN": "gfpgan", "restoreformer": "RestoreFormer"},
     "background_enhancer": {"RealESRGAN": "realesrgan"},
 }
-"""Their word -> our word, by setting."""
+"""Value of the published programs -> ours, by setting."""
 
 _WEIGHTS = "Weights are recognised by what is in them; --checkpoint names another file."
 _RECONSTRUCTION = (
@@ -88,16 +88,16 @@ ABSENT: dict[str, str] = {
     "z_far": _VIEW,
     "device_ids": "--device=cuda:N chooses one GPU; several GPUs train through torchrun.",
 }
-"""Their flags whose function is not here -> what is."""
+"""Flags of the published programs whose function is missing here -> the alternative."""
 
 
-SURELY_OURS = 0.8  # a flag as like as this to one of ours is not taken for one of the published programs
+SURELY_OURS = 0.8  # similarity to one of our flags from which a flag is not taken for one of the published programs
 TRUTH = {"true", "false", "yes", "no", "on", "off", "1", "0"}
 
 
 @dataclass(frozen=True)
 class Given:
-    """A value that somebody set.
+    """A value that is set in a file, a flag or an argument.
 
     Attributes:
         key: dotted name of the setting.
@@ -126,7 +126,7 @@ def parse_flags(argv: Sequence[str], model: str | None = None) -> list[Given]:
 
 
 def read_flags(argv: Sequence[str], model: str | None = None) -> tuple[list[Given], list[TalkingFaceError]]:
-    """(the settings that the flags give, what is wrong with the others); arguments as for :func:`parse_flags`."""
+    """(the settings that the flags give, errors of the others); arguments as for :func:`parse_flags`."""
     given: list[Given] = []
     problems: list[TalkingFaceError] = []
     words = list(argv)
@@ -148,7 +148,7 @@ def named_model(argv: Sequence[str]) -> str | None:
 
 
 def _read_word(word: str, words: list[str], model: str | None) -> Given:
-    """A flag; takes its values from the front of ``words`` where they do not follow an equals sign."""
+    """Read a flag, with its values from the front of ``words`` where they do not follow an equals sign."""
     if not word.startswith("--") or word == "--":
         raise ConfigError(f"'{word}' belongs to no flag", cure="Write settings as --name=value; see --help.")
     name, equals, value = word[2:].partition("=")
@@ -170,20 +170,20 @@ def _read_word(word: str, words: list[str], model: str | None) -> Given:
 
 
 def _meant(word: str, model: str | None) -> Option | None:
-    """The setting that a flag's word means to a model, else to another one; None if there is none."""
+    """The setting of a flag in a model, else in another one; None if there is none."""
     plain = settings_class(model).OwnOptions.aliases.get(word, word)
     option = find_anywhere(RENAMED.get(plain, plain), model)
     if option is None:
         theirs = (own.aliases[word] for own in registry.all_options().values() if word in own.aliases)
-        option = next((found for name in theirs if (found := find_anywhere(name, model))), None)
+        option = next((other for name in theirs if (other := find_anywhere(name, model))), None)
     return option
 
 
 def _truth(flag: str, text: str | None, words: list[str]) -> bool:
-    """Whether a shorthand is switched on; ``--cpu false`` is refused, as the schema knows no such value."""
-    said = text if text is not None else (words.pop(0) if words and words[0].casefold() in TRUTH else "true")
-    if said.casefold() not in ("true", "yes", "on", "1"):
-        raise ConfigError(f"'{said}' is not possible here", where=flag, cure=f"Leave {flag} out instead.")
+    """True if a shorthand is switched on; ``--cpu false`` is refused, as the schema knows no such value."""
+    word = text if text is not None else (words.pop(0) if words and words[0].casefold() in TRUTH else "true")
+    if word.casefold() not in ("true", "yes", "on", "1"):
+        raise ConfigError(f"'{word}' is not possible here", where=flag, cure=f"Leave {flag} out instead.")
     return True
 
 
@@ -213,7 +213,7 @@ def _take(words: list[str], several: bool) -> list[str]:
 
 
 def read_words(option: Option, texts: Sequence[str]) -> Any:
-    """What the words after a flag mean: a list where the setting is one, nothing for ``none``, else the word."""
+    """Value of the words after a flag: a list where the setting is one, None for ``none``, else the word."""
     if option.key == "config":
         return list(texts)
     parts = [part for text in texts for part in _split(text)]
@@ -233,7 +233,7 @@ def _split(text: str) -> list[str]:
 
 
 def _near_flag(name: str, model: str | None) -> str:
-    """The cure for an unknown flag: our own nearest name, else the nearest of all, theirs too."""
+    """The cure for an unknown flag: our nearest name, else the nearest of all, those of the published programs too."""
     known, own = options(model), settings_class(model).OwnOptions
     if name in groups(model):
         inner = next(key for key in known if key.startswith(f"{name}."))

@@ -57,7 +57,7 @@ def _model_of(top: Sequence[Given]) -> str:
     """The model that flags or arguments name, else the files that they name, else the usual one."""
     named = [item.value for item in top if item.key == "model"]
     for file in [*reversed(_files(top)), shipped(*OVERALL)]:
-        with collected([]):  # what is wrong with a file is told when its settings are read
+        with collected([]):  # faults of a file are reported when its settings are read
             named = named or [value for key, value in read_yaml(file).items() if key == "model"]
     return str(named[-1] if named else Settings.model_fields["model"].default)
 
@@ -66,7 +66,7 @@ def _resolve(top: list[Given], model: str, problems: list[TalkingFaceError]) -> 
     """Settings of all layers, with ``top`` (flags or arguments) above the files that it names.
 
     Args:
-        problems: found so far; those found here are told with them.
+        problems: those so far; those found here are added.
     """
     known: str | None = None
     upper: list[Given] = []
@@ -101,7 +101,7 @@ def _resolve(top: list[Given], model: str, problems: list[TalkingFaceError]) -> 
 
 
 def _of_model(given: Iterable[Given], model: str | None, problems: list[TalkingFaceError]) -> Iterator[Given]:
-    """Those settings that the run's model has. Another model's are refused unless they say no more than its default, as
+    """Those settings that the run's model has. Another model's are refused unless they hold its default, as
     in saved settings."""
     for item in given:
         if find(item.key, model) is not None:
@@ -161,7 +161,7 @@ def _dataset_layer(dataset: str) -> list[Given]:
 
 
 def _beside_package(item: Given) -> Given:
-    """A data root that ships with the toolkit, found from any folder; other roots stay relative to the present one."""
+    """A data root that ships with the toolkit, resolved from any folder; others stay relative to the present one."""
     inside = shipped(*Path(str(item.value)).parts)
     return Given(item.key, str(inside), item.origin) if inside.exists() else item
 
@@ -175,12 +175,12 @@ def _without_hidden(given: Iterable[Given]) -> list[Given]:
     return kept
 
 
-def _overlap(one: str, other: str) -> bool:
-    return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")
+def _overlap(key: str, other: str) -> bool:
+    return key == other or key.startswith(f"{other}.") or other.startswith(f"{key}.")
 
 
 def _validated(given: list[Given], model: str | None, problems: list[TalkingFaceError]) -> Settings:
-    """The settings, without the values that are wrong, which are told with the other problems."""
+    """The settings, without the wrong values, which join the other problems."""
     while True:
         try:
             settings = settings_class(model).model_validate(_nest(given))
@@ -210,14 +210,14 @@ def _nest(given: Iterable[Given]) -> dict[str, Any]:
 def _complaints(error: ValidationError, given: list[Given], model: str | None) -> dict[str, ConfigError]:
     """Wrong setting -> its origin, the user's words, what is wanted."""
     origins = {item.key: item for item in given}
-    found: dict[str, ConfigError] = {}
+    faults: dict[str, ConfigError] = {}
     for problem in error.errors():
         path = [str(part) for part in problem["loc"]] or ["settings"]
         keys = [".".join(path[:depth]) for depth in range(len(path), 0, -1)]
         key = next((key for key in keys if key in origins), keys[-1])
         item = origins.get(key, Given(key, problem["input"], "settings"))
-        found.setdefault(key, _complaint(item, problem["msg"], model))
-    return found
+        faults.setdefault(key, _complaint(item, problem["msg"], model))
+    return faults
 
 
 def _complaint(item: Given, message: str, model: str | None) -> ConfigError:

@@ -1,4 +1,4 @@
-"""The schema as a flat table: dotted key -> what may be said about it on the command line."""
+"""The schema as a flat table: dotted key -> its option on the command line."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _driver_options() -> tuple[type[BaseModel], ...]:
     """Settings that drivers of other packages bring; a class that would hide one of ours is left out."""
     entries = [DRIVERS.get(name) for name in DRIVERS.names() if not DRIVERS.owns(name) and name not in DRIVERS.broken()]
     classes = [entry.options for entry in entries if entry.options is not None]
-    return tuple(found for found in classes if not found.model_fields.keys() & Settings.model_fields.keys())
+    return tuple(item for item in classes if not item.model_fields.keys() & Settings.model_fields.keys())
 
 
 @cache
@@ -138,7 +138,7 @@ def find(key: str, model: str | None = None) -> Option | None:
 
 
 def find_anywhere(key: str, model: str | None = None) -> Option | None:
-    """As `find`; a key that only other models have is found there, and refused later unless it says nothing new."""
+    """Like `find`, also among keys of other models; those are refused later unless they hold the default."""
     option = find(key, model)
     return option or next((find(key, owner) for owner in owners(key)), None)
 

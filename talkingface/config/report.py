@@ -91,7 +91,7 @@ def _default(default: Any) -> str:
     return f" (default: {default})"
 
 
-NOT_SAVED = {"config", "print_config"}  # what the files of --config said is in the saved values already
+NOT_SAVED = {"config", "print_config"}  # the values of the files of --config are saved already
 
 
 def describe(settings: Settings) -> str:

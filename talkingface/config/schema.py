@@ -1,4 +1,4 @@
-"""All settings: name, type, range, default and meaning, in one place. Each base class is one heading of ``--help``."""
+"""All settings: name, type, range, default and meaning, in one place. Each base class is a heading of ``--help``."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ QUALITIES = ("low", "medium", "high", "lossless")
 FACES = ("largest", "left", "right", "all")
 
 
-class Group(BaseModel):
+class SettingsGroup(BaseModel):
     """Settings that belong together: an unknown key is an error, and the docstring is the heading in ``--help``."""
 
     model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
 
 
-class What(Group):
-    """What to do"""
+class Job(SettingsGroup):
+    """Model and job"""
 
     model: str = Field("FOM", description="the model family")
     run_mode: RunMode = Field("infer", description="the job to do; train, if only a data set is given")
@@ -41,8 +41,8 @@ class What(Group):
     model_params: dict[str, Any] = Field({}, description="the model's own settings; they win over the weights' own")
 
 
-class Inputs(Group):
-    """What to animate, and by what"""
+class Inputs(SettingsGroup):
+    """Picture to animate, and its driver"""
 
     image_source: Path | None = Field(None, description="the picture to animate; none: the video's own first frame")
     video_source: Path | None = Field(None, description="what drives it: a video, gif, folder of frames or picture")
@@ -61,8 +61,8 @@ class Inputs(Group):
     frame_limit: int | None = Field(None, ge=1, description="make the first frames only")
 
 
-class Speech(Group):
-    """How a picture speaks (with --audio_path or --idle_seconds)"""
+class Speech(SettingsGroup):
+    """Speech (with --audio_path or --idle_seconds)"""
 
     pose_style: int = Field(0, ge=0, description="style of the head motion; SadTalker knows 0 to 45")
     blink: bool = Field(True, description="the eyes close now and then")
@@ -73,8 +73,8 @@ class Speech(Group):
     )
 
 
-class Faces(Group):
-    """Which face, and how much around it"""
+class Faces(SettingsGroup):
+    """Faces: choice, crop and paste-back"""
 
     landmarks: Annotated[str, OneOf(LANDMARKS, before=["auto"], after=["none"])] = Field(
         "auto", description="what finds faces; auto: the first that is there; none: the model's own search"
@@ -108,8 +108,8 @@ class Faces(Group):
         raise ValueError(f"is no choice of a face. {near} Or give a number from 0, counted from the left.")
 
 
-class Output(Group):
-    """What comes out"""
+class Output(SettingsGroup):
+    """Output"""
 
     output: Path | None = Field(
         None, description=f"the result: {', '.join(f'.{name}' for name in FORMATS.own)}, or a folder for png frames"
@@ -144,8 +144,8 @@ class Output(Group):
         return text
 
 
-class Movement(Group):
-    """How the movement is carried over"""
+class Movement(SettingsGroup):
+    """Transfer of the movement"""
 
     image_size: int | None = Field(None, ge=16, description="side of the result in pixels; none: the model's own")
     relative: bool = Field(True, description="carry the change since the first driving frame, not the pose itself")
@@ -159,7 +159,7 @@ class Movement(Group):
     input_roll: list[Degrees] = Field([], description="roll of the head, likewise")
 
 
-class Weights(Group):
+class Weights(SettingsGroup):
     """Weights"""
 
     checkpoint: str | None = Field(None, description="a name in properties/checkpoints.yaml, or a file")
@@ -167,7 +167,7 @@ class Weights(Group):
     offline: bool = Field(False, description="never use the network")
 
 
-class Machine(Group):
+class Machine(SettingsGroup):
     """Machine"""
 
     device: str = Field("auto", description="auto, cpu, mps, cuda or cuda:N")
@@ -189,7 +189,7 @@ class Machine(Group):
         return value
 
 
-class Messages(Group):
+class Messages(SettingsGroup):
     """Messages"""
 
     quiet: bool = Field(False, description="errors and the result's path only")
@@ -197,8 +197,8 @@ class Messages(Group):
     print_config: bool = Field(False, description="print every setting with its origin, and stop")
 
 
-class DataSettings(Group):
-    """Where the clips of the data set are"""
+class DataSettings(SettingsGroup):
+    """Clips of the data set"""
 
     sample_if_missing: bool = Field(False, description="train on the shipped sample where the data set is not there")
 
@@ -209,7 +209,7 @@ class DataSettings(Group):
     cache: Path | None = Field(None, description="folder for what is found in clips once; none: in the user's cache")
 
 
-class Settings(What, Inputs, Speech, Faces, Output, Movement, Weights, Machine, Messages):
+class Settings(Job, Inputs, Speech, Faces, Output, Movement, Weights, Machine, Messages):
     """All settings of one run; :meth:`origin` tells which file or flag set a value.
 
     Those of a model with flags of its own have these as well, see :func:`~talkingface.config.options.settings_class`.
@@ -240,4 +240,4 @@ class Settings(What, Inputs, Speech, Faces, Output, Movement, Weights, Machine, 
         return self._origins.get(key, "default")
 
 
-HEADINGS: tuple[type[Group], ...] = (What, Inputs, Speech, Faces, Output, Movement, Weights, Machine, Messages)
+HEADINGS: tuple[type[SettingsGroup], ...] = (Job, Inputs, Speech, Faces, Output, Movement, Weights, Machine, Messages)

@@ -13,7 +13,7 @@ from .flags import Given
 from .options import find_anywhere, groups, options
 
 PUBLISHED = {"dataset_params", "train_params", "reconstruction_params", "animate_params", "visualizer_params"}
-"""Sections of the configurations that were published with FOM; ours say the same under other names."""
+"""Sections of the configurations that were published with FOM; ours have them under other names."""
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -89,13 +89,13 @@ def _unknown_key(item: Given, model: str | None) -> ConfigError:
 
 
 def _repeated_keys(node: yaml.Node | None) -> Iterator[tuple[int, str]]:
-    """(line, key) of each key that an earlier line of the same mapping has; every node is looked at once."""
-    todo, seen = [node], set()
+    """(line, key) of each key that an earlier line of the same mapping has; every node is visited once."""
+    todo, visited = [node], set()
     while todo:
         node = todo.pop()
-        if node is None or id(node) in seen:
+        if node is None or id(node) in visited:
             continue
-        seen.add(id(node))
+        visited.add(id(node))
         if isinstance(node, yaml.SequenceNode):
             todo.extend(node.value)
         elif isinstance(node, yaml.MappingNode):

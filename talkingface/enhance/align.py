@@ -1,4 +1,4 @@
-"""Where a restorer wants to see a face: 512 x 512 pixels, eyes, nose and mouth at fixed places."""
+"""Alignment of faces for restorers: 512 x 512 pixels, eyes, nose and mouth at fixed places."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..face.crop.sampling import Matrix
 from ..face.face import Points, similarity
 
 SIDE = 512  # pixels of the aligned face
-SMALLEST = 5.0  # pixels between the eyes; smaller faces say nothing of what they were
+SMALLEST = 5.0  # pixels between the eyes; smaller faces cannot be restored
 
 # Mean places of eyes, nose tip and mouth corners in the pictures that the published restorers were trained with (FFHQ
 # at 512 x 512), the eye and the corner on the left of the picture first.
@@ -39,12 +39,12 @@ def five_of(landmarks: Points) -> Points:
 
 
 def is_large_enough(five: Points) -> bool:
-    """Whether there is enough of a face to be restored."""
+    """True if a face is large enough to be restored, by its five points (5, 2) in pixels."""
     return bool(np.hypot(*(five[1] - five[0])) >= SMALLEST)
 
 
 def aligned_crop(five: Points) -> Crop:
-    """The part of a picture that shows a face as restorers want it: turned, scaled and moved, never skewed.
+    """Crop that aligns a face for restorers: turned, scaled and moved, never skewed.
 
     Args:
         five: (5, 2), eyes, nose tip and mouth corners in the picture, not all at one place.
@@ -56,13 +56,13 @@ def aligned_crop(five: Points) -> Crop:
     return Crop(np.asarray(np.linalg.inv(to_template), np.float64), (SIDE, SIDE))
 
 
-MARGIN = 4  # pixels of the coarser grid around what is looked at: the reach of the two filters
+MARGIN = 4  # pixels of the coarser grid around what is sampled: the reach of the two filters
 
 
 def warp(
     pictures: Tensor, matrix: Matrix, size: tuple[int, int], *, outside: Literal["border", "zeros"] = "border"
 ) -> Tensor:
-    """The part of pictures that a matrix takes the result's points to; bicubic, averaging where it shrinks.
+    """Warp pictures by the affine map from the result to them; bicubic, averaging where it shrinks.
 
     Args:
         pictures: (N, C, H, W).
@@ -83,7 +83,7 @@ def warp(
 
 
 def _part(pictures: Tensor, matrix: Matrix, size: tuple[int, int]) -> tuple[Tensor, Matrix]:
-    """What is looked at with a margin, so that the rest of a large picture costs nothing, and the matrix for it.
+    """Part of the pictures that is sampled, with a margin, and the matrix for it; the rest of a large picture is free.
 
     It is two pixels wide and high at least: on a single pixel every coordinate means that pixel, even beyond it.
     """

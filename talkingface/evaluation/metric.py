@@ -1,4 +1,4 @@
-"""Metrics of reconstruction: what a metric is, and those that come with the toolkit."""
+"""Metrics of reconstruction: the interface, and those of the toolkit."""
 
 from __future__ import annotations
 
@@ -97,11 +97,11 @@ def _slide(values: Tensor, dim: int) -> Tensor:
     return total
 
 
-Made = TypeVar("Made")
+Tool = TypeVar("Tool")
 
 
 class MetricTools:
-    """Device, weights and face finder of metrics, opened when first asked for and shared by all methods.
+    """Device, weights and face analyser of metrics, opened on demand and shared by all methods.
 
     Attributes:
         device: where to compute.
@@ -114,29 +114,29 @@ class MetricTools:
 
     @cached_property
     def analyser(self) -> FaceAnalyser:
-        """Finds faces and landmarks.
+        """Backend for faces and landmarks.
 
         Raises:
             DependencyError: if no landmark backend is there.
         """
         return open_analyser(root=self.root, device=str(self.device))
 
-    def once(self, make: Callable[[MetricTools], Made]) -> Made:
-        """The result of ``make(self)``, such as a network with its weights; made by the first who asks."""
+    def once(self, make: Callable[[MetricTools], Tool]) -> Tool:
+        """The result of ``make(self)``, such as a network with its weights; made on the first call."""
         if make not in self._made:
             self._made[make] = make(self)
-        made: Made = self._made[make]
-        return made
+        tool: Tool = self._made[make]
+        return tool
 
 
 class Metric(ABC):
-    """A number that says how alike drawn and real frames are, gathered chunk by chunk; one object for each method.
+    """A measure of predicted against real frames, gathered chunk by chunk; one object for each method.
 
     Attributes:
-        heading: what the table calls it.
+        heading: of its column in the table.
         digits: behind the point, in the table.
-        better: which numbers are good ones.
-        over: what one number is about: each clip, or the whole set of a method's clips.
+        better: direction of good numbers.
+        over: scope of a number: each clip, or the whole set of a method's clips.
         weights: name or bundle of the catalogue whose files it needs; empty: none.
         landmarks: it needs ``tools.analyser``.
     """
@@ -165,7 +165,7 @@ class Metric(ABC):
 
 
 class FrameMetric(Metric):
-    """Mean over frames of a number that each frame has for itself."""
+    """Mean of a number over frames."""
 
     def __init__(self, tools: MetricTools) -> None:
         super().__init__(tools)

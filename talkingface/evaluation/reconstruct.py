@@ -67,8 +67,8 @@ def reconstruct(
 
     As in the paper of FOM (section 4, "video reconstruction"): the source is the first frame, the motion is absolute,
     every frame of the clip counts, the first one too. Predictions are compared as floats, without a detour over 8 bits.
-    A model of coefficients is moved by those of the clip's own frames; clips in which no face is seen are left out
-    then, for the baselines too.
+    A model of coefficients is moved by those of the clip's own frames; clips without a face are left
+    out then, for the baselines too.
 
     Args:
         model: None measures the baselines alone.
@@ -108,14 +108,14 @@ def reconstruct(
 
 
 class _Reconstructor:
-    """A model as a function from a clip to its reconstruction."""
+    """Prediction of a clip by a model."""
 
     def __init__(self, model: LoadedModel) -> None:
         self.name, self.size = model.plugin.name, model.renderer.size[0]
         self._model, self._renderer = model, model.renderer
 
     def predictor(self, frames: Frames, fps: Fraction, chunk: int) -> Predict:
-        """Drive the first frame by all; returns what draws a chunk of the result."""
+        """Drive the first frame by all; returns the function that renders a chunk of the result."""
         model = self._model
         source, motion = model.reader.read_clip(frames, fps, chunk=chunk)
         if of_coefficients(motion.kind):
@@ -145,7 +145,7 @@ def _pictures(frames: Frames, device: torch.device | str) -> Tensor:
 def _methods(
     model: _Reconstructor | None, clip: Clip, frames: Frames, settings: EvaluateSettings, device: torch.device | str
 ) -> dict[str, Predict]:
-    """What is measured on a clip, by name."""
+    """Predictions that are measured on a clip, by method."""
     source, chunk = _pictures(frames[:1], device), settings.chunk
     baselines: dict[str, Predict] = {
         "repeat": lambda chosen: source.expand(chosen.stop - chosen.start, -1, -1, -1),
@@ -163,7 +163,7 @@ def _score_clip(
     chunk: int,
     device: torch.device | str,
 ) -> list[ClipScore]:
-    """Scores of a clip, by method; metrics of the whole set keep what they saw."""
+    """Scores of a clip, by method; metrics of the whole set accumulate."""
     for start in range(0, len(frames), chunk):
         chosen = slice(start, min(start + chunk, len(frames)))
         real = _pictures(frames[chosen], device)

@@ -13,7 +13,7 @@ from typing import Any
 
 from .metric import heading_of
 
-# What the table of a voice calls its numbers, and with how many digits; metrics of frames say that themselves.
+# Headings and digits of the table of a voice; metrics of frames have their own.
 _HEADS = {
     **{"r0": ("r, no lag", 2), "r_best": ("r, best lag", 2), "lag_s": ("that lag, s", 2)},
     **{"opening": ("opening", 3), "opening_sd": ("its deviation", 3)},
@@ -36,10 +36,10 @@ class ClipScore:
 
 @dataclass(frozen=True)
 class Row:
-    """One method.
+    """Numbers of one method.
 
     Attributes:
-        method: name of the model, or of what it is compared with.
+        method: name of the model or of a baseline.
         over_identities: by metric, the mean over identities (each the mean of its clips); NaN is left out, and stays
             where there is nothing else.
         spread: by metric, the standard deviation over identities; NaN for a single one.
@@ -59,7 +59,7 @@ class Report:
     Attributes:
         rows: one per method.
         clips: one per method and clip.
-        facts: what was measured with: data set, split, size, seconds.
+        facts: conditions: data set, split, size, seconds.
         notes: lines below the table.
     """
 

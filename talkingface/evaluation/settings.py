@@ -10,13 +10,13 @@ from ..plugins import METRICS, OneOf
 
 
 class EvaluateSettings(BaseModel):
-    """What is measured, and on how much of the data."""
+    """Evaluation: measures, and how much of the data they take"""
 
     model_config = ConfigDict(extra="forbid")
 
     tables: list[Literal["reconstruction", "talking"]] = Field(
         ["reconstruction", "talking"],
-        description="What is measured: how well clips are redrawn; how well a mouth follows a voice, where the model "
+        description="What is measured: the reconstruction of clips; the mouth against a voice, where the model "
         "speaks and clips have sound.",
     )
     metrics: list[Annotated[str, OneOf(METRICS)]] = Field(

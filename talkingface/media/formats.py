@@ -1,4 +1,4 @@
-"""Kinds of files that results are written to: one entry each, found by the ending of the file's name."""
+"""Kinds of files that results are written to: one entry each, chosen by the ending of the file's name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Encoding:
 
     Attributes:
         crf: constant rate factor on the scale of h264, 0 (best) to 51.
-        lossless: the frames are to come back exactly, and ``crf`` says nothing.
+        lossless: the frames are to come back exactly, and ``crf`` is ignored.
         alpha: the frames are RGBA.
         fps: frames per second, exact.
     """
@@ -89,34 +89,36 @@ def _yuv(pixels: str, matrix: str = "bt709") -> list[str]:
     return ["-vf", f"scale=out_color_matrix={matrix}:out_range=tv:{_EXACT},format={pixels}"]
 
 
-def _h264(wish: Encoding) -> list[str]:
-    if wish.lossless:
+def _h264(encoding: Encoding) -> list[str]:
+    if encoding.lossless:
         return ["-c:v", "libx264rgb", "-preset", "veryfast", "-qp", "0"]
-    return [*_yuv("yuv420p"), "-c:v", "libx264", "-preset", "veryfast", "-crf", str(wish.crf), *_TAGS_709]
+    return [*_yuv("yuv420p"), "-c:v", "libx264", "-preset", "veryfast", "-crf", str(encoding.crf), *_TAGS_709]
 
 
-def _vp9(wish: Encoding) -> list[str]:
+def _vp9(encoding: Encoding) -> list[str]:
     codec = ["-c:v", "libvpx-vp9", "-deadline", "good", "-cpu-used", "4", "-row-mt", "1"]
     # Frames that are never shown would have no transparency.
-    codec += ["-auto-alt-ref", "0"] if wish.alpha else []
-    codec += ["-lossless", "1"] if wish.lossless else ["-b:v", "0", "-crf", str(round(wish.crf * 63 / HIGHEST_CRF))]
-    if wish.lossless and not wish.alpha:
+    codec += ["-auto-alt-ref", "0"] if encoding.alpha else []
+    codec += (
+        ["-lossless", "1"] if encoding.lossless else ["-b:v", "0", "-crf", f"{encoding.crf * 63 / HIGHEST_CRF:.0f}"]
+    )
+    if encoding.lossless and not encoding.alpha:
         return ["-pix_fmt", "gbrp", *codec]
-    return [*_yuv("yuva420p" if wish.alpha else "yuv420p"), *codec, *_TAGS_709]
+    return [*_yuv("yuva420p" if encoding.alpha else "yuv420p"), *codec, *_TAGS_709]
 
 
-def _webp(wish: Encoding) -> list[str]:
-    if wish.lossless:
+def _webp(encoding: Encoding) -> list[str]:
+    if encoding.lossless:
         return ["-pix_fmt", "bgra", "-c:v", "libwebp_anim", "-lossless", "1", "-loop", "0"]
-    pixels = "yuva420p" if wish.alpha else "yuv420p"
+    pixels = "yuva420p" if encoding.alpha else "yuv420p"
     # Its colours are BT.601 by definition; its quality runs from 0 to 100 (best).
-    return [*_yuv(pixels, "bt601"), "-c:v", "libwebp_anim", "-quality", str(100 - wish.crf), "-loop", "0"]
+    return [*_yuv(pixels, "bt601"), "-c:v", "libwebp_anim", "-quality", str(100 - encoding.crf), "-loop", "0"]
 
 
-def _gif(wish: Encoding) -> list[str]:
+def _gif(encoding: Encoding) -> list[str]:
     # A palette for each frame: one for the whole clip would have to keep all frames in memory.
     palette = "split[frame][copy];[copy]palettegen=stats_mode=single[palette];[frame][palette]paletteuse=new=1"
-    return ["-vf", f"fps={GIF_FASTEST},{palette}" if wish.fps > GIF_FASTEST else palette, "-loop", "0"]
+    return ["-vf", f"fps={GIF_FASTEST},{palette}" if encoding.fps > GIF_FASTEST else palette, "-loop", "0"]
 
 
 _STREAMABLE = ("-movflags", "+faststart")

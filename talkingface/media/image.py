@@ -1,4 +1,4 @@
-"""Pictures from and to files. Whatever a file holds, the rest of the toolkit sees RGB, (H, W, 3), uint8, upright."""
+"""Pictures from and to files. Whatever a file holds, the toolkit gets RGB, (H, W, 3), uint8, upright."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
     """Read a picture (png, jpg, webp, bmp, tiff, or the first frame of a gif).
 
-    It is turned as its EXIF tag says; transparent parts are composed over white; grey, palette, 16 bit and CMYK
+    It is turned by its EXIF tag; transparent parts are composed over white; grey, palette, 16 bit and CMYK
     become 8-bit RGB (16 bits: the upper eight).
 
     Args:
@@ -54,7 +54,7 @@ def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
     """
     path = check_file(path)
     with warnings.catch_warnings():
-        # Our own limit below speaks first, in one line; Pillow's warning would only repeat it.
+        # Our own limit below raises first, in one line; Pillow's warning would only repeat it.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
             with Image.open(path, formats=_READ) as image:
@@ -108,7 +108,7 @@ def resize(picture: Picture, size: tuple[int, int]) -> Picture:
 
 
 def center_square(picture: Picture) -> Picture:
-    """The largest square in the middle; a view. Where it cannot be exact it lies half a pixel up and left."""
+    """Largest square in the middle of a picture (H, W, C); a view. An odd rest moves it half a pixel up and left."""
     height, width = picture.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -116,7 +116,7 @@ def center_square(picture: Picture) -> Picture:
 
 
 def cut_square(picture: Picture, square: Square) -> Picture:
-    """A square part of a picture; a view."""
+    """Square part (S, S, C) of a picture (H, W, C); a view."""
     return picture[square.top : square.top + square.side, square.left : square.left + square.side]
 
 
@@ -142,7 +142,7 @@ def _as_rgb(image: Image.Image, path: Path) -> Picture:
 
 
 def _from_deep_grey(values: NDArray[np.generic], path: Path) -> Picture:
-    """Grey of more than 8 bits. Whole numbers are 16 bit; others say nothing of their range, so they are refused."""
+    """Grey of more than 8 bits. Whole numbers are 16 bit; others have no known range, so they are refused."""
     if not np.issubdtype(values.dtype, np.integer) or values.min() < 0 or values.max() > 65535:
         raise MediaError("grey values beyond 16 bit", where=path, cure="Save the picture with 8 or 16 bits a channel.")
     grey = (values.astype(np.uint32) >> 8).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Where results are written: a part file or part folder beside the target, renamed when it is whole."""
+"""Output of results: a partial file or folder beside the target, renamed when it is complete."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def endings() -> list[str]:
 
 
 def check_output(output: Path) -> None:
-    """Refuse now what could not be written later.
+    """Refuse an output that could not be written later.
 
     Raises:
         MediaError: if the ending is unknown or the target cannot be made.
@@ -53,11 +53,11 @@ def check_output(output: Path) -> None:
     target = output_format(output)
     if target is not None:
         target.check(output)
-    Part(output, folder=target is None).discard()
+    PartialOutput(output, folder=target is None).discard()
 
 
-class Part:
-    """A target and the unfinished thing beside it, on the same disk, so that the final rename is atomic.
+class PartialOutput:
+    """A target and the unfinished file or folder beside it, on the same disk, so that the final rename is atomic.
 
     Attributes:
         target: what the user asked for.
@@ -88,10 +88,10 @@ class Part:
     def _check_folder(self) -> None:
         if self.target.exists() and not self.target.is_dir():
             raise MediaError("exists and is a file, not a folder", where=self.target, cure="Choose another name.")
-        strangers = [] if not self.target.is_dir() else [f.name for f in self.target.iterdir() if not _ours(f)]
-        if strangers:
+        others = [f.name for f in self.target.iterdir() if not _ours(f)] if self.target.is_dir() else []
+        if others:
             raise MediaError(
-                f"the folder holds other things than frames ('{min(strangers)}') and is not replaced",
+                f"the folder holds other things than frames ('{min(others)}') and is not replaced",
                 where=self.target,
                 cure="Name a new folder, for example one inside it, or a file ending in .mp4.",
             )

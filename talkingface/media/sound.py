@@ -23,8 +23,8 @@ class SoundTrack:
     Attributes:
         path: file it comes from.
         filters: ffmpeg filters that bring it onto the clock of the pictures.
-        length_s: how long it shall be, silence included; None where only the pictures' end tells.
-        copy: what is read in place of a damaged file.
+        length_s: its length, silence included; None where it follows from the pictures' end.
+        copy: file that is read in place of a damaged one.
     """
 
     path: Path
@@ -42,7 +42,7 @@ class SoundTrack:
         Args:
             codec: arguments that choose the codec.
 
-        Where only the pictures' end tells the length, ffmpeg's ``-shortest`` stops it soon after that, but not at
+        Where the length follows from the pictures' end, ffmpeg's ``-shortest`` stops it soon after that, but not at
         it: the slower the pictures come, the further the sound has run ahead. See ``may_outlast``.
         """
         known = self.length_s is not None
@@ -50,7 +50,7 @@ class SoundTrack:
         return ["-map", "1:a:0", "-af", f"{self.filters},{padding}", *codec, *end]
 
     def may_outlast(self, pictures_s: Fraction) -> bool:
-        """Whether the encoded sound may go on after the pictures."""
+        """True if the encoded sound may be longer than the pictures."""
         return self.length_s is None or float(self.length_s) > float(pictures_s) + _TOLERANCE_S
 
 
@@ -67,10 +67,10 @@ def sound_track(
         start_s: where to begin, counted from the first picture.
 
     Returns:
-        The track, or None where the file has no usable sound; and sentences about what is lost.
+        The track, or None where the file has no usable sound; and notes about what is lost.
 
     Raises:
-        MediaError: if the file itself is missing or unreadable (nothing has been rendered yet, so say so now).
+        MediaError: if the file itself is missing or unreadable (before anything is rendered).
     """
     info = describe(path)
     if not info.has_audio:
@@ -104,7 +104,7 @@ def _filters(start_s: Fraction, duration_s: float | Fraction | None) -> str:
 
 
 def _try_out(track: SoundTrack, duration_s: float | Fraction | None) -> tuple[bool, list[str]]:
-    """Decode the track once; whether it ended well with any sample, and what ffmpeg complained about."""
+    """Decode the track once: True if it ended well with any sample, and ffmpeg's messages."""
     limit = [] if duration_s is None else ["-t", f"{float(duration_s):.6f}"]
     raw = ["-map", "0:a:0", "-af", track.filters, *limit, "-ac", "1", "-ar", "8000", "-f", "s16le", "pipe:1"]
     with Child([*track.input_arguments(), *raw], collect=True) as child:

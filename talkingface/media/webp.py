@@ -1,4 +1,4 @@
-"""Size and times of animated webp files, read from their chunks, as few versions of ffmpeg know animations.
+"""Size and times of animated webp files, read from their chunks, as few versions of ffmpeg read animations.
 
 Source: WebP Container Specification (RIFF chunks VP8X, ANMF).
 """
@@ -16,8 +16,8 @@ from .frame_rate import DEFAULT_FPS, FrameRate, rate_from_ticks
 _ANIMATED, _ALPHA = 0x02, 0x10  # flags of the chunk VP8X
 _HEAD = 30  # bytes: RIFF, size, WEBP, and the chunk VP8X
 _TICK = Fraction(1, 1000)
-_MOST = 1_000_000  # frames; a file that claims more is not believed
-_SHORTEST = 10  # ms; shorter frames are shown for 100 ms, as browsers do
+_MAX_FRAMES = 1_000_000  # frames; more in a file count as damage
+_SHORTEST_MS = 10  # ms; shorter frames are shown for 100 ms, as browsers do
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class Animation:
 
     @property
     def length_s(self) -> Fraction:
-        """Length as the frames' times say."""
+        """Length, the sum of the frames' times."""
         return self.starts[-1] * _TICK
 
     def rate(self) -> FrameRate:
-        """FrameRate of the frames; equal ones, which are stored once, count as often as they are shown."""
+        """Rate of the frames; equal ones, which are stored once, count once for each time they are shown."""
         known = rate_from_ticks(_ticks(self.starts), _TICK, self.length_s)
         return known or FrameRate(min(1 / self.length_s, DEFAULT_FPS))
 
@@ -80,7 +80,7 @@ def read_animation(path: str | Path) -> Animation:
             length = int.from_bytes(chunk[4:], "little")
             if chunk[:4] == b"ANMF":
                 lasts = int.from_bytes(stream.read(16)[12:15], "little")
-                starts.append(starts[-1] + (lasts if lasts >= _SHORTEST else 100))
+                starts.append(starts[-1] + (lasts if lasts >= _SHORTEST_MS else 100))
                 length -= 16
             stream.seek(length + length % 2, 1)
     if len(starts) == 1:
@@ -95,7 +95,7 @@ def _ticks(starts: tuple[int, ...]) -> list[int]:
     counts = [round(last / step) for last in lasts]
     # Times in whole ms let steps of 33 and 34 stand for one rate.
     uneven = any(abs(last - count * step) > count for last, count in zip(lasts, counts, strict=True))
-    if uneven or sum(counts) > _MOST:
+    if uneven or sum(counts) > _MAX_FRAMES:
         return list(starts[:-1])
     spread = zip(starts, lasts, counts, strict=False)
     return [start + round(last * part / count) for start, last, count in spread for part in range(count)]

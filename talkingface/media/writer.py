@@ -15,7 +15,7 @@ from ..errors import MediaError, ShapeError
 from .ffmpeg import Child, address, input_arguments, output_of
 from .formats import HIGHEST_CRF, Encoding, Format
 from .image import Picture, check_picture, over_background
-from .output import FRAME_NAME, Part, output_format
+from .output import FRAME_NAME, PartialOutput, output_format
 from .sound import SoundTrack, sound_track
 
 QUALITIES = {"low": 28, "medium": 23, "high": 18, "lossless": 0}
@@ -30,7 +30,7 @@ class Writer(ABC):
         warnings: what was asked for and is not in the result, a sentence each.
     """
 
-    def __init__(self, part: Part, fps: Fraction, *, alpha: bool) -> None:
+    def __init__(self, part: PartialOutput, fps: Fraction, *, alpha: bool) -> None:
         """Args: alpha: whether the result keeps transparency."""
         self.path = part.target
         self.fps = fps
@@ -136,12 +136,12 @@ def open_writer(
     if fps <= 0:
         raise MediaError(f"a frame rate of {fps} is not possible", where=output, cure="Use a rate above 0.")
     if target is None:
-        writer: Writer = _FolderWriter(Part(Path(output), folder=True), fps, alpha=True)
+        writer: Writer = _FolderWriter(PartialOutput(Path(output), folder=True), fps, alpha=True)
         writer.warnings += ["a folder of png holds no sound; write .mp4 to keep it"] if audio is not None else []
         return writer
     target.check(Path(output))
     track, warnings = _sound_for(target, Path(output), audio, audio_duration_s, audio_start_s)
-    part = Part(Path(output), folder=False)
+    part = PartialOutput(Path(output), folder=False)
     writer = _EncodingWriter(part, fps, target, crf, track, lossless=quality == "lossless")
     writer.warnings += warnings
     if target.fastest is not None and fps > target.fastest:
@@ -170,7 +170,7 @@ class _EncodingWriter(Writer):
     """A file that one ffmpeg process encodes from the frames on its standard input; sound is its second input."""
 
     def __init__(
-        self, part: Part, fps: Fraction, target: Format, crf: int, track: SoundTrack | None, *, lossless: bool
+        self, part: PartialOutput, fps: Fraction, target: Format, crf: int, track: SoundTrack | None, *, lossless: bool
     ) -> None:
         super().__init__(part, fps, alpha=target.alpha)
         self._format, self._crf, self._lossless, self._track = target, crf, lossless, track

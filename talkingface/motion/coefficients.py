@@ -3,17 +3,17 @@
 All spaces share the layouts of Deep3DFaceRecon, StyleHEAT and SadTalker:
 
 ======  =========================================================================================
-257     id 80, exp 64, tex 80, angle 3, gamma 27, trans 3: what the reconstruction network gives
+257     id 80, exp 64, tex 80, angle 3, gamma 27, trans 3: output of the reconstruction network
 260     the same and crop 3: a row of StyleHEAT's training data
-73      exp 64, angle 3, trans 3, crop 3: what StyleHEAT's warper takes for a frame
-70      exp 64, angle 3, trans 3: what SadTalker's audio networks give and its renderer takes
+73      exp 64, angle 3, trans 3, crop 3: input of StyleHEAT's warper for a frame
+70      exp 64, angle 3, trans 3: output of SadTalker's audio networks, input of its renderer
 ======  =========================================================================================
 
 id, exp, tex are weights of shape, expression and texture directions; angle is pitch, yaw, roll (radians); gamma is nine
 spherical harmonics for each of R, G, B; trans is a shift of the head in the units of its space; crop is scale, t_x, t_y
 of the five-point alignment in a 256 frame, t_y counted upwards from the lowest row.
 
-What the directions are is said by the space of a motion: ``"bfm"``, the Basel Face Model (Paysan et al. 2009) with the
+The space of a motion defines the directions: ``"bfm"``, the Basel Face Model (Paysan et al. 2009) with the
 expressions of Deep3DFaceRecon, or ``"mesh"``, this project's own (see ``talkingface.face3d.mesh_space``), which has no
 texture. Nothing here needs torch, a face model or any file.
 """
@@ -33,55 +33,55 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Values = TypeVar("Values", "NDArray[Any]", "Tensor")
-Part = TypeVar("Part")
+PartT = TypeVar("PartT")
 
 COEFFICIENTS = "coefficients"
 """Name of the rows among the values of a motion."""
 
 
-class _Parts(Generic[Part]):
+class _Parts(Generic[PartT]):
     """Parts of a row by name: columns of a layout, or views of rows."""
 
-    def __getitem__(self, name: str) -> Part:
+    def __getitem__(self, name: str) -> PartT:
         raise NotImplementedError
 
     @property
-    def id(self) -> Part:
+    def id(self) -> PartT:
         """Shape of the person, 80."""
         return self["id"]
 
     @property
-    def exp(self) -> Part:
+    def exp(self) -> PartT:
         """Expression, 64."""
         return self["exp"]
 
     @property
-    def tex(self) -> Part:
+    def tex(self) -> PartT:
         """Skin colour and its variation, 80."""
         return self["tex"]
 
     @property
-    def angle(self) -> Part:
+    def angle(self) -> PartT:
         """Pitch, yaw, roll in radians, 3."""
         return self["angle"]
 
     @property
-    def gamma(self) -> Part:
+    def gamma(self) -> PartT:
         """Lighting, 27: nine numbers for red, nine for green, nine for blue."""
         return self["gamma"]
 
     @property
-    def trans(self) -> Part:
+    def trans(self) -> PartT:
         """Shift of the head, 3."""
         return self["trans"]
 
     @property
-    def pose(self) -> Part:
+    def pose(self) -> PartT:
         """Angle and trans, 6; of rows of 70 and 73, in which they are neighbours."""
         return self["pose"]
 
     @property
-    def crop(self) -> Part:
+    def crop(self) -> PartT:
         """Scale, t_x, t_y of the five-point alignment, 3."""
         return self["crop"]
 

@@ -1,4 +1,4 @@
-"""Motion files: a driving motion without any picture, to be looked at, kept, and replayed.
+"""Motion files: a driving motion without any picture, to be inspected, kept, and replayed.
 
 A ``.motion`` file is a safetensors file: its tensors are the motion's values by name, (T, ...) float32, and its
 metadata has one entry, ``motion``, with JSON::
@@ -33,16 +33,16 @@ from .coefficients import COEFFICIENTS, LAYOUT_73
 
 MAGIC = b"\x93NUMPY"
 SPACE, RATE = "bfm", Fraction(25)
-"""Space and frames per second of StyleHEAT's cache files, which say neither."""
+"""Space and frames per second of StyleHEAT's cache files, which have neither."""
 
 _MAKE_AGAIN = "Extract the coefficients again."
 
 
 def load_3dmm(path: Path, fps: Fraction | None = None) -> Motion:
-    """The motion of a cache file.
+    """Read the motion of a cache file.
 
     Args:
-        fps: frames per second, which the file does not say; None takes 25, StyleHEAT's.
+        fps: frames per second, which the file does not have; None takes 25, StyleHEAT's.
 
     Raises:
         MotionError: if it does not hold (T, 73) finite real numbers; Python objects are never unpickled.
@@ -71,7 +71,7 @@ def save_3dmm(path: Path, motion: Motion) -> None:
     """Write a cache file; it is complete or not there at all. The frame rate is not kept.
 
     Raises:
-        MotionError: if the motion is of another kind or space (the file could not say which), or cannot be written.
+        MotionError: if the motion is of another kind or space (the file has no place for them), or cannot be written.
     """
     if (motion.kind, motion.space) != (LAYOUT_73.kind, SPACE) or set(motion.values) != {COEFFICIENTS}:
         raise MotionError(
@@ -107,7 +107,7 @@ class MotionFile:
 
     Attributes:
         motion: its values are float32, on the CPU.
-        extra: notes that came along, such as the driving video or the framing: anything that JSON can say.
+        extra: notes that came along, such as the driving video or the framing: anything in JSON.
     """
 
     motion: Motion
@@ -120,11 +120,11 @@ def save_motion(path: Path, motion: Motion, extra: Mapping[str, Any] | None = No
     Args:
         path: ends in ``.motion``, or in ``.npy`` for StyleHEAT's layout (kind ``"3dmm.73"`` of space ``"bfm"`` alone).
         motion: has at least one frame.
-        extra: notes to keep with it, which JSON can say; a ``.npy`` file keeps none.
+        extra: notes to keep with it, in JSON; a ``.npy`` file keeps none.
 
     Raises:
         MotionError: if the ending is neither, the motion cannot be kept so, or the file cannot be written.
-        TypeError, ValueError: if JSON cannot say the notes.
+        TypeError, ValueError: if the notes do not fit JSON.
     """
     if path.suffix.lower() == ".npy":
         save_3dmm(path, motion)
@@ -144,15 +144,15 @@ def save_motion(path: Path, motion: Motion, extra: Mapping[str, Any] | None = No
 
 
 def load_motion(path: Path, *, fps: Fraction | None = None) -> Motion:
-    """The motion of a file, see `load_motion_file`."""
+    """Read the motion of a file, see `load_motion_file`."""
     return load_motion_file(path, fps=fps).motion
 
 
 def load_motion_file(path: Path, *, fps: Fraction | None = None) -> MotionFile:
-    """Read a ``.motion`` file, or StyleHEAT's ``3dmm_<name>.npy``; the first bytes say which.
+    """Read a ``.motion`` file, or StyleHEAT's ``3dmm_<name>.npy``; by its first bytes.
 
     Args:
-        fps: rate of a ``.npy`` file, which does not know its own; None takes StyleHEAT's 25.
+        fps: rate of a ``.npy`` file, which has none; None takes StyleHEAT's 25.
 
     Raises:
         MotionError: if the file is missing, damaged, of a later version, or holds what no motion does.

@@ -61,7 +61,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Batch:
+class BatchResult:
     """The finished animations of several pictures, and the pictures that failed with their errors."""
 
     results: list[Result] = field(default_factory=list)
@@ -105,7 +105,7 @@ def animate(settings: Settings, progress: Progress = SILENT) -> Result:
     return batch.results[0]
 
 
-def animate_each(settings: Settings, progress: Progress = SILENT) -> Batch:
+def animate_each(settings: Settings, progress: Progress = SILENT) -> BatchResult:
     """Animate every picture of the folder ``image_source`` by one video, whose motion is made once.
 
     A picture that fails is noted and left out; the others go on, and finished results stay. A plain picture is a
@@ -118,14 +118,14 @@ def animate_each(settings: Settings, progress: Progress = SILENT) -> Batch:
     return _animate_plans(plan_each(settings), settings, progress)
 
 
-def _animate_plans(plans: list[Plan], settings: Settings, progress: Progress) -> Batch:
+def _animate_plans(plans: list[Plan], settings: Settings, progress: Progress) -> BatchResult:
     enhancement = enhance.open_enhancement(settings)
     model = load_model(settings)
     check_coefficient_settings(settings, model)
     run = open_run(model, settings, progress, enhancement)
     progress.note(model.weights)
     progress.note("; ".join(filter(None, [f"faces: {run.cropper.name}", model.reader.label])))
-    batch = Batch()
+    batch = BatchResult()
     for plan in plans:
         shared = run.drivers.get(plan.assignments[0]).recorded if plan.same_identity else None
         try:

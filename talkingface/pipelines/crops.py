@@ -164,16 +164,16 @@ class Cropper:
         shape = picture_size(path)
         if not self._searches:
             return DrivingView(self._fixed(shape, size))
-        analyser, wish = self._detectors.driving, self._options.driving_face
+        analyser, choice = self._detectors.driving, self._options.driving_face
         settings = TrackSettings(keep_mesh=self._keep_mesh)
         tracks: list[Track] = []
         if analyser is not None:
             tracks = track_video(path, shape, analyser, settings, fps=fps, frame_limit=limit, progress=progress)
         if not tracks:
-            self._check_found(analyser, path, next(first_looks(path), None), insist=bool(wish))
+            self._check_found(analyser, path, next(first_looks(path), None), insist=bool(choice))
             return DrivingView(self._by_model(analyser, path, first_looks(path), size, notify))
-        track = select_track(tracks, wish or "largest", shape, path, tell=notify)
-        if len(tracks) > 1 and wish is None:
+        track = select_track(tracks, choice or "largest", shape, path, notify=notify)
+        if len(tracks) > 1 and choice is None:
             notify(
                 f"{path}: {len(tracks)} faces or scenes; number {track.number}, the largest, drives (--driving_face)"
             )
@@ -205,10 +205,10 @@ class Cropper:
     ) -> list[Face]:
         """Faces that some driver moves, in any order, maybe some twice."""
         named = [assignment.face for assignment in assignments if assignment.face is not None]
-        chosen = [select_face(faces, str(number), shape, path, flag="--drive", tell=notify) for number in named]
+        chosen = [select_face(faces, str(number), shape, path, flag="--drive", notify=notify) for number in named]
         if len(named) < len(assignments):
-            wish = self._options.face or ("all" if named else None)
-            chosen += select_faces(faces, wish, shape, path, tell=notify)
+            choice = self._options.face or ("all" if named else None)
+            chosen += select_faces(faces, choice, shape, path, notify=notify)
         return chosen
 
     def _check_found(self, analyser: FaceAnalyser | None, path: Path, picture: Frame | None, *, insist: bool) -> None:

@@ -16,7 +16,7 @@ from ..face.crop.crop import Crop
 from ..face.crop.framing import Size, moved_to, within
 from ..face.detect.analyser import FaceAnalyser
 from ..face.face import Face
-from ..face.track.select import check_face, ignore
+from ..face.track.select import ignore, validate_face
 from ..face.track.track import Track, TrackSettings, track_faces
 from ..media.image import read_image
 from ..media.pictures import is_picture
@@ -174,7 +174,7 @@ def first_good_frame(path: Path, analyser: FaceAnalyser) -> int | None:
 def is_usable(face: Face, picture: Frame) -> bool:
     """True where enough of a face can be seen to work with it."""
     try:
-        check_face(face, (picture.shape[0], picture.shape[1]), None, ignore)
+        validate_face(face, (picture.shape[0], picture.shape[1]), None, ignore)
     except FaceError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""Flags that cannot go together: all of them are told in one run, without torch."""
+"""Flags that cannot go together: all of them are reported in one run, without torch."""
 
 from __future__ import annotations
 
@@ -53,18 +53,18 @@ def test_flags_that_cannot_go_together(words: str, line: str) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_all_kinds_of_mistakes_are_told_in_one_run() -> None:
+def test_all_kinds_of_mistakes_are_reported_in_one_run() -> None:
     words = (
         "--modle=x --pose_style=99 --audio_path=a.wav --face=lrgest --fps=x --still --attribute=old --upscale 2 stray"
     )
     with pytest.raises(ConfigError) as error:
         load_settings(words.replace("--still", "--model=SadTalker --landmarks=none").split())
-    told = [line.split(":")[0].split(" ")[0] for line in str(error.value).splitlines()]
+    flags = [line.split(":")[0].split(" ")[0] for line in str(error.value).splitlines()]
     words_of_flags = ["--modle", "'stray'", "--attribute", "--fps", "--face"]
-    assert told == [*words_of_flags, "--landmarks=none", "--pose_style", "--upscale=2"]
+    assert flags == [*words_of_flags, "--landmarks=none", "--pose_style", "--upscale=2"]
 
 
-def test_they_are_told_before_torch_is_loaded() -> None:
+def test_they_are_reported_before_torch_is_loaded() -> None:
     code = (
         "import sys; from talkingface.cli import main; status = main(sys.argv[1:]);"
         "sys.exit(status if {'torch', 'numpy'}.isdisjoint(sys.modules) else 9)"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from strangers import offer
+from third_party import offer
 
 from talkingface import plugins
 from talkingface.config.layers import load_settings
@@ -21,7 +21,7 @@ from talkingface.plugins import METRICS
 
 from .test_reconstruct import Brightness, fading  # noqa: F401 (a fixture)
 
-METRICS_OF_A_STRANGER = """
+THIRD_PARTY_METRICS = """
 import torch
 from talkingface.evaluation.metric import FrameMetric, Metric
 
@@ -71,11 +71,11 @@ class Points(FrameMetric):
 
 
 @pytest.fixture
-def stranger(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    folder = tmp_path_factory.mktemp("stranger")
-    (folder / "metrics_of_a_stranger.py").write_text(METRICS_OF_A_STRANGER)
+def third_party(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    folder = tmp_path_factory.mktemp("third_party")
+    (folder / "third_party_metrics.py").write_text(THIRD_PARTY_METRICS)
     names = ("Spread", "Features", "Missing", "Points", "Metric")
-    offer(folder, "stranger", *(f"{n.lower()} = metrics_of_a_stranger:{n}" for n in names), group=METRICS.group)
+    offer(folder, "third_party", *(f"{n.lower()} = third_party_metrics:{n}" for n in names), group=METRICS.group)
     monkeypatch.syspath_prepend(str(folder))
     plugins.fault_of.cache_clear()
     yield
@@ -94,7 +94,7 @@ def test_the_default_is_the_usual_three_and_a_choice_keeps_its_order(fading: Pat
 
 def test_a_metric_of_the_whole_set_sees_all_clips_of_its_own_method(
     fading: Path,  # noqa: F811
-    stranger: None,
+    third_party: None,
 ) -> None:
     settings = EvaluateSettings(metrics=["l1", "spread"], baselines=["repeat"], chunk=2)
     rows = {row.method: row for row in evaluate(Brightness(), open_store(fading), settings).rows}
@@ -106,19 +106,19 @@ def test_a_metric_of_the_whole_set_sees_all_clips_of_its_own_method(
     assert "l1" in rows["repeat"].spread and "spread" not in rows["repeat"].spread
 
 
-def test_a_network_is_made_once_for_all_methods(fading: Path, stranger: None) -> None:  # noqa: F811
+def test_a_network_is_made_once_for_all_methods(fading: Path, third_party: None) -> None:  # noqa: F811
     settings = EvaluateSettings(metrics=["features"], chunk=2)
     report = evaluate(Brightness(), open_store(fading), settings)
-    import metrics_of_a_stranger
+    import third_party_metrics
 
-    assert len(metrics_of_a_stranger.made) == 1 and "features identities" in report.table()
+    assert len(third_party_metrics.made) == 1 and "features identities" in report.table()
     assert report.rows[0].over_clips["features"] < report.rows[1].over_clips["features"]
 
 
 @pytest.mark.skipif(
     problem_of("mesh", default_checkpoint_root()) is not None, reason="the face mesh is not installed or fetched"
 )
-def test_a_metric_may_look_for_landmarks(stranger: None) -> None:
+def test_a_metric_may_look_for_landmarks(third_party: None) -> None:
     from talkingface.evaluation.metric import MetricTools
     from talkingface.media.image import read_image
     from talkingface.paths import shipped
@@ -132,7 +132,7 @@ def test_a_metric_may_look_for_landmarks(stranger: None) -> None:
 
 def test_what_is_missing_is_refused_before_anything_is_measured(
     fading: Path,  # noqa: F811
-    stranger: None,
+    third_party: None,
     tmp_path: Path,
 ) -> None:
     store = open_store(fading)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from strangers import offer
+from third_party import offer
 
 from talkingface import plugins
 from talkingface.config.layers import load_settings
@@ -66,7 +66,7 @@ def test_naming_one_that_searches_insists_on_a_face(word: str, insists: bool) ->
     assert analyser.insists_on_a_face(word) is insists
 
 
-def test_a_stranger_is_a_backend_like_ours(installed: Path) -> None:
+def test_a_third_party_is_a_backend_like_ours(installed: Path) -> None:
     offer(installed, "middle", "middle = middle_backend:BACKEND", group=LANDMARKS.group)
     assert load_settings(["--landmarks=middle"]).landmarks == "middle"
     assert analyser.open_analyser("middle", root=installed).faces(np.zeros((8, 8, 3), np.uint8))[0].backend == "middle"
@@ -77,7 +77,7 @@ def test_a_stranger_is_a_backend_like_ours(installed: Path) -> None:
     assert analyser.open_analyser(root=installed).name == "middle", "nothing else is in this folder"
 
 
-def test_what_a_stranger_lacks_is_told_with_its_own_cure(installed: Path) -> None:
+def test_what_a_third_party_lacks_is_reported_with_its_own_cure(installed: Path) -> None:
     offer(installed, "middle", "middle = middle_backend:LACKING", group=LANDMARKS.group)
     with pytest.raises(DependencyError, match=r"no_such_package is not installed. Install it: pip install it"):
         analyser.open_analyser("middle", root=installed)
@@ -85,7 +85,7 @@ def test_what_a_stranger_lacks_is_told_with_its_own_cure(installed: Path) -> Non
         analyser.open_analyser(root=installed)
 
 
-def test_a_broken_stranger_leaves_ours_alone(installed: Path) -> None:
+def test_a_broken_third_party_leaves_ours_alone(installed: Path) -> None:
     offer(installed, "broken", "broken = broken_backend:BACKEND", group=LANDMARKS.group)
     assert [item.state for item in analyser.available(installed) if item.name == "broken"] == ["broken"]
     with pytest.raises(UnknownNameError, match=r"--landmarks: landmark backend 'broken' of broken is broken: Module"):

@@ -103,8 +103,8 @@ def test_it_runs_with_its_files_and_without_the_web(random_files: Path, monkeypa
     picture = np.random.default_rng(1).integers(0, 256, (64, 96, 3), dtype=np.uint8)
     assert analyser.faces(picture) == [] and analyser.faces_of([picture, picture]) == [[], []]
     boxes = [Box(10, 5, 60, 55), Box(30, 10, 80, 60)]
-    seen = analyser._put_on(picture, boxes)
+    seen = analyser._landmarks_in(picture, boxes)
     assert [points.shape for points in seen] == [(68, 2)] * 2 and all(np.isfinite(points).all() for points in seen)
     assert len(analyser.follow(picture, [Face(boxes[0], 1.0, None, None, "given")])) == 1
-    found = analyser._landmarks(picture, [[10, 5, 60, 55, 0.9], [500, 500, 600, 600, 0.8]])
+    found = analyser._faces(picture, [[10, 5, 60, 55, 0.9], [500, 500, 600, 600, 0.8]])
     assert [(face.box, face.score) for face in found] == [(boxes[0], 0.9)]

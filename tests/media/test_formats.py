@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from strangers import offer
+from third_party import offer
 
 from talkingface import plugins
 from talkingface.errors import DependencyError, UnknownNameError
@@ -182,8 +182,8 @@ def test_a_still_webp_stays_a_picture(tmp_path: Path) -> None:
 MATROSKA = """
 from talkingface.media.formats import Format
 
-MKV = Format(lambda wish: ["-c:v", "ffv1", "-pix_fmt", "bgra"], "matroska", sound=("-c:a", "flac"), alpha=True)
-NEVER = Format(lambda wish: [], "never", encoders=("no_such_encoder",))
+MKV = Format(lambda encoding: ["-c:v", "ffv1", "-pix_fmt", "bgra"], "matroska", sound=("-c:a", "flac"), alpha=True)
+NEVER = Format(lambda encoding: [], "never", encoders=("no_such_encoder",))
 """
 
 

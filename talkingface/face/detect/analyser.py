@@ -1,4 +1,4 @@
-"""Finding faces and their landmarks: the interface of all backends, and the choice between them."""
+"""Detection of faces and their landmarks: the interface of all backends, and the choice between them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class FaceAnalyser(ABC):
 
     Attributes:
         name: the backend's word for ``--landmarks``; the faces it finds carry it.
-        from_file: it searches nothing, as :class:`Backend` says.
+        from_file: true if it reads a file, see :class:`Backend`.
     """
 
     name: str
@@ -39,12 +39,12 @@ class FaceAnalyser(ABC):
         """
 
     def faces_of(self, pictures: Sequence[Picture]) -> list[list[Face]]:
-        """All faces of each picture; the pictures may differ in size."""
+        """All faces of each picture, each (H, W, 3), RGB, uint8; the pictures may differ in size."""
         return [self.faces(picture) for picture in pictures]
 
     @abstractmethod
     def follow(self, picture: Picture, previous: Sequence[Face]) -> list[Face | None]:
-        """The same faces in the next picture of a video, looked for where they were, without a detector.
+        """Follow faces into the next picture of a video, from where they were, without a detector.
 
         Args:
             picture: (H, W, 3), RGB, uint8.
@@ -55,17 +55,17 @@ class FaceAnalyser(ABC):
         """
 
     def report(self, picture: Picture) -> DetectionReport:
-        """Parts of a picture that are searched and candidates in them, for the user of a picture without a face.
+        """Parts of a picture (H, W, 3), RGB, uint8, that are searched, and the candidates in them.
 
-        A backend that tells nothing of its search gives the whole picture and the faces it finds.
+        It explains a picture without a face. The default is the whole picture and the faces found in it.
         """
-        found = (Candidate(face.box, face.score) for face in self.faces(picture))
-        return DetectionReport(self.name, (Box.of_picture(picture),), tuple(found))
+        candidates = (Candidate(face.box, face.score) for face in self.faces(picture))
+        return DetectionReport(self.name, (Box.of_picture(picture),), tuple(candidates))
 
 
 @dataclass(frozen=True)
 class Availability:
-    """Whether a backend can be used on this machine.
+    """A backend and the reason why it cannot be used on this machine, if there is one.
 
     Attributes:
         name: its word for ``--landmarks``.
@@ -93,12 +93,12 @@ class Backend:
         open: (folder of the weights that the user adds, device of torch, file of the user's own or None) -> the
             analyser; called only where nothing that is listed here is missing.
         gives: of ``"landmarks"`` (68 points) and ``"mesh"`` (468 points), what its faces have besides a box.
-        from_file: it reads ``--landmarks_file`` and searches nothing, so it speaks of the source alone.
-        insists: a user who names it wants a face, and nothing takes the place of one that is missing.
+        from_file: it reads ``--landmarks_file`` and detects nothing, so it serves the source alone.
+        insists: a user who names it wants a face; there is no fallback where none is found.
         bundle: word of the catalogue that fetches its files; empty where it has none there.
         package, install: Python package that it needs, and the command that installs it.
         cpu_only: it does not run on ``--device``.
-        version: part of the key of what is kept of its results; change it when they change.
+        version: part of the cache key of its results; change it when they change.
     """
 
     open: Callable[[Path, str, Path | None], FaceAnalyser]
@@ -157,7 +157,7 @@ def searching_backends() -> list[str]:
 
 
 def available(root: Path) -> list[Availability]:
-    """State of each backend that looks at pictures, in the order in which ``"auto"`` tries them."""
+    """State of each backend that reads pictures, in the order in which ``"auto"`` tries them."""
     return [Availability(name, problem_of(name, root)) for name in searching_backends()]
 
 
@@ -179,7 +179,7 @@ def problem_of(name: str, root: Path) -> TalkingFaceError | None:
 
 
 def identity_of(name: str, root: Path) -> dict[str, str]:
-    """Digests of a backend's files and versions of its code: what tells one state of it from another.
+    """Digests of a backend's files and versions of its code: together they identify its state.
 
     Args:
         name: of a backend that can be used; one that needs nothing has no states.
@@ -196,7 +196,7 @@ def _files_of(backend: Backend) -> Sequence[Entry]:
 
 
 def missing_files(where: str, entries: Sequence[Entry], root: Path) -> WeightsError:
-    """The error that says which files are not there, where they come from, and where they go."""
+    """The error of missing files, with their origin and their place."""
     places = "; ".join(f"{entry.path(root)}, from {entry.origin}{_hash_note(entry)}" for entry in entries)
     word = entries[0].bundle or entries[0].name
     cure = f"Run with --run_mode=fetch --checkpoint={word}, or put them there by hand."
@@ -210,10 +210,10 @@ def _hash_note(entry: Entry) -> str:
 
 
 def _first_available(root: Path, prefer: str | None) -> str:
-    found = []
+    tried = []
     for name in sorted(searching_backends(), key=lambda name: name != prefer):
-        found.append(Availability(name, problem_of(name, root)))
-        if found[-1].problem is None:
+        tried.append(Availability(name, problem_of(name, root)))
+        if tried[-1].problem is None:
             return name
     reasons = ", ".join(f"{item.name}: {item.state}" for item in available(root))
     cures = [_how_to_get(LANDMARKS.get(item.name)) for item in available(root) if item.state != "broken"]
@@ -227,8 +227,8 @@ def _how_to_get(backend: Backend) -> str:
     return ", then ".join(filter(None, (backend.install, fetch)))
 
 
-# One that is followed counts as lost when its landmarks' box has less in common than this with the one before, as
-# points that find nothing to hold on to collapse or scatter.
+# A followed face counts as lost when the box of its landmarks overlaps the one before by less than this:
+# points without a face under them collapse or scatter.
 FOLLOWED_OVERLAP = 0.3
 
 
@@ -237,8 +237,8 @@ def track_by_landmarks(face: Face, landmarks: Points, backend: str) -> Face | No
 
     Args:
         face: as it was in the picture before; with a box alone it keeps that.
-        landmarks: (68, 2), in the box of it.
-        backend: who found them.
+        landmarks: (68, 2), in that box.
+        backend: name of the backend that found them.
     """
     new = Box.around(landmarks)
     old = Box.around(face.landmarks) if face.landmarks is not None else face.box

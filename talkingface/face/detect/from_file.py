@@ -1,4 +1,4 @@
-"""The backend that finds nothing itself: points or boxes from a file of the user's own.
+"""The backend that reads points or boxes from a file of the user.
 
 Coordinates are pixels of the picture, (0, 0) is the middle of its top left pixel. Three kinds of file, by their ending:
 
@@ -33,7 +33,7 @@ FIVE_WIDTH, FIVE_HEIGHT = 2.1, 2.45
 
 
 class FileAnalyser(FaceAnalyser):
-    """Says the same faces of every picture."""
+    """Returns the same faces for every picture."""
 
     name, from_file = "given", True
 
@@ -82,7 +82,7 @@ class FileAnalyser(FaceAnalyser):
         return list(self._faces)
 
     def follow(self, picture: Picture, previous: Sequence[Face]) -> list[Face | None]:
-        """The faces as they were: a file does not say how they move."""
+        """The faces unchanged: a file has no motion."""
         return list(previous)
 
 

@@ -45,7 +45,7 @@ class Model:
         try:
             # The content rather than the path: the library reads a path through its own code page on some systems.
             self._network = Interpreter(model_content=path.read_bytes(), num_threads=threads)
-            with _without_its_greeting():
+            with _without_banner():
                 self._network.allocate_tensors()
         except (OSError, ValueError, RuntimeError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -61,7 +61,7 @@ class Model:
         """Run the network.
 
         Args:
-            picture: (side, side, 3) in the network's own range.
+            picture: (height, width, 3), both ``side``, in the network's own range.
 
         Returns:
             Its outputs without the batch axis, in the order of the file.
@@ -72,18 +72,18 @@ class Model:
 
 
 @contextmanager
-def _without_its_greeting() -> Iterator[None]:
+def _without_banner() -> Iterator[None]:
     """Keep the library from writing to the terminal what it writes once in each process, whatever one sets.
 
     It writes to the file descriptor, past Python, so that is where it is turned away, the first time only. What goes
     wrong still comes as an exception.
     """
-    global _greeted
+    global _banner_shown
     with _LOCK:
-        if _greeted:
+        if _banner_shown:
             yield
             return
-        _greeted = True
+        _banner_shown = True
         try:
             kept = os.dup(2)
         except OSError:  # a program without a terminal may have closed it
@@ -99,7 +99,7 @@ def _without_its_greeting() -> Iterator[None]:
 
 
 _LOCK = threading.Lock()
-_greeted = False
+_banner_shown = False
 
 
 Border = Literal["black", "edge"]
@@ -156,7 +156,7 @@ class Pyramid:
         return height, width
 
     def cut(self, region: Region, side: int, border: Border) -> Picture:
-        """The region as a picture of (side, side, 3).
+        """Cut the region out as a picture (S, S, 3) with S = ``side``.
 
         Args:
             border: what lies outside the picture: ``"black"``, or its ``"edge"`` pixels repeated.

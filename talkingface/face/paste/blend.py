@@ -1,4 +1,4 @@
-"""Ways to put a result back: how much of each pixel of the picture is the result's, and what it is fitted to first."""
+"""Blends that put a result back: its share in each pixel of the picture, and the fit to the picture before that."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Values = NDArray[np.float32]
 
 
 def clone(old: NDArray[np.uint8], new: NDArray[np.uint8], mask: Values | None = None) -> Values:
-    """The new content, fitted to the old one along its border.
+    """Fit the new content to the old one along its border.
 
     Args:
         old, new: (H, W, channels).
@@ -39,8 +39,7 @@ def clone(old: NDArray[np.uint8], new: NDArray[np.uint8], mask: Values | None = 
 
 
 def solve(bends: Values) -> Values:
-    """The values with given second differences (sum of the four neighbours less four times the value), and zero all
-    around.
+    """Solve for values with given second differences (four neighbours less four times the value), zero all around.
 
     Args:
         bends: (H, W, channels).
@@ -70,12 +69,12 @@ def region_of(crop: Crop, picture_size: tuple[int, int]) -> Region:
 
 
 def border_mask(crop: Crop, region: Region, picture_size: tuple[int, int], feather: float) -> Mask:
-    """Rises from 0 on the border of the crop to 1 further in, along an s-curve.
+    """Mask that rises from 0 on the border of the crop to 1 further in, along an s-curve.
 
     Sides of the crop that lie on the border of the picture or beyond it do not fade: there is nothing to fade into.
 
     Args:
-        feather: how far inside it is 1, in pixels of the crop; under 1 pixel the border is only smoothed.
+        feather: distance from the border at which it is 1, in pixels of the crop; below 1 it is only smoothed.
 
     Returns:
         (height, width) of the region.
@@ -91,7 +90,7 @@ def border_mask(crop: Crop, region: Region, picture_size: tuple[int, int], feath
 
 
 def round_mask(crop: Crop, region: Region, ratio: float, feather: float) -> Mask:
-    """A disc around the middle of the crop.
+    """Mask of a disc around the middle of the crop.
 
     Args:
         ratio: radius over the height of the crop.
@@ -114,7 +113,7 @@ def _crop_points(crop: Crop, region: Region) -> NDArray[np.float64]:
 
 
 def _fading_sides(crop: Crop, picture_size: tuple[int, int]) -> tuple[tuple[bool, bool], tuple[bool, bool]]:
-    """Whether the left and right, and the upper and lower sides of the crop have picture behind them."""
+    """((left, right), (upper, lower)): True for sides of the crop with picture behind them."""
     upper_left, upper_right, lower_right, lower_left = crop.corners
     height, width = picture_size
 
@@ -135,7 +134,7 @@ def _s_curve(share: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 FEATHER = 0.12  # width of the soft border over the shorter side of the crop; faces keep a margin of a sixth
-THIN = 0.05  # the same where the content itself is fitted to its border; much thinner, and the border trembles
+THIN = 0.05  # the same where the content itself is fitted to its border; much thinner, and the border flickers
 ROUND_EDGE = 0.04  # soft edge of the disc, over the height of the crop
 KEPT = 3  # outermost pixels of the crop whose differences stay the picture's own in seamless cloning
 
@@ -144,7 +143,7 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Blend:
-    """A way to put a result back, as ``--paste`` names it.
+    """A blend for paste-back, as ``--paste`` names it.
 
     Attributes:
         mask: (the crop, left, top, right, bottom of the part of the picture that it covers, (height, width) of the

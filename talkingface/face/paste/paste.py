@@ -1,4 +1,4 @@
-"""Putting the animated crop back into the whole picture without a visible seam."""
+"""Paste-back of the animated crop into the whole picture without a visible seam."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .blend import FEATHER, Mask, Region, region_of
 Table = NDArray[np.uint8]
 
 LARGEST_GAIN = 1.25  # contrast is not changed by more than this, or its inverse
-FLAT = 2.0  # grey levels; below this spread contrast says nothing
+FLAT = 2.0  # grey levels; below this spread contrast is noise
 
 
 def colour_table(result: Picture, wanted: Picture, where: NDArray[np.bool_]) -> Table:
-    """New values for the old ones of each channel, so that mean and spread become those wanted.
+    """Lookup table of each channel that brings mean and spread of a result to those wanted.
 
     Args:
         result, wanted: (H, W, 3), of the same size and subject.
@@ -46,7 +46,7 @@ def recolour(picture: Picture, table: Table) -> Picture:
 
 
 class Paster:
-    """Pastes results of one crop into one picture, frame after frame; what all frames share is made once.
+    """Pastes results of one crop into one picture, frame after frame; what all frames share is computed once.
 
     Colours are matched by the first result that is pasted, and stay so: matching each frame would flicker.
     """
@@ -85,7 +85,7 @@ class Paster:
         self._blend = PASTES.get(blend, where="--paste")
         self._match, self._source = match_colour, source_crop
         self._table: Table | None = None
-        self._ways_back: dict[tuple[int, ...], Crop] = {}
+        self._inverse_crops: dict[tuple[int, ...], Crop] = {}
         self.region: Region = region_of(crop, self._size)
         if self.region[0] >= self.region[2] or self.region[1] >= self.region[3]:
             raise ShapeError(f"the crop at {crop.box} lies outside the picture of {self._size[1]}x{self._size[0]}")
@@ -96,7 +96,7 @@ class Paster:
         return self._blend.mask(self.crop, self.region, self._size, self.ratio)
 
     def paste(self, result: Picture, onto: Picture | None = None) -> Picture:
-        """The whole picture with the result in its place; pixels outside the mask are those of the picture, bit by bit.
+        """Paste a result into the whole picture; pixels outside the mask are those of the picture, bit by bit.
 
         Args:
             result: (h, w, 3), uint8, the crop as it came out of the network, of any size.
@@ -116,7 +116,7 @@ class Paster:
             result = self._blend.fit(self._under(result.shape[:2], onto), result)
         left, top, right, bottom = self.region
         part = Image.fromarray(np.ascontiguousarray(frame[top:bottom, left:right]))
-        part.paste(Image.fromarray(self._way_back(result.shape[:2]).cut(result)), (0, 0), self._alpha)
+        part.paste(Image.fromarray(self._inverse_crop(result.shape[:2]).cut(result)), (0, 0), self._alpha)
         frame[top:bottom, left:right] = np.asarray(part)
         return frame
 
@@ -133,13 +133,13 @@ class Paster:
         """The crop of the picture itself."""
         return self.crop.cut(self.picture)
 
-    def _way_back(self, size: tuple[int, int]) -> Crop:
+    def _inverse_crop(self, size: tuple[int, int]) -> Crop:
         """The region as a crop of a result of (height, width)."""
-        if size not in self._ways_back:
+        if size not in self._inverse_crops:
             left, top, right, bottom = self.region
             shift = np.array([[1.0, 0.0, left], [0.0, 1.0, top], [0.0, 0.0, 1.0]])
-            self._ways_back[size] = Crop(self.crop.resized(size).inverse @ shift, (bottom - top, right - left))
-        return self._ways_back[size]
+            self._inverse_crops[size] = Crop(self.crop.resized(size).inverse @ shift, (bottom - top, right - left))
+        return self._inverse_crops[size]
 
     def _coloured(self, result: Picture) -> Picture:
         if self._table is None:
@@ -157,7 +157,7 @@ class Paster:
 
 
 def _near_border(size: tuple[int, int]) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """(height, width), where the soft border is: there a difference of colours would show."""
+    """Mask (height, width) of the soft border, where a difference of colours would show."""
     wide = max(1, round(FEATHER * min(size)))
     near = np.ones(size, np.bool_)
     near[wide : size[0] - wide, wide : size[1] - wide] = False

@@ -15,16 +15,16 @@ from ..face import Box, Face
 from .follow import Follower, Trail
 from .scenes import scenes
 
-# Of the face's side. Measured: clean clips tremble by 0.001, noisy ones by 0.003. At 0.003 talking mouths
-# keep 98 % of their movement and blinks 97 % of their depth, while a still face trembles a third as much; at 0.006, 96
+# Of the face's side. Measured: points of clean clips jitter by 0.001, noisy ones by 0.003. At 0.003 talking mouths
+# keep 98 % of their movement and blinks 97 % of their depth, while a still face jitters a third as much; at 0.006, 96
 # and 92 %. Boxes hold no blinks.
-TREMBLE, BOX_TREMBLE = 0.003, 0.01
-AT_ONCE = 32  # points
+JITTER, BOX_JITTER = 0.003, 0.01
+BLOCK = 32  # points
 NEAR = 1.0  # frames over which the distance of the two paths is averaged
 
 
 def smooth(
-    values: NDArray[np.floating], sides: NDArray[np.floating], frames: float, tremble: float = TREMBLE
+    values: NDArray[np.floating], sides: NDArray[np.floating], frames: float, jitter: float = JITTER
 ) -> NDArray[np.float32]:
     """Smooth paths of points.
 
@@ -32,7 +32,7 @@ def smooth(
         values: (T, N, C) pixels: N points over T frames.
         sides: (T,) side of the face in pixels; distances count relative to it.
         frames: standard deviation of the strong smoothing, in frames; 0 leaves the values as they are.
-        tremble: distance of the two paths, as part of the side, at which both count the same.
+        jitter: distance of the two paths, as part of the side, at which both count the same.
 
     Returns:
         (T, N, C).
@@ -40,20 +40,20 @@ def smooth(
     if frames <= 0 or len(values) < 3:
         return values.astype(np.float32)
     smoothed = np.empty(values.shape, np.float32)
-    # Points are smoothed each by itself. A few at a time, in double precision, take little memory beside all of them.
-    for start in range(0, values.shape[1], AT_ONCE):
-        part = slice(start, start + AT_ONCE)
-        smoothed[:, part] = _smooth(values[:, part].astype(np.float64), sides, frames, tremble)
+    # Each point is smoothed by itself; a few at a time in double precision take little memory.
+    for start in range(0, values.shape[1], BLOCK):
+        part = slice(start, start + BLOCK)
+        smoothed[:, part] = _smooth(values[:, part].astype(np.float64), sides, frames, jitter)
     return smoothed
 
 
 def _smooth(
-    measured: NDArray[np.float64], sides: NDArray[np.floating], frames: float, tremble: float
+    measured: NDArray[np.float64], sides: NDArray[np.floating], frames: float, jitter: float
 ) -> NDArray[np.float64]:
     calm = _mean_path(measured, frames)
     apart = ((calm - measured) ** 2).sum(axis=2) / np.square(np.maximum(sides, 1.0))[:, None]
     apart = gaussian_filter1d(apart, NEAR, axis=0, mode="nearest")
-    weight = 1 / (1 + apart / tremble**2)
+    weight = 1 / (1 + apart / jitter**2)
     smoothed: NDArray[np.float64] = measured + weight[..., None] * (calm - measured)
     return smoothed
 
@@ -61,7 +61,7 @@ def _smooth(
 def smooth_boxes(boxes: NDArray[np.floating], frames: float) -> NDArray[np.float32]:
     """Smooth boxes (T, 4): left, top, right, bottom; edges move as two points would."""
     sides = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
-    return smooth(boxes.reshape(-1, 2, 2), sides, frames, BOX_TREMBLE).reshape(-1, 4)
+    return smooth(boxes.reshape(-1, 2, 2), sides, frames, BOX_JITTER).reshape(-1, 4)
 
 
 def fill_gaps(values: NDArray[np.floating], known: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -88,18 +88,18 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class TrackSettings:
-    """How faces are tracked.
+    """Settings of the tracking.
 
     Attributes:
-        look_every: frames between looks for new faces while known ones are followed.
+        detect_every: frames between detections of new faces while known ones are followed.
         longest_gap: frames that a face may be lost and keep its number.
         smoothing: standard deviation of the smoothing of points in frames; 0 for none.
         box_smoothing: the same for boxes.
-        split_scenes: whether a cut to another scene ends all tracks.
-        keep_mesh: whether tracks hold the face mesh (5.6 kB a frame) where the backend has one.
+        split_scenes: a cut to another scene ends all tracks.
+        keep_mesh: tracks hold the face mesh (5.6 kB a frame) where the backend has one.
     """
 
-    look_every: int = 10
+    detect_every: int = 10
     longest_gap: int = 10
     smoothing: float = 1.5
     box_smoothing: float = 4.0
@@ -116,9 +116,9 @@ class Track:
         start: number of the first frame.
         boxes: (T, 4) left, top, right, bottom in pixels, as :class:`Box`; smoothed.
         landmarks: (T, 68, 2) in pixels, smoothed; None where the backend gives only boxes.
-        scores: (T,) how sure the backend is, from 0 to 1; 0 where the face was lost and lies between its neighbours.
+        scores: (T,) confidence of the backend, from 0 to 1; 0 where the face was lost and is interpolated.
         mesh: (T, 468, 3) in pixels, smoothed; None where the backend has no mesh.
-        backend: who found it.
+        backend: name of the backend that found it.
         five: (T, 5, 2) eyes, nose and mouth corners; only where a file gave just those.
     """
 
@@ -171,7 +171,7 @@ def track_faces(
         The tracks in the order of their numbers; none where there is no face.
     """
     settings = settings or TrackSettings()
-    follower = Follower(analyser, settings.look_every, settings.longest_gap, settings.keep_mesh)
+    follower = Follower(analyser, settings.detect_every, settings.longest_gap, settings.keep_mesh)
     for picture, new_scene in scenes(frames):
         follower.step(picture, new_scene and settings.split_scenes)
     tracks = [_track(trail, analyser.name, settings) for trail in follower.finish()]
@@ -206,9 +206,9 @@ def _edges(box: Box) -> Floats:
 
 
 def _filled(values: list[Floats | None], known: NDArray[np.bool_]) -> Floats | None:
-    """(T, ...) with gaps filled; None where any face that was seen lacks the value."""
-    seen = [value for value, there in zip(values, known, strict=True) if there]
-    if any(value is None for value in seen):
+    """(T, ...) with gaps filled; None where any detected face lacks the value."""
+    present = [value for value, there in zip(values, known, strict=True) if there]
+    if any(value is None for value in present):
         return None
-    blank = np.zeros_like(seen[0])
+    blank = np.zeros_like(present[0])
     return fill_gaps(np.stack([blank if value is None else value for value in values]), known)

@@ -1,4 +1,4 @@
-"""The network that tells people apart, through which an identity loss looks (Deng et al. 2019, ArcFace; iresnet50)."""
+"""The network that tells people apart, for identity losses (Deng et al. 2019, ArcFace; iresnet50)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def identity_matrix(landmarks: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def cut_identity(pictures: Tensor, matrices: Tensor, size: int = SIDE) -> Tensor:
-    """Faces at the places where the recognition network wants them; gradients reach the pictures.
+    """Align faces for the recognition network; gradients reach the pictures.
 
     Args:
         pictures: (N, C, H, W).
@@ -101,7 +101,7 @@ class ArcFace(nn.Module):
         """Features of a person, not normalised.
 
         Args:
-            faces: (N, 3, 112, 112), RGB, [-1, 1], cut as `identity_crop` says.
+            faces: (N, 3, 112, 112), RGB, [-1, 1], cut by `identity_crop`.
 
         Returns:
             (N, features).

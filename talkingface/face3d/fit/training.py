@@ -41,7 +41,7 @@ class Move:
         shift: (x, y) in pixels.
         scale: factor.
         degrees: of the turn; positive turns clockwise as seen.
-        mirror: whether left and right change places.
+        mirror: left and right change places.
     """
 
     shift: tuple[int, int] = (0, 0)
@@ -92,7 +92,7 @@ WEIGHTS: Mapping[str, float] = MappingProxyType(
 """Factors of the six losses in their sum."""
 
 _REGULARISED = (("id", 1.0), ("exp", 0.8), ("tex", 0.017))
-# Nose bridge and inner lips move little and say most about the pose and the mouth.
+# Nose bridge and inner lips move little and determine pose and mouth.
 _STRESSED, _STRESS = (slice(28, 31), slice(60, 68)), 20.0
 
 

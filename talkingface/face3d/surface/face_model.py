@@ -24,7 +24,7 @@ from .raster import Camera
 
 
 def rotation(angles: Tensor) -> Tensor:
-    """The matrix that points are multiplied with from the left: ``turned = points @ rotation(angles)``.
+    """Rotation matrix of angles, to be applied from the right: ``turned = points @ rotation(angles)``.
 
     Args:
         angles: (N, 3), radians.
@@ -38,7 +38,7 @@ def rotation(angles: Tensor) -> Tensor:
 
 
 AMBIENT = (0.8, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-"""What is added to the coefficients of every channel, so that zeros are an even, rather bright light."""
+"""Added to the coefficients of every channel, so that zeros are an even, rather bright light."""
 
 _CONSTANT = math.pi / math.sqrt(4 * math.pi)
 _LINEAR = 2 * math.pi / math.sqrt(3) * math.sqrt(3) / math.sqrt(4 * math.pi)
@@ -46,7 +46,7 @@ _SQUARE = 2 * math.pi / math.sqrt(8) * 3 * math.sqrt(5) / math.sqrt(12 * math.pi
 
 
 def harmonics(normals: Tensor) -> Tensor:
-    """The nine functions at each normal.
+    """The nine spherical harmonics at each normal.
 
     Args:
         normals: (..., 3), of length 1.
@@ -95,7 +95,7 @@ _LANDMARKS = 68
 
 @dataclass(frozen=True)
 class Surface:
-    """Faces as a camera sees them.
+    """Faces in the coordinates of a camera.
 
     Attributes:
         seen: (N, V, 3), vertices in the camera's coordinates, z away from it.
@@ -115,7 +115,7 @@ class FaceModel(nn.Module):
 
     Args:
         fields: arrays of the file by name (`FIELDS`); indices are counted from 1.
-        camera: where it is seen from.
+        camera: of the rendering.
         recenter: put the middle of the mean face into the origin, as the published networks were trained.
         where: the file, for messages.
 
@@ -169,7 +169,7 @@ class FaceModel(nn.Module):
         return cls(read_mat(path, FIELDS), where=path)
 
     def shape(self, rows: Tensor) -> Tensor:
-        """Vertices of faces that look straight ahead: (N, 257) -> (N, V, 3), y up, z to the camera, in 0.1 m."""
+        """Vertices of faces without pose: (N, 257) -> (N, V, 3), y up, z to the camera, in 0.1 m."""
         named = Coefficients(rows)
         offsets = named.id @ self.id_base.mT + named.exp @ self.exp_base.mT
         return (self.mean_shape + offsets).unflatten(-1, (-1, 3))
@@ -206,7 +206,7 @@ class FaceModel(nn.Module):
 
 
 def check_fields(fields: dict[str, NDArray[Any]], where: object) -> None:
-    """Look whether the arrays of a face model fit each other.
+    """Check that the arrays of a face model fit each other, such as ``idBase`` (3 V, 80) and ``tri`` (F, 3).
 
     Raises:
         WeightsError: naming the first that does not.

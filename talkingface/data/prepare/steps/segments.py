@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ....face.crop.crop import Crop
 from ....face.face import Box
-from ....face.track.segments import CropRules, crops_of, stretches
+from ....face.track.segments import CropRules, crops_of, split_track
 from ....face.track.track import Track
 
 
@@ -75,7 +75,7 @@ def _parts(track: Track, iou: float, max_frames: int) -> Iterator[Track]:
     """Split a track into segments of at most ``max_frames``; overlap is measured from the first box of each."""
     rest = track
     while len(rest):
-        stop = min(next(stretches(rest, iou)).stop - rest.start, max_frames)
+        stop = min(next(split_track(rest, iou)).stop - rest.start, max_frames)
         yield _cut(rest, 0, stop)
         rest = _cut(rest, stop, len(rest))
 
