@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import MediaError
@@ -53,7 +54,11 @@ def check_output(output: Path) -> None:
     target = output_format(output)
     if target is not None:
         target.check(output)
+    missing = [folder for folder in output.absolute().parents if not folder.exists()]
     PartialOutput(output, folder=target is None).discard()
+    for folder in missing:  # so that a run that is refused later leaves nothing behind
+        with suppress(OSError):  # another run has begun to write there
+            folder.rmdir()
 
 
 class PartialOutput:

@@ -12,7 +12,7 @@ from talkingface.errors import MediaError, ShapeError
 from talkingface.media import formats
 from talkingface.media.audio import read_audio
 from talkingface.media.image import read_image
-from talkingface.media.output import output_format
+from talkingface.media.output import check_output, output_format
 from talkingface.media.video import open_video, probe
 from talkingface.media.writer import open_writer
 
@@ -246,3 +246,9 @@ def test_written_pictures_are_readable_by_others(tmp_path: Path) -> None:
     assert (tmp_path / "x.mp4").stat().st_mode == (tmp_path / "probe").stat().st_mode
     write(tmp_path / "f", smooth_frames(1))
     assert read_image(tmp_path / "f" / "000000.png").shape == (64, 80, 3)
+
+
+@pytest.mark.parametrize("name", ["deep/er/x.mp4", "deep/er/frames"])
+def test_looking_whether_a_target_can_be_made_leaves_nothing(tmp_path: Path, name: str) -> None:
+    check_output(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
