@@ -7,7 +7,9 @@ writes. A broken package leaves the other parts alone, and a name with two owner
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -28,11 +30,9 @@ OURS = "talkingface"
 logger = logging.getLogger("talkingface")
 PartT = TypeVar("PartT")
 
-# What importing a broken module raises in practice: a fault of another package becomes one line and never stops ours.
-IMPORT_FAILURES = (
-    *(ImportError, SyntaxError, NameError, AttributeError, TypeError),
-    *(ValueError, LookupError, RuntimeError, OSError),
-)
+# What importing a broken module may raise, an attempt to end the program among it: a fault of somebody else's module
+# becomes one line, never the end of our parts.
+IMPORT_FAILURES = (Exception, SystemExit)
 
 
 class Plugins(Generic[PartT]):
@@ -88,10 +88,28 @@ class Plugins(Generic[PartT]):
             raise UnknownNameError(what, where=where, cure="Update or uninstall it.")
         return cast(PartT, others[0].load())
 
+    def usable(self) -> dict[str, PartT]:
+        """All parts that can be used, by name. Ours is taken where another package offers its name too."""
+        found: dict[str, PartT] = {}
+        for name in self.names():
+            if self.owns(name):
+                part = self._own[name]
+                found[name] = cast(PartT, load(part) if isinstance(part, str) else part)
+                continue
+            with suppress(UnknownNameError, ConfigError):  # told where the part is asked for, and by doctor
+                found[name] = self.get(name)
+        return found
+
     def broken(self) -> dict[str, str]:
-        """Parts of other packages that cannot be used -> the reason; each is also logged, once."""
-        reasons = {point.name: fault_of(point, self.noun, self._kind) for point in points_of(self.group)}
-        return {name: reason for name, reason in reasons.items() if reason is not None}
+        """Parts of other packages that cannot be used -> the reason; faults are also logged, once."""
+        reasons = {}
+        for point in points_of(self.group):
+            reason = fault_of(point, self.noun, self._kind)
+            try:
+                self.get(point.name)
+            except (UnknownNameError, ConfigError) as error:
+                reasons[point.name] = reason or error.what
+        return reasons
 
 
 @dataclass(frozen=True)
@@ -151,8 +169,19 @@ def load(target: str) -> Any:
 
 
 def points_of(group: str) -> list[EntryPoint]:
-    """The entry points of a group, by name and then by owner."""
+    """Entry points of a group, by name and then by owner; installed packages are read once for each import path."""
+    return _points_of(group, tuple(sys.path))
+
+
+@cache
+def _points_of(group: str, path: tuple[str, ...]) -> list[EntryPoint]:
     return sorted(entry_points(group=group), key=lambda point: (point.name, owner_of(point)))
+
+
+def forget() -> None:
+    """Look for packages anew: for programs that install some while they run."""
+    _points_of.cache_clear()
+    fault_of.cache_clear()
 
 
 def owner_of(point: EntryPoint) -> str:

@@ -11,8 +11,11 @@ from third_party import offer
 
 from talkingface import plugins, registry
 from talkingface.config import load_settings, settings_from
+from talkingface.config.checks import drivers_in
 from talkingface.config.report import help_text
 from talkingface.errors import ConfigError, UnknownNameError
+from talkingface.jobs.doctor import examine
+from talkingface.pipelines.drivers.assign import assign_drivers
 
 PLUGIN = """
 from dataclasses import replace
@@ -49,9 +52,9 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     (tmp_path / "third_party_plugin.py").write_text(PLUGIN)
     (tmp_path / "broken_plugin.py").write_text("raise RuntimeError('needs a newer\\nlibrary')\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    plugins.fault_of.cache_clear()
+    plugins.forget()
     yield tmp_path
-    plugins.fault_of.cache_clear()
+    plugins.forget()
 
 
 def test_ours_are_there() -> None:
@@ -136,3 +139,62 @@ def test_a_third_party_whose_flags_are_broken_or_taken_leaves_ours_alone(install
 def test_a_misspelt_model_is_told_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'FOM'"):
         registry.entry("FOMM")
+
+
+BAD_DRIVERS = """
+from pydantic import BaseModel
+
+from talkingface.plugins import DriverEntry
+
+
+class Clash(BaseModel):
+    "Takes the name of a setting of ours."
+
+    frame_limit: int | None = None
+
+
+class Lazy(BaseModel):
+    "Brings a flag."
+
+    lazy_path: str | None = None
+
+
+GHOST = DriverEntry("nowhere:X", "ghost_path")
+CLASH = DriverEntry("nowhere:X", "frame_limit", options=Clash)
+LAZY = DriverEntry("nowhere:X", "lazy_path", options=Lazy)
+"""
+
+
+def test_a_broken_driver_of_others_leaves_ours_alone(installed: Path, tmp_path: Path, capsys) -> None:
+    (installed / "bad_drivers.py").write_text(BAD_DRIVERS)
+    lines = [f"{name.lower()} = bad_drivers:{name}" for name in ("GHOST", "CLASH", "LAZY")]
+    offer(installed, "bad", *lines, "frames = bad_drivers:LAZY", group=plugins.DRIVERS.group)
+    offer(installed, "exits", "gone = exits_at_import:X", group=plugins.DRIVERS.group)
+    (installed / "exits_at_import.py").write_text("import sys; sys.exit(3)")
+    settings = settings_from({"audio_path": "a.wav", "image_source": "a.png", "model": "SadTalker", "frame_limit": 3})
+    assert list(drivers_in(settings)) == ["audio_path"]
+    lazy = settings_from({"lazy_path": "x", "image_source": "a.png"})
+    with pytest.raises(UnknownNameError, match="driver 'lazy' is broken: ModuleNotFoundError"):
+        assign_drivers(lazy)
+    video = settings_from({"video_source": str(tmp_path), "image_source": "a.png"})
+    with pytest.raises(ConfigError, match="driver 'frames' is offered by talkingface and by bad"):
+        assign_drivers(video)
+    found = [finding.text for finding in examine(settings) if finding.topic == "plug-ins"]
+    for name in ("ghost", "clash", "gone", "frames"):
+        assert any(text.startswith(f"driver '{name}':") for text in found), name
+
+
+def test_settings_are_read_in_little_time(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Installed packages are read once, not for each of hundreds of keys."""
+    plugins.forget()
+    calls: list[str] = []
+    real = plugins.entry_points
+
+    def counted(group: str):
+        calls.append(group)
+        return real(group=group)
+
+    monkeypatch.setattr(plugins, "entry_points", counted)
+    for _ in range(2):
+        settings_from({"image_source": "a.png", "video_source": "b.mp4"})
+    assert len(calls) <= 5, "one for each kind of part"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from .. import registry
 from ..errors import ConfigError, TalkingFaceError, UnknownNameError, collected
-from ..plugins import DRIVERS, DriverEntry
+from ..plugins import DriverEntry
+from .options import drivers
 from .schema import Movement, Settings
 
 DRIVE = re.compile(r"(\d{1,4})=(.+)", re.DOTALL)
@@ -32,9 +33,8 @@ def flag_problems(settings: Settings) -> list[TalkingFaceError]:
 
 def drivers_in(settings: Settings) -> dict[str, DriverEntry]:
     """Drivers that the settings ask for, by their setting; more than one contradict each other."""
-    entries = [DRIVERS.get(signal) for signal in DRIVERS.names() if signal not in DRIVERS.broken()]
-    flags = {entry.flag or settings.own.demonstration: entry for entry in entries}
-    return {flag: entry for flag, entry in flags.items() if flag and getattr(settings, flag) not in (None, False)}
+    flags = {entry.flag or settings.own.demonstration: entry for entry in drivers().values()}
+    return {flag: entry for flag, entry in flags.items() if getattr(settings, flag or "_", None) not in (None, False)}
 
 
 def speaks(settings: Settings) -> bool:

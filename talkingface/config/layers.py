@@ -93,7 +93,7 @@ def _resolve(top: list[Given], model: str, problems: list[TalkingFaceError]) -> 
     settings = _validated(_without_hidden(chosen.values()), known, problems)
     with collected(problems):
         check_model_params(settings)
-    if not settings.print_config:
+    if not settings.print_config and known is not None:
         problems += flag_problems(settings)
     if problems:
         raise together(problems)

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from .. import registry
 from ..errors import ConfigError
 from ..models.settings import ModelOptions
-from ..plugins import DRIVERS, OneOf
+from ..plugins import DRIVERS, DriverEntry, OneOf
 from .schema import HEADINGS, Movement, Settings
 
 
@@ -92,11 +92,25 @@ def settings_class(model: str | None = None) -> type[Settings]:
     return _joined(own, drivers)
 
 
+def drivers() -> dict[str, DriverEntry]:
+    """Drivers that can be used, by signal."""
+    return {name: entry for name, entry in DRIVERS.usable().items() if driver_fault(name, entry) is None}
+
+
+def driver_fault(name: str, entry: DriverEntry) -> str | None:
+    """Reason why the settings of a driver cannot stand beside the shared ones; None if they can."""
+    if DRIVERS.owns(name):
+        return None
+    brought = {} if entry.options is None else entry.options.model_fields
+    taken = sorted(brought.keys() & Settings.model_fields.keys())
+    if taken:
+        return f"its flag --{taken[0]} has the name of one of ours"
+    return None if entry.flag in brought else f"its flag '{entry.flag}' is no setting that it brings"
+
+
 def _driver_options() -> tuple[type[BaseModel], ...]:
-    """Settings that drivers of other packages bring; a class that would hide one of ours is left out."""
-    entries = [DRIVERS.get(name) for name in DRIVERS.names() if not DRIVERS.owns(name) and name not in DRIVERS.broken()]
-    classes = [entry.options for entry in entries if entry.options is not None]
-    return tuple(item for item in classes if not item.model_fields.keys() & Settings.model_fields.keys())
+    """Settings that drivers of other packages bring."""
+    return tuple(entry.options for entry in drivers().values() if entry.options is not None)
 
 
 @cache

@@ -9,8 +9,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from .. import __version__, registry
+from ..config.options import driver_fault
 from ..errors import TalkingFaceError
-from ..plugins import FORMATS, LANDMARKS, METRICS, PASTES
+from ..plugins import DRIVERS, FORMATS, LANDMARKS, METRICS, PASTES
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -97,8 +98,8 @@ def _codecs() -> Iterator[Finding]:
     for name, use in ESSENTIAL_CODECS.items():
         cure = "" if name in listed else "Unset IMAGEIO_FFMPEG_EXE, and: pip install --force-reinstall imageio-ffmpeg"
         yield Finding("codec", f"{name} ({use})", cure, broken=bool(cure))
-    usable = [name for name in FORMATS.names() if name not in FORMATS.broken()]
-    lacking = {name: FORMATS.get(name).lacks() for name in usable}
+    usable = FORMATS.usable()
+    lacking = {name: made.lacks() for name, made in usable.items()}
     yield Finding("formats", ", ".join(f".{name}" for name in usable if not lacking[name]))
     for name, codecs in lacking.items():
         if codecs:
@@ -156,9 +157,12 @@ def _models() -> Iterator[Finding]:
 
 
 def _parts() -> Iterator[Finding]:
-    """Landmark backends, metrics, formats and ways to paste that other packages add."""
-    for kind in (LANDMARKS, METRICS, FORMATS, PASTES):
+    """Landmark backends, metrics, formats, ways to paste and drivers that other packages add."""
+    for kind in (LANDMARKS, METRICS, FORMATS, PASTES, DRIVERS):
         broken = kind.broken()
+        if kind is DRIVERS:
+            faults = {name: driver_fault(name, entry) for name, entry in DRIVERS.usable().items()}
+            broken |= {name: fault for name, fault in faults.items() if fault is not None}
         for name in kind.names():
             if name in broken:
                 cure = "Update or uninstall the package that brings it."

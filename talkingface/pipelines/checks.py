@@ -13,6 +13,7 @@ from ..errors import ConfigError, TalkingFaceError, collected, together
 from ..face.detect.analyser import available, open_analyser, problem_of
 from ..face.detect.from_file import FileAnalyser
 from ..paths import default_checkpoint_root
+from ..plugins import PASTES
 from ..weights import resolve
 from ..weights.load import read_notes
 from ..weights.status import file_of
@@ -41,7 +42,7 @@ def check_settings(settings: Settings) -> None:
 def settings_problems(settings: Settings) -> list[TalkingFaceError]:
     """Everything that is wrong with the settings of an animation, but for its pictures, videos and sounds."""
     problems = flag_problems(settings)
-    for check in (_device, _landmarks, _enhancers, _weights):
+    for check in (_device, _paste, _landmarks, _enhancers, _weights):
         with collected(problems):
             problems += check(settings)
     return problems
@@ -53,6 +54,11 @@ def _root(settings: Settings) -> Path:
 
 def _device(settings: Settings) -> list[TalkingFaceError]:
     choose_device(settings.device)
+    return []
+
+
+def _paste(settings: Settings) -> list[TalkingFaceError]:
+    PASTES.get(settings.paste, where="--paste")
     return []
 
 

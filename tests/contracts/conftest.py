@@ -33,9 +33,9 @@ def example(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
         (info / "entry_points.txt").write_text(HEAD.sub(r"[\1]", tables).replace('"', ""))
         monkeypatch.syspath_prepend(str(package))
     monkeypatch.syspath_prepend(str(site))
-    plugins.fault_of.cache_clear()
+    plugins.forget()
     yield [EXAMPLE, PARTS, site]
-    plugins.fault_of.cache_clear()
+    plugins.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -77,9 +77,9 @@ def third_party(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     names = ("Spread", "Features", "Missing", "Points", "Metric")
     offer(folder, "third_party", *(f"{n.lower()} = third_party_metrics:{n}" for n in names), group=METRICS.group)
     monkeypatch.syspath_prepend(str(folder))
-    plugins.fault_of.cache_clear()
+    plugins.forget()
     yield
-    plugins.fault_of.cache_clear()
+    plugins.forget()
 
 
 def test_the_default_is_the_usual_three_and_a_choice_keeps_its_order(fading: Path) -> None:  # noqa: F811

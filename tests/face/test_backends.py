@@ -39,9 +39,9 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     (tmp_path / "middle_backend.py").write_text(MIDDLE)
     (tmp_path / "broken_backend.py").write_text("import no_such_thing\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    plugins.fault_of.cache_clear()
+    plugins.forget()
     yield tmp_path
-    plugins.fault_of.cache_clear()
+    plugins.forget()
 
 
 def test_each_of_ours_has_one_entry() -> None:

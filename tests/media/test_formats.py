@@ -192,7 +192,7 @@ def test_a_format_of_another_package_is_written_and_read(tmp_path: Path, monkeyp
     lines = ["mkv = matroska_format:MKV", "never = matroska_format:NEVER", "odd = matroska_format:Nothing"]
     offer(tmp_path, "matroska", *lines, group=FORMATS.group)
     monkeypatch.syspath_prepend(str(tmp_path))
-    plugins.fault_of.cache_clear()
+    plugins.forget()
     assert endings()[-3:] == [".mkv", ".never", ".odd"]
     driving = with_sound(tmp_path / "d.mp4", seconds=1)
     assert write(tmp_path / "x.MKV", smooth_frames(25), audio=driving) == []
@@ -201,7 +201,7 @@ def test_a_format_of_another_package_is_written_and_read(tmp_path: Path, monkeyp
         open_writer(tmp_path / "x.never", fps=Fraction(25))
     with pytest.raises(UnknownNameError, match="output format 'odd' of matroska is broken: AttributeError"):
         open_writer(tmp_path / "x.odd", fps=Fraction(25))
-    plugins.fault_of.cache_clear()
+    plugins.forget()
 
 
 def test_ours_lack_nothing_in_the_shipped_program() -> None:

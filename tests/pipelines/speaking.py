@@ -37,9 +37,9 @@ def puppet(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: puppet\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(f"[{registry.GROUP}]\nPuppet = pipelines.puppet:ENTRY\n")
     monkeypatch.syspath_prepend(str(site))
-    plugins.fault_of.cache_clear()
+    plugins.forget()
     yield
-    plugins.fault_of.cache_clear()
+    plugins.forget()
 
 
 def save_puppet(path: Path, **config: Any) -> Path:

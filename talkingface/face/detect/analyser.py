@@ -9,7 +9,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from ...errors import DependencyError, TalkingFaceError, UnknownNameError, WeightsError
+from ...errors import ConfigError, DependencyError, TalkingFaceError, UnknownNameError, WeightsError
 from ...media.image import Picture
 from ...paths import default_checkpoint_root
 from ...plugins import LANDMARKS
@@ -162,14 +162,10 @@ def available(root: Path) -> list[Availability]:
 
 
 def problem_of(name: str, root: Path) -> TalkingFaceError | None:
-    """Reason why a backend cannot be used, with the cure; None if it can.
-
-    Raises:
-        ConfigError: if two packages offer the name.
-    """
+    """Reason why a backend cannot be used, with the cure; None if it can."""
     try:
         backend = LANDMARKS.get(name, where="--landmarks")
-    except UnknownNameError as error:
+    except (UnknownNameError, ConfigError) as error:
         return error
     if backend.package and find_spec(backend.package) is None:
         what, cure = f"{backend.package} is not installed", f"Install it: {backend.install}"

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...config.checks import drivers_in, read_drive, several_drivers
-from ...errors import ConfigError
-from ...plugins import DRIVERS, DriverEntry, load
+from ...config.options import drivers
+from ...errors import ConfigError, UnknownNameError
+from ...plugins import DRIVERS, IMPORT_FAILURES, load, one_line
 from . import Driver, DriverAssignment, DriverContext, DriverKey
 from .base import check_there, has_frames
 
@@ -44,14 +45,26 @@ def _of_other_faces(settings: Settings) -> DriverAssignment | None:
     if len(given) > 1:
         raise several_drivers(list(given))
     for flag, entry in given.items():
-        signal = next(name for name in DRIVERS.names() if DRIVERS.get(name) is entry)
-        return driver_class(entry).assigned(settings, flag, signal)
+        signal = next(name for name, known in drivers().items() if known is entry)
+        return driver_class(signal).assigned(settings, flag, signal)
     return None
 
 
-def driver_class(entry: DriverEntry) -> type[Driver]:
-    """Class of the driver of an entry."""
-    found: type[Driver] = load(entry.driver)
+def driver_class(signal: str) -> type[Driver]:
+    """Class of the driver of a signal.
+
+    Raises:
+        UnknownNameError: the driver of another package cannot be imported.
+        ConfigError: two packages offer it.
+    """
+    entry = DRIVERS.get(signal)
+    try:
+        found: type[Driver] = load(entry.driver)
+    except IMPORT_FAILURES as error:
+        if DRIVERS.owns(signal):
+            raise
+        what = f"driver '{signal}' is broken: {one_line(error)}"
+        raise UnknownNameError(what, where=f"--{entry.flag}", cure="Update or uninstall it.") from error
     return found
 
 
@@ -91,7 +104,7 @@ class OpenedDrivers:
         if key not in self._opened:
             limit, wanted = self._context.video.frame_limit, self._context.video.fps
             fps: Fraction | None = next((driver.fps for driver in self._opened.values()), wanted)
-            driver = driver_class(assignment.entry).open(key, self._context, fps)
+            driver = driver_class(key.signal).open(key, self._context, fps)
             driver.length = min(driver.length, limit or driver.length)
             self._opened[key] = driver
             if self._save_motion is not None and driver.recorded is not None:
