@@ -14,6 +14,7 @@ from torch import nn
 
 from ...nn.compact.generator import CompactGenerator, FastCompactGenerator
 from ...nn.compact.motion import CompactKPDetector
+from ..mixed_generator import FastMixedGenerator, MixedGenerator
 from .config import FOMConfig
 from .discriminator import MultiScaleDiscriminator
 from .fast import FastGenerator
@@ -46,6 +47,18 @@ def build_compact(config: FOMConfig) -> nn.ModuleDict:
     )
 
 
+def build_mixed(config: FOMConfig) -> nn.ModuleDict:
+    """The small networks with a generator that sees points of the face mesh too."""
+    common, params = config.common_params, config.compact_params
+    return nn.ModuleDict(
+        {
+            "kp_detector": CompactKPDetector(params, common),
+            "generator": MixedGenerator(params, common),
+            "discriminator": MultiScaleDiscriminator(config.discriminator_params, common),
+        }
+    )
+
+
 @dataclass(frozen=True)
 class Architecture:
     """How networks of an architecture are made.
@@ -62,6 +75,7 @@ class Architecture:
 ARCHITECTURES: dict[str, Architecture] = {
     "published": Architecture(build_published, FastGenerator),
     "compact": Architecture(build_compact, FastCompactGenerator),
+    "mixed": Architecture(build_mixed, FastMixedGenerator),
 }
 
 

@@ -1,0 +1,314 @@
+"""The compact generator with mixed keypoints: learned ones everywhere, points of the face mesh where a face is found.
+
+Learned keypoints carry head, hair and shoulders, and whatever is no face. Lips and lids are finer than they can say,
+so the points of the mesh lay their own warp field over the face, and the decoder is shown the rings of eyes and lips. A
+further small network paints the mouth at full size, since inside an open mouth the source has nothing to copy. Frames
+without a mesh are drawn from the learned keypoints alone. docs/compact-fom.md has the experiments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..face3d.mesh_parts import CHIN, EYE_CORNERS, FOREHEAD, INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from ..nn.compact.config import CommonParams, CompactParams
+from ..nn.compact.face_motion import inside, points_field
+from ..nn.compact.generator import CompactGenerator, CompactState, FastCompactGenerator, Hints
+from ..nn.compact.motion import DenseMotion, UNet
+from ..nn.geometry import coordinate_grid
+from ..nn.keypoints import Keypoints, expand_keypoints
+from ..nn.precision import at_least_float32, float32_region
+from ..nn.windows import paste_windows, take_windows, window_corners
+
+POINTS = 468
+MOUTH_SHARE = 3 / 8  # side of the window in which the mouth is painted, over the picture's
+_MAPS = 8  # belief, two of movement, lips and eyes of the frame, of the source, outer lips of the frame
+_TOLD = 24  # channels made of them
+_FIELD_SCALE = 4.0  # brings movements of a quarter of the picture to order one
+_TRUSTED = 3.0  # logit of the gate before training: the mesh is right about lips and lids
+_SMALLEST_FACE = 0.02  # in units of [-1, 1]; keeps spots from vanishing
+_BORDER = 6  # pixels over which the painted mouth fades at the edges of its window, at half size
+
+
+@dataclass(frozen=True)
+class FacePoints:
+    """Points of the face in pictures.
+
+    Attributes:
+        points: (N, 468, 2), (x, y) in [-1, 1]; any finite numbers where there is no face.
+        present: (N,), 1 where there is a face, else 0.
+    """
+
+    points: Tensor
+    present: Tensor
+
+    @classmethod
+    def of(cls, points: Tensor) -> FacePoints:
+        """Faces of points that are NaN where there is none."""
+        present = points.isfinite().flatten(1).all(dim=1)
+        return cls(torch.where(present[:, None, None], points, torch.zeros_like(points)), present.to(points.dtype))
+
+    def expand(self, count: int) -> FacePoints:
+        """The same for `count` frames; no memory is copied."""
+        return FacePoints(self.points.expand(count, -1, -1), self.present.expand(count))
+
+
+@dataclass(frozen=True)
+class FaceMotion:
+    """What the points of the face say, at half the picture's size.
+
+    Attributes:
+        field: (N, 2, h, w), to be added to each pixel's own place.
+        belief: (N, 1, h, w), 0 off the face and where there is none.
+        maps: (N, 8, h, w), what the networks are told; 0 where there is no face.
+    """
+
+    field: Tensor
+    belief: Tensor
+    maps: Tensor
+
+
+@dataclass(frozen=True)
+class MixedState:
+    """What the generator keeps of a source picture.
+
+    Attributes:
+        compact: what the compact generator keeps.
+        face: points of its face.
+        rings: (N, 2, h, w), inside of its lips and of its eyes.
+        mouth: (N, 3, s, s), window around its mouth.
+        mouth_ring: (N, 1, s / 2, s / 2), inside of its lips in that window.
+    """
+
+    compact: CompactState
+    face: FacePoints
+    rings: Tensor
+    mouth: Tensor
+    mouth_ring: Tensor
+
+    def expand(self, count: int) -> MixedState:
+        """The same source for `count` frames; no memory is copied."""
+        rest = (tensor.expand(count, -1, -1, -1) for tensor in (self.rings, self.mouth, self.mouth_ring))
+        return MixedState(self.compact.expand(count), self.face.expand(count), *rest)
+
+
+def face_size(points: Tensor) -> Tensor:
+    """(N,): distance of the eyes' outer corners, or half the height of the face where it is turned away."""
+    across = (points[:, EYE_CORNERS[1]] - points[:, EYE_CORNERS[0]]).norm(dim=-1)
+    tall = (points[:, FOREHEAD] - points[:, CHIN]).norm(dim=-1)
+    return torch.maximum(across, tall / 2).clamp(min=_SMALLEST_FACE)
+
+
+def mouth_centre(points: Tensor) -> Tensor:
+    """(N, 2), the middle of the lips, in [-1, 1]."""
+    ring = points[:, list(OUTER_LIPS)]
+    return (ring.amin(dim=1) + ring.amax(dim=1)) / 2
+
+
+class MouthPainter(nn.Module):
+    """Correction of the colours in a window around the mouth, at full size.
+
+    Sees the picture drawn so far, the warped source, what the points say, and the source's own mouth.
+    """
+
+    def __init__(self, width: int, colours: int) -> None:
+        super().__init__()
+        self.network = UNet(3 * 4 * colours + _TOLD + 1, [width, width * 4 // 3, width * 2])
+        self.final = nn.Conv2d(width, 4 * colours, 3, padding=1)
+        nn.init.zeros_(self.final.weight)
+        nn.init.zeros_(self.final.bias)  # type: ignore[arg-type]
+
+    def forward(self, drawn: Tensor, deformed: Tensor, told: Tensor, mouth: Tensor, ring: Tensor) -> Tensor:
+        """Colours to add, (N, 3, s, s).
+
+        Args:
+            drawn, deformed, mouth: (N, 3, s, s), windows of the prediction, of the warped source, of the source.
+            told: (N, 24, s / 2, s / 2).
+            ring: (N, 1, s / 2, s / 2), inside of the source's lips.
+        """
+        pictures = F.pixel_unshuffle(torch.cat([drawn, deformed, mouth], dim=1), 2)
+        out = self.network(torch.cat([pictures.to(told.dtype), told, ring.to(told.dtype)], dim=1))
+        return at_least_float32(F.pixel_shuffle(self.final(out) * fading(out), 2))
+
+
+def fading(like: Tensor) -> Tensor:
+    """(h, w), 1 in the middle of maps (N, C, h, w), falling to 0 in a line at their edges."""
+    height, width = like.shape[-2:]
+    lines = [_ramp(size, like) for size in (height, width)]
+    return lines[0][:, None] * lines[1]
+
+
+def _ramp(size: int, like: Tensor) -> Tensor:
+    place = torch.arange(size, dtype=like.dtype, device=like.device) + 0.5
+    return (torch.minimum(place, size - place) / _BORDER).clamp(max=1)
+
+
+class MixedGenerator(CompactGenerator):
+    """Draws a source as learned keypoints and, where there is a face, points of its mesh say.
+
+    Attributes:
+        spread: (468,), size of each point's spot, where the face is 1 wide between the eyes.
+    """
+
+    spread: Tensor
+
+    def __init__(self, params: CompactParams, common: CommonParams) -> None:
+        super().__init__(params, common)
+        self.register_buffer("spread", torch.full((POINTS,), 0.08))
+        _, middle, coarse = params.generator_widths
+        self.tell = nn.Sequential(_conv(_MAPS, _TOLD), nn.ReLU(), _conv(_TOLD, _TOLD), nn.ReLU())
+        self.tell_middle = nn.Sequential(_conv(_TOLD, _TOLD, stride=2), nn.ReLU())
+        self.tell_coarse = nn.Sequential(_conv(_TOLD, _TOLD, stride=2), nn.ReLU())
+        self.to_coarse, self.to_middle = _silent(coarse), _silent(middle)
+        self.to_fine = _silent(params.decoder_width)
+        self.gate = nn.Conv2d(_TOLD + params.motion_features, 1, 1)
+        nn.init.zeros_(self.gate.weight)
+        nn.init.constant_(self.gate.bias, _TRUSTED)  # type: ignore[arg-type]
+        self.mouth = MouthPainter(params.mouth_width, common.num_channels)
+
+    def encode_face(self, image: Tensor, face: FacePoints) -> MixedState:
+        """The source side of (N, 3, H, W) pictures in [0, 1] with their faces."""
+        size = (image.shape[-2] // 2, image.shape[-1] // 2)
+        with float32_region(image):
+            rings = _rings(face, size)
+            corners = _mouth_corners(face, image)
+        side = _mouth_side(image)
+        mouth = take_windows(image, corners, (side, side))
+        ring = take_windows(rings[:, :1], corners // 2, (side // 2, side // 2))
+        return MixedState(self.encode(image), face, rings, mouth, ring)
+
+    def decode_face(
+        self,
+        state: MixedState,
+        kp_source: Keypoints,
+        kp_driving: Keypoints,
+        face: FacePoints,
+        *,
+        explain: bool = False,
+    ) -> dict[str, Tensor]:
+        """Draw frames.
+
+        Args:
+            state: of `encode_face`.
+            kp_source: of the source, (1 or N, ...).
+            kp_driving: of the N frames.
+            face: of the N frames; those without one, or whose source has none, are drawn from keypoints alone.
+
+        Returns:
+            As `CompactGenerator.decode`; with `explain` also ``gate`` (N, 1, h, w), where the face's points decide.
+        """
+        count = len(face.points)
+        state = state.expand(count)
+        compact = state.compact
+        motion = self.dense_motion_network(compact.small, expand_keypoints(kp_source, count), kp_driving)
+        present = (face.present * state.face.present)[:, None, None, None]
+        with float32_region(compact.image):
+            moved = self._face_motion(state, face, present)
+        told = self.tell(moved.maps)
+        gate = self._gate(told, motion, moved.belief)
+        overlaid = _overlaid(motion, moved, gate)
+        out = self.draw(compact, overlaid, self._hints(told, present), explain=True)
+        out["prediction"] = self._mouth(state, face, out, told, present)
+        return {**out, "gate": gate} if explain else {"prediction": out["prediction"]}
+
+    def _face_motion(self, state: MixedState, face: FacePoints, present: Tensor) -> FaceMotion:
+        size = (state.rings.shape[-2], state.rings.shape[-1])
+        spread = face_size(face.points)[:, None] * self.spread
+        field, belief = points_field(state.face.points, face.points, spread, size)
+        rings = torch.cat([_rings(face, size), state.rings, inside(face.points[:, list(OUTER_LIPS)], size)], dim=1)
+        maps = torch.cat([belief, field * _FIELD_SCALE, rings], dim=1)
+        return FaceMotion(field, belief * present, maps * present)
+
+    def _gate(self, told: Tensor, motion: DenseMotion, belief: Tensor) -> Tensor:
+        size = (told.shape[-2], told.shape[-1])
+        features = F.interpolate(motion.features, size=size, mode="bilinear")
+        return at_least_float32(self.gate(torch.cat([told, features.to(told.dtype)], dim=1))).sigmoid() * belief
+
+    def _hints(self, told: Tensor, present: Tensor) -> Hints:
+        middle = self.tell_middle(told)
+        hints = self.to_coarse(self.tell_coarse(middle)), self.to_middle(middle), self.to_fine(told)
+        coarse, middle, fine = (hint * present.to(hint.dtype) for hint in hints)
+        return coarse, middle, fine
+
+    def _mouth(
+        self, state: MixedState, face: FacePoints, out: dict[str, Tensor], told: Tensor, present: Tensor
+    ) -> Tensor:
+        """The prediction with its mouth painted, (N, 3, H, W)."""
+        prediction, side = out["prediction"], state.mouth.shape[-1]
+        corners = _mouth_corners(face, prediction)
+        windows = [take_windows(out[name], corners, (side, side)) for name in ("prediction", "deformed")]
+        near = take_windows(told, corners // 2, (side // 2, side // 2))
+        added = self.mouth(*windows, near, state.mouth, state.mouth_ring) * present
+        return paste_windows(prediction, windows[0] + added, corners)
+
+
+class FastMixedGenerator(MixedGenerator, FastCompactGenerator):
+    """The generator for inference; see `FastCompactGenerator`."""
+
+    def __init__(self, generator: MixedGenerator, precision: torch.dtype = torch.float32) -> None:
+        FastCompactGenerator.__init__(self, generator, precision)
+        self.register_buffer("spread", generator.spread.clone())
+
+    def encode_face(self, image: Tensor, face: FacePoints) -> MixedState:
+        """As in the base class."""
+        with self._autocast(image):
+            return super().encode_face(image, face)
+
+    def decode_face(
+        self,
+        state: MixedState,
+        kp_source: Keypoints,
+        kp_driving: Keypoints,
+        face: FacePoints,
+        *,
+        explain: bool = False,
+    ) -> dict[str, Tensor]:
+        """As in the base class, with colours kept in [0, 1]."""
+        with self._autocast(state.rings):
+            out = super().decode_face(state, kp_source, kp_driving, face, explain=explain)
+        return {**out, "prediction": out["prediction"].clamp(0, 1)}
+
+
+def _rings(face: FacePoints, size: tuple[int, int]) -> Tensor:
+    """(N, 2, h, w): inside of the lips and of the eyes; 0 where there is no face."""
+    points = face.points
+    eyes = inside(points[:, list(LEFT_EYE)], size) + inside(points[:, list(RIGHT_EYE)], size)
+    rings = torch.cat([inside(points[:, list(INNER_LIPS)], size), eyes], dim=1)
+    return rings * face.present[:, None, None, None]
+
+
+def _mouth_side(image: Tensor) -> int:
+    """Side of the mouth's window in pixels, a multiple of 16."""
+    return round(image.shape[-1] * MOUTH_SHARE / 16) * 16
+
+
+def _mouth_corners(face: FacePoints, image: Tensor) -> Tensor:
+    """(N, 2), left and top edge of the mouth's window in pixels, even numbers inside the picture."""
+    side = _mouth_side(image)
+    return window_corners(mouth_centre(face.points), (side, side), (image.shape[-2], image.shape[-1]), 2)
+
+
+def _overlaid(motion: DenseMotion, face: FaceMotion, gate: Tensor) -> DenseMotion:
+    """The motion with the face's own field where the gate is open, at the finer of both sizes."""
+    with float32_region(gate):
+        size = (gate.shape[-2], gate.shape[-1])
+        coarse = at_least_float32(motion.deformation).permute(0, 3, 1, 2)
+        field = F.interpolate(coarse, size=size, mode="bilinear", align_corners=True)
+        own = coordinate_grid(*size, like=field).permute(2, 0, 1) + face.field
+        return replace(motion, deformation=(field + gate * (own - field)).permute(0, 2, 3, 1))
+
+
+def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, stride, 1)
+
+
+def _silent(outputs: int) -> nn.Conv2d:
+    """A layer that gives nothing before it is trained, so that training starts from the generator as it was."""
+    layer = nn.Conv2d(_TOLD, outputs, 1)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return layer
