@@ -25,9 +25,11 @@ from ..mesh_faces import surroundings
 from ..mixed_generator import FacePoints, MixedGenerator, mouth_centre
 from .mixed_settings import MixedLosses
 
-MOUTH, EYES, WHOLE = "mouth", "eyes", "whole"
-WINDOWS = {MOUTH: (3 / 8, 3 / 8), EYES: (1 / 4, 1 / 2)}
-"""Region -> height and width of its window over the picture's side."""
+MOUTH, EYES, PATCH = "mouth", "eyes", "patch"
+WINDOWS = {MOUTH: (3 / 8, 3 / 8), EYES: (1 / 4, 1 / 2), PATCH: (3 / 8, 3 / 8)}
+"""Region -> height and width of its window over the picture's side; a patch lies anywhere in the middle."""
+
+_MIDDLE = 0.6  # of the picture: where the centres of patches are drawn
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class MixedObjective:
         redrawn = self.redraw(batch)
         pairs = self._windows(redrawn)
         self._made = (batch, {name: (made.detach(), real) for name, (made, real) in pairs.items()})
-        return {**self._errors(redrawn), **self._perceptual(redrawn, pairs), **self._adversarial(pairs)}
+        return {**self._errors(redrawn), **self._perceptual(pairs), **self._adversarial(pairs)}
 
     def discriminator_losses(self, batch: Batch) -> Losses:
         """How well the discriminators tell the windows of the last `generator_losses` apart."""
@@ -118,13 +120,13 @@ class MixedObjective:
             "smaller": weights.smaller * torch.stack(smaller).sum(),
             "edges": weights.edges * torch.stack(edges).sum(),
             "deformed": weights.deformed * warped.mean(),
+            "painted": weights.painted * (1 - redrawn.out["occlusion_map"]).mean(),
         }
 
-    def _perceptual(self, redrawn: Redrawn, pairs: dict[str, tuple[Tensor, Tensor]]) -> Losses:
+    def _perceptual(self, pairs: dict[str, tuple[Tensor, Tensor]]) -> Losses:
         """Distance in VGG16's features of one region, which is drawn anew at each step."""
         if self.vgg is None or not self.weights.perceptual:
             return {}
-        pairs = {**pairs, WHOLE: (F.avg_pool2d(redrawn.out["prediction"], 2), F.avg_pool2d(redrawn.real, 2))}
         region = self._region()
         distance = perceptual_distance(self.vgg, *pairs[region]).mean()
         return {f"perceptual_{region}": self.weights.perceptual * distance}
@@ -158,7 +160,9 @@ class MixedObjective:
         """Region -> windows of the prediction and of the driving frame, (N, 3, h, w) each."""
         made, real = redrawn.out["prediction"], redrawn.real
         size = (real.shape[-2], real.shape[-1])
-        places = {MOUTH: mouth_centre(redrawn.face.points), EYES: eyes_centre(redrawn.face.points)}
+        points = redrawn.face.points
+        anywhere = (2 * torch.rand(len(points), 2, device=points.device) - 1) * _MIDDLE
+        places = {MOUTH: mouth_centre(points), EYES: eyes_centre(points), PATCH: anywhere}
         found = {}
         for name, (height, width) in WINDOWS.items():
             window = (round(size[0] * height), round(size[1] * width))

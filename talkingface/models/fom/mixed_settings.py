@@ -18,7 +18,8 @@ class MixedLosses(Group):
     deformed: float = Field(0.3, ge=0, description="Absolute error of the warped source, lips left out.")
     perceptual: float = Field(0.05, ge=0, description="Distance of VGG16 features.")
     regions: dict[str, float] = Field(
-        {"mouth": 0.5, "eyes": 0.25, "whole": 0.25}, description="How often each region's features are compared."
+        {"mouth": 0.45, "eyes": 0.25, "patch": 0.3}, description="How often each region's features are compared."
     )
+    painted: float = Field(0.01, ge=0, description="Share of the picture that is painted instead of warped.")
     adversarial: float = Field(0, ge=0, description="Windows should pass for real ones; 0 trains no discriminator.")
     matching: float = Field(0, ge=0, description="Distance of the discriminators' features.")

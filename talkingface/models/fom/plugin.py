@@ -17,12 +17,15 @@ from ...nn.vgg import VGG19
 from ...nn.visualize import draw_keypoints
 from ...types import Motion
 from ..base import Batch, Driver, ModelPlugin, Phase, Renderer
+from ..face_finder import PointsFinder
 from .config import FOMConfig, TrainParams
 from .fast import fast_detector
 from .inference import FOMDriver, FOMRenderer
+from .mixed_inference import POINTS, PRESENT, MixedDriver, MixedRenderer
 from .networks import build_networks, fast_generator
 from .objective import Objective
-from .retarget import best_frame, normalize_kp
+from .retarget import best_frame, movement_scale, normalize_kp
+from .retarget_points import retarget_points
 
 
 class FOM(ModelPlugin):
@@ -44,13 +47,23 @@ class FOM(ModelPlugin):
     def driver(self, precision: torch.dtype = torch.float32) -> Driver:
         """The driver; keypoints are float32 in any precision."""
         detector = self.networks["kp_detector"]
-        return FOMDriver(fast_detector(detector), self.kind, self.size, fingerprint(detector))
+        common = fast_detector(detector), self.kind, self.size, self._space()
+        return MixedDriver(*common, PointsFinder.open()) if self._mixed else FOMDriver(*common)
 
     def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:
         """The renderer, over a copy of the generator that is rearranged for speed."""
         generator = fast_generator(self.config, self.networks["generator"].eval(), precision)
-        detector = self.networks["kp_detector"]
-        return FOMRenderer(fast_detector(detector), generator, self.kind, self.size, fingerprint(detector))
+        detector = fast_detector(self.networks["kp_detector"])
+        common = detector, generator, self.kind, self.size, self._space()
+        return MixedRenderer(*common, PointsFinder.open()) if self._mixed else FOMRenderer(*common)
+
+    @property
+    def _mixed(self) -> bool:
+        return self.config.architecture == "mixed"
+
+    def _space(self) -> str:
+        """Word for what the numbers of its motions mean."""
+        return fingerprint(self.networks["kp_detector"]) + ("-mesh" if self._mixed else "")
 
     def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
         """Fit the driving keypoints to the source.
@@ -73,6 +86,9 @@ class FOM(ModelPlugin):
             use_relative_movement=relative,
             use_relative_jacobian=relative,
         )
+        if relative and POINTS in values:
+            scale = options.get("adapt_scale", False)
+            values |= _moved_points(kp_source, kp_driving, initial, adapt_scale=bool(scale))
         return Motion(driving.kind, driving.fps, values, driving.space)
 
     def _reference_frame(self, kp_source: Keypoints, kp_driving: Keypoints, options: Mapping[str, Any]) -> int:
@@ -172,3 +188,17 @@ class FOM(ModelPlugin):
             "deformed": out["deformed"],
         }
         return {"l1": float((out["prediction"] - driving).abs().mean())}, pictures
+
+
+def _moved_points(
+    source: Mapping[str, Tensor], driving: Mapping[str, Tensor], initial: int, *, adapt_scale: bool
+) -> dict[str, Tensor]:
+    """The points of the source's face moved as the driving face does; absent where either is not seen."""
+    known = driving[PRESENT] > 0
+    if not bool(source[PRESENT][0] > 0) or not bool(known[initial]):
+        return {POINTS: driving[POINTS], PRESENT: torch.zeros_like(driving[PRESENT])}
+    scale = movement_scale(source["value"][0], driving["value"][initial]) if adapt_scale else 1.0
+    first = int(known[:initial].sum())
+    points = torch.zeros_like(driving[POINTS])
+    points[known] = retarget_points(source[POINTS][0], driving[POINTS][known], first, scale)
+    return {POINTS: points, PRESENT: driving[PRESENT]}

@@ -1,0 +1,90 @@
+"""Fits the movement of a driving face's points to another face.
+
+A face moves as a whole (shift, turn in the picture, size) and changes its shape. Both are taken from the driving face:
+the whole since the initial frame, as keypoints are; the shape since the frame of its video in which mouth and lids are
+most like the source's, so that a video that begins in the middle of a word does not pull shut lips through each other.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ...face3d.mesh_parts import CHIN, EYE_CORNERS, FOREHEAD
+from ...face3d.mesh_space import INNER_LIPS, LID_PAIRS, shipped_space
+
+_NOSE = 1
+_TINY = 1e-8
+_UPPER = (191, 80, 81, 82, 13, 312, 311, 310, 415, 246, 161, 160, 159, 158, 157, 173, 466, 388, 387, 386, 385, 384, 398)
+_LOWER = (95, 88, 178, 87, 14, 317, 402, 318, 324, 7, 163, 144, 145, 153, 154, 155, 249, 390, 373, 374, 380, 381, 382)
+"""Points of lips and lids that meet when mouth and eyes shut, in pairs."""
+
+
+def retarget_points(source: Tensor, driving: Tensor, initial: int, scale: float = 1.0) -> Tensor:
+    """Points of the source's face as the driving face moves, (T, 468, 2).
+
+    Args:
+        source: (468, 2), in [-1, 1].
+        driving: (T, 468, 2).
+        initial: the driving frame at which the source's pose is met.
+        scale: of the face's way through the picture.
+    """
+    weights = torch.from_numpy(shipped_space().stable).to(source.device, torch.float64)
+    own, faces = _complex(source)[None], _complex(driving)
+    first = faces[initial : initial + 1]
+    moved = _similarity(first, faces, weights)
+    shapes = _centred(faces, weights) / moved
+    fitting = _similarity(first, own, weights)
+    reference = _reference(shapes, _centred(own, weights) / fitting, initial)
+    shape = _centred(own, weights) + fitting * (shapes - shapes[reference])
+    way = (_middle(faces, weights) - _middle(first, weights)) * scale + _middle(own, weights)
+    return _uncrossed(_real(way + moved * shape)).to(source.dtype)
+
+
+def _reference(shapes: Tensor, own: Tensor, initial: int) -> int:
+    """The frame whose mouth, lids and turn of the head are most like the source's mouth and lids and the initial turn."""
+    width = (own[0, EYE_CORNERS[1]] - own[0, EYE_CORNERS[0]]).abs()
+    mouth = (_gap(shapes, *INNER_LIPS) - _gap(own, *INNER_LIPS)).abs()
+    lids = torch.stack([(_gap(shapes, *pair) - _gap(own, *pair)).abs() for pair in LID_PAIRS]).mean(dim=0)
+    turn = (shapes[:, _NOSE] - shapes[initial, _NOSE]).abs()
+    return int(((mouth + lids + turn) / width).argmin())
+
+
+def _gap(shapes: Tensor, upper: int, lower: int) -> Tensor:
+    return (shapes[:, upper] - shapes[:, lower]).abs()
+
+
+def _uncrossed(points: Tensor) -> Tensor:
+    """Points (T, 468, 2) whose lips and lids do not pass through each other."""
+    down = points[:, CHIN] - points[:, FOREHEAD]
+    down = down / down.norm(dim=-1, keepdim=True).clamp(min=_TINY)
+    upper, lower = list(_UPPER), list(_LOWER)
+    gaps = ((points[:, lower] - points[:, upper]) * down[:, None]).sum(dim=-1, keepdim=True)
+    shift = gaps.clamp(max=0) / 2 * down[:, None]
+    out = points.clone()
+    out[:, upper] += shift
+    out[:, lower] -= shift
+    return out
+
+
+def _similarity(start: Tensor, end: Tensor, weights: Tensor) -> Tensor:
+    """Turn and size that take faces to others best, (N, 1) complex numbers."""
+    before, after = _centred(start, weights), _centred(end, weights)
+    size = (weights * before.abs().square()).sum(dim=1, keepdim=True).clamp(min=_TINY)
+    return (weights * before.conj() * after).sum(dim=1, keepdim=True) / size
+
+
+def _middle(faces: Tensor, weights: Tensor) -> Tensor:
+    return (weights * faces).sum(dim=1, keepdim=True) / weights.sum()
+
+
+def _centred(faces: Tensor, weights: Tensor) -> Tensor:
+    return faces - _middle(faces, weights)
+
+
+def _complex(points: Tensor) -> Tensor:
+    return torch.view_as_complex(points.double().contiguous())
+
+
+def _real(points: Tensor) -> Tensor:
+    return torch.view_as_real(points)
