@@ -131,7 +131,8 @@ class MouthPainter(nn.Module):
             ring: (N, 1, s / 2, s / 2), inside of the source's lips.
         """
         pictures = F.pixel_unshuffle(torch.cat([drawn, deformed, mouth], dim=1), 2)
-        out = self.network(torch.cat([pictures.to(told.dtype), told, ring.to(told.dtype)], dim=1))
+        seen = [part.to(told.dtype, memory_format=torch.channels_last) for part in (pictures, told, ring)]
+        out = self.network(torch.cat(seen, dim=1))
         return at_least_float32(F.pixel_shuffle(self.final(out) * fading(out), 2))
 
 
@@ -221,7 +222,7 @@ class MixedGenerator(CompactGenerator):
         field, belief = points_field(state.face.points, face.points, spread, size)
         rings = torch.cat([_rings(face, size), state.rings, inside(face.points[:, list(OUTER_LIPS)], size)], dim=1)
         maps = torch.cat([belief, field * _FIELD_SCALE, rings], dim=1)
-        return FaceMotion(field, belief * present, maps * present)
+        return FaceMotion(field, belief * present, (maps * present).contiguous(memory_format=torch.channels_last))
 
     def _gate(self, told: Tensor, motion: DenseMotion, belief: Tensor) -> Tensor:
         size = (told.shape[-2], told.shape[-1])
