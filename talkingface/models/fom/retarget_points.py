@@ -42,7 +42,7 @@ def retarget_points(source: Tensor, driving: Tensor, initial: int, scale: float 
 
 
 def _reference(shapes: Tensor, own: Tensor, initial: int) -> int:
-    """The frame whose mouth, lids and turn of the head are most like the source's mouth and lids and the initial turn."""
+    """The frame with mouth and lids most like the source's, and the head turned as in the initial frame."""
     width = (own[0, EYE_CORNERS[1]] - own[0, EYE_CORNERS[0]]).abs()
     mouth = (_gap(shapes, *INNER_LIPS) - _gap(own, *INNER_LIPS)).abs()
     lids = torch.stack([(_gap(shapes, *pair) - _gap(own, *pair)).abs() for pair in LID_PAIRS]).mean(dim=0)

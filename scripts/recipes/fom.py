@@ -1,0 +1,164 @@
+"""The recipe of the compact FOM's second generation: from a cache of clips to an exported file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from talkingface.config import variant_params
+from talkingface.data.cache.settings import DrawSettings
+from talkingface.data.cache.store import FaceCache
+from talkingface.data.settings import AugmentSettings
+from talkingface.models.fom.config import FOMConfig
+from talkingface.models.fom.mixed_objective import start_from
+from talkingface.models.fom.mixed_settings import MixedLosses
+from talkingface.models.fom.mixed_training import MixedTraining
+from talkingface.nn.vgg16 import VGG16
+from talkingface.train.cached import CachedTrainer
+from talkingface.train.settings import TrainSettings
+from talkingface.train.trainer import TrainResult
+from talkingface.weights.keras_vgg16 import read_keras_vgg16
+from talkingface.weights.load import load_networks, load_strict
+
+AUGMENT = AugmentSettings(
+    time_flip=False, brightness=0.15, contrast=0.1, saturation=0.15, hue=0.03, crop=0.15, rotation_deg=8
+)
+DONE = ("finished", "time is up")
+"""Ends of a stage after which the next one begins."""
+
+MARK = "done"
+"""File that says that a stage has come to its end."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the training.
+
+    Attributes:
+        name: of its folder below the run's.
+        share: of the hours.
+        losses: weights that differ from the usual ones.
+        rates: learning rate by phase.
+    """
+
+    name: str
+    share: float
+    losses: Mapping[str, Any] = field(default_factory=dict)
+    rates: Mapping[str, float] = field(default_factory=lambda: {"generator": 3e-4, "discriminator": 2e-4})
+
+
+STAGES = (
+    Stage("motion", 0.12),
+    Stage("sharp", 0.88, {"adversarial": 0.02, "matching": 0.1, "perceptual": 0.08, "without_points": 0.2}),
+)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a training needs.
+
+    Attributes:
+        cache: folder with the caches of the splits ``train`` and ``val``.
+        run_dir: folder of states, logs and exports.
+        detector: weights whose keypoint detector is kept as it is; None keeps a fresh one.
+        init: weights whose generator training starts from; None starts from nothing.
+        vgg: VGG16's weights, a file of Keras; None trains without the perceptual loss.
+        hours: of all stages together.
+        batch_size: pairs of a step; each is redrawn in both directions.
+        every: steps between validations.
+        most_steps: of a stage.
+        params: settings of the networks that differ from the shipped ones.
+        draws: shares of pairs that disagree.
+    """
+
+    cache: Path
+    run_dir: Path
+    detector: Path | None
+    init: Path | None
+    vgg: Path | None = None
+    hours: float = 2.0
+    batch_size: int = 4
+    every: int = 150
+    most_steps: int = 1_000_000
+    params: Mapping[str, Any] = field(default_factory=dict)
+    draws: DrawSettings = field(default_factory=DrawSettings)
+
+
+def train(recipe: Recipe) -> Path:
+    """Run the stages, each from the averaged weights of the one before; a stopped run goes on where it was.
+
+    Returns:
+        The exported weights of the last stage.
+    """
+    caches = {split: FaceCache(recipe.cache / split) for split in ("train", "val")}
+    made = recipe.init
+    for stage in STAGES:
+        folder = recipe.run_dir / stage.name
+        if not (folder / MARK).is_file():
+            result = _run(stage, recipe, made, caches)
+            if result.reason not in DONE:
+                return result.weights
+            (folder / MARK).touch()
+        made = folder / "export" / "last.safetensors"
+    assert made is not None  # noqa: S101 (there are stages)
+    return made
+
+
+def _run(stage: Stage, recipe: Recipe, init: Path | None, caches: Mapping[str, FaceCache]) -> TrainResult:
+    config = FOMConfig.model_validate({**variant_params("FOM", "compact"), "architecture": "mixed", **recipe.params})
+    losses = MixedLosses(**stage.losses)
+    plugin = MixedTraining(config, losses, stage.rates, _features(recipe.vgg))
+    load_start(plugin, recipe.detector, init)
+    return CachedTrainer(
+        plugin,
+        caches["train"],
+        recipe.cache / "train",
+        _settings(stage, recipe, config.image_size),
+        recipe.draws,
+        recipe.run_dir / stage.name,
+        validation=caches["val"],
+        metadata={"variant": "compact", "stage": stage.name},
+    ).run()
+
+
+def _features(path: Path | None) -> VGG16 | None:
+    if path is None:
+        return None
+    vgg = VGG16()
+    vgg.take(read_keras_vgg16(path))
+    return vgg.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def load_start(plugin: MixedTraining, detector: Path | None, generator: Path | None) -> None:
+    """Take a detector as it is, and a generator with or without what mixed keypoints add to it."""
+    if detector is not None:
+        load_strict(plugin.networks["kp_detector"], load_networks(detector).states["kp_detector"], where=detector)
+    if generator is not None:
+        state = dict(load_networks(generator).states["generator"])
+        start_from(plugin.networks["generator"], state)  # type: ignore[arg-type]
+
+
+def _settings(stage: Stage, recipe: Recipe, size: int) -> TrainSettings:
+    return TrainSettings(
+        image_size=size,
+        batch_size=recipe.batch_size,
+        workers=0,
+        max_steps=recipe.most_steps,
+        max_seconds=3600 * recipe.hours * stage.share,
+        schedule="constant",
+        warmup_steps=50,
+        clip_gradient=1.0,
+        ema_decay=0.995,
+        augment=AUGMENT,
+        resume="auto",
+        log_every=10,
+        image_every=recipe.every,
+        validate_every=recipe.every,
+        validate_batches=8,
+        checkpoint_every_s=240,
+        tensorboard=False,
+    )
