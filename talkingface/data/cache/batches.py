@@ -29,9 +29,10 @@ class PairBatches(Dataset[dict[str, Tensor]]):
         self._sampler, self._batch_size, self._augment = sampler, batch_size, augment
 
     def __getitem__(self, step: int) -> dict[str, Tensor]:
-        """Frames ``source`` and ``driving``, (N, 3, H, W) in [0, 1], ``points_source`` and ``points_driving``, (N, 468, 2).
+        """Frames ``source`` and ``driving``, (N, 3, H, W) in [0, 1], and the points of their faces.
 
-        Points are (x, y) in [-1, 1], the middles of the border pixels.
+        These are ``points_source`` and ``points_driving``, (N, 468, 2), (x, y) in [-1, 1], the middles of the border
+        pixels.
         """
         randoms = [self._sampler.generator(step * self._batch_size + index) for index in range(self._batch_size)]
         pairs = [self._sampler.pair(random) for random in randoms]

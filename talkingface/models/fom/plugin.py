@@ -138,7 +138,11 @@ class FOM(ModelPlugin):
 
         Raises:
             WeightsError: if the perceptual loss has a weight but VGG19's weights were not given.
+            ConfigError: for mixed keypoints, whose training needs points of faces beside the frames.
         """
+        if self._mixed:
+            cure = "Train them with scripts/train_compact.py, or another --variant."
+            raise ConfigError("mixed keypoints are not trained from clips alone", where="--variant", cure=cure)
         params = self.train_params(train)
         if any(params.loss_weights.perceptual) and self._vgg is None:
             raise WeightsError(
