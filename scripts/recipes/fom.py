@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from talkingface.config import variant_params
 from talkingface.data.cache.settings import DrawSettings
@@ -18,6 +19,7 @@ from talkingface.models.fom.mixed_objective import start_from
 from talkingface.models.fom.mixed_settings import MixedLosses
 from talkingface.models.fom.mixed_training import MixedTraining
 from talkingface.nn.vgg16 import VGG16
+from talkingface.train import state
 from talkingface.train.cached import CachedTrainer
 from talkingface.train.settings import TrainSettings
 from talkingface.train.trainer import TrainResult
@@ -42,18 +44,32 @@ class Stage:
         name: of its folder below the run's.
         share: of the hours.
         losses: weights that differ from the usual ones.
+        draws: shares of pairs that differ from the usual ones.
         rates: learning rate by phase.
+        warmup: steps over which they rise from zero.
     """
 
     name: str
     share: float
     losses: Mapping[str, Any] = field(default_factory=dict)
+    draws: Mapping[str, float] = field(default_factory=dict)
     rates: Mapping[str, float] = field(default_factory=lambda: {"generator": 3e-4, "discriminator": 2e-4})
+    warmup: int = 50
 
 
+SHARP = {"adversarial": 0.02, "matching": 0.1, "perceptual": 0.08, "without_points": 0.2}
+LIDS = {"adversarial": 0.03, "eyes": 6, "smaller": 0.3, "regions": {"mouth": 0.4, "eyes": 0.35, "patch": 0.25}}
 STAGES = (
     Stage("motion", 0.12),
-    Stage("sharp", 0.88, {"adversarial": 0.02, "matching": 0.1, "perceptual": 0.08, "without_points": 0.2}),
+    Stage("sharp", 0.08, SHARP),
+    Stage(
+        "lids",
+        0.8,
+        {**SHARP, **LIDS},
+        {"mouth": 0.35, "lids": 0.3},
+        {"generator": 3e-4, "discriminator": 4e-4},
+        warmup=20,
+    ),
 )
 
 
@@ -95,30 +111,34 @@ def train(recipe: Recipe) -> Path:
         The exported weights of the last stage.
     """
     caches = {split: FaceCache(recipe.cache / split) for split in ("train", "val")}
-    made = recipe.init
+    made, before = recipe.init, None
     for stage in STAGES:
         folder = recipe.run_dir / stage.name
         if not (folder / MARK).is_file():
-            result = _run(stage, recipe, made, caches)
+            result = _run(stage, recipe, made, before, caches)
             if result.reason not in DONE:
                 return result.weights
             (folder / MARK).touch()
-        made = folder / "export" / "last.safetensors"
+        made, before = folder / "export" / "last.safetensors", folder
     assert made is not None  # noqa: S101 (there are stages)
     return made
 
 
-def _run(stage: Stage, recipe: Recipe, init: Path | None, caches: Mapping[str, FaceCache]) -> TrainResult:
+def _run(
+    stage: Stage, recipe: Recipe, init: Path | None, before: Path | None, caches: Mapping[str, FaceCache]
+) -> TrainResult:
     config = FOMConfig.model_validate({**variant_params("FOM", "compact"), "architecture": "mixed", **recipe.params})
     losses = MixedLosses(**stage.losses)
     plugin = MixedTraining(config, losses, stage.rates, _features(recipe.vgg))
     load_start(plugin, recipe.detector, init)
+    if before is not None and (found := state.find(before)) is not None:
+        state.load_networks(found, nn.ModuleDict({"discriminator": plugin.networks["discriminator"]}))
     return CachedTrainer(
         plugin,
         caches["train"],
         recipe.cache / "train",
         _settings(stage, recipe, config.image_size),
-        recipe.draws,
+        recipe.draws.model_copy(update=dict(stage.draws)),
         recipe.run_dir / stage.name,
         validation=caches["val"],
         metadata={"variant": "compact", "stage": stage.name},
@@ -138,8 +158,8 @@ def load_start(plugin: MixedTraining, detector: Path | None, generator: Path | N
     if detector is not None:
         load_strict(plugin.networks["kp_detector"], load_networks(detector).states["kp_detector"], where=detector)
     if generator is not None:
-        state = dict(load_networks(generator).states["generator"])
-        start_from(plugin.networks["generator"], state)  # type: ignore[arg-type]
+        weights = dict(load_networks(generator).states["generator"])
+        start_from(plugin.networks["generator"], weights)  # type: ignore[arg-type]
 
 
 def _settings(stage: Stage, recipe: Recipe, size: int) -> TrainSettings:
@@ -150,7 +170,7 @@ def _settings(stage: Stage, recipe: Recipe, size: int) -> TrainSettings:
         max_steps=recipe.most_steps,
         max_seconds=3600 * recipe.hours * stage.share,
         schedule="constant",
-        warmup_steps=50,
+        warmup_steps=stage.warmup,
         clip_gradient=1.0,
         ema_decay=0.995,
         augment=AUGMENT,

@@ -10,14 +10,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...face3d.mesh_parts import CHIN, EYE_CORNERS, FOREHEAD
+from ...face3d.mesh_parts import CHIN, EYE_CORNERS, FOREHEAD, LOWER_LIDS, LOWER_LIPS, UPPER_LIDS, UPPER_LIPS
 from ...face3d.mesh_space import INNER_LIPS, LID_PAIRS, shipped_space
 
 _NOSE = 1
 _TINY = 1e-8
-_UPPER = (191, 80, 81, 82, 13, 312, 311, 310, 415, 246, 161, 160, 159, 158, 157, 173, 466, 388, 387, 386, 385, 384, 398)
-_LOWER = (95, 88, 178, 87, 14, 317, 402, 318, 324, 7, 163, 144, 145, 153, 154, 155, 249, 390, 373, 374, 380, 381, 382)
-"""Points of lips and lids that meet when mouth and eyes shut, in pairs."""
+_UPPER, _LOWER = [*UPPER_LIPS, *UPPER_LIDS], [*LOWER_LIPS, *LOWER_LIDS]
 
 
 def retarget_points(source: Tensor, driving: Tensor, initial: int, scale: float = 1.0) -> Tensor:
@@ -58,12 +56,11 @@ def _uncrossed(points: Tensor) -> Tensor:
     """Points (T, 468, 2) whose lips and lids do not pass through each other."""
     down = points[:, CHIN] - points[:, FOREHEAD]
     down = down / down.norm(dim=-1, keepdim=True).clamp(min=_TINY)
-    upper, lower = list(_UPPER), list(_LOWER)
-    gaps = ((points[:, lower] - points[:, upper]) * down[:, None]).sum(dim=-1, keepdim=True)
+    gaps = ((points[:, _LOWER] - points[:, _UPPER]) * down[:, None]).sum(dim=-1, keepdim=True)
     shift = gaps.clamp(max=0) / 2 * down[:, None]
     out = points.clone()
-    out[:, upper] += shift
-    out[:, lower] -= shift
+    out[:, _UPPER] += shift
+    out[:, _LOWER] -= shift
     return out
 
 
