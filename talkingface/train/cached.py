@@ -96,7 +96,7 @@ class CachedTrainer(Trainer):
         self._sampler = PairSampler(cache, draws, settings.seed)
         super().__init__(plugin, CacheStore(cache, root), settings, run_dir, device, precision, metadata=metadata)
         scored = validation is not None
-        self._validation = PairValidation(plugin, validation or cache, settings, draws, scored=scored)
+        self._validation = PairValidation(plugin, validation or cache, settings, DrawSettings(), scored=scored)
 
     def _batches(self) -> Iterator[Batch]:
         settings = self._settings
