@@ -1,4 +1,5 @@
 # make demo: videos from the shipped picture, by a clip and by a voice.   make test: style, types and tests.   make clean
+# make architecture: docs/images/architecture.svg, drawn from the code.
 # make test-ray: data preparation on a Ray cluster of this machine (brings Ray, half a gigabyte).
 #
 # Everything is installed into .venv, once; a second run starts at once. Choose another Python with PYTHON=python3.12,
@@ -12,10 +13,10 @@ INSTALL = $(PY) -m pip install --disable-pip-version-check --quiet -c constraint
 DEMO := results/demo.mp4
 VOICE_DEMO := results/demo_voice.mp4
 
-.PHONY: help demo test test-ray clean
+.PHONY: help demo test test-ray architecture clean
 
 help:
-	@sed -n '1,5s/^# \{0,1\}//p' Makefile
+	@sed -n '1,6s/^# \{0,1\}//p' Makefile
 
 demo: $(VENV)/.installed $(VENV)/.faces
 	@mkdir -p results
@@ -32,6 +33,9 @@ test: $(VENV)/.installed-dev $(VENV)/.faces
 test-ray: $(VENV)/.installed-dev $(VENV)/.faces
 	$(INSTALL) -e '.[dev,ray]'
 	$(PY) -m pytest tests/data/prepare/test_ray.py
+
+architecture:
+	$(PYTHON) scripts/draw_architecture.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache

@@ -15,7 +15,7 @@ import torch
 from benchmarks.clips import add_inputs, loop_clip, run_settings
 from benchmarks.report import Figure, arguments, publish
 from talkingface.config import Settings
-from talkingface.pipelines import animate
+from talkingface.pipelines.animate import animate
 
 FRAMES = 250
 

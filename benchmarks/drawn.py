@@ -8,7 +8,7 @@ import torch
 
 from talkingface import registry
 from talkingface.config import variant_params
-from talkingface.train.export import export
+from talkingface.train.checkpoints import export
 
 
 def drawn_weights(model: str, variant: str, path: Path) -> Path:

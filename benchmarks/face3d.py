@@ -16,11 +16,10 @@ from torch import Tensor
 
 from benchmarks.report import Figure, arguments, publish
 from talkingface.face.face import Box, Face
-from talkingface.face3d.deep import DeepReconstructor
+from talkingface.face3d.deep import DeepReconstructor, ReconNet
 from talkingface.face3d.five_points import MEASURED
-from talkingface.face3d.preview import render
-from talkingface.face3d.raster import rasterise
-from talkingface.face3d.recon_net import ReconNet
+from talkingface.face3d.surface.preview import render
+from talkingface.face3d.surface.raster import rasterise
 
 FRAMES = 32
 

@@ -17,8 +17,8 @@ from PIL import Image
 
 from benchmarks.clips import SAMPLE
 from benchmarks.report import Figure, arguments, publish
-from talkingface.face.analyser import FaceAnalyser
-from talkingface.face.mesh import MeshAnalyser
+from talkingface.face.detect.analyser import FaceAnalyser
+from talkingface.face.detect.mediapipe import MeshAnalyser
 from talkingface.media.image import Picture
 from talkingface.media.video import open_video
 from talkingface.paths import default_checkpoint_root

@@ -18,9 +18,9 @@ import numpy as np
 
 from benchmarks.clips import SAMPLE, loop_clip
 from benchmarks.report import Figure, arguments, publish
-from talkingface.face.analyser import FaceAnalyser, open_analyser
-from talkingface.face.scenes import scenes
-from talkingface.face.track import Track, track_faces
+from talkingface.face.detect.analyser import FaceAnalyser, open_analyser
+from talkingface.face.track.scenes import scenes
+from talkingface.face.track.track import Track, track_faces
 from talkingface.media.video import open_video
 
 FPS = 25

@@ -21,19 +21,19 @@ from torch import Tensor
 
 from benchmarks.frame_run import Run, faster
 from benchmarks.report import Figure, arguments, publish
+from parity import read_case
 from talkingface.media.image import center_square, read_image, resize
 from talkingface.media.video import open_video
 from talkingface.models.base import Renderer
 from talkingface.models.fom.config import FOMConfig
 from talkingface.models.fom.plugin import FOM
 from talkingface.models.fom.retarget import normalize_kp
-from talkingface.parity import read_case
 from talkingface.paths import shipped
 from talkingface.pipelines.frames import to_tensor
 from talkingface.types import Source
 
 SAMPLE = shipped("dataset", "sample")
-SEEDED = Path(__file__).resolve().parents[1] / "tests" / "parity" / "fom" / "vox-256-e2e-absolute"
+SEEDED = Path(__file__).resolve().parents[1] / "tests" / "parity_cases" / "fom" / "vox-256-e2e-absolute"
 SIZE = (256, 256)
 BATCH = 4
 
@@ -91,9 +91,9 @@ def plain_loop(plugin: FOM, source: Tensor, driving: Tensor) -> Tensor:
 @torch.inference_mode()
 def own_way(plugin: FOM, renderer: Renderer, source: Tensor, driving: Tensor) -> Tensor:
     """As the toolkit animates: driver, retargeting, renderer, a few frames at a time."""
-    driver, rate = plugin.driver(), Fraction(25)
-    motion = driver.drive(driving.split(BATCH), rate)
-    motion = plugin.retarget(driver.drive([source], rate), motion, {"relative": True})
+    extractor, rate = plugin.extractor(), Fraction(25)
+    motion = extractor.extract(driving.split(BATCH), rate)
+    motion = plugin.retarget(extractor.extract([source], rate), motion, {"relative": True})
     state = renderer.encode_source(Source(source))
     return torch.cat([renderer.render(state, motion[i : i + BATCH]) for i in range(0, len(motion), BATCH)])
 

@@ -20,10 +20,10 @@ import numpy as np
 from benchmarks.clips import SAMPLE
 from benchmarks.report import Figure, arguments, publish
 from talkingface.data import Clip, ClipStore, open_store
-from talkingface.data.lmdb_env import environment
-from talkingface.data.lmdb_forecast import forecast
-from talkingface.data.lmdb_keys import frame_key
-from talkingface.data.lmdb_write import LMDBWriter, encode_frame
+from talkingface.data.lmdb.environment import environment
+from talkingface.data.lmdb.keys import frame_key
+from talkingface.data.lmdb.size import forecast
+from talkingface.data.lmdb.write import LMDBWriter, encode_frame
 from talkingface.media.image import Picture, resize
 from talkingface.media.video import open_video
 from talkingface.media.writer import open_writer

@@ -129,7 +129,7 @@ def peak_kib(pid: int) -> int:
 
 def _animate(options: argparse.Namespace) -> int:
     """The measured process: one animation, then its own peak in KiB on the last line."""
-    from talkingface.pipelines import animate
+    from talkingface.pipelines.animate import animate
 
     animate(run_settings(options, options.clip, options.clip.with_name("result.mp4")))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

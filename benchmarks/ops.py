@@ -20,8 +20,7 @@ from torch import Tensor
 from benchmarks.report import Figure, arguments, publish
 from talkingface.ops import native, reference
 from talkingface.ops.native import Library
-from talkingface.ops.sizes import Resampling
-from talkingface.ops.taps import taps_of
+from talkingface.ops.resampling import Resampling, taps_of
 
 KERNEL = torch.outer(torch.tensor([1.0, 3.0, 3.0, 1.0]), torch.tensor([1.0, 3.0, 3.0, 1.0])) / 64
 ABOVE, BELOW = math.sqrt(2), 0.2 * math.sqrt(2)

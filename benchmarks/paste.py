@@ -14,9 +14,9 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.report import Figure, arguments, publish
-from talkingface.face.crop import Crop, square_crop
+from talkingface.face.crop.crop import Crop, square_crop
 from talkingface.face.face import Box
-from talkingface.face.paste import Paster
+from talkingface.face.paste.paste import Paster
 from talkingface.media.image import Picture, resize
 
 HEIGHT, WIDTH, NETWORK = 720, 1280, 256

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from benchmarks.raw_videos import make_raw_videos
 from benchmarks.report import Figure, arguments, publish
-from talkingface.data.lmdb_write import content_digest
+from talkingface.data.lmdb.write import content_digest
 
 SMALL = ("--min_frames=16", "--min_size=48", "--prepare.test_share=0", "--prepare.resolutions=64")
 PROC = Path("/proc")

@@ -19,7 +19,7 @@ from benchmarks.memory import growth, peaks
 from benchmarks.report import arguments, publish
 from benchmarks.sadtalker_program import write_voice
 from talkingface.config import settings_from
-from talkingface.pipelines import animate
+from talkingface.pipelines.animate import animate
 
 
 def main() -> int:

@@ -29,21 +29,19 @@ from benchmarks.clips import SAMPLE
 from benchmarks.report import Figure, arguments, publish
 from benchmarks.sadtalker_render import seeded_networks
 from talkingface.config import Settings, settings_from
-from talkingface.face3d.reconstruct import open_reconstructor
+from talkingface.face3d.reconstruction import open_reconstructor
+from talkingface.media.audio_buffer import open_wave
 from talkingface.media.image import read_image, resize, write_image
-from talkingface.media.wave import open_wave
 from talkingface.models.sadtalker.config import SadTalkerConfig
 from talkingface.models.sadtalker.plugin import SadTalker
-from talkingface.pipelines import steps
-from talkingface.pipelines.animate import Cast, animate_scene
+from talkingface.pipelines.animate import Run, animate_source, open_run
 from talkingface.pipelines.coefficients import CoefficientReader
-from talkingface.pipelines.finder import Finder
+from talkingface.pipelines.drivers.speech import SpeechDriver
 from talkingface.pipelines.frames import windows
+from talkingface.pipelines.inputs import Plan, plan_one
 from talkingface.pipelines.model import LoadedModel, load_model
-from talkingface.pipelines.plan import Plan, plan_one
-from talkingface.pipelines.progress import SILENT
-from talkingface.pipelines.scene import Scene, set_scene
-from talkingface.pipelines.speech import Spoken
+from talkingface.pipelines.render import retarget
+from talkingface.pipelines.source import PreparedSource, prepare_source
 
 SIDE, FPS, VOICE_HZ = 1024, 25, 16000
 FRAMES = {"published": 4, "compact": 250}
@@ -123,38 +121,37 @@ def seeded_model() -> LoadedModel:
     for name, network in seeded_networks().named_children():
         plugin.networks[name] = network
     reader = CoefficientReader(open_reconstructor("mesh"))
-    return LoadedModel(plugin, None, reader, plugin.renderer(), torch.device("cpu"), "drawn from a seed")
+    return LoadedModel(plugin, reader, plugin.renderer(), torch.device("cpu"), "drawn from a seed")
 
 
 def whole_program(model: LoadedModel, settings: Settings) -> None:
     """From the files to the file, as the command does it once weights are loaded."""
-    scene, cast, plan = prepared(model, settings)
-    animate_scene(model, plan, scene, {role.cue: cast.of(role) for role in plan.roles}, settings)
+    run, source, plan = prepared(model, settings)
+    animate_source(run, plan, source, {one.key: run.drivers.get(one) for one in plan.assignments})
 
 
-def prepared(model: LoadedModel, settings: Settings) -> tuple[Scene, Cast, Plan]:
-    """The source looked at, and who speaks."""
-    finder = Finder(settings, None, model.device, framing=model.renderer.framing, keep_mesh=True)
-    plan = plan_one(settings)
-    return set_scene(model, finder, plan, settings), Cast(model, finder, settings, SILENT), plan
+def prepared(model: LoadedModel, settings: Settings) -> tuple[Run, PreparedSource, Plan]:
+    """Open a run and prepare its source."""
+    run, plan = open_run(model, settings), plan_one(settings)
+    return run, prepare_source(model, run.cropper, plan, run.output), plan
 
 
 def networks_alone(model: LoadedModel, settings: Settings) -> Callable[[], None]:
     """The voice's and the renderer's networks, on what is in memory already."""
-    scene, cast, plan = prepared(model, settings)
-    seen, spoken = scene.people[0].seen, cast.of(plan.roles[0])
-    assert isinstance(spoken, Spoken)  # noqa: S101 (see settings_of)
-    assert spoken.script.wave is not None and seen.coefficients is not None  # noqa: S101
-    coefficients, script = seen.coefficients, replace(spoken.script, wave=spoken.script.wave.clone())
+    run, prepared_source, plan = prepared(model, settings)
+    source, driver = prepared_source.people[0].read, run.drivers.get(plan.assignments[0])
+    assert isinstance(driver, SpeechDriver)  # noqa: S101 (see settings_of)
+    assert driver.script.wave is not None and source.coefficients is not None  # noqa: S101
+    coefficients, script = source.coefficients, replace(driver.script, wave=driver.script.wave.clone())
 
-    def run() -> None:
+    def alone() -> None:
         with torch.inference_mode():
-            motion = steps.retarget(model.plugin, None, seen, spoken.voice.speak(script, coefficients), {})
-            state = model.renderer.encode_source(seen)
+            motion = retarget(model.plugin, model.reader, source, driver.voice.speak(script, coefficients), {})
+            state = model.renderer.encode_source(source)
             for window, part in windows(len(motion), settings.batch_size, model.renderer.radius):
                 model.renderer.render_part(state, motion[window], part)
 
-    return run
+    return alone
 
 
 def cost(run: Callable[[], None]) -> Cost:

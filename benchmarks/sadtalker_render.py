@@ -20,11 +20,10 @@ from benchmarks.fom_structure import psnr_db
 from benchmarks.frame_run import Run, faster, measure
 from benchmarks.report import Figure, arguments, publish
 from talkingface.media.image import center_square, read_image, resize
-from talkingface.models.sadtalker.fast import FastGenerator
-from talkingface.models.sadtalker.generator import OcclusionAwareSPADEGenerator
-from talkingface.models.sadtalker.mapping import WINDOW
-from talkingface.models.sadtalker.render_config import RenderConfig
-from talkingface.models.sadtalker.render_networks import RenderNetworks
+from talkingface.models.sadtalker.config import RenderConfig
+from talkingface.models.sadtalker.networks.fast import FastGenerator
+from talkingface.models.sadtalker.networks.generator import OcclusionAwareSPADEGenerator, RenderNetworks
+from talkingface.models.sadtalker.networks.mapping import WINDOW
 from talkingface.paths import shipped
 from talkingface.pipelines.frames import to_tensor
 

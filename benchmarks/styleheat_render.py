@@ -22,10 +22,10 @@ from torch import Tensor, nn
 from benchmarks.frame_run import Run, faster, measure
 from benchmarks.report import Figure, arguments, publish
 from talkingface.media.image import center_square, read_image, resize
-from talkingface.models.styleheat.fast import FastStyleHeat
-from talkingface.models.styleheat.guide import Cues
-from talkingface.models.styleheat.inversion import Inversion
-from talkingface.models.styleheat.networks import StyleHeatNetworks
+from talkingface.models.styleheat.compact.guide import Cues
+from talkingface.models.styleheat.networks.build import StyleHeatNetworks
+from talkingface.models.styleheat.networks.fast import FastStyleHeat
+from talkingface.models.styleheat.networks.inversion import Inversion
 from talkingface.models.styleheat.structure import StyleHeatStructure
 from talkingface.nn.stylegan2.conditions import Conditions
 from talkingface.paths import shipped

@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.report import Figure, arguments, publish
+from talkingface.media.audio_buffer import open_wave
 from talkingface.media.ffmpeg import Child, input_arguments
-from talkingface.media.wave import open_wave
 from talkingface.models.base import Renderer
-from talkingface.pipelines import steps
+from talkingface.pipelines import render
 from talkingface.pipelines.motions import ROWS, at_rate
 from talkingface.types import Motion, Source
 
@@ -122,8 +122,8 @@ def measure(sound: Path, output: Path, fps: Fraction) -> Sync:
     """Write a video of a sound and take it apart."""
     started = time.perf_counter()
     motion = at_rate(motion_of(sound), fps)
-    frames = steps.render(Lamp(), None, motion, chunk=CHUNK)
-    steps.write(frames, output, fps=fps, sound=sound, sound_s=len(motion) / fps)
+    frames = render.render(Lamp(), None, motion, chunk=CHUNK)
+    render.write(frames, output, fps=fps, sound=sound, sound_s=len(motion) / fps)
     seconds = time.perf_counter() - started
     wave = open_wave(output, VOICE_HZ)
     beeps = onsets(np.abs(wave.samples) > THRESHOLD, VOICE_HZ // 4) / VOICE_HZ

@@ -25,8 +25,8 @@ def main() -> int:
 
     from talkingface.data.cache.build import build_cache
     from talkingface.data.cache.settings import CacheSettings
-    from talkingface.data.open import open_store
-    from talkingface.face.analyser import open_analyser
+    from talkingface.data.stores import open_store
+    from talkingface.face.detect.analyser import open_analyser
 
     number, count = map(int, arguments.share.split("/"))
     store, analyser = open_store(arguments.data, arguments.split), open_analyser("mesh")

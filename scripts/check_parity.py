@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 
+from parity import Report, Status, find_cases, run_case
 from talkingface.errors import TalkingFaceError
-from talkingface.parity import Report, Status, find_cases, run_case
 
 CLONE = Path(__file__).resolve().parents[1]
 
@@ -25,7 +25,7 @@ CLONE = Path(__file__).resolve().parents[1]
 def default_root() -> Path:
     """The full collection beside the clone where it is there, else the small cases among the tests."""
     beside = CLONE.parent / "shared" / "parity"
-    return beside if beside.is_dir() else CLONE / "tests" / "parity"
+    return beside if beside.is_dir() else CLONE / "tests" / "parity_cases"
 
 
 def line(report: Report, root: Path) -> str:

@@ -15,8 +15,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from talkingface.errors import TalkingFaceError
-from talkingface.face3d.bfm_convert import convert_folder
-from talkingface.face3d.face_model import FaceModel
+from talkingface.face3d.fit.bfm import convert_folder
+from talkingface.face3d.surface.face_model import FaceModel
 
 
 def main(argv: list[str] | None = None) -> int:

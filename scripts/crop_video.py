@@ -19,9 +19,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from talkingface.errors import TalkingFaceError
-from talkingface.face.analyser import NAMES, FaceAnalyser, open_analyser
-from talkingface.face.crop_video import FORMATS, Output, ffmpeg_commands, find_crops, write_crops
-from talkingface.face.stretches import CropRules
+from talkingface.face.crop.video import FORMATS, Output, ffmpeg_commands, find_crops, write_crops
+from talkingface.face.detect.analyser import NAMES, FaceAnalyser, open_analyser
+from talkingface.face.track.segments import CropRules
 
 PATHS = ("--inp", "--output_dir", "--debug_dir", "--landmarks_file", "--checkpoint_root")
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from talkingface.data.prepare.coefficients import ExtractCoefficients
 from talkingface.data.prepare.command import add_engine, clips_in, ending_in, finish, run_one, settings_of, tools_of
 from talkingface.data.prepare.report import Report
+from talkingface.data.prepare.steps.coefficients import ExtractCoefficients
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -16,8 +16,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from talkingface.data.prepare.command import add_engine, clips_in, finish, run_one, settings_of, tools_of
-from talkingface.data.prepare.landmarks import ExtractLandmarks
 from talkingface.data.prepare.report import Report
+from talkingface.data.prepare.steps.landmarks import ExtractLandmarks
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -17,8 +17,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from talkingface.data.prepare.command import add_engine, clips_in, ending_in, finish, settings_of, store_all
-from talkingface.data.prepare.encode import EncodeClip
 from talkingface.data.prepare.report import Report
+from talkingface.data.prepare.steps.lmdb import EncodeClip
 
 
 def main(argv: list[str] | None = None) -> int:

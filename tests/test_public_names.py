@@ -21,7 +21,7 @@ NAMES = {
         *("CutFaceError", "FaceError", "NoFaceError", "SeveralFacesError", "SmallFaceError"),
     ],
     "talkingface.registry": ["GROUP", "ModelEntry", "broken", "config_class", "entry", "model", "models"],
-    "talkingface.models.base": ["Driver", "ModelPlugin", "Phase", "Renderer"],
+    "talkingface.models.base": ["MotionExtractor", "ModelPlugin", "Phase", "Renderer"],
     "talkingface.data": ["Batches", "Clip", "ClipStore", "batch_loader", "open_store"],
     "talkingface.train": ["TrainResult", "TrainSettings", "Trainer"],
     "talkingface.evaluation": ["EvaluateSettings", "Report", "evaluate"],

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from talkingface.data import Clip, open_store
-from talkingface.face.mesh68 import MESH_68
+from talkingface.face.detect.mediapipe import MESH_68
 from talkingface.face3d.mesh_space import MeshSpace
 from talkingface.media.audio import read_audio
 from talkingface.media.image import read_image

@@ -11,8 +11,8 @@ from talkingface import registry
 from talkingface.config import model_config, settings_from
 from talkingface.errors import WeightsError
 from talkingface.jobs.train import begin, give_auxiliary
-from talkingface.nn.vgg import VGG19
-from talkingface.train.export import export
+from talkingface.nn.losses.perceptual import VGG19
+from talkingface.train.checkpoints import export
 from talkingface.weights import load_catalogue
 
 

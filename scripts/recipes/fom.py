@@ -15,15 +15,15 @@ from talkingface.data.cache.settings import DrawSettings
 from talkingface.data.cache.store import FaceCache
 from talkingface.data.settings import AugmentSettings
 from talkingface.models.fom.config import FOMConfig
-from talkingface.models.fom.mixed_objective import start_from
-from talkingface.models.fom.mixed_settings import MixedLosses
-from talkingface.models.fom.mixed_training import MixedTraining
-from talkingface.nn.vgg16 import VGG16
+from talkingface.models.fom.training.mixed import MixedTraining
+from talkingface.models.fom.training.mixed_objective import start_from
+from talkingface.models.fom.training.mixed_settings import MixedLosses
+from talkingface.nn.losses.vgg16 import VGG16
 from talkingface.train import state
 from talkingface.train.cached import CachedTrainer
 from talkingface.train.settings import TrainSettings
 from talkingface.train.trainer import TrainResult
-from talkingface.weights.keras_vgg16 import read_keras_vgg16
+from talkingface.weights.files.keras_vgg16 import read_keras_vgg16
 from talkingface.weights.load import load_networks, load_strict
 
 AUGMENT = AugmentSettings(

@@ -10,10 +10,10 @@ import lmdb
 import numpy as np
 
 from talkingface.data import Clip, ClipStore, open_store
-from talkingface.data.lmdb_keys import DATA_FILE
-from talkingface.data.lmdb_write import LMDBWriter, encode_frame, write_lists
-from talkingface.face.analyser import FaceAnalyser, open_analyser
-from talkingface.face3d.reconstruct import Reconstructor, open_reconstructor
+from talkingface.data.lmdb.keys import DATA_FILE
+from talkingface.data.lmdb.write import LMDBWriter, encode_frame, write_lists
+from talkingface.face.detect.analyser import FaceAnalyser, open_analyser
+from talkingface.face3d.reconstruction import Reconstructor, open_reconstructor
 
 SIDE = 128
 _QUALITY = 70  # a frame fits into a page of the file

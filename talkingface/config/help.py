@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import registry
-from .aliases import RENAMED, SHORTHANDS
+from .flags import RENAMED, SHORTHANDS
 from .options import Option, options, walk
 
 WIDTH, INDENT = 110, 30

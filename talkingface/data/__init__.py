@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-_HOMES = {"Clip": "store", "ClipStore": "store", "open_store": "open", "Batches": "loader", "batch_loader": "loader"}
+_HOMES = {"Clip": "store", "ClipStore": "store", "open_store": "stores", "Batches": "loader", "batch_loader": "loader"}
 __all__ = ["Batches", "Clip", "ClipStore", "batch_loader", "open_store"]
 
 

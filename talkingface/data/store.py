@@ -80,7 +80,7 @@ class ClipStore(ABC):
 
         Args:
             clip: one of ``clips()``.
-            key: ``"coeff_3dmm"`` (n, 260) or ``"keypoint"`` (n, 68, 2), as in :mod:`talkingface.data.lmdb_keys`.
+            key: ``"coeff_3dmm"`` (n, 260) or ``"keypoint"`` (n, 68, 2), as in :mod:`talkingface.data.lmdb.keys`.
             indices: frame numbers from 0, in any order, repeats allowed.
 
         Returns:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..face.face import Points
-from ..face.track import Track
+from ..face.track.track import Track
 from ..media.image import Picture
 from .align import five_of
 from .background import Upscaler, enhanced, enlarged

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..errors import DependencyError, TalkingFaceError, WeightsError
 from ..weights import Entry, load_catalogue
 from ..weights.load import load_networks
-from ..weights.locate import advice
+from ..weights.status import advice
 from .background import Upscaler
 from .restore import Restorer
 

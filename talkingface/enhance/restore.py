@@ -15,11 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..face.crop import Crop
+from ..face.crop.crop import Crop
 from ..face.face import Points
-from ..face.mask import border_mask, region_of, round_mask
-from .align import SIDE, aligned_crop, is_large_enough
-from .warp import warp
+from ..face.paste.mask import border_mask, region_of, round_mask
+from .align import SIDE, aligned_crop, is_large_enough, warp
 
 Restorer = Callable[[Tensor], Tensor]
 """Aligned faces (N, 3, 512, 512), RGB, [0, 1] -> the same faces, better."""

@@ -10,20 +10,17 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from ..data.store import Clip, ClipStore, Frames
 from ..errors import DataError, NoFaceError
-from ..models.base import Driver, ModelPlugin, Renderer
-from ..pipelines import steps
+from ..models.base import ModelPlugin, Renderer
 from ..pipelines.frames import to_tensor, windows
 from ..pipelines.model import LoadedModel, assemble
-from ..pipelines.motions import as_taken
-from ..types import Motion, Source
+from ..pipelines.motions import as_taken, of_coefficients
+from ..pipelines.render import encode_source, retarget
 from .affine import best_affine
 from .metrics import METRICS
 from .report import ClipScore, Report
-from .rows import RowReader
 from .settings import EvaluateSettings
 
 _log = logging.getLogger(__name__)
@@ -55,7 +52,7 @@ def evaluate(
     if plugin is not None:
         plugin.networks.to(device)
         model = assemble(plugin, torch.device(device), precision, "", root=root)
-    return reconstruct(model, store, settings, device=device, root=root)
+    return reconstruct(model, store, settings, device=device)
 
 
 def reconstruct(
@@ -64,25 +61,24 @@ def reconstruct(
     settings: EvaluateSettings,
     *,
     device: torch.device | str = "cpu",
-    root: Path | None = None,
 ) -> Report:
     """Measure a model that is loaded, and the baselines.
 
     As in the paper of FOM (section 4, "video reconstruction"): the source is the first frame, the motion is absolute,
     every frame of the clip counts, the first one too. Predictions are compared as floats, without a detour over 8 bits.
-    A model without a driver is moved by the coefficients of the clip's own frames; clips in which no face is seen are
-    left out then, for the baselines too.
+    A model of coefficients is moved by those of the clip's own frames; clips in which no face is seen are left out
+    then, for the baselines too.
 
     Args:
         model: None measures the baselines alone.
-        store, settings, device, root: as for :func:`evaluate`.
+        store, settings, device: as for :func:`evaluate`.
 
     Raises:
         DataError: if a clip cannot be decoded, or none shows a face.
     """
     started = time.monotonic()
     clips = store.clips()[: settings.max_clips]
-    redraw = None if model is None else _Reconstructor(model, root)
+    redraw = None if model is None else _Reconstructor(model)
     size = settings.image_size or (redraw.size if redraw else 256)
     scores: list[ClipScore] = []
     for number, clip in enumerate(clips, 1):
@@ -105,15 +101,18 @@ def reconstruct(
 class _Reconstructor:
     """A model as a function from a clip to its reconstruction."""
 
-    def __init__(self, model: LoadedModel, root: Path | None) -> None:
+    def __init__(self, model: LoadedModel) -> None:
         self.name, self.size = model.plugin.name, model.renderer.size[0]
-        self._model, self._renderer, self._device = model, model.renderer, model.device
-        self._reader = None if model.driver else RowReader(model.renderer.space, root=root, device=model.device)
+        self._model, self._renderer = model, model.renderer
 
     def predictor(self, frames: Frames, fps: Fraction, chunk: int) -> Predict:
         """Drive the first frame by all; returns what draws a chunk of the result."""
-        source, motion = self._driven(frames, fps, chunk)
-        state = steps.encode_source(self._renderer, source)
+        model = self._model
+        source, motion = model.reader.read_clip(frames, fps, chunk=chunk)
+        if of_coefficients(motion.kind):
+            motion = as_taken(motion, self._renderer.takes)
+            motion = retarget(model.plugin, model.reader, source, motion, {"relative": False})
+        state = encode_source(self._renderer, source)
         parts = {keep_of.start: (window, keep) for keep_of, window, keep in _chunks(len(motion), chunk, self._renderer)}
 
         def predict(chosen: slice) -> Tensor:
@@ -121,28 +120,6 @@ class _Reconstructor:
             return self._renderer.render_part(state, motion[window], keep).float().clamp(0, 1)
 
         return predict
-
-    def _driven(self, frames: Frames, fps: Fraction, chunk: int) -> tuple[Source, Motion]:
-        """The first frame as a source, and the motion of all."""
-        image = _pictures(frames[:1], self._device)
-        if self._model.driver is not None:
-            with torch.inference_mode():
-                pictures = _at_size(frames, self._model.driver, chunk, self._device)
-                return Source(image), self._model.driver.drive(pictures, fps)
-        assert self._reader is not None  # noqa: S101 (either of the two is there)
-        rows = self._reader.of_clip(frames)
-        source = self._reader.source(image, rows[:1])
-        motion = as_taken(self._reader.motion(rows, fps), self._renderer.takes)
-        return source, steps.retarget(self._model.plugin, None, source, motion, {"relative": False})
-
-
-def _at_size(frames: Frames, driver: Driver, chunk: int, device: torch.device | str) -> Iterator[Tensor]:
-    """Chunks of the clip in the size that the driver wants."""
-    for start in range(0, len(frames), chunk):
-        pictures = _pictures(frames[start : start + chunk], device)
-        if tuple(pictures.shape[-2:]) != tuple(driver.size):
-            pictures = functional.interpolate(pictures, size=driver.size, mode="bilinear", antialias=True)
-        yield pictures
 
 
 def _chunks(length: int, chunk: int, renderer: Renderer) -> Iterator[tuple[slice, slice, slice]]:

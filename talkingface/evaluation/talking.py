@@ -5,21 +5,101 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+
+import numpy as np
 
 from ..data.store import Clip, ClipStore, Frames
 from ..errors import DataError, MediaError, NoFaceError
 from ..media.audio import Wave, has_audio
-from ..media.wave import open_wave
-from ..models.base import VoiceDriver
+from ..media.audio_buffer import open_wave
+from ..models.base import VoiceModel
 from ..pipelines.model import LoadedModel
-from .report import Report
+from .report import ClipScore, Report, mean_of
 from .settings import EvaluateSettings
-from .talking_curves import watch
+from .talking_curves import Curves, Floats, watch
 from .talking_model import Talker
-from .talking_sound import correlations, looped, loudness, padded, smoothed
-from .talking_tally import Tally
+from .talking_sound import correlations, lags, looped, loudness, padded, smoothed
+
+
+@dataclass
+class Tally:
+    """What was measured so far.
+
+    Attributes:
+        fps: of all curves.
+        scores: of each method on each clip.
+        followed: correlations at each lag, with the method and identity that they belong to.
+    """
+
+    fps: Fraction
+    scores: list[ClipScore] = field(default_factory=list)
+    followed: list[tuple[str, str, Floats]] = field(default_factory=list)
+
+    def add(self, clip: Clip, method: str, frames: int, face: Curves | None, follows: Floats | None) -> None:
+        """Add a method's result on a clip.
+
+        Args:
+            face: what it does; None for what has no face.
+            follows: its correlations with the real mouth; None where they are beside the point.
+        """
+        scores = {**_following(follows, self.fps), **_face_scores(face)}
+        self.scores.append(ClipScore(method, clip.name, clip.identity, frames, scores))
+        if follows is not None:
+            self.followed.append((method, clip.identity, follows))
+
+    def report(self, facts: Mapping[str, object]) -> Report:
+        """Sum up; methods in the order in which they first came."""
+        order = {name: place for place, name in enumerate(dict.fromkeys(score.method for score in self.scores))}
+        ranked = sorted(self.scores, key=lambda score: order[score.method])
+        curves = {
+            method: _mean_curve(self.followed, method) for method in dict.fromkeys(m for m, _, _ in self.followed)
+        }
+        seconds = [round(float(lag / self.fps), 4) for lag in lags(self.fps)]
+        together = {"lag_s": seconds, "r": {method: curve.tolist() for method, curve in curves.items()}}
+        return Report.of(ranked, {**facts, "mean_correlation": together}, list(_lag_notes(curves, self.fps)))
+
+
+def _following(follows: Floats | None, fps: Fraction) -> dict[str, float]:
+    """Correlation without a shift, the best one, and the shift where it is met."""
+    if follows is None or np.isnan(follows).all():
+        return dict.fromkeys(("r0", "r_best", "lag_s"), math.nan)
+    best = int(np.nanargmax(follows))
+    middle = len(follows) // 2
+    lag = math.nan if follows[best] == 0 else float(lags(fps)[best] / fps)
+    return {"r0": float(follows[middle]), "r_best": float(follows[best]), "lag_s": lag}
+
+
+def _face_scores(face: Curves | None) -> dict[str, float]:
+    names = ("opening", "opening_sd", "blinks", "pitch_deg", "yaw_deg", "roll_deg", "seen")
+    if face is None or not face.seen.any():
+        return dict.fromkeys(names, math.nan) | {"seen": math.nan if face is None else 0.0}
+    opening = face.opening[face.seen]
+    values = (opening.mean(), opening.std(), face.blinks_per_minute(), *face.turning(), face.seen.mean())
+    return {name: float(value) for name, value in zip(names, values, strict=True)}
+
+
+def _mean_curve(followed: Iterable[tuple[str, str, Floats]], method: str) -> Floats:
+    """Correlations of a method at each lag, means over clips, then over identities."""
+    by_identity: dict[str, list[Floats]] = {}
+    for name, identity, curve in followed:
+        if name == method:
+            by_identity.setdefault(identity, []).append(curve)
+    people = [[mean_of(column) for column in zip(*curves, strict=True)] for curves in by_identity.values()]
+    return np.array([mean_of(column) for column in zip(*people, strict=True)])
+
+
+def _lag_notes(curves: Mapping[str, Floats], fps: Fraction) -> Iterator[str]:
+    """Where the mean over all people is largest: a clip's own best lag is uncertain where it hardly follows."""
+    for method, curve in curves.items():
+        if np.nanmax(curve, initial=0) > 0:
+            best = int(np.nanargmax(curve))
+            lag_s = float(lags(fps)[best] / fps)
+            yield f"{method}: the mean correlation is largest at {lag_s:+.2f} s ({curve[best]:.2f})"
+
 
 _log = logging.getLogger(__name__)
 _DEFAULT_FPS = Fraction(25)
@@ -27,12 +107,11 @@ _DEFAULT_FPS = Fraction(25)
 
 def evaluate_talking(
     model: LoadedModel,
-    voice: VoiceDriver,
+    voice: VoiceModel,
     store: ClipStore,
     settings: EvaluateSettings,
     *,
     seed: int = 0,
-    root: Path | None = None,
 ) -> Report:
     """Let a model speak the sound of clips, and compare its mouth with the real one.
 
@@ -47,7 +126,6 @@ def evaluate_talking(
         store: test clips; those without sound are left out.
         settings: group ``evaluate``.
         seed: of all that is random in the motion.
-        root: folder of the weights that the user adds.
 
     Raises:
         DataError: if no clip has sound, or in none of them a face is seen.
@@ -55,7 +133,7 @@ def evaluate_talking(
         TalkingFaceError: if the face mesh cannot be used here.
     """
     started = time.monotonic()
-    talker = Talker(model, voice, settings, seed=seed, root=root)
+    talker = Talker(model, voice, settings, seed=seed)
     sounds = {clip.name: path for clip in store.clips() if (path := sound_file(store, clip)) is not None}
     clips = [clip for clip in store.clips() if clip.name in sounds][: settings.max_clips]
     if not clips:

@@ -9,13 +9,13 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from ..face.analyser import FaceAnalyser
-from ..face.track import TrackSettings
+from ..face.detect.analyser import FaceAnalyser
+from ..face.track.track import TrackSettings
 from ..face3d.coefficients import Coefficients
 from ..face3d.mesh_measure import curves
 from ..face3d.mesh_space import FRAME, shipped_space
 from ..media.image import Picture
-from .rows import longest_track
+from ..pipelines.coefficients import longest_track
 
 Floats = NDArray[np.float64]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,13 @@ import torch
 from ..errors import ConfigError
 from ..media.audio import Wave
 from ..media.image import Picture
-from ..models.base import ModelPlugin, Script, VoiceDriver
-from ..pipelines import steps
+from ..models.base import ModelPlugin, Script, VoiceModel
+from ..pipelines.coefficients import CoefficientReader
 from ..pipelines.frames import to_tensor
 from ..pipelines.model import LoadedModel
 from ..pipelines.motions import ROWS
+from ..pipelines.render import encode_source, render, retarget
 from ..types import Motion, Source
-from .rows import RowReader
 from .settings import EvaluateSettings
 from .talking_curves import Curves, of_rows, watch
 
@@ -61,9 +60,7 @@ class Talker:
         analyser: gives face meshes.
     """
 
-    def __init__(
-        self, model: LoadedModel, voice: VoiceDriver, settings: EvaluateSettings, *, seed: int, root: Path | None
-    ) -> None:
+    def __init__(self, model: LoadedModel, voice: VoiceModel, settings: EvaluateSettings, *, seed: int) -> None:
         """See `talking.evaluate_talking`."""
         self.voice, self.size = voice, model.renderer.size[0]
         self._model, self._seed, self._chunk = model, seed, settings.chunk
@@ -75,7 +72,9 @@ class Talker:
                 cure="Leave it out.",
             )
         self._untrained = untrained_voice(model.plugin, seed)
-        self._reader = RowReader(model.renderer.space, root=root, device=model.device)
+        if not isinstance(model.reader, CoefficientReader):
+            raise ConfigError(f"{model.plugin.name} is driven by frames, not by sound", cure="Choose another --model.")
+        self._reader = model.reader
         self.analyser = self._reader.analyser
 
     def set_scene(self, picture: Picture) -> Scene:
@@ -85,8 +84,8 @@ class Talker:
             NoFaceError: it shows no face.
         """
         image = to_tensor([picture], self._model.device)
-        source = self._reader.source(image, self._reader.of_picture(picture))
-        return Scene(source, steps.encode_source(self._model.renderer, source) if self._rendered else None)
+        source = self._reader.source(image, self._reader.of_face(picture))
+        return Scene(source, encode_source(self._model.renderer, source) if self._rendered else None)
 
     def ways(self, scene: Scene, wave: Wave, others: Wave | None, frames: int) -> Iterator[Way]:
         """The motions of a clip, the model's own first.
@@ -107,21 +106,21 @@ class Talker:
         """(row of the table, what the face does), on the frames drawn and on the motion's own numbers."""
         fps = way.motion.fps
         if self._rendered:
-            frames = steps.render(self._model.renderer, scene.state, way.motion, chunk=self._chunk)
+            frames = render(self._model.renderer, scene.state, way.motion, chunk=self._chunk)
             yield way.method, watch(frames, fps, self.analyser)
         if way.motion.space == "mesh":
             yield f"{way.method} (motion)", of_rows(way.motion.values[ROWS].cpu().numpy(), fps)
 
-    def _speak(self, voice: VoiceDriver, scene: Scene, wave: Wave, frames: int) -> Motion:
+    def _speak(self, voice: VoiceModel, scene: Scene, wave: Wave, frames: int) -> Motion:
         """What a voice makes of a sound, fitted to the source."""
         script = Script(torch.from_numpy(np.ascontiguousarray(wave)), frames, seed=self._seed)
         assert scene.source.coefficients is not None  # noqa: S101 (the reader gives them)
         with torch.inference_mode():
             motion = voice.speak(script, scene.source.coefficients)
-        return steps.retarget(self._model.plugin, None, scene.source, motion, {"relative": False})
+        return retarget(self._model.plugin, self._reader, scene.source, motion, {"relative": False})
 
 
-def untrained_voice(plugin: ModelPlugin, seed: int) -> VoiceDriver | None:
+def untrained_voice(plugin: ModelPlugin, seed: int) -> VoiceModel | None:
     """The voice of the same model with fresh weights, drawn from a seed; None where it has no voice of its own.
 
     Other random numbers are as if it had not been built.

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ..errors import ShapeError
-from ..face.crop import Crop
+from ..face.crop.crop import Crop
 from ..media.image import Picture
-from ..weights.matlab import read_mat
+from ..weights.files.matlab import read_mat
 
 Points = NDArray[np.float64]
 

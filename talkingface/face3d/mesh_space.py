@@ -32,8 +32,8 @@ from ..weights.load import load_networks, save_networks
 from .coefficients import ANGLE, CROP, EXP, ID, TRANS, Coefficients
 from .five_points import RESCALE
 from .mesh_pose import Floats, HeadPose, find_pose
-from .mesh_triangles import POINTS, mesh_triangles
-from .reconstruct import FRAME, Reconstructor, check_square
+from .mesh_topology import POINTS, mesh_triangles
+from .reconstruction import FRAME, Reconstructor, check_square
 
 SIZE = 134.0
 """Pixels of a 256 frame for one unit of the space that count as the usual size: eyes are 83 pixels apart."""

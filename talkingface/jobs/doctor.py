@@ -101,7 +101,7 @@ def _codecs() -> Iterator[Finding]:
 
 def _landmarks(settings: Settings) -> Iterator[Finding]:
     """Each backend that finds faces, and which one ``--landmarks=auto`` takes."""
-    from ..face.analyser import available
+    from ..face.detect.analyser import available
 
     found = available(settings.checkpoint_root or default_checkpoint_root())
     taken = next((backend.name for backend in found if backend.problem is None), None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import save_settings
@@ -11,10 +10,10 @@ from ..data import open_store
 from ..errors import ConfigError, TalkingFaceError
 from ..evaluation.reconstruct import reconstruct
 from ..evaluation.talking import evaluate_talking
-from ..paths import default_checkpoint_root
+from ..pipelines.drivers.voices import load_voice
 from ..pipelines.model import LoadedModel, load_model
+from ..pipelines.motions import of_coefficients
 from ..pipelines.progress import SILENT
-from ..pipelines.voice import load_voice
 from .data import data_root, run_folder, with_data
 
 if TYPE_CHECKING:
@@ -35,12 +34,11 @@ def run(settings: Settings) -> int:
     store = open_store(data_root(settings), settings.evaluate.split, size=settings.evaluate.image_size)
     model = load_model(settings)
     logger.info("%s", model.weights)
-    root = settings.checkpoint_root or default_checkpoint_root()
     reports: dict[str, Report] = {}
-    if "talking" in settings.evaluate.tables and (spoken := talking(model, store, settings, root)) is not None:
+    if "talking" in settings.evaluate.tables and (spoken := talking(model, store, settings)) is not None:
         reports["talking.json"] = spoken
     if "reconstruction" in settings.evaluate.tables and settings.evaluate.rendered:
-        reports["evaluation.json"] = reconstruct(model, store, settings.evaluate, device=model.device, root=root)
+        reports["evaluation.json"] = reconstruct(model, store, settings.evaluate, device=model.device)
     save_settings(settings, folder / "evaluation.yaml")
     print("\n\n".join(report.table() for report in reports.values()))
     print(*(report.save_json(folder / name) for name, report in reports.items()), sep="\n", flush=True)
@@ -58,18 +56,18 @@ def check_wishes(settings: Settings) -> None:
         raise ConfigError(what, where="evaluate.tables", cure="Name 'talking', or leave it out.")
 
 
-def talking(model: LoadedModel, store: ClipStore, settings: Settings, root: Path) -> Report | None:
+def talking(model: LoadedModel, store: ClipStore, settings: Settings) -> Report | None:
     """How the model speaks; None, with the reason, where that cannot be measured and something else is.
 
     Raises:
         TalkingFaceError: it cannot, and nothing else is measured.
     """
     alone = settings.evaluate.tables == ["talking"] or not settings.evaluate.rendered
-    if model.reader is None and not alone:
+    if not of_coefficients(model.renderer.takes) and not alone:
         return None  # driven by frames: nobody expects it to speak
     try:
         voice = load_voice(model, settings, SILENT)
-        return evaluate_talking(model, voice, store, settings.evaluate, seed=settings.seed, root=root)
+        return evaluate_talking(model, voice, store, settings.evaluate, seed=settings.seed)
     except TalkingFaceError as error:
         if alone:
             raise

@@ -11,8 +11,7 @@ from tqdm import tqdm
 from ..errors import WeightsError
 from ..paths import default_checkpoint_root
 from ..weights import Entry, load_catalogue
-from ..weights.fetch import fetch
-from ..weights.wheel import Wheels
+from ..weights.download.fetch import Wheels, fetch
 
 if TYPE_CHECKING:
     from ..config import Settings

@@ -12,7 +12,7 @@ import torch
 from .. import registry
 from ..config import model_config, save_settings
 from ..data import ClipStore, open_store
-from ..data.equip import Equipment, equip
+from ..data.features import Equipment, equip
 from ..data.prepare.tools import Tools
 from ..data.samples import describe, pictures_of
 from ..errors import DataError

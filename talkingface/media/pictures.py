@@ -6,9 +6,14 @@ import re
 from pathlib import Path
 
 from ..errors import MediaError
+from .frame_rate import DEFAULT_FPS
 from .image import PICTURE_ENDINGS
 from .probe import MediaInfo
-from .rate import DEFAULT_FPS
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is a still picture, by its ending (a gif counts as a video)."""
+    return path.is_file() and path.suffix.lower() in PICTURE_ENDINGS
 
 
 def is_pictures(path: str | Path) -> bool:

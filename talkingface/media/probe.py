@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import MediaError
 from .ffmpeg import Child, input_arguments
-from .rate import DEFAULT_FPS, Rate, rate_from_text, rate_from_ticks
+from .frame_rate import DEFAULT_FPS, Rate, rate_from_text, rate_from_ticks
 
 _VIDEO_LINE = re.compile(r"Stream #0:\d+.*?: Video: (?P<codec>\w+).*?, (?P<width>\d+)x(?P<height>\d+)")
 _AUDIO_LINE = re.compile(r"Stream #0:\d+.*?: Audio: (?P<codec>\w+).*?, (?P<rate>\d+) Hz")

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+from .audio_buffer import SteadyCopy, steady_copy
 from .ffmpeg import Child, input_arguments
 from .probe import MediaInfo, describe, probe
-from .steady import SteadyCopy, steady_copy
 
 _BLOCK_BYTES = 1 << 16
 _PLAIN = "aformat=sample_fmts=s16:channel_layouts=mono|stereo"

@@ -14,11 +14,11 @@ import numpy as np
 from ..errors import MediaError
 from ..types import Square
 from .ffmpeg import Child, input_arguments
+from .frame_rate import DEFAULT_FPS
 from .image import Picture, center_square, cut_square, over_background, read_image, resize
 from .pictures import describe_pictures, is_pictures, picture_files
 from .probe import MediaInfo
 from .probe import probe as probe_file
-from .rate import DEFAULT_FPS
 
 _SCALE_FLAGS = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
 _HD_LINES = 720  # untagged colours of this height and more are BT.709 by custom, below it BT.601

@@ -1,4 +1,4 @@
-"""What a model is to the toolkit: a driver (makes motion), a renderer (draws motion), and training phases."""
+"""Interfaces of a model: a motion extractor or a voice (make motion), a renderer (draws it), and training phases."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -18,11 +19,11 @@ Batch = dict[str, Tensor]
 Losses = dict[str, Tensor]
 
 
-class Driver(ABC):
-    """Turns a driving signal into a motion.
+class MotionExtractor(ABC):
+    """Extracts the motion of driving frames.
 
     Attributes:
-        takes: the signals it accepts, of ``"video"``, ``"audio"``, ``"image"``, ``"motion"``.
+        takes: the signals it accepts, of ``"video"``, ``"image"``.
         gives: the kind of motion it makes.
         size: (height, width) of the frames it wants.
         locates: whether `locate` searches.
@@ -34,8 +35,8 @@ class Driver(ABC):
     locates: bool = False
 
     @abstractmethod
-    def drive(self, frames: Iterable[Tensor], fps: Fraction) -> Motion:
-        """Motion of a driving video.
+    def extract(self, frames: Iterable[Tensor], fps: Fraction) -> Motion:
+        """Motion of a driving video, one entry a frame.
 
         Args:
             frames: chunks (n, 3, H, W), RGB, [0, 1], read once and in order.
@@ -43,9 +44,9 @@ class Driver(ABC):
         """
 
     def locate(self, picture: Tensor) -> Square | None:
-        """The part of a picture (1, 3, H, W) that shows the subject as the model is used to see it.
+        """Part of a picture (1, 3, H, W), RGB, [0, 1], that shows the subject framed as in training, in pixels.
 
-        None where there is no such part, and from drivers that cannot search for it.
+        None where there is no such part, and from extractors that cannot search for it.
         """
         return None
 
@@ -55,8 +56,8 @@ class Script:
     """What is said, and how.
 
     Attributes:
-        wave: (samples,), mono at the driver's rate, full scale -1..1; None: nobody speaks.
-        frames: how long it takes, at the driver's frame rate; at least one.
+        wave: (samples,), mono at the voice's rate, full scale -1..1; None: nobody speaks.
+        frames: how long it takes, at the voice's frame rate; at least one.
         style: of the head motion.
         blink: whether the eyes close now and then by themselves.
         eyes: (R, 70 or more), of a video whose expression, blinks above all, is the reference; or None.
@@ -73,7 +74,7 @@ class Script:
     seed: int = 0
 
 
-class VoiceDriver(ABC):
+class VoiceModel(ABC):
     """Turns a voice, or nothing but time, into a motion of coefficients.
 
     Attributes:
@@ -114,7 +115,7 @@ class Renderer(ABC):
         space: what the numbers must mean where a kind has several spaces, see :class:`~talkingface.types.Motion`.
         radius: how many frames to each side a frame's picture depends on (0: its own motion only).
         framing: how a face is cut for it: ``"face"`` (upright, 1.5 times the face), ``"sadtalker"`` (the published
-            rectangle around 68 landmarks) or ``"ffhq"`` (turned with the face); see ``talkingface.pipelines.framing``.
+            rectangle around 68 landmarks) or ``"ffhq"`` (turned with the face); see ``talkingface.face.crop.framing``.
     """
 
     takes: str
@@ -250,6 +251,14 @@ class ModelPlugin(ABC):
         """
         return {}
 
+    def file_for_kept(self, options: Mapping[str, Any]) -> Path | None:
+        """File for what the renderer took long to find in a source, see :meth:`Renderer.kept`; None: nothing is kept.
+
+        Args:
+            options: the model's inference settings, as named by their flags.
+        """
+        return None
+
     def own_motion(self, source: Motion) -> Motion:
         """A motion that shows what the model can do with a face, without anything that drives.
 
@@ -262,16 +271,16 @@ class ModelPlugin(ABC):
         what = f"{self.name} has no motion of its own"
         raise ConfigError(what, where="--intuitive_edit", cure="Choose another --model.")
 
-    @abstractmethod
-    def driver(self, precision: torch.dtype = torch.float32) -> Driver | None:
-        """What drives it with frames, ready for inference.
+    def extractor(self, precision: torch.dtype = torch.float32) -> MotionExtractor:
+        """Extractor of the motion of frames, ready for inference.
 
-        None where its motion is that of coefficients (a kind ``"3dmm..."``): these are found in the same way for all
-        models.
+        Never asked for where the renderer takes face coefficients (a kind ``"3dmm..."``): these are read off faces in
+        the same way for all models.
         """
+        raise ConfigError(f"{self.name} extracts no motion of its own", cure="Give it an `extractor`.")
 
-    def voice(self, precision: torch.dtype = torch.float32) -> VoiceDriver | None:
-        """What drives it with sound, ready for inference; None where the model has nothing of its own."""
+    def voice(self, precision: torch.dtype = torch.float32) -> VoiceModel | None:
+        """Model that turns sound into motion, ready for inference; None where the model has none of its own."""
         return None
 
     @abstractmethod
@@ -283,7 +292,7 @@ class ModelPlugin(ABC):
         """The driving's movement, fitted to the source.
 
         Args:
-            source: one frame, the motion that the driver sees in the source picture. Where motions are coefficients,
+            source: one frame, the motion that is read off the source picture. Where motions are coefficients,
                 of kind ``"3dmm.73"`` whatever the renderer takes: the crop of the source is in it.
             driving: the whole driving motion. Coefficients are ``"3dmm.70"`` or ``"3dmm.73"``, on the CPU, and may come
                 with ``"angles"``: (T, 3), the yaw, pitch and roll in degrees that the user asks for, NaN where none.

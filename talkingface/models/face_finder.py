@@ -7,7 +7,7 @@ import logging
 import torch
 from torch import Tensor
 
-from ..face.analyser import FaceAnalyser, open_analyser, problem_of
+from ..face.detect.analyser import FaceAnalyser, open_analyser, problem_of
 from ..face.face import Face
 from ..paths import default_checkpoint_root
 

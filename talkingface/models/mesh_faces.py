@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..face3d.coefficients import ANGLE, EXP, ID, TRANS, Coefficients
-from ..face3d.mesh_parts import CHIN, EYE_CORNERS, FOREHEAD
 from ..face3d.mesh_space import shipped_space
+from ..face3d.mesh_topology import CHIN, EYE_CORNERS, FOREHEAD
 from ..nn.compact.face_motion import inside
 
 FULL_ROW = 260

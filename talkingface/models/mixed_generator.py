@@ -14,15 +14,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..face3d.mesh_parts import CHIN, EYE_CORNERS, FOREHEAD, INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from ..face3d.mesh_topology import CHIN, EYE_CORNERS, FOREHEAD, INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from ..nn.compact.config import CommonParams, CompactParams
 from ..nn.compact.face_motion import inside, points_field
 from ..nn.compact.generator import CompactGenerator, CompactState, FastCompactGenerator, Hints
 from ..nn.compact.motion import DenseMotion, UNet
-from ..nn.geometry import coordinate_grid
-from ..nn.keypoints import Keypoints, expand_keypoints
+from ..nn.geometry.grids import coordinate_grid
+from ..nn.geometry.keypoints import Keypoints, expand_keypoints
+from ..nn.geometry.windows import paste_windows, take_windows, window_corners
 from ..nn.precision import at_least_float32, float32_region
-from ..nn.windows import paste_windows, take_windows, window_corners
 
 POINTS = 468
 MOUTH_SHARE = 3 / 8  # side of the window in which the mouth is painted, over the picture's

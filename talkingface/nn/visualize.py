@@ -7,7 +7,7 @@ import colorsys
 import torch
 from torch import Tensor
 
-from .geometry import coordinate_grid
+from .geometry.grids import coordinate_grid
 
 
 def palette(count: int, like: Tensor) -> Tensor:

@@ -18,8 +18,7 @@ from torch import Tensor
 
 from ..errors import ConfigError, DependencyError
 from .build import build, folder_of, known_failure
-from .sizes import Resampling
-from .taps import Floats, Taps
+from .resampling import Floats, Resampling, Taps
 from .toolchain import LIBRARY, ninja, recipe
 
 log = logging.getLogger(__name__)

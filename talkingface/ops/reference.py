@@ -6,8 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .sizes import Resampling
-from .taps import Floats, Taps
+from .resampling import Floats, Resampling, Taps
 
 
 def dense(x: Tensor, kernel: Tensor, how: Resampling) -> Tensor:

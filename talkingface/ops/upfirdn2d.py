@@ -9,8 +9,7 @@ from torch import Tensor
 
 from ..errors import ShapeError
 from . import native, reference
-from .sizes import Resampling
-from .taps import Taps, taps_of
+from .resampling import Resampling, Taps, taps_of
 
 
 def upfirdn2d(x: Tensor, k: Tensor, up: int = 1, down: int = 1, pad: tuple[int, int] = (0, 0)) -> Tensor:

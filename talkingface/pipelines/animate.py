@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING
 from ..config import save_settings
 from ..config.schema import Movement
 from ..errors import ConfigError, TalkingFaceError
-from . import enhanced
-from .cast import Cast
-from .draw import draw
-from .driven import Driven
+from ..paths import default_checkpoint_root
+from . import enhance
+from .crops import Cropper
+from .drivers import Driver, DriverContext, DriverKey
+from .drivers.opened import OpenedDrivers
+from .drivers.voices import VoiceLoader
 from .face_video import write_face_video
-from .finder import Finder
-from .inversion import keep_inversion
-from .model import LoadedModel, load_model
-from .plan import Plan, plan_each, plan_one
+from .inputs import Plan, plan_each, plan_one
+from .model import LoadedModel, load_model, model_options
+from .motions import of_coefficients
+from .options import CropOptions, MovementOptions, OutputOptions, SpeechOptions, VideoOptions
 from .progress import SILENT, Progress
-from .rehearsal import rehearse
-from .roles import Cue
-from .scene import Scene, set_scene
+from .render import draw
+from .retarget import retarget_all
+from .source import PreparedSource, keep_found, prepare_source
 
 if TYPE_CHECKING:
     from ..config.schema import Settings
@@ -65,6 +67,30 @@ class Batch:
     failures: list[tuple[Path, TalkingFaceError]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Run:
+    """A run: what all its sources share, and the slices of its settings.
+
+    Attributes:
+        model: with its weights.
+        cropper: finds and cuts faces.
+        drivers: opened when they are first needed.
+        movement, output: slices of the settings.
+        settings: all of them, for the result.
+        progress: shows how far the run is.
+        enhancement: of finished frames, or None.
+    """
+
+    model: LoadedModel
+    cropper: Cropper
+    drivers: OpenedDrivers
+    movement: MovementOptions
+    output: OutputOptions
+    settings: Settings
+    progress: Progress = SILENT
+    enhancement: enhance.Enhancement | None = None
+
+
 def animate(settings: Settings, progress: Progress = SILENT) -> Result:
     """Animate one picture by a video, a sound, a saved motion or by itself, or re-enact a video by its own first frame.
 
@@ -90,41 +116,61 @@ def animate_each(settings: Settings, progress: Progress = SILENT) -> Batch:
 
 
 def _animate_plans(plans: list[Plan], settings: Settings, progress: Progress) -> Batch:
-    enhancement = enhanced.open_enhancement(settings)
+    enhancement = enhance.open_enhancement(settings)
     model = load_model(settings)
-    check_wishes(settings, model)
-    reader = model.reader
-    keep_mesh = reader is not None and reader.needs_mesh
-    finder = Finder(settings, model.driver, model.device, framing=model.renderer.framing, keep_mesh=keep_mesh)
+    check_coefficient_settings(settings, model)
+    run = open_run(model, settings, progress, enhancement)
     progress.note(model.weights)
-    progress.note(f"faces: {finder.name}" + (f"; {reader.label}" if reader is not None else ""))
-    cast = Cast(model, finder, settings, progress)
+    progress.note("; ".join(filter(None, [f"faces: {run.cropper.name}", model.reader.label])))
     batch = Batch()
     for plan in plans:
-        shared = cast.shared(plan.roles[0]) if plan.same_identity else None
+        shared = run.drivers.get(plan.assignments[0]).recorded if plan.same_identity else None
         try:
-            scene = set_scene(model, finder, plan, settings, shared=shared)
+            source = prepare_source(model, run.cropper, plan, run.output, shared=shared)
         except TalkingFaceError as error:
             batch.failures.append((plan.source, error))
             continue
-        keep_inversion(model, scene, settings)
+        keep_found(model, source, run.movement.model)
         # The long part begins only once there is a source to move.
-        cues = {person.cue for person in scene.people}
-        driven = {role.cue: cast.of(role) for role in plan.roles if role.cue in cues}
+        keys = {person.key for person in source.people}
+        drivers = {one.key: run.drivers.get(one) for one in plan.assignments if one.key in keys}
         try:
-            batch.results.append(animate_scene(model, plan, scene, driven, settings, progress, enhancement))
+            batch.results.append(animate_source(run, plan, source, drivers))
         except TalkingFaceError as error:
             batch.failures.append((plan.source, error))
     return batch
 
 
-def check_wishes(settings: Settings, model: LoadedModel) -> None:
-    """Refuse wishes that need coefficients where the model has motions of another kind.
+def open_run(
+    model: LoadedModel,
+    settings: Settings,
+    progress: Progress = SILENT,
+    enhancement: enhance.Enhancement | None = None,
+) -> Run:
+    """Open what all sources of a run share, and cut the settings into slices."""
+    crop, video = CropOptions.of(settings), VideoOptions.of(settings)
+    cropper = Cropper(crop, model.reader, model.device, framing=model.renderer.framing)
+    voices = VoiceLoader(model, settings, progress)
+    context = DriverContext(model, cropper, video, SpeechOptions.of(settings), voices, progress)
+    return Run(
+        model=model,
+        cropper=cropper,
+        drivers=OpenedDrivers(context, settings.save_motion),
+        movement=MovementOptions.of(settings, model_options(settings)),
+        output=OutputOptions.of(settings),
+        settings=settings,
+        progress=progress,
+        enhancement=enhancement,
+    )
+
+
+def check_coefficient_settings(settings: Settings, model: LoadedModel) -> None:
+    """Refuse settings that need coefficients where the model has motions of another kind.
 
     Raises:
         ConfigError: names the flag.
     """
-    if model.reader is not None:
+    if of_coefficients(model.renderer.takes):
         return
     usual = Movement()
     for name in ("expression_scale", "still", "input_yaw", "input_pitch", "input_roll"):
@@ -133,32 +179,26 @@ def check_wishes(settings: Settings, model: LoadedModel) -> None:
             raise ConfigError(what, where=f"--{name}", cure="Choose a --model with face coefficients, or leave it out.")
 
 
-def animate_scene(
-    model: LoadedModel,
-    plan: Plan,
-    scene: Scene,
-    driven: Mapping[Cue, Driven],
-    settings: Settings,
-    progress: Progress = SILENT,
-    enhancement: enhanced.Enhancement | None = None,
-) -> Result:
+def animate_source(run: Run, plan: Plan, source: PreparedSource, drivers: Mapping[DriverKey, Driver]) -> Result:
     """Carry the drivers' movement over to the people of the source and write the result.
 
     Args:
-        driven: the drivers of these people; the first one sets the rate.
+        drivers: of these people; the first one sets the rate.
     """
-    start = time.perf_counter()
-    fps = next(iter(driven.values())).rate
-    acts, notes = rehearse(model, plan, scene, driven, settings)
-    length = len(acts[0].motion)
+    began = time.perf_counter()
+    model, settings, progress = run.model, run.settings, run.progress
+    fps = next(iter(drivers.values())).fps
+    people, notes = retarget_all(model, plan, source, drivers, run.movement)
+    length = len(people[0].motion)
     note = model.renderer.expect(length, settings.compile)
     if note:
         progress.note(note)
-    frames = progress.track(draw(model, scene, acts, driven, settings), "render", length)
-    count, degraded = enhanced.write(
-        frames,
+    drivings = [driver.recorded for driver in drivers.values() if driver.recorded is not None]
+    frames = draw(model.renderer, source.compositor, people, drivings, run.output)
+    count, degraded = enhance.write(
+        progress.track(frames, "render", length),
         plan.output,
-        enhancement,
+        run.enhancement,
         fps=fps,
         sound=plan.sound,
         sound_s=length / fps,
@@ -166,18 +206,18 @@ def animate_scene(
         progress=progress,
     )
     if settings.face3dvis:
-        first = scene.people[0]
-        progress.note(write_face_video(driven[first.cue], first, acts[0].motion, plan.output, settings, progress))
+        root = settings.checkpoint_root or default_checkpoint_root()
+        first = source.people[0], people[0]
+        progress.note(write_face_video(*first, plan.output, root=root, quality=settings.quality, progress=progress))
     save_settings(settings, plan.output.with_name(f"{plan.output.name}.yaml"))
-    said = (note for one in driven.values() for note in one.notes)
     return Result(
         path=plan.output,
         frames=count,
         fps=fps,
         seconds=float(count / fps),
         weights=model.weights,
-        faces=scene.faces,
-        warnings=tuple(dict.fromkeys((*plan.notes, *scene.notes, *said, *notes, *degraded))),
+        faces=source.faces,
+        warnings=tuple(dict.fromkeys((*plan.notes, *source.notes, *notes, *degraded))),
         settings=settings,
-        elapsed_s=scene.elapsed_s + sum(one.elapsed_s for one in driven.values()) + time.perf_counter() - start,
+        elapsed_s=source.elapsed_s + sum(driver.elapsed_s for driver in drivers.values()) + time.perf_counter() - began,
     )

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from ..errors import MediaError, WeightsError
-from ..face.crop import Crop
+from ..errors import MediaError, MotionError, NoFaceError, WeightsError
+from ..face.crop.crop import Crop
+from ..face.detect.analyser import FaceAnalyser, open_analyser
 from ..face.face import Box, Face
-from ..face.track import Track
-from ..face3d.coefficients import ANGLE, EXP, TRANS, Coefficients, row70, row73
-from ..face3d.reconstruct import FRAME, Reconstructor, open_reconstructor
-from ..types import Motion
+from ..face.track.track import Track, TrackSettings, track_faces
+from ..face3d.coefficients import ANGLE, EXP, ID, TRANS, Coefficients, row70, row73
+from ..face3d.reconstruction import FRAME, Reconstructor, open_reconstructor
+from ..types import Motion, Source
 from ..weights import load_catalogue
-from .cut import CutFrames
-from .frames import Frame, chunked
+from .frames import Frame, chunked, to_tensor
+from .motion_reader import MotionReader, Place, SourceReading
 from .motions import ROWS
 from .progress import SILENT, Progress
+from .video import CutFrames
 
 CHUNK = 16  # frames that are reconstructed at once
 LOOKED_AT = (FRAME, FRAME)
@@ -32,45 +36,71 @@ LOOKED_AT = (FRAME, FRAME)
 Rows = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Read:
-    """The coefficients of a video.
-
-    Attributes:
-        rows: (T, 260), one for each frame, on the clock of the video.
-        fps: frames per second.
-        warnings: about the video, for example a truncated tail.
-    """
-
-    rows: Rows
-    fps: Fraction
-    warnings: tuple[str, ...]
-
-    def motion(self, space: str) -> Motion:
-        """The rows as a motion of kind ``"3dmm.73"``."""
-        return Motion("3dmm.73", self.fps, {ROWS: torch.from_numpy(row73(self.rows))}, space)
-
-
-class CoefficientReader:
+class CoefficientReader(MotionReader):
     """Reads coefficients off faces, in the frame of the crop that the renderer is shown.
 
     Attributes:
         space: what the numbers mean.
-        label: which reconstructor it is, for the user.
-        needs_mesh: whether faces must come with the face mesh.
     """
 
-    def __init__(self, reconstructor: Reconstructor) -> None:
-        self._reconstructor = reconstructor
+    size = LOOKED_AT
+    needs_face = True
+
+    def __init__(
+        self, reconstructor: Reconstructor, device: torch.device | str = "cpu", *, root: Path | None = None
+    ) -> None:
+        """
+        Args:
+            reconstructor: of the space.
+            device: where pictures are put.
+            root: folder of the weights that the user adds, for the face mesh.
+        """
+        self._reconstructor, self._device, self._root = reconstructor, device, root
         self.space, self.label = reconstructor.space, reconstructor.label
         self.needs_mesh = reconstructor.space == "mesh"
 
+    @cached_property
+    def analyser(self) -> FaceAnalyser:
+        """The offline face mesh, which finds faces in clips that are cut already.
+
+        Raises:
+            TalkingFaceError: it cannot be used here.
+        """
+        return open_analyser("mesh", root=self._root)
+
     def fingerprint(self) -> str:
-        """A word that is the same for the same space and weights."""
+        """Word that is the same for the same space and weights."""
         return f"{self.space}-{self._reconstructor.fingerprint()}"
 
+    def read_source(self, path: Path, picture: Frame, place: Place, cut: Frame, number: int) -> SourceReading:
+        """Read a part of a source, see the base class.
+
+        Raises:
+            ShapeError: the face lacks the points that are needed.
+            NoFaceError: there is none.
+        """
+        if place.face is None:
+            raise NoFaceError("coefficients need a face", where=path)
+        row = self.of_picture(picture, place.crop, place.face)
+        source = self.source(to_tensor([cut], self._device), row)
+        return SourceReading(source, source, row)
+
+    def source(self, image: Tensor, row: Rows) -> Source:
+        """Picture (1, 3, H, W), RGB, [0, 1], with the coefficients and the identity of its row (1, 260)."""
+        return Source(image, torch.from_numpy(row73(row)), torch.from_numpy(row[:, ID].copy()))
+
+    def own_motion(self, source: Source, driving: Motion, where: object = None) -> Motion:
+        """Motion of one frame of the source's own coefficients, of kind ``"3dmm.73"``."""
+        if source.coefficients is None:
+            raise MotionError("the source was read without coefficients", where=where)
+        return Motion("3dmm.73", driving.fps, {ROWS: source.coefficients}, driving.space)
+
+    def motion(self, rows: Rows, fps: Fraction) -> Motion:
+        """Rows (T, 260) as a motion of kind ``"3dmm.73"``."""
+        return Motion("3dmm.73", fps, {ROWS: torch.from_numpy(row73(rows))}, self.space)
+
     def of_picture(self, picture: Frame, crop: Crop, face: Face) -> Rows:
-        """The row of a face in a picture.
+        """Row of a face in a picture.
 
         Args:
             picture: (H, W, 3), uint8, all of it.
@@ -86,7 +116,37 @@ class CoefficientReader:
         crop = crop.resized(LOOKED_AT)
         return self._reconstructor.rows([crop.cut(picture, border="edge")], [in_crop(face, crop)])
 
-    def of_video(
+    def of_face(self, picture: Frame) -> Rows:
+        """Row (1, 260) of the largest face of a square picture (S, S, 3), uint8, that is cut to it already.
+
+        Raises:
+            NoFaceError: there is none.
+        """
+        faces = self.analyser.faces(picture)
+        if not faces:
+            raise NoFaceError("shows no face")
+        return self._reconstructor.rows([picture], faces[:1])
+
+    def read_video(
+        self,
+        path: Path,
+        crop: Crop,
+        track: Track | None,
+        *,
+        fps: Fraction | None = None,
+        frame_limit: int | None = None,
+        chunk: int = CHUNK,
+        progress: Progress = SILENT,
+    ) -> tuple[Motion, tuple[str, ...]]:
+        """Read all frames; where the face is not tracked, the coefficients are those of the nearest frame."""
+        if track is None:
+            raise NoFaceError("coefficients need a face", where=path)
+        rows, rate, warnings = self.rows_of_video(
+            path, crop, track, fps=fps, frame_limit=frame_limit, progress=progress
+        )
+        return self.motion(rows, rate), warnings
+
+    def rows_of_video(
         self,
         path: Path,
         crop: Crop,
@@ -95,8 +155,10 @@ class CoefficientReader:
         fps: Fraction | None = None,
         frame_limit: int | None = None,
         progress: Progress = SILENT,
-    ) -> Read:
-        """The rows of all frames of a video; where the face is not tracked, those of the nearest frame where it is.
+    ) -> tuple[Rows, Fraction, tuple[str, ...]]:
+        """Rows (T, 260) of all frames of a video, with its rate and warnings.
+
+        Where the face is not tracked, they are those of the nearest frame where it is.
 
         Args:
             path: read once, and no frame is kept.
@@ -123,7 +185,37 @@ class CoefficientReader:
         if not len(read):
             raise MediaError("no frame could be read", where=path)
         nearest = np.clip(np.arange(count) - track.start, 0, len(read) - 1)
-        return Read(read[nearest], rate, warnings)
+        return read[nearest], rate, warnings
+
+    def read_clip(self, frames: NDArray[np.uint8], fps: Fraction, *, chunk: int = CHUNK) -> tuple[Source, Motion]:
+        """Read square frames (T, S, S, 3), uint8, by the face that is seen longest."""
+        rows = self.rows_of_clip(frames)
+        return self.source(to_tensor(list(frames[:1]), self._device), rows[:1]), self.motion(rows, fps)
+
+    def rows_of_clip(self, frames: NDArray[np.uint8]) -> Rows:
+        """Rows (T, 260) of the face that is seen longest; where it is not seen, those of the nearest frame.
+
+        Args:
+            frames: (T, S, S, 3), RGB, cut to the face already.
+
+        Raises:
+            NoFaceError: there is none.
+        """
+        track = longest_track(frames, self.analyser, TrackSettings(split_scenes=False))
+        if track is None:
+            raise NoFaceError("shows no face")
+        faces = [track.face(index) for index in range(len(track))]
+        reconstructor = self._reconstructor.for_clip(faces, frames.shape[1])
+        shown = zip(frames[track.start : track.start + len(track)], faces, strict=True)
+        found = [reconstructor.rows(*map(list, zip(*part, strict=True))) for part in chunked(shown, CHUNK)]
+        nearest = np.clip(np.arange(len(frames)) - track.start, 0, len(track) - 1)
+        return np.concatenate(found)[nearest]
+
+
+def longest_track(frames: Iterable[Frame], analyser: FaceAnalyser, settings: TrackSettings) -> Track | None:
+    """Track of the face that is seen longest, with its mesh; None where there is none. Frames stream through."""
+    tracks = (track for track in track_faces(frames, analyser, settings) if track.mesh is not None)
+    return max(tracks, key=len, default=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +251,7 @@ def _none() -> Rows:
 
 
 def open_reader(space: str, *, model: str, root: Path, device: torch.device | str = "cpu") -> CoefficientReader:
-    """What reads coefficients of a space.
+    """Open the reader of coefficients of a space.
 
     Args:
         model: whose weights want this space, for the error.
@@ -170,7 +262,8 @@ def open_reader(space: str, *, model: str, root: Path, device: torch.device | st
         WeightsError: files of the space are missing, with the weights of the model that do without.
     """
     try:
-        return CoefficientReader(open_reconstructor(space, root=root, device=str(device)))
+        reconstructor = open_reconstructor(space, root=root, device=str(device))
+        return CoefficientReader(reconstructor, device, root=root)
     except WeightsError as error:
         ours = shipped_weights(model)
         without = f" Or take --checkpoint={ours[0]}, which needs none of these." if ours and space == "bfm" else ""
@@ -178,12 +271,12 @@ def open_reader(space: str, *, model: str, root: Path, device: torch.device | st
 
 
 def shipped_weights(model: str) -> list[str]:
-    """Names of a model's weights that come with the toolkit."""
+    """List the names of a model's weights that come with the toolkit."""
     return [entry.name for entry in load_catalogue().entries.values() if entry.model == model and entry.shipped_path]
 
 
 def in_crop(face: Face, crop: Crop) -> Face:
-    """A face of a picture in the pixels of a crop of it."""
+    """Move a face of a picture into the pixels of a crop of it."""
     edges = np.array([[x, y] for x in (face.box.left, face.box.right) for y in (face.box.top, face.box.bottom)])
 
     def moved(points: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
@@ -198,7 +291,7 @@ def in_crop(face: Face, crop: Crop) -> Face:
 
 
 def with_motion(source: Rows, rows: NDArray[np.floating]) -> Rows:
-    """Rows of 260 that show a person moving: its identity with the expression and pose of others.
+    """Rows (T, 260) of a person moving: its identity with the expression and pose of others.
 
     Args:
         source: (1, 260), of the person.

@@ -1,17 +1,121 @@
-"""Several pictures in one frame: source | driving | result, and below them what the renderer did."""
+"""Composing frames of the result: the drawn crop, the whole picture, faces put back; and grids of pictures."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
-from ..media.image import resize
+from ..face.crop.crop import Crop
+from ..face.crop.framing import FULL_SIDE, Size, full_size, moved_to, picture_part
+from ..face.paste.paste import Paster
+from ..media.image import PICTURE_ENDINGS, resize
 from .frames import Frame
+from .options import OutputOptions
+
+
+class Compositor(ABC):
+    """Makes frames of the result out of drawn crops.
+
+    Attributes:
+        picture: (H, W, 3), uint8, the source as the result shows it.
+        note: what the user should know, or "".
+    """
+
+    picture: Frame
+    note: str = ""
+
+    @abstractmethod
+    def show(self, drawn: Sequence[Frame]) -> Frame:
+        """Frame (H, W, 3), uint8, of the size of `picture`.
+
+        Args:
+            drawn: one crop for each person, in their order.
+        """
+
+
+class CropOnly(Compositor):
+    """Shows the crop as it was drawn."""
+
+    def __init__(self, source: Frame) -> None:
+        self.picture = source
+
+    def show(self, drawn: Sequence[Frame]) -> Frame:
+        return drawn[0]
+
+
+class Uncropped(Compositor):
+    """Shows the part of the crop that holds the picture, without what was added to fill up the crop."""
+
+    def __init__(self, source: Frame, picture_size: Size) -> None:
+        """Args: source: the crop of the whole picture; picture_size: (height, width) of the picture."""
+        self._part = picture_part(picture_size, (source.shape[0], source.shape[1]))
+        self.picture = source[self._part]
+
+    def show(self, drawn: Sequence[Frame]) -> Frame:
+        return drawn[0][self._part]
+
+
+class PasteBack(Compositor):
+    """Shows the whole picture with each face back in its place."""
+
+    def __init__(
+        self,
+        picture: Frame,
+        crops: Sequence[Crop],
+        sources: Sequence[Frame],
+        options: OutputOptions,
+        *,
+        limit: int | None = FULL_SIDE,
+    ) -> None:
+        """
+        Args:
+            picture: all of the source.
+            crops: where the faces are in it.
+            sources: the same as the renderer sees them.
+            limit: longer side of the result in pixels at most; None: any.
+        """
+        old = picture.shape[0], picture.shape[1]
+        new = full_size(old, limit=limit)
+        self.picture = resize(picture, new)
+        if new != old:
+            self.note = f"the picture has {old[1]} x {old[0]} pixels; the video has {new[1]} x {new[0]}"
+        moved = [moved_to(crop, old, new) for crop in crops]
+        pasters = [
+            Paster(self.picture, crop, options.paste, ratio=options.ratio, source_crop=source)
+            for crop, source in zip(moved, sources, strict=True)
+        ]
+        # Large faces are in front of small ones.
+        self._pasters = sorted(enumerate(pasters), key=lambda numbered: numbered[1].crop.scale)
+
+    def show(self, drawn: Sequence[Frame]) -> Frame:
+        frame: Frame | None = None
+        for number, paster in self._pasters:
+            frame = paster.paste(drawn[number], frame)
+        return self.picture if frame is None else frame
+
+
+def open_compositor(
+    picture: Frame, crops: Sequence[Crop], sources: Sequence[Frame], options: OutputOptions, output: Path
+) -> Compositor:
+    """Open the compositor that ``--preprocess`` asks for.
+
+    Args: as for :class:`PasteBack`; output: a single picture is never reduced.
+    """
+    if options.preprocess == "resize":
+        return Uncropped(sources[0], (picture.shape[0], picture.shape[1]))
+    if options.preprocess in ("full", "extfull"):
+        limit = None if output.suffix.lower() in PICTURE_ENDINGS else FULL_SIDE
+        return PasteBack(picture, crops, sources, options, limit=limit)
+    return CropOnly(sources[0])
 
 
 def grid(rows: Sequence[Sequence[Frame]]) -> Frame:
-    """Rows of pictures (H, W, 3); shorter rows and lower pictures are filled up with black, empty rows left out.
+    """Lay out rows of pictures (H, W, 3), uint8; shorter rows and lower pictures are filled up with black.
+
+    Empty rows are left out.
 
     Returns:
         (sum of the rows' heights, width of the longest row, 3), uint8.
@@ -22,7 +126,7 @@ def grid(rows: Sequence[Sequence[Frame]]) -> Frame:
 
 
 def side_by_side(source: Frame, driving: Sequence[Frame], result: Frame) -> list[Frame]:
-    """Source, driving and result as a row of one height, that of the result.
+    """Lay out source, driving and result in a row of one height, that of the result.
 
     Args:
         source, result: (H, W, 3).

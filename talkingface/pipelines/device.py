@@ -38,7 +38,7 @@ def choose_precision(word: str, device: torch.device) -> torch.dtype:
 def cpu_bf16_units() -> list[str]:
     """The CPU's instruction sets for bfloat16; AMX makes it several times faster than float32.
 
-    Empty with a torch too old to tell, so that ``auto`` stays with float32 there.
+    Empty with a torch too old to say it, so that ``auto`` stays with float32 there.
     """
     ask = getattr(torch.cpu, "get_capabilities", None)
     able = ask() if ask is not None else {}

@@ -14,13 +14,14 @@ from .. import registry
 from ..config import model_config, variant_params
 from ..config.schema import Edits, Movement
 from ..errors import ConfigError, MotionError, WeightsError
-from ..models.base import Driver, ModelPlugin, Renderer
+from ..models.base import ModelPlugin, MotionExtractor, Renderer
 from ..paths import default_checkpoint_root
 from ..weights import Resolved, load_catalogue, resolve
 from ..weights.load import load_networks, load_strict, load_together, read_notes
-from ..weights.locate import advice
-from .coefficients import CoefficientReader, open_reader
+from ..weights.status import advice
+from .coefficients import open_reader
 from .device import choose_device, choose_precision
+from .motion_reader import FrameReader, MotionReader
 from .motions import of_coefficients
 
 if TYPE_CHECKING:
@@ -33,23 +34,21 @@ class LoadedModel:
 
     Attributes:
         plugin: the model family; knows how to retarget.
-        driver: turns frames into motion; None where coefficients drive.
-        reader: reads the coefficients; None where the driver does.
+        reader: reads motion off pictures and videos.
         renderer: draws the motion.
         device: where pictures must be.
         weights: which weights these are, in one line for the user.
     """
 
     plugin: ModelPlugin
-    driver: Driver | None
-    reader: CoefficientReader | None
+    reader: MotionReader
     renderer: Renderer
     device: torch.device
     weights: str
 
 
 def load_model(settings: Settings) -> LoadedModel:
-    """The model and weights that the settings name, on their device and in their precision.
+    """Load the model and weights that the settings name, on their device and in their precision.
 
     Raises:
         UnknownNameError: no such model or checkpoint.
@@ -90,7 +89,7 @@ def load_plugin(settings: Settings, device: torch.device, *, voice: bool = False
 
 
 def prepare(plugin: ModelPlugin, settings: Settings) -> None:
-    """Tell a model what the user wishes, and hand it the further files that this needs.
+    """Hand a model the user's settings, and the further files that these need.
 
     Raises:
         ConfigError: the wishes contradict each other, or these weights cannot do it.
@@ -151,32 +150,32 @@ def _at_size(settings: Settings, base: dict[str, Any]) -> dict[str, Any]:
 def assemble(
     plugin: ModelPlugin, device: torch.device, precision: torch.dtype, weights: str, *, root: Path | None = None
 ) -> LoadedModel:
-    """What drives and draws, of a plugin whose networks are loaded and on their device.
+    """Join reader and renderer of a plugin whose networks are loaded and on their device.
 
     Args:
         weights: which weights these are, for the user.
         root: folder of the weights that the user adds.
 
     Raises:
-        MotionError: driver and renderer do not fit.
+        MotionError: reader and renderer do not fit.
         WeightsError: files that read coefficients in the renderer's space are missing.
     """
-    driver, renderer = plugin.driver(precision), plugin.renderer(precision)
-    check_joined(driver, renderer)
-    reader = None
-    if driver is None:
+    renderer = plugin.renderer(precision)
+    if of_coefficients(renderer.takes):
         root = root or default_checkpoint_root()
-        reader = open_reader(renderer.space, model=plugin.name, root=root, device=device)
-    return LoadedModel(plugin, driver, reader, renderer, device, weights)
+        reader: MotionReader = open_reader(renderer.space, model=plugin.name, root=root, device=device)
+    else:
+        extractor = plugin.extractor(precision)
+        check_joined(extractor, renderer)
+        reader = FrameReader(extractor, device)
+    return LoadedModel(plugin, reader, renderer, device, weights)
 
 
-def check_joined(driver: Driver | None, renderer: Renderer) -> None:
-    """Refuse a driver whose motion the renderer cannot draw.
+def check_joined(extractor: MotionExtractor, renderer: Renderer) -> None:
+    """Refuse an extractor whose motion the renderer cannot draw.
 
     Raises:
         MotionError: the kinds differ.
     """
-    if driver is None and not of_coefficients(renderer.takes):
-        raise MotionError(f"without a driver only coefficients can be drawn, and the renderer draws {renderer.takes!r}")
-    if driver is not None and driver.gives != renderer.takes:
-        raise MotionError(f"the driver gives {driver.gives!r}, but the renderer draws {renderer.takes!r}")
+    if extractor.gives != renderer.takes:
+        raise MotionError(f"the extractor gives {extractor.gives!r}, but the renderer draws {renderer.takes!r}")

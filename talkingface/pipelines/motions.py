@@ -1,4 +1,4 @@
-"""Motions that come from elsewhere: do they fit, and how they are brought to a rate and a length."""
+"""Motions from drivers: whether they fit a renderer, and bringing them to a rate and a length."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import MotionError
 from ..models.base import Renderer
-from ..motion.angles import spread_angles
+from ..motion.edits import spread_angles
 from ..types import Motion
 
 ROWS = "coefficients"
@@ -20,7 +20,7 @@ ROWS = "coefficients"
 
 
 def of_coefficients(kind: str) -> bool:
-    """Whether a motion of this kind is one of face coefficients, which are found in the same way for all models."""
+    """True where a kind of motion is one of face coefficients, which are found in the same way for all models."""
     return kind.startswith("3dmm.")
 
 
@@ -60,7 +60,7 @@ def check_layout(motion: Motion, own: Motion, where: object) -> None:
 
 
 def check_rows(motion: Motion, where: object) -> None:
-    """Refuse a motion of coefficients that is none.
+    """Refuse a motion of coefficients whose rows have another width than its kind says.
 
     Raises:
         MotionError: it does not hold rows as wide as its kind says.
@@ -72,14 +72,14 @@ def check_rows(motion: Motion, where: object) -> None:
 
 
 def as_taken(motion: Motion, takes: str) -> Motion:
-    """A motion of coefficients without the crop columns that a renderer of ``"3dmm.70"`` does not take."""
+    """Drop the crop columns of coefficients where a renderer takes ``"3dmm.70"``."""
     if not (motion.kind == "3dmm.73" and takes == "3dmm.70"):
         return motion
     return replace(motion, kind=takes, values={**motion.values, ROWS: motion.values[ROWS][:, :70]})
 
 
 def at_rate(motion: Motion, fps: Fraction) -> Motion:
-    """A motion at another rate.
+    """Resample a motion to another rate.
 
     Coefficients go in a straight line from frame to frame. Of other kinds each frame is the one shown at its time, as
     when videos are resampled.
@@ -98,7 +98,7 @@ def _nearest(value: Tensor, count: int, step: Fraction) -> Tensor:
 
 
 def _between(value: Tensor, count: int, step: Fraction) -> Tensor:
-    """Values at whole multiples of a step, in frames. Times are exact, so that an hour does not drift."""
+    """Interpolate values (T, ...) at whole multiples of a step, in frames; exact, so that an hour does not drift."""
     whole, rest = np.divmod(np.arange(count, dtype=np.int64) * step.numerator, step.denominator)
     before = torch.from_numpy(np.minimum(whole, len(value) - 1)).to(value.device)
     after = (before + 1).clamp(max=len(value) - 1)
@@ -107,7 +107,7 @@ def _between(value: Tensor, count: int, step: Fraction) -> Tensor:
 
 
 def with_angles(motion: Motion, yaw: Sequence[float], pitch: Sequence[float], roll: Sequence[float]) -> Motion:
-    """A motion with the head angles that the user asks for, spread over its frames.
+    """Add the head angles that the user asks for, spread over the frames of a motion.
 
     Args:
         yaw, pitch, roll: key angles in degrees; empty: as the motion has it.
@@ -120,7 +120,7 @@ def with_angles(motion: Motion, yaw: Sequence[float], pitch: Sequence[float], ro
 
 
 def held(motion: Motion, length: int) -> Motion:
-    """A motion of ``length`` frames: the last one is held where there are fewer."""
+    """Extend a motion to ``length`` frames, holding its last one, or cut it to them."""
     if length <= len(motion):
         return motion[:length]
     values = {

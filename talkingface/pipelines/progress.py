@@ -1,4 +1,4 @@
-"""How far a long step is: a bar on a terminal, plain lines in a log, nothing when used as a library."""
+"""Progress of a long step: a bar on a terminal, plain lines in a log, nothing when used as a library."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ class Lines(Progress):
         print(line, file=self._stream, flush=True)
 
     def track(self, items: Iterable[Item], step: str, total: int | None = None) -> Iterator[Item]:
-        start = said = time.monotonic()
+        start = noted = time.monotonic()
         count = 0
         for item in items:
             yield item
             count += 1
             now = time.monotonic()
-            if now - said >= self._every_s:
-                said = now
+            if now - noted >= self._every_s:
+                noted = now
                 self.note(_line(step, count, total, now - start))
         self.note(_line(step, count, count, time.monotonic() - start))
 

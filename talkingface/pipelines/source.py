@@ -1,65 +1,139 @@
-"""The source: a picture, or a frame of a video."""
+"""The source, ready to be moved: its people, each encoded once, and how the result shows them."""
 
 from __future__ import annotations
 
-from itertools import islice
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from ..errors import FaceError, MediaError
-from ..face.analyser import FaceAnalyser
-from ..face.crop import Crop
-from ..face.face import Face
-from ..face.select import ignore
-from ..face.usable import check_face
-from ..media.image import read_image
-from ..media.video import open_video
-from .cut import CutFrames
+from ..face.crop.crop import Crop
+from ..media.pictures import is_picture
+from ..models.base import Renderer
+from ..types import Source
+from ..weights.load import save_networks
+from .coefficients import Rows
+from .compose import Compositor, open_compositor
+from .crops import Cropper
+from .drivers import DriverAssignment, DriverKey, DrivingMotion
 from .frames import Frame
-from .roles import is_picture
-
-GOOD_LOOKS, GOOD_EVERY = 50, 5  # frames of a source video that are looked at, and how many lie from one to the next
-
-
-def read_picture(path: Path, number: int = 0) -> Frame:
-    """All of a picture or of a video's frame ``number``, (H, W, 3), uint8, RGB, upright."""
-    if is_picture(path):
-        return read_image(path)
-    with open_video(path, frame_limit=number + 1) as frames:
-        for frame in islice(frames, number, None):
-            return frame
-    raise MediaError("no frame could be read", where=path)
+from .inputs import Plan
+from .model import LoadedModel
+from .motion_reader import Place
+from .options import OutputOptions
+from .render import encode_source
+from .source_picture import read_crop, read_picture
 
 
-def read_crop(path: Path, picture: Frame, crop: Crop, number: int = 0) -> Frame:
-    """A part of the source, undistorted.
+@dataclass(frozen=True)
+class Person:
+    """One who is moved.
 
-    A video goes the same way as a driving video, so that its first frame is the same in both places.
+    Attributes:
+        key: of the driver that moves it.
+        read: its part of the source as the motion reader sees it.
+        state: what the renderer keeps of that part.
+        row: (1, 260), coefficients of its face in that part; None for models that take none.
+        crop: its part of the source, at the renderer's size.
+    """
+
+    key: DriverKey
+    read: Source
+    state: Any
+    row: Rows | None
+    crop: Crop
+
+
+@dataclass(frozen=True)
+class PreparedSource:
+    """A source, ready to be moved.
+
+    Attributes:
+        people: from left to right.
+        compositor: makes frames of the result.
+        faces: what looked for faces.
+        notes: what the user should know about them.
+        elapsed_s: how long that took.
+    """
+
+    people: tuple[Person, ...]
+    compositor: Compositor
+    faces: str
+    notes: tuple[str, ...]
+    elapsed_s: float
+
+
+def prepare_source(
+    model: LoadedModel,
+    cropper: Cropper,
+    plan: Plan,
+    options: OutputOptions,
+    *,
+    shared: DrivingMotion | None = None,
+) -> PreparedSource:
+    """Read a source, find who is to be moved, and let the renderer encode them.
 
     Args:
-        picture: what :func:`read_picture` gave.
-        number: of the video's frame.
+        shared: of the driving video, where that is the source as well.
+
+    Raises:
+        MediaError, FaceError: it cannot be read, or it is not clear whom to move.
     """
-    if is_picture(path):
-        return crop.cut(picture, border="edge")
-    with CutFrames(path, crop, frame_limit=number + 1) as frames:
-        for frame in islice(frames, number, None):
-            return frame
-    raise MediaError("no frame could be read", where=path)
+    began = time.perf_counter()
+    notes: list[str] = []
+    number = frame_of(plan.source, cropper, shared, notes.append)
+    picture = read_picture(plan.source, number)
+    places = None if shared is None else shared_places(shared, picture, cropper, model.renderer)
+    if places is None:
+        places = cropper.people(plan.source, picture, plan.assignments, model.renderer.size, notes.append)
+    cuts = [read_crop(plan.source, picture, place.crop, number) for place in places]
+    people = [_person(model, plan, picture, place, cut, number) for place, cut in zip(places, cuts, strict=True)]
+    compositor = open_compositor(picture, [place.crop for place in places], cuts, options, plan.output)
+    if compositor.note:
+        notes.append(f"{plan.source}: {compositor.note}")
+    return PreparedSource(tuple(people), compositor, cropper.name, tuple(notes), time.perf_counter() - began)
 
 
-def first_good_frame(path: Path, analyser: FaceAnalyser) -> int | None:
-    """Number of the first frame of a video in which a face can be used; None where a few seconds show none."""
-    with open_video(path, frame_limit=(GOOD_LOOKS - 1) * GOOD_EVERY + 1) as frames:
-        for number, frame in enumerate(frames):
-            if number % GOOD_EVERY == 0 and any(is_usable(face, frame) for face in analyser.faces(frame)):
-                return number
-    return None
+def frame_of(source: Path, cropper: Cropper, shared: DrivingMotion | None, notify: Callable[[str], None]) -> int:
+    """Number of the frame of a source video that is animated, the first that shows a face well; 0 for a picture."""
+    if is_picture(source):
+        return 0
+    number = cropper.first_good(source) if shared is None else shared.start
+    if number:
+        notify(f"{source} is a video: its frame {number} is the source, the first with a face that can be used")
+    elif shared is None:
+        notify(f"{source} is a video: its first frame is the source")
+    return number
 
 
-def is_usable(face: Face, picture: Frame) -> bool:
-    """Whether enough of a face can be seen to work with it."""
-    try:
-        check_face(face, (picture.shape[0], picture.shape[1]), None, ignore)
-    except FaceError:
-        return False
-    return True
+def shared_places(shared: DrivingMotion, picture: Frame, cropper: Cropper, renderer: Renderer) -> list[Place] | None:
+    """Places of whom a video moves that is the source as well; None where they have to be looked for."""
+    if shared.crop is None:
+        return None
+    if shared.face is None or renderer.framing == "face":
+        return [Place(shared.crop.resized(renderer.size), 0, shared.face)]
+    return [cropper.place(shared.face, 0, renderer.size, (picture.shape[0], picture.shape[1]))]
+
+
+def _person(model: LoadedModel, plan: Plan, picture: Frame, place: Place, cut: Frame, number: int) -> Person:
+    reading = model.reader.read_source(plan.source, picture, place, cut, number)
+    state = encode_source(model.renderer, reading.drawn)
+    key = assignment_of(place.number, plan.assignments).key
+    return Person(key, reading.read, state, reading.row, place.crop)
+
+
+def assignment_of(face: int, assignments: Sequence[DriverAssignment]) -> DriverAssignment:
+    """Assignment of a face: the one that names it, else the one for all others."""
+    named = next((assignment for assignment in assignments if assignment.face == face), None)
+    return named or next(assignment for assignment in assignments if assignment.face is None)
+
+
+def keep_found(model: LoadedModel, source: PreparedSource, options: Mapping[str, Any]) -> None:
+    """Write what took long to find in the first person of a source, where the model's options name a file for it."""
+    path = model.plugin.file_for_kept(options)
+    if path is None:
+        return
+    found = dict(model.renderer.kept(source.people[0].state))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_networks(path, {"inversion": found}, {"model": model.plugin.name})

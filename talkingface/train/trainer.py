@@ -16,7 +16,8 @@ from ..data.loader import Batches, batch_loader
 from ..data.store import ClipStore
 from ..errors import ConfigError, did_you_mean
 from ..models.base import Batch, ModelPlugin, Phase
-from . import processes, schedule
+from . import processes
+from . import step as schedule
 from .checkpoints import Checkpoints
 from .ema import WeightAverage
 from .report import TrainingLog

@@ -5,8 +5,8 @@ This module loads no torch; `talkingface.weights.load` and `talkingface.weights.
 """
 
 from .catalogue import Assembly, Catalogue, Entry, load_catalogue
-from .locate import EntryStatus, describe_missing, status
-from .resolving import Resolved, resolve
+from .resolve import Resolved, resolve
+from .status import EntryStatus, describe_missing, status
 
 __all__ = [
     "Assembly",

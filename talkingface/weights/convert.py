@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import WeightsError
+from .files.tensorfile import replacing, stored
 from .load import Networks, States, load_networks, save_networks
-from .tensorfile import replacing, stored
 
 LAYOUTS = ("safetensors", "published")
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import WeightsError
-from .read import KINDS, Content, naming, read
-from .recognise import RECIPES, Recognised, Records, recognise, split
-from .records import TensorRecord, check_cost
-from .tensorfile import stored, write_safetensors
+from .files.read import KINDS, Content, naming, read
+from .files.records import TensorRecord, check_cost
+from .files.tensorfile import stored, write_safetensors
+from .identify import RECIPES, Recognised, Records, recognise, split
 
 if TYPE_CHECKING:
     import torch

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from talkingface.config import load_settings
-from talkingface.config.aliases import ABSENT, BARE, RENAMED, SHORTHANDS, WORDS
-from talkingface.config.flags import parse_flags
+from talkingface.config.flags import ABSENT, BARE, RENAMED, SHORTHANDS, WORDS, parse_flags
 from talkingface.config.options import find, options
 from talkingface.errors import ConfigError
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from talkingface import registry
 from talkingface.data import Batches, open_store
-from talkingface.data.equip import Equipment, equip
+from talkingface.data.features import Equipment, equip
 from talkingface.data.samples import describe
 from talkingface.errors import ConfigError, MotionError
 from talkingface.models.base import Batch, ModelPlugin, Phase, Script
@@ -21,7 +21,8 @@ from talkingface.models.samples import Rows, Sound
 from talkingface.paths import shipped
 from talkingface.pipelines.frames import windows
 from talkingface.pipelines.model import check_joined
-from talkingface.train.export import export
+from talkingface.pipelines.motions import of_coefficients
+from talkingface.train.checkpoints import export
 from talkingface.train.step import freeze_others
 from talkingface.types import Motion, Source
 from talkingface.weights.load import load_networks, load_strict
@@ -42,10 +43,9 @@ def rows_of(frames: Tensor) -> Tensor:
 
 
 def drive(plugin: ModelPlugin, frames: Tensor, chunk: int = 5) -> Motion:
-    """What the frames say to the model: by its own driver, or as coefficients, which are found outside of models."""
-    driver = plugin.driver()
-    if driver is not None:
-        return driver.drive(frames.split(chunk), FPS)
+    """Motion of the frames, by the model's own extractor, or as coefficients, which are found outside of models."""
+    if not of_coefficients(plugin.renderer().takes):
+        return plugin.extractor().extract(frames.split(chunk), FPS)
     return Motion("3dmm.73", FPS, {"coefficients": rows_of(frames)}, plugin.renderer().space)
 
 
@@ -118,8 +118,8 @@ def test_animates_five_frames(small: Small, frames: Tensor) -> None:
     assert drawn.shape == (5, 3, *plugin.renderer().size)
     assert drawn.min() >= 0 and drawn.max() <= 1
     motion = drive(plugin, frames)
-    driver = plugin.driver()
-    assert (len(motion), motion.fps) == (5, FPS) and (driver is None or motion.kind == driver.gives)
+    assert (len(motion), motion.fps) == (5, FPS)
+    assert of_coefficients(plugin.renderer().takes) or motion.kind == plugin.extractor().gives
 
 
 @every_model
@@ -140,12 +140,12 @@ def test_chunk_size_does_not_change_the_numbers(small: Small, frames: Tensor, ch
 
 
 @every_model
-def test_driver_and_renderer_fit_and_others_are_refused(small: Small, frames: Tensor) -> None:
+def test_extractor_and_renderer_fit_and_others_are_refused(small: Small, frames: Tensor) -> None:
     plugin = small.build()
-    driver, renderer = plugin.driver(), plugin.renderer()
-    if driver is not None:
-        check_joined(driver, renderer)
-    assert (driver is None) == renderer.takes.startswith("3dmm.") == bool(renderer.space in ("bfm", "mesh"))
+    renderer = plugin.renderer()
+    assert of_coefficients(renderer.takes) == bool(renderer.space in ("bfm", "mesh"))
+    if not of_coefficients(renderer.takes):
+        check_joined(plugin.extractor(), renderer)
     own = drive(plugin, frames)
     stranger = Motion("of.another.model", FPS, own.values)
     with pytest.raises(MotionError, match=r"of\.another\.model"):
@@ -192,9 +192,12 @@ def test_a_voice_moves_the_source(small: Small, frames: Tensor) -> None:
 
 @every_model
 def test_a_found_subject_lies_inside_the_picture(small: Small, frames: Tensor) -> None:
-    driver = small.build().driver()
-    found = driver.locate(frames[:1]) if driver is not None else None
-    assert found is None or (driver is not None and driver.locates)
+    plugin = small.build()
+    if of_coefficients(plugin.renderer().takes):
+        return
+    extractor = plugin.extractor()
+    found = extractor.locate(frames[:1])
+    assert found is None or extractor.locates
     assert found is None or (
         found.side > 0 and 0 <= found.left <= 64 - found.side and 0 <= found.top <= 64 - found.side
     )

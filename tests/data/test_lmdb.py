@@ -16,10 +16,11 @@ import pytest
 import torch
 
 from talkingface.config import load_settings
-from talkingface.data import Batches, batch_loader, lmdb_keys, open_store
-from talkingface.data.lmdb_forecast import check_room, forecast
-from talkingface.data.lmdb_store import LMDBStore
-from talkingface.data.lmdb_write import LMDBWriter, content_digest, encode_frame, write_lists
+from talkingface.data import Batches, batch_loader, open_store
+from talkingface.data.lmdb import keys as lmdb_keys
+from talkingface.data.lmdb.size import check_room, forecast
+from talkingface.data.lmdb.store import LMDBStore
+from talkingface.data.lmdb.write import LMDBWriter, content_digest, encode_frame, write_lists
 from talkingface.data.store import Clip
 from talkingface.errors import DataError
 from talkingface.jobs.train import open_training, open_validation
@@ -251,7 +252,7 @@ _WRITE = """
 import sys
 from pathlib import Path
 import numpy as np
-from talkingface.data.lmdb_write import LMDBWriter, encode_frame
+from talkingface.data.lmdb.write import LMDBWriter, encode_frame
 with LMDBWriter(Path(sys.argv[1]), 32, map_size=100_000) as writer:
     print("begun", flush=True)
     for number in range(12):

@@ -9,7 +9,7 @@ import lmdb
 import numpy as np
 import pytest
 
-from talkingface.data.lmdb_tables import open_crops, open_mel
+from talkingface.data.lmdb.environment import open_crops, open_mel
 from talkingface.errors import DataError
 
 

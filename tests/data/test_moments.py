@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from talkingface.data import Batches, Clip, ClipStore, open_store
-from talkingface.data.equip import Equipment, equip
+from talkingface.data.features import Equipment, equip
 from talkingface.data.samples import Sampler, describe
 from talkingface.data.settings import AugmentSettings
 from talkingface.errors import DataError
-from talkingface.face.analyser import problem_of
+from talkingface.face.detect.analyser import problem_of
 from talkingface.media.writer import open_writer
 from talkingface.models.samples import Identity, Rows, Sound, Stretch
 from talkingface.paths import default_checkpoint_root, shipped

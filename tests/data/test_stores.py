@@ -12,10 +12,9 @@ import pytest
 from PIL import Image
 
 from talkingface.data import open_store
-from talkingface.data.clips import VideoStore
-from talkingface.data.frames import FrameStore
 from talkingface.data.preload import PackedStore
 from talkingface.data.store import identity_of
+from talkingface.data.stores import FrameStore, VideoStore
 from talkingface.errors import DataError, MediaError
 from talkingface.media.writer import open_writer
 

@@ -10,10 +10,10 @@ import pytest
 
 from talkingface.config import settings_from
 from talkingface.errors import SeveralFacesError, TalkingFaceError
-from talkingface.face.analyser import problem_of
+from talkingface.face.detect.analyser import problem_of
 from talkingface.media.video import probe
 from talkingface.paths import CLONE, default_checkpoint_root
-from talkingface.pipelines import animate
+from talkingface.pipelines.animate import animate
 
 SHARED = Path(os.environ.get("TALKINGFACE_SHARED", CLONE.parent / "shared")) / "data"
 REFUSED = {

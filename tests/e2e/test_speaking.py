@@ -13,7 +13,7 @@ from talkingface.config.flags import parse_flags
 from talkingface.errors import MediaError
 from talkingface.media.video import probe
 from talkingface.paths import CLONE
-from talkingface.pipelines import animate
+from talkingface.pipelines.animate import animate
 
 __all__ = ["puppet", "say"]  # fixtures
 pytestmark = needs_mesh

@@ -9,13 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from talkingface.enhance.align import SIDE, TEMPLATE, aligned_crop, five_of, similarity
+from talkingface.enhance.align import SIDE, TEMPLATE, aligned_crop, five_of, similarity, warp
 from talkingface.enhance.frames import Enhancer, enhance_frames
 from talkingface.enhance.restore import mask_of, restore_faces
-from talkingface.enhance.warp import warp
-from talkingface.face.crop import Crop
+from talkingface.face.crop.crop import Crop
 from talkingface.face.face import Points
-from talkingface.face.track import Track
+from talkingface.face.track.track import Track
 from talkingface.media.image import read_image
 
 CPU = torch.device("cpu")

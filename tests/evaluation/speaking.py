@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from talkingface.evaluation.talking_sound import loudness
 from talkingface.face3d.mesh_measure import curves
 from talkingface.face3d.mesh_space import shipped_space
-from talkingface.models.base import Batch, ModelPlugin, Phase, Renderer, Script, VoiceDriver
+from talkingface.models.base import Batch, ModelPlugin, Phase, Renderer, Script, VoiceModel
 from talkingface.types import Motion, Source
 
 FPS, RATE = Fraction(25), 16000
@@ -29,7 +29,7 @@ def opening_direction() -> Tensor:
     return torch.from_numpy(direction / np.linalg.norm(direction)).float()
 
 
-class LoudVoice(VoiceDriver):
+class LoudVoice(VoiceModel):
     gives, space, fps, sample_rate, styles = "3dmm.70", "mesh", FPS, RATE, 1
 
     def __init__(self, mouth: nn.Linear) -> None:
@@ -78,10 +78,7 @@ class Puppet(ModelPlugin):
             mouth.bias.zero_()
         return plugin
 
-    def driver(self, precision: torch.dtype = torch.float32) -> None:
-        return None
-
-    def voice(self, precision: torch.dtype = torch.float32) -> VoiceDriver:
+    def voice(self, precision: torch.dtype = torch.float32) -> VoiceModel:
         mouth: Any = self.networks["mouth"]
         return LoudVoice(mouth)
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from talkingface.data import open_store
 from talkingface.evaluation import EvaluateSettings, Report, evaluate
 from talkingface.evaluation.report import ClipScore
-from talkingface.models.base import Batch, Driver, ModelPlugin, Phase, Renderer
+from talkingface.models.base import Batch, ModelPlugin, MotionExtractor, Phase, Renderer
 from talkingface.types import Motion, Source
 
 
@@ -28,10 +28,10 @@ class NoConfig(BaseModel):
     pass
 
 
-class BrightnessDriver(Driver):
+class BrightnessExtractor(MotionExtractor):
     takes, gives, size = frozenset({"video"}), "test.mean", (16, 16)
 
-    def drive(self, frames: Iterable[Tensor], fps: Fraction) -> Motion:
+    def extract(self, frames: Iterable[Tensor], fps: Fraction) -> Motion:
         return Motion(self.gives, fps, {"mean": torch.cat([chunk.mean(dim=(1, 2, 3)) for chunk in frames])})
 
 
@@ -55,8 +55,8 @@ class Brightness(ModelPlugin):
     def __init__(self) -> None:
         self.config, self.networks = NoConfig(), nn.ModuleDict()
 
-    def driver(self, precision: torch.dtype = torch.float32) -> Driver:
-        return BrightnessDriver()
+    def extractor(self, precision: torch.dtype = torch.float32) -> MotionExtractor:
+        return BrightnessExtractor()
 
     def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:
         return BrightnessRenderer()

@@ -18,7 +18,7 @@ from talkingface.evaluation.reconstruct import reconstruct
 from talkingface.evaluation.talking import evaluate_talking
 from talkingface.evaluation.talking_curves import Curves, of_rows
 from talkingface.evaluation.talking_sound import STILL, correlations, lags, looped, loudness, padded
-from talkingface.face.analyser import problem_of
+from talkingface.face.detect.analyser import problem_of
 from talkingface.paths import default_checkpoint_root, shipped
 from talkingface.pipelines.model import LoadedModel, assemble
 

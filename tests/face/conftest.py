@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from talkingface.face.analyser import FaceAnalyser, open_analyser, problem_of
+from talkingface.face.detect.analyser import FaceAnalyser, open_analyser, problem_of
 from talkingface.paths import default_checkpoint_root
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from talkingface.face.analyser import FaceAnalyser
+from talkingface.face.detect.analyser import FaceAnalyser
 from talkingface.face.face import Box, Face, largest_first
 from talkingface.media.image import Picture
 

@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from talkingface.errors import ConfigError, FaceError, ShapeError
-from talkingface.face.crop import Crop, square_crop
+from talkingface.face.crop.crop import Crop, square_crop
+from talkingface.face.crop.published import MODES, face_square, ffhq_crop, sadtalker_crop
+from talkingface.face.crop.sampling import Border, take
 from talkingface.face.face import Box
-from talkingface.face.ffhq import face_square, ffhq_crop
-from talkingface.face.sadtalker import MODES, sadtalker_crop
-from talkingface.face.sample import Border, take
 from talkingface.media.image import cut_square, resize
 from talkingface.types import Square
 
@@ -140,7 +139,7 @@ def test_tiny_pictures(shape: tuple[int, int], angle: float):
 def test_large_crops_are_computed_in_parts(monkeypatch: pytest.MonkeyPatch):
     picture, crop = noise(120, 120), turned(60, 60, 1.3, 0.3, (64, 48))
     whole = crop.cut(picture)
-    monkeypatch.setattr("talkingface.face.sample.LARGEST_BLOCK", 48 * 36 * 5)
+    monkeypatch.setattr("talkingface.face.crop.sampling.LARGEST_BLOCK", 48 * 36 * 5)
     np.testing.assert_array_equal(crop.cut(picture), whole)
 
 

@@ -14,10 +14,10 @@ import pytest
 import soundfile
 
 from talkingface.errors import MediaError, NoFaceError
-from talkingface.face.analyser import FaceAnalyser
-from talkingface.face.crop_video import Found, Output, ffmpeg_commands, find_crops, write_crops
-from talkingface.face.stretches import CropRules, crops_of, stretches
-from talkingface.face.track import Track
+from talkingface.face.crop.video import Found, Output, ffmpeg_commands, find_crops, write_crops
+from talkingface.face.detect.analyser import FaceAnalyser
+from talkingface.face.track.segments import CropRules, crops_of, stretches
+from talkingface.face.track.track import Track
 from talkingface.media.audio import read_audio
 from talkingface.media.ffmpeg import executable
 from talkingface.media.image import read_image, write_image

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from talkingface.face.detect.mediapipe import EYE_CORNERS, MESH_68, MESH_POINTS, landmarks_of
 from talkingface.face.face import Box, Face, largest_first
-from talkingface.face.mesh68 import EYE_CORNERS, MESH_68, MESH_POINTS, landmarks_of
 
 NUMBERS = st.floats(-1000, 1000)
 BOXES = st.builds(

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from talkingface.errors import ConfigError, DependencyError, WeightsError
-from talkingface.face import fan
-from talkingface.face.boxed import moved
+from talkingface.face.detect import face_alignment as fan
+from talkingface.face.detect.analyser import moved
 from talkingface.face.face import Box, Face
 from talkingface.weights import load_catalogue
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from talkingface.errors import ConfigError, TalkingFaceError
-from talkingface.face.analyser import open_analyser
+from talkingface.face.detect.analyser import open_analyser
+from talkingface.face.detect.from_file import GivenAnalyser
 from talkingface.face.face import Box
-from talkingface.face.given import GivenAnalyser
 
 PICTURE = np.zeros((200, 300, 3), np.uint8)
 POINTS = np.random.default_rng(0).uniform(20, 150, (2, 68, 2)).astype(np.float32)

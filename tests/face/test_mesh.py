@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from talkingface.errors import DependencyError, WeightsError
-from talkingface.face.analyser import available, open_analyser, problem_of
+from talkingface.face.detect.analyser import available, open_analyser, problem_of
+from talkingface.face.detect.mediapipe import MeshAnalyser, region_of
+from talkingface.face.detect.region import Pyramid, Region
 from talkingface.face.face import Face
-from talkingface.face.mesh import MeshAnalyser, region_of
-from talkingface.face.region import Pyramid, Region
 from talkingface.media.image import Picture, read_image
 from talkingface.media.video import open_video
 from talkingface.paths import default_checkpoint_root, shipped
@@ -224,7 +224,7 @@ def test_a_mesh_gives_the_square_that_it_fills() -> None:
 @needs_mesh
 def test_nothing_is_written_to_the_terminal() -> None:
     code = (
-        "import sys; from pathlib import Path; from talkingface.face.mesh import MeshAnalyser\n"
+        "import sys; from pathlib import Path; from talkingface.face.detect.mediapipe import MeshAnalyser\n"
         "MeshAnalyser.open(Path(sys.argv[1]), threads=1); print('still there', file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(ROOT)], capture_output=True, text=True, check=True)

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from talkingface.errors import ConfigError, ShapeError
-from talkingface.face.colour import colour_table, recolour
-from talkingface.face.crop import Crop, square_crop
+from talkingface.face.crop.crop import Crop, square_crop
 from talkingface.face.face import Box
-from talkingface.face.paste import Blend, Paster
+from talkingface.face.paste.paste import Blend, Paster, colour_table, recolour
 from talkingface.media.image import resize
 
 BLENDS: tuple[Blend, ...] = ("soft", "poisson", "round")

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from talkingface.errors import WeightsError
-from talkingface.face.analyser import available, open_analyser
+from talkingface.face.detect.analyser import available, open_analyser
+from talkingface.face.detect.retinaface import RetinaAnalyser, _whole_pixels
+from talkingface.face.detect.retinaface_network import RetinaFace, best_boxes
+from talkingface.face.detect.wflw_network import LandmarkNet98
 from talkingface.face.face import Box, Face
-from talkingface.face.retina import RetinaAnalyser, _whole_pixels
-from talkingface.face.retinaface import RetinaFace, best_boxes
-from talkingface.face.wflw import LandmarkNet98
 from talkingface.weights import load_catalogue
 
 
@@ -121,7 +121,7 @@ def test_pictures_of_several_sizes_are_searched_together_as_each_alone(analyser:
 def test_boxes_of_large_pictures_come_back_in_their_pixels(
     analyser: RetinaAnalyser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("talkingface.face.retina.LARGEST_SIDE", 64)
+    monkeypatch.setattr("talkingface.face.detect.retinaface.LARGEST_SIDE", 64)
     (face,) = analyser.faces(np.zeros((128, 128, 3), np.uint8))
     assert face.box == Box(32 - 256 - 0.5, 32 - 256 - 0.5, 32 + 256 - 0.5, 32 + 256 - 0.5)
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from talkingface.errors import ConfigError, CutFaceError, FaceError, NoFaceError, SeveralFacesError, SmallFaceError
-from talkingface.face.analyser import FaceAnalyser
-from talkingface.face.debug import draw_faces, no_face
+from talkingface.face.detect.analyser import FaceAnalyser
+from talkingface.face.detect.debug import draw_faces, no_face
 from talkingface.face.face import Box, Face
-from talkingface.face.select import left_to_right, select_face, select_faces, select_track
-from talkingface.face.track import Track
+from talkingface.face.track.select import left_to_right, select_face, select_faces, select_track
+from talkingface.face.track.track import Track
 from talkingface.media.image import read_image
 
 SIZE = (600, 800)

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from talkingface.face.analyser import FaceAnalyser
+from talkingface.face.detect.analyser import FaceAnalyser
 from talkingface.face.face import Box
-from talkingface.face.scenes import scenes
-from talkingface.face.smooth import fill_gaps, smooth
-from talkingface.face.track import Track, TrackSettings, track_faces
+from talkingface.face.track.scenes import scenes
+from talkingface.face.track.smooth import fill_gaps, smooth
+from talkingface.face.track.track import Track, TrackSettings, track_faces
 from talkingface.media.image import Picture, read_image, resize
 from talkingface.media.video import open_video
 from talkingface.paths import shipped

@@ -12,8 +12,8 @@ import pytest
 import scipy.io
 
 from talkingface.errors import WeightsError
-from talkingface.face3d.bfm_convert import convert_folder, read_expressions
-from talkingface.face3d.face_model import FaceModel
+from talkingface.face3d.fit.bfm import convert_folder, read_expressions
+from talkingface.face3d.surface.face_model import FaceModel
 
 from .small_model import SIDE, small_fields
 

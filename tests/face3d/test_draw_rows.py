@@ -9,9 +9,8 @@ import pytest
 import scipy.io
 
 from talkingface.errors import ShapeError, UnknownNameError, WeightsError
-from talkingface.face3d.draw_rows import ModelDrawer, open_drawer
 from talkingface.face3d.mesh_space import shipped_space
-from talkingface.face3d.preview import BACKGROUND
+from talkingface.face3d.surface.preview import BACKGROUND, ModelDrawer, open_drawer
 
 from .small_model import small_fields
 

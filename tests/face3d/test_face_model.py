@@ -12,11 +12,8 @@ import scipy.io
 import torch
 
 from talkingface.errors import WeightsError
-from talkingface.face3d.camera import Camera
-from talkingface.face3d.face_model import FaceModel
-from talkingface.face3d.lighting import AMBIENT, harmonics, illuminate
-from talkingface.face3d.pose import rotation
-from talkingface.face3d.raster import vertex_normals
+from talkingface.face3d.surface.face_model import AMBIENT, FaceModel, harmonics, illuminate, rotation
+from talkingface.face3d.surface.raster import Camera, vertex_normals
 
 from .small_model import small_fields
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from talkingface.errors import ShapeError, WeightsError
 from talkingface.face3d.five_points import MEASURED, align, fit_pose, five_points, load_standard
-from talkingface.face3d.pose import rotation
+from talkingface.face3d.surface.face_model import rotation
 from talkingface.media.image import read_image
 
 FIVE = Path(os.environ.get("TALKINGFACE_SHARED", Path(__file__).parents[3] / "shared")) / "data/source/five_points"

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from talkingface.face3d import losses
-from talkingface.face3d.augment import MIRROR_68, Move
-from talkingface.face3d.identity_crop import PLACES, cut_identity, identity_matrix
-from talkingface.face3d.recon_net import ReconNet
+from talkingface.face3d.deep import ReconNet
+from talkingface.face3d.fit import training as losses
+from talkingface.face3d.fit.recognition import PLACES, cut_identity, identity_matrix
+from talkingface.face3d.fit.training import MIRROR_68, Move
 
 RANDOM = np.random.default_rng(8)
 

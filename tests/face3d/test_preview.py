@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from talkingface.errors import ShapeError
-from talkingface.face3d.face_model import FaceModel
 from talkingface.face3d.five_points import MEASURED, align
-from talkingface.face3d.mesh_triangles import POINTS, mesh_triangles
-from talkingface.face3d.preview import BACKGROUND, render, render_model
+from talkingface.face3d.mesh_topology import POINTS, mesh_triangles
+from talkingface.face3d.surface.face_model import FaceModel
+from talkingface.face3d.surface.preview import BACKGROUND, render, render_model
 
 from .small_model import SIDE, small_fields
 

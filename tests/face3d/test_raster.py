@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from talkingface.face3d import raster
-from talkingface.face3d.raster import NOTHING, SUBPIXELS, rasterise, vertex_normals
+from talkingface.face3d.surface import raster
+from talkingface.face3d.surface.raster import NOTHING, SUBPIXELS, rasterise, vertex_normals
 
 
 def brute_force(points: NDArray, triangles: NDArray, size: tuple[int, int]) -> tuple[NDArray, NDArray, NDArray]:

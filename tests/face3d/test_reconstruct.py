@@ -12,17 +12,16 @@ import scipy.io
 import torch
 
 from talkingface.errors import ShapeError, TalkingFaceError, UnknownNameError, WeightsError
-from talkingface.face.analyser import open_analyser
+from talkingface.face.detect.analyser import open_analyser
 from talkingface.face.face import Box, Face
 from talkingface.face3d.coefficients import Coefficients, row73
-from talkingface.face3d.deep import DeepReconstructor
+from talkingface.face3d.deep import DeepReconstructor, ReconNet
 from talkingface.face3d.five_points import MEASURED, align, load_standard
 from talkingface.face3d.mesh_space import MeshReconstructor, shipped_space
-from talkingface.face3d.recon_net import ReconNet
-from talkingface.face3d.reconstruct import open_reconstructor
+from talkingface.face3d.reconstruction import open_reconstructor
 from talkingface.media.image import Picture, read_image, resize
 from talkingface.paths import shipped
-from talkingface.weights.tensorfile import write_safetensors
+from talkingface.weights.files.tensorfile import write_safetensors
 
 # Standard points a little off our own, so that taking the wrong ones shows.
 STANDARD = MEASURED * (1.1, 0.9, 1.0)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from talkingface.media.rate import USUAL_RATES, rate_from_text, rate_from_ticks, simplest_between
+from talkingface.media.frame_rate import USUAL_RATES, rate_from_text, rate_from_ticks, simplest_between
 
 
 def ticks_of(fps: Fraction, count: int, ticks_per_s: int) -> list[int]:

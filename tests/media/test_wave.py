@@ -14,8 +14,8 @@ import soundfile
 
 from talkingface.errors import MediaError
 from talkingface.media.audio import read_audio
+from talkingface.media.audio_buffer import open_wave
 from talkingface.media.ffmpeg import address
-from talkingface.media.wave import open_wave
 from talkingface.media.writer import open_writer
 
 from .clips import ffmpeg

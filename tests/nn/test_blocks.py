@@ -8,15 +8,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from talkingface.nn.antialias import AntiAliasDownsample, ImagePyramid
-from talkingface.nn.fold import fold_batch_norm, fold_enlarging, merge_outputs
-from talkingface.nn.gan import discriminator_loss, feature_distance, generator_loss
-from talkingface.nn.geometry import (
-    coordinate_grid,
-    gaussian_heatmaps,
-    inverse_2x2,
-    resize_field,
-    warp,
-)
+from talkingface.nn.blocks.folded import fold_batch_norm, fold_enlarging, merge_outputs
+from talkingface.nn.geometry.grids import coordinate_grid, gaussian_heatmaps, inverse_2x2, resize_field, warp
+from talkingface.nn.losses.gan import discriminator_loss, feature_distance, generator_loss
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from talkingface.models.fom.renderer import FIRST, Rows
 from talkingface.nn.fingerprint import fingerprint
-from talkingface.nn.rows import FIRST, Rows
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 300])

@@ -12,7 +12,7 @@ from talkingface.nn.stylegan2.conditions import Affine, Conditions
 from talkingface.nn.stylegan2.discriminator import Discriminator, with_deviation
 from talkingface.nn.stylegan2.fixed import FixedGenerator
 from talkingface.nn.stylegan2.generator import Generator
-from talkingface.nn.stylegan2.modulated import ModulatedConv2d
+from talkingface.nn.stylegan2.layers import ModulatedConv2d
 from talkingface.nn.stylegan2.structure import StyleGAN2Structure
 from talkingface.weights.load import load_strict
 

@@ -9,8 +9,9 @@ from torch import nn
 from torch.nn.utils import spectral_norm
 
 from talkingface.errors import ShapeError
-from talkingface.nn.blocks3d import BatchNorm3d, UpBlock3d, double_plane, halve_plane
-from talkingface.nn.fold import (
+from talkingface.nn.blocks.conditional_norm import FastSpadeBlock, Spade, SpadeBlock, standardise
+from talkingface.nn.blocks.conv3d import BatchNorm3d, UpBlock3d, double_plane, halve_plane
+from talkingface.nn.blocks.folded import (
     add_to_bias,
     chain_1x1,
     fold_batch_norm,
@@ -18,11 +19,14 @@ from talkingface.nn.fold import (
     fold_enlarging,
     fold_spectral_norm,
 )
-from talkingface.nn.geometry3d import coordinate_grid_3d, gaussian_heatmaps_3d, resize_field_3d, warp_3d
-from talkingface.nn.grid_sample_3d import grid_sample_3d
-from talkingface.nn.hourglass3d import Hourglass3d
-from talkingface.nn.spade import Spade, SpadeBlock
-from talkingface.nn.spade_fast import FastSpadeBlock, standardise
+from talkingface.nn.blocks.hourglass3d import Hourglass3d
+from talkingface.nn.geometry.volumes import (
+    coordinate_grid_3d,
+    gaussian_heatmaps_3d,
+    grid_sample_3d,
+    resize_field_3d,
+    warp_3d,
+)
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from talkingface.errors import ShapeError
-from talkingface.ops.sizes import Resampling
-from talkingface.ops.taps import taps_of
+from talkingface.ops.resampling import Resampling, taps_of
 
 BLUR = torch.outer(torch.tensor([1.0, 3.0, 3.0, 1.0]), torch.tensor([1.0, 3.0, 3.0, 1.0])) / 64
 USUAL = {

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from talkingface.ops import native, reference
-from talkingface.ops.sizes import Resampling
-from talkingface.ops.taps import taps_of
+from talkingface.ops.resampling import Resampling, taps_of
 from talkingface.ops.toolchain import LIBRARY, SOURCES, Recipe
 
 from .settings import BLUR, USUAL, odd_settings

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
 from talkingface.ops import fused_leaky_relu, reference, upfirdn2d
-from talkingface.ops.sizes import Resampling
+from talkingface.ops.resampling import Resampling
 
 from .settings import USUAL
 

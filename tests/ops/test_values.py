@@ -8,8 +8,7 @@ import torch.nn.functional as F
 
 from talkingface.errors import ShapeError
 from talkingface.ops import fused_leaky_relu, native, reference, upfirdn2d
-from talkingface.ops.sizes import Resampling
-from talkingface.ops.taps import taps_of
+from talkingface.ops.resampling import Resampling, taps_of
 
 from .settings import BLUR, USUAL, odd_settings
 

@@ -14,7 +14,7 @@ import torch
 
 from talkingface import registry
 from talkingface.config import Settings, settings_from
-from talkingface.face.analyser import problem_of
+from talkingface.face.detect.analyser import problem_of
 from talkingface.media.video import open_video
 from talkingface.media.writer import open_writer
 from talkingface.paths import CLONE, default_checkpoint_root

@@ -11,15 +11,16 @@ import yaml
 
 from talkingface.config import settings_from
 from talkingface.errors import ConfigError, MediaError, TalkingFaceError, WeightsError
+from talkingface.face.crop.framing import central_crop
 from talkingface.media.audio import has_audio, read_audio
 from talkingface.media.image import read_image
 from talkingface.media.video import open_video, probe
-from talkingface.pipelines import animate, animate_each, steps
-from talkingface.pipelines.cut import CutFrames, picture_size
+from talkingface.pipelines import render
+from talkingface.pipelines.animate import animate, animate_each
 from talkingface.pipelines.frames import to_tensor
-from talkingface.pipelines.framing import central_crop
 from talkingface.pipelines.model import load_model
-from talkingface.pipelines.source import read_crop, read_picture
+from talkingface.pipelines.source_picture import read_crop, read_picture
+from talkingface.pipelines.video import CutFrames, picture_size
 from talkingface.types import Source
 
 from .small import FRAMES, SIDE
@@ -76,12 +77,12 @@ def test_chunk_size_does_not_change_the_numbers(make, chunk):
     settings = make()
     model = load_model(settings)
     source = Source(to_tensor([central(settings.image_source)]))
-    state = steps.encode_source(model.renderer, source)
+    state = render.encode_source(model.renderer, source)
 
     def drawn(chunk: int) -> np.ndarray:
         with driving_frames(settings.video_source) as frames:
-            motion = steps.drive(model.driver, frames, Fraction(25), chunk=chunk)
-        return np.stack(list(steps.render(model.renderer, state, motion, chunk=chunk))).astype(int)
+            motion = model.reader.read_frames(frames, Fraction(25), chunk=chunk)
+        return np.stack(list(render.render(model.renderer, state, motion, chunk=chunk))).astype(int)
 
     np.testing.assert_allclose(drawn(chunk), drawn(4), atol=1)
 
@@ -169,14 +170,14 @@ def test_failure_while_rendering_leaves_nothing(make, tmp_path):
         raise MediaError("the disk is gone")
 
     with pytest.raises(MediaError, match="disk is gone"):
-        steps.write(failing(), tmp_path / "half.mp4", fps=Fraction(25))
+        render.write(failing(), tmp_path / "half.mp4", fps=Fraction(25))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_several_frames_are_no_picture(tmp_path):
     frames = [np.zeros((4, 4, 3), np.uint8)] * 2
     with pytest.raises(MediaError, match="several frames do not make"):
-        steps.write(frames, tmp_path / "one.png", fps=Fraction(25))
+        render.write(frames, tmp_path / "one.png", fps=Fraction(25))
 
 
 @pytest.mark.parametrize(
@@ -207,6 +208,6 @@ def test_gradients_are_never_kept(make):
     settings = make()
     model = load_model(settings)
     with driving_frames(settings.video_source, frame_limit=2) as frames:
-        motion = steps.drive(model.driver, frames, Fraction(25))
+        motion = model.reader.read_frames(frames, Fraction(25))
     assert not any(value.requires_grad for value in motion.values.values())
     assert all(isinstance(value, torch.Tensor) and len(value) == 2 for value in motion.values.values())

@@ -12,7 +12,7 @@ import pytest
 
 from talkingface.media.image import read_image
 from talkingface.media.writer import open_writer
-from talkingface.pipelines import animate
+from talkingface.pipelines.animate import animate
 from talkingface.pipelines.coefficient_cache import default_folder, prune
 from talkingface.pipelines.progress import Progress
 

@@ -13,7 +13,7 @@ from talkingface.face3d.mesh_space import shipped_space
 from talkingface.media.image import read_image, write_image
 from talkingface.media.writer import open_writer
 from talkingface.motion.file import load_motion
-from talkingface.pipelines import animate
+from talkingface.pipelines.animate import animate
 from talkingface.pipelines.motions import at_rate
 from talkingface.types import Motion
 

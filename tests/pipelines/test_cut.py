@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from talkingface.face.crop import Crop
+from talkingface.face.crop.crop import Crop
 from talkingface.face.face import Box
 from talkingface.media.video import open_video
-from talkingface.pipelines.cut import CutFrames, first_looks, picture_size
+from talkingface.pipelines.video import CutFrames, first_looks, picture_size
 
 from .small import FRAMES
 

@@ -16,15 +16,15 @@ from torch import Tensor
 from talkingface.config import Settings
 from talkingface.enhance.align import TEMPLATE
 from talkingface.errors import ConfigError, DependencyError
-from talkingface.face.analyser import FaceAnalyser
+from talkingface.face.detect.analyser import FaceAnalyser
+from talkingface.face.detect.from_file import GivenAnalyser
 from talkingface.face.face import Box, Face
-from talkingface.face.given import GivenAnalyser
 from talkingface.media.audio import has_audio
 from talkingface.media.image import Picture, read_image
 from talkingface.media.video import open_video
-from talkingface.pipelines import enhanced
+from talkingface.pipelines import enhance as enhanced
 from talkingface.pipelines.animate import animate
-from talkingface.pipelines.enhanced import Enhancement
+from talkingface.pipelines.enhance import Enhancement
 
 FPS = Fraction(25)
 FRAMES = 5

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from talkingface.errors import NoFaceError
-from talkingface.face.analyser import problem_of
+from talkingface.face.detect.analyser import problem_of
 from talkingface.media.image import read_image, write_image
 from talkingface.media.video import open_video, probe
 from talkingface.paths import CLONE, default_checkpoint_root
-from talkingface.pipelines import animate
+from talkingface.pipelines.animate import animate
 from talkingface.pipelines.face_video import face_video_path
 
 from .small import picture

@@ -11,22 +11,24 @@ import pytest
 from talkingface.config import settings_from
 from talkingface.errors import DependencyError, NoFaceError, SeveralFacesError, WeightsError
 from talkingface.media.image import read_image, write_image
-from talkingface.models.base import Driver
-from talkingface.pipelines.finder import Finder
-from talkingface.pipelines.roles import Role
+from talkingface.models.base import MotionExtractor
+from talkingface.pipelines.crops import Cropper
+from talkingface.pipelines.drivers import DriverAssignment
+from talkingface.pipelines.motion_reader import FrameReader
+from talkingface.pipelines.options import CropOptions
 from talkingface.types import Motion, Square
 
 SIZE = (64, 64)
-ANYONE = (Role(Path("talk.mp4")),)
+ANYONE = (DriverAssignment(Path("talk.mp4")),)
 
 
-class BrightSquare(Driver):
-    """A driver whose subject is the part of a picture that is not black."""
+class BrightSquare(MotionExtractor):
+    """An extractor whose subject is the part of a picture that is not black."""
 
     takes = frozenset({"video", "image"})
     gives, size, locates = "test", SIZE, True
 
-    def drive(self, frames, fps):
+    def extract(self, frames, fps):
         return Motion(self.gives, fps)
 
     def locate(self, picture):
@@ -60,16 +62,20 @@ def given(tmp_path: Path) -> Path:
     return tmp_path / "faces.json"
 
 
-def people(driver, path, roles=ANYONE, **settings):
-    told: list[str] = []
-    finder = Finder(settings_from({"landmarks": "none", **settings}), driver)
-    return finder.people(path, read_image(path), roles, SIZE, told.append), told
+def cropper_of(extractor, **settings):
+    return Cropper(CropOptions.of(settings_from(settings)), FrameReader(extractor))
 
 
-def driving(driver, path, **settings):
+def people(extractor, path, roles=ANYONE, **settings):
     told: list[str] = []
-    finder = Finder(settings_from({"landmarks": "none", **settings}), driver)
-    return finder.driving(path, SIZE, told.append).crop, told
+    cropper = cropper_of(extractor, **{"landmarks": "none", **settings})
+    return cropper.people(path, read_image(path), roles, SIZE, told.append), told
+
+
+def driving(extractor, path, **settings):
+    told: list[str] = []
+    cropper = cropper_of(extractor, **{"landmarks": "none", **settings})
+    return cropper.driving(path, SIZE, told.append).crop, told
 
 
 def test_the_models_own_search_finds_the_subject_and_the_user_is_told(picture_of):
@@ -85,10 +91,10 @@ def test_without_a_subject_the_central_square_is_taken_and_the_user_is_told(pict
 
 def test_who_asks_for_no_search_gets_the_central_square_without_a_word(picture_of):
     path = picture_of("small.png", Square(130, 20, 60))
-    for driver, settings in ((Blind(), {}), (BrightSquare(), {"if_align": False})):
-        [place], told = people(driver, path, **settings)
+    for extractor, settings in ((Blind(), {}), (BrightSquare(), {"if_align": False})):
+        [place], told = people(extractor, path, **settings)
         assert (place.crop.square, told) == (Square(40, 0, 120), [])
-        assert driving(driver, path, **settings)[0].square == Square(40, 0, 120)
+        assert driving(extractor, path, **settings)[0].square == Square(40, 0, 120)
 
 
 def test_a_folder_of_frames_has_one_place_for_all_the_first_found(tmp_path):
@@ -133,29 +139,29 @@ def test_all_faces_are_numbered_from_the_left(group, given):
 
 
 def test_a_driver_moves_the_face_it_names_and_the_others_stay_still(group, given, tmp_path):
-    roles = (Role(tmp_path / "b.mp4", 2), Role(tmp_path / "a.mp4", 0))
+    roles = (DriverAssignment(tmp_path / "b.mp4", 2), DriverAssignment(tmp_path / "a.mp4", 0))
     assert [number for number, _ in chosen(group, given, roles)] == [0, 2]
 
 
 def test_a_driver_without_a_name_moves_the_rest_or_whom_the_wish_names(group, given, tmp_path):
-    roles = (Role(tmp_path / "b.mp4", 2), Role(tmp_path / "a.mp4"))
+    roles = (DriverAssignment(tmp_path / "b.mp4", 2), DriverAssignment(tmp_path / "a.mp4"))
     assert [number for number, _ in chosen(group, given, roles)] == [0, 1, 2]
     assert [number for number, _ in chosen(group, given, roles, face="left")] == [0, 2]
 
 
 def test_a_face_that_is_not_there_is_refused(group, given, tmp_path):
     with pytest.raises(NoFaceError, match=r"no face number 7.*--drive"):
-        chosen(group, given, (Role(tmp_path / "b.mp4", 7),))
+        chosen(group, given, (DriverAssignment(tmp_path / "b.mp4", 7),))
 
 
 def test_a_named_backend_that_is_missing_is_an_error_and_auto_says_what_took_its_place(tmp_path, picture_of):
     path = picture_of("small.png", Square(130, 20, 60))
     with pytest.raises((WeightsError, DependencyError)):
-        Finder(settings_from({"landmarks": "mesh", "checkpoint_root": tmp_path}), BrightSquare())
-    finder = Finder(settings_from({"checkpoint_root": tmp_path}), BrightSquare())
-    assert finder.name.startswith("the model's own search (") and "no landmark backend" in finder.name
+        cropper_of(BrightSquare(), landmarks="mesh", checkpoint_root=tmp_path)
+    cropper = cropper_of(BrightSquare(), checkpoint_root=tmp_path)
+    assert cropper.name.startswith("the model's own search (") and "no landmark backend" in cropper.name
     told: list[str] = []
-    finder.people(path, read_image(path), ANYONE, SIZE, told.append)
+    cropper.people(path, read_image(path), ANYONE, SIZE, told.append)
     assert "no face finder" in told[0]
 
 

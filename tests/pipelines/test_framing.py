@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from talkingface.face.face import Box
-from talkingface.pipelines.framing import (
+from talkingface.face.crop.framing import (
     central_crop,
     face_crop,
     face_scale,
@@ -17,6 +16,7 @@ from talkingface.pipelines.framing import (
     whole_crop,
     within,
 )
+from talkingface.face.face import Box
 from talkingface.types import Square
 
 SIZE = (64, 64)

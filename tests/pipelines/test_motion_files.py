@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from talkingface.errors import ConfigError, MotionError
-from talkingface.face.track import Track
+from talkingface.face.track.track import Track
 from talkingface.media.video import open_video, probe
 from talkingface.motion.file import load_motion_file, save_motion
-from talkingface.pipelines import animate
+from talkingface.pipelines.animate import animate
+from talkingface.pipelines.drivers.video import missing_face
 from talkingface.pipelines.motions import at_rate, held
-from talkingface.pipelines.sighting import unseen
 from talkingface.types import Motion
 
 from .small import FRAMES, SIDE
@@ -113,6 +113,6 @@ def test_the_last_frame_is_held():
 
 def test_frames_without_the_face_are_told(tmp_path):
     track = Track(0, 2, np.zeros((6, 4), np.float32), None, np.ones(6, np.float32))
-    assert unseen(tmp_path, track, 6, held=False) == ()
-    [note] = unseen(tmp_path, track, 20, held=False)
+    assert missing_face(tmp_path, track, 6, held=False) == ()
+    [note] = missing_face(tmp_path, track, 20, held=False)
     assert "frames 2 to 7 of 20" in note

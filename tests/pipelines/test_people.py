@@ -12,7 +12,7 @@ from talkingface.errors import TalkingFaceError
 from talkingface.media.image import read_image, write_image
 from talkingface.media.video import open_video, probe
 from talkingface.media.writer import open_writer
-from talkingface.pipelines import animate
+from talkingface.pipelines.animate import animate
 
 from .small import FRAMES, SIDE, picture
 

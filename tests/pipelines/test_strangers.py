@@ -1,4 +1,4 @@
-"""Models that are not ours go the same way: a renderer with a window, and a driver that does not fit."""
+"""Models that are not ours go the same way: a renderer with a window, and an extractor that does not fit."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ import torch
 from torch import Tensor
 
 from talkingface.errors import ConfigError, MotionError
-from talkingface.models.base import Driver, Renderer
-from talkingface.pipelines import steps
+from talkingface.models.base import MotionExtractor, Renderer
+from talkingface.pipelines import render
 from talkingface.pipelines.model import check_joined
+from talkingface.pipelines.motion_reader import FrameReader
 from talkingface.types import Motion, Source
 
 
-class Brightness(Driver):
+class Brightness(MotionExtractor):
     """Motion is the mean brightness of each frame."""
 
     takes = frozenset({"video"})
     gives = "brightness"
     size = (8, 8)
 
-    def drive(self, frames: Iterable[Tensor], fps: Fraction) -> Motion:
+    def extract(self, frames: Iterable[Tensor], fps: Fraction) -> Motion:
         return Motion("brightness", fps, {"level": torch.cat([chunk.mean(dim=(1, 2, 3)) for chunk in frames])})
 
 
@@ -58,9 +59,9 @@ def clip() -> list[np.ndarray]:
 
 @pytest.mark.parametrize("chunk", [1, 2, 4, 9, 50])
 def test_window_renderer_gives_the_same_frames_in_any_chunk(clip, chunk):
-    motion = steps.drive(Brightness(), clip, Fraction(25), chunk=chunk)
-    state = steps.encode_source(Smoothed(), Source(torch.ones(1, 3, 8, 8)))
-    drawn = np.stack(list(steps.render(Smoothed(), state, motion, chunk=chunk)))
+    motion = FrameReader(Brightness()).read_frames(clip, Fraction(25), chunk=chunk)
+    state = render.encode_source(Smoothed(), Source(torch.ones(1, 3, 8, 8)))
+    drawn = np.stack(list(render.render(Smoothed(), state, motion, chunk=chunk)))
     levels = np.stack(clip).reshape(9, -1).mean(axis=1)
     padded = np.pad(levels, 2, mode="edge")
     expected = np.convolve(padded, np.ones(5) / 5, mode="valid")
@@ -72,6 +73,6 @@ def test_renderer_of_another_motion_is_refused():
         check_joined(Voice(), Smoothed())
 
 
-def test_voice_driver_refuses_a_video(tmp_path):
+def test_extractor_of_sound_refuses_a_video(tmp_path):
     with pytest.raises(ConfigError, match="driven by audio, not by a video"):
-        steps.check_drivable(Voice(), tmp_path / "talk.mp4")
+        FrameReader(Voice()).check_file(tmp_path / "talk.mp4")

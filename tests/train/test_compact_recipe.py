@@ -6,13 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from data.faces import write_clip
 
 from talkingface.models.fom.config import FOMConfig
 from talkingface.models.fom.plugin import FOM
 from talkingface.paths import CLONE, in_clone
 from talkingface.weights.load import load_networks, load_strict, read_notes
-
-from data.faces import write_clip
 
 SMALL = {
     "detector_widths": [8, 8],

@@ -17,7 +17,7 @@ from PIL import Image
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from talkingface.models.base import Batch, Driver, Losses, ModelPlugin, Phase, Renderer
+from talkingface.models.base import Batch, Losses, ModelPlugin, MotionExtractor, Phase, Renderer
 from talkingface.train.settings import TrainSettings
 from talkingface.types import Motion, Source
 
@@ -55,7 +55,7 @@ class Painter(nn.Module):
         return torch.sigmoid(self.last(self.first(torch.cat([source, planes, rows, columns], dim=1))))
 
 
-class TinyDriver(Driver):
+class TinyExtractor(MotionExtractor):
     takes = frozenset({"video", "image"})
     gives = KIND
 
@@ -63,7 +63,7 @@ class TinyDriver(Driver):
         self.encoder, self.size = encoder.eval(), (size, size)
 
     @torch.no_grad()
-    def drive(self, frames: Iterable[Tensor], fps: Fraction) -> Motion:
+    def extract(self, frames: Iterable[Tensor], fps: Fraction) -> Motion:
         return Motion(KIND, fps, {"code": torch.cat([self.encoder(chunk) for chunk in frames])})
 
 
@@ -97,8 +97,8 @@ class Tiny(ModelPlugin):
         )
         self._painted: Tensor | None = None
 
-    def driver(self, precision: torch.dtype = torch.float32) -> Driver:
-        return TinyDriver(self.networks["encoder"], self.config.size)
+    def extractor(self, precision: torch.dtype = torch.float32) -> MotionExtractor:
+        return TinyExtractor(self.networks["encoder"], self.config.size)
 
     def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:
         return TinyRenderer(self.networks["painter"], self.config.size)

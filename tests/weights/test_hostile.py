@@ -20,8 +20,8 @@ import pytest
 import torch
 
 from talkingface.errors import WeightsError
+from talkingface.weights.files.pickles import Machine
 from talkingface.weights.load import load_networks
-from talkingface.weights.pickles import Machine
 
 # Processor time, under the memory tracer, which makes Python some times slower.
 MAX_SECONDS, MAX_MEMORY_BYTES = 5.0, 96 << 20

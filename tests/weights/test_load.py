@@ -14,9 +14,9 @@ import torch
 from torch import nn
 
 from talkingface.errors import WeightsError
+from talkingface.weights.files.records import contiguous
+from talkingface.weights.identify import recognise
 from talkingface.weights.load import load_networks, load_strict, save_networks
-from talkingface.weights.recognise import recognise
-from talkingface.weights.records import contiguous
 
 from .conftest import States, assert_equal_states, shared_folder
 

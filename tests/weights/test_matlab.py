@@ -14,8 +14,8 @@ import scipy.io
 from numpy.typing import NDArray
 
 from talkingface.errors import WeightsError
-from talkingface.weights.locate import check_usable
-from talkingface.weights.matlab import read_mat
+from talkingface.weights.files.matlab import read_mat
+from talkingface.weights.status import check_usable
 
 RANDOM = np.random.default_rng(3)
 ARRAYS: dict[str, NDArray[Any]] = {

@@ -11,8 +11,8 @@ import torch
 
 from talkingface.errors import ConfigError, WeightsError
 from talkingface.weights import Resolved, load_catalogue, resolve
+from talkingface.weights.files.tensorfile import write_safetensors
 from talkingface.weights.load import load_together, read_notes, save_networks
-from talkingface.weights.tensorfile import write_safetensors
 
 PACKAGE, MAPPING_70, MAPPING_73 = (
     "SadTalker_V0.0.2_256.safetensors",

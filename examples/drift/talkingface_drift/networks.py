@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from talkingface.nn.blocks import DownBlock, SameBlock
-from talkingface.nn.geometry import coordinate_grid, warp
+from talkingface.nn.blocks.conv import DownBlock, SameBlock
+from talkingface.nn.geometry.grids import coordinate_grid, warp
 
 
 class Finder(nn.Module):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from talkingface.errors import MotionError
-from talkingface.models.base import Batch, Driver, Losses, ModelPlugin, Phase, Renderer
+from talkingface.models.base import Batch, Losses, ModelPlugin, MotionExtractor, Phase, Renderer
 from talkingface.types import Motion, Source
 
 from .config import DriftConfig
@@ -19,7 +19,7 @@ from .networks import Finder, Painter
 KIND = "drift.point"
 
 
-class DriftDriver(Driver):
+class PointExtractor(MotionExtractor):
     """Finds the point of each driving frame."""
 
     takes = frozenset({"video", "image"})
@@ -29,7 +29,7 @@ class DriftDriver(Driver):
         self.finder, self.size = finder.eval(), (side, side)
 
     @torch.inference_mode()
-    def drive(self, frames: Iterable[Tensor], fps: Fraction) -> Motion:
+    def extract(self, frames: Iterable[Tensor], fps: Fraction) -> Motion:
         points = [self.finder(chunk) for chunk in frames]
         return Motion(KIND, fps, {"point": torch.cat(points)} if points else {})
 
@@ -67,8 +67,8 @@ class Drift(ModelPlugin):
         self.config = config
         self.networks = nn.ModuleDict({"finder": Finder(config.width), "painter": Painter(config.width)})
 
-    def driver(self, precision: torch.dtype = torch.float32) -> Driver:
-        return DriftDriver(self.networks["finder"], self.config.image_size)
+    def extractor(self, precision: torch.dtype = torch.float32) -> MotionExtractor:
+        return PointExtractor(self.networks["finder"], self.config.image_size)
 
     def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:
         return DriftRenderer(self.networks, self.config.image_size)

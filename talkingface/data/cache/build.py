@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ...face.analyser import FaceAnalyser
+from ...face.detect.analyser import FaceAnalyser
 from ...face.face import Face
 from ...face3d.coefficients import ANGLE
 from ...face3d.mesh_space import shipped_space

@@ -11,23 +11,22 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ...errors import DataError
-from ...face.stretches import CropRules
+from ...face.track.segments import CropRules
 from ..store import identity_of
-from .coefficients import ExtractCoefficients
-from .crop import CropVideo
-from .download import Download
-from .encode import EncodeClip
 from .engine import Engine, open_engine
 from .files import remove_parts
 from .items import Clip, Video
-from .landmarks import ExtractLandmarks
-from .lists import check_splits, videos
 from .manifest import Manifest, Record
 from .report import Report
 from .run_step import clips_of, run_step
 from .settings import PrepareSettings, StepName
 from .step import Step, Thing
-from .to_lmdb import store_clips
+from .steps.coefficients import ExtractCoefficients
+from .steps.crop import CropVideo
+from .steps.download import Download
+from .steps.landmarks import ExtractLandmarks
+from .steps.lists import check_splits, videos
+from .steps.lmdb import EncodeClip, store_clips
 from .tools import Tools
 
 _LOCK = ".prepare.lock"

@@ -12,19 +12,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from ...errors import ConfigError, DataError, TalkingFaceError
-from ..clips import VIDEO_ENDINGS
-from ..frames import pictures
 from ..store import identity_of
+from ..stores import VIDEO_ENDINGS, pictures
 from .chain import Folders, alone
-from .encode import EncodeClip
 from .engine import open_engine
 from .items import SPLITS, Clip
-from .lists import split_of
 from .report import Report
 from .run_step import run_step
 from .settings import PrepareSettings
 from .step import Step
-from .to_lmdb import store_clips
+from .steps.lists import split_of
+from .steps.lmdb import EncodeClip, store_clips
 from .tools import Tools
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...weights.download import sha256_of
+from ...weights.download.http import sha256_of
 
 PART = ".part-"  # as talkingface.media names its unfinished files
 

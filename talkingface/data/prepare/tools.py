@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ...face.analyser import FaceAnalyser
-    from ...face3d.reconstruct import Reconstructor
+    from ...face.detect.analyser import FaceAnalyser
+    from ...face3d.reconstruction import Reconstructor
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Tools:
     device: str = "cpu"
 
     def analyser(self) -> FaceAnalyser:
-        """The landmark backend; raises what :func:`talkingface.face.analyser.open_analyser` does."""
+        """The landmark backend; raises what :func:`talkingface.face.detect.analyser.open_analyser` does."""
         return _analyser(self.landmarks, self.root, self.device)
 
     def reconstructor(self) -> Reconstructor:
@@ -51,13 +51,13 @@ class Tools:
 
 @lru_cache(maxsize=1)
 def _analyser(name: str, root: Path | None, device: str) -> FaceAnalyser:
-    from ...face.analyser import open_analyser
+    from ...face.detect.analyser import open_analyser
 
     return open_analyser(name, root=root, device=device)
 
 
 @lru_cache(maxsize=1)
 def _reconstructor(space: str, root: Path | None, device: str) -> Reconstructor:
-    from ...face3d.reconstruct import open_reconstructor
+    from ...face3d.reconstruction import open_reconstructor
 
     return open_reconstructor(space, root=root, device=device)

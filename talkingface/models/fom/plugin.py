@@ -12,20 +12,20 @@ from torch import Tensor, nn
 
 from ...errors import ConfigError, WeightsError
 from ...nn.fingerprint import fingerprint
-from ...nn.keypoints import Keypoints, slice_keypoints
-from ...nn.vgg import VGG19
+from ...nn.geometry.keypoints import Keypoints, slice_keypoints
+from ...nn.losses.perceptual import VGG19
 from ...nn.visualize import draw_keypoints
 from ...types import Motion
-from ..base import Batch, Driver, ModelPlugin, Phase, Renderer
+from ..base import Batch, ModelPlugin, MotionExtractor, Phase, Renderer
 from ..face_finder import PointsFinder
 from .config import FOMConfig, TrainParams
-from .fast import fast_detector
-from .inference import FOMDriver, FOMRenderer
-from .mixed_inference import POINTS, PRESENT, MixedDriver, MixedRenderer
-from .networks import build_networks, fast_generator
-from .objective import Objective
+from .mixed_renderer import POINTS, PRESENT, MixedExtractor, MixedRenderer
+from .networks.build import build_networks, fast_generator
+from .networks.generator import fast_detector
+from .renderer import FOMRenderer, KeypointExtractor
 from .retarget import best_frame, movement_scale, normalize_kp
 from .retarget_points import retarget_points
+from .training.objective import Objective
 
 
 class FOM(ModelPlugin):
@@ -44,17 +44,15 @@ class FOM(ModelPlugin):
         self.size = (config.image_size, config.image_size)
         self._vgg: VGG19 | None = None
 
-    def driver(self, precision: torch.dtype = torch.float32) -> Driver:
+    def extractor(self, precision: torch.dtype = torch.float32) -> MotionExtractor:
         """The driver; keypoints are float32 in any precision."""
-        detector = self.networks["kp_detector"]
-        common = fast_detector(detector), self.kind, self.size, self._space()
-        return MixedDriver(*common, PointsFinder.open()) if self._mixed else FOMDriver(*common)
+        common = fast_detector(self.networks["kp_detector"]), self.kind, self.size, self._space()
+        return MixedExtractor(*common, PointsFinder.open()) if self._mixed else KeypointExtractor(*common)
 
     def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:
         """The renderer, over a copy of the generator that is rearranged for speed."""
         generator = fast_generator(self.config, self.networks["generator"].eval(), precision)
-        detector = fast_detector(self.networks["kp_detector"])
-        common = detector, generator, self.kind, self.size, self._space()
+        common = fast_detector(self.networks["kp_detector"]), generator, self.kind, self.size, self._space()
         return MixedRenderer(*common, PointsFinder.open()) if self._mixed else FOMRenderer(*common)
 
     @property

@@ -8,8 +8,8 @@ import torch
 from scipy.spatial import ConvexHull, QhullError
 from torch import Tensor
 
-from ...nn.geometry import inverse_2x2
-from ...nn.keypoints import Keypoints
+from ...nn.geometry.grids import inverse_2x2
+from ...nn.geometry.keypoints import Keypoints
 
 logger = logging.getLogger(__name__)
 

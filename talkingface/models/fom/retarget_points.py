@@ -10,8 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...face3d.mesh_parts import CHIN, EYE_CORNERS, FOREHEAD, LOWER_LIDS, LOWER_LIPS, UPPER_LIDS, UPPER_LIPS
 from ...face3d.mesh_space import INNER_LIPS, LID_PAIRS, shipped_space
+from ...face3d.mesh_topology import CHIN, EYE_CORNERS, FOREHEAD, LOWER_LIDS, LOWER_LIPS, UPPER_LIDS, UPPER_LIPS
 
 _NOSE = 1
 _TINY = 1e-8

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from ...types import Motion
-from ..base import Batch, Driver, ModelPlugin, Phase, Renderer, VoiceDriver
+from ..base import Batch, ModelPlugin, Phase, Renderer, VoiceModel
+from .architectures import ARCHITECTURES
 from .config import SadTalkerConfig
-from .networks import ARCHITECTURES
 from .retarget import retarget_rows
 
 if TYPE_CHECKING:
-    from ...nn.vgg import VGG19
+    from ...nn.losses.perceptual import VGG19
 
 
 class SadTalker(ModelPlugin):
@@ -38,11 +38,7 @@ class SadTalker(ModelPlugin):
         self.inference_networks = self.architecture.renders_with + self.voice_networks
         self.vgg: VGG19 | None = None
 
-    def driver(self, precision: torch.dtype = torch.float32) -> Driver | None:
-        """None: frames drive it through face coefficients."""
-        return None
-
-    def voice(self, precision: torch.dtype = torch.float32) -> VoiceDriver:
+    def voice(self, precision: torch.dtype = torch.float32) -> VoiceModel:
         """Expression and head pose from sound."""
         return self.architecture.voice(self.networks, self.config, precision)
 
@@ -62,25 +58,25 @@ class SadTalker(ModelPlugin):
 
     def samples(self) -> Mapping[str, Any]:
         """Frames, coefficients and sound, as the stage needs them."""
-        from .phases import samples
+        from .training.phases import samples
 
         return samples(self.config, self.stage)
 
     def auxiliary(self, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
         """Fixed networks that the losses of the stage look through."""
-        from .phases import auxiliary
+        from .training.phases import auxiliary
 
         return auxiliary(self, train)
 
     def phases(self, train: Any) -> list[Phase]:
         """The phases of the stage."""
-        from .phases import phases
+        from .training.phases import phases
 
         return phases(self, train)
 
     @torch.no_grad()
     def validate(self, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
         """Scores and pictures of the stage."""
-        from .phases import validate
+        from .training.phases import validate
 
         return validate(self, batch, self.stage)

@@ -10,7 +10,7 @@ from torch import Tensor
 from ...errors import ConfigError
 from ...motion.edits import nearest_frame, turned
 from ...types import Motion
-from .rows import EXPRESSION, ROW, renderer_rows
+from .voice.rows import EXPRESSION, ROW, renderer_rows
 
 
 def retarget_rows(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -10,22 +11,43 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from ...errors import ConfigError
-from ...nn.identity import IdentityNetwork
+from ...nn.losses.identity import IdentityNetwork
+from ...nn.losses.perceptual import VGG19
 from ...nn.stylegan2.discriminator import Discriminator
-from ...nn.vgg import VGG19
 from ...types import Motion
 from ...weights.load import load_strict
-from ..base import Batch, Driver, ModelPlugin, Phase, Renderer
+from ..base import Batch, ModelPlugin, Phase, Renderer
 from .config import STAGES, StyleHeatConfig
-from .fast import FastStyleHeat
-from .files import adapted
-from .generator_objective import GeneratorObjective
-from .judge import judge
-from .networks import StyleHeatNetworks, TrainingNumbers, initialise, networks_by_name
-from .objective import Helpers, Objective
-from .phases import phases_of, samples_of
-from .session import Session
-from .wishes import Wishes
+from .edits.options import Wishes
+from .edits.state import Session
+from .networks.build import StyleHeatNetworks, TrainingNumbers, initialise, networks_by_name
+from .networks.fast import FastStyleHeat
+from .networks.warper import video_warper_names
+from .training.generator import GeneratorObjective
+from .training.objective import Helpers, Objective
+from .training.phases import phases_of, samples_of
+from .training.validate import judge
+
+MEAN = "latent_avg"
+
+
+def adapted(name: str, state: Mapping[str, Tensor], codes: int) -> dict[str, Tensor]:
+    """The state of a network.
+
+    Args:
+        name: of the network.
+        codes: of a picture; a mean code that is one for all is repeated so often.
+    """
+    if name == "video_warper":
+        return video_warper_names(state)
+    found = dict(state)
+    if name == "e4e_encoder" and MEAN in found:
+        mean = found[MEAN]
+        found[MEAN] = mean.squeeze(0) if mean.ndim == 3 else mean
+        if found[MEAN].ndim == 1:
+            found[MEAN] = found[MEAN].expand(codes, -1)
+    return found
+
 
 CATALOGUED = {"vgg": "vgg19", "identity": "ir_se50"}
 """Fixed networks that losses look through -> their names in the catalogue."""
@@ -49,10 +71,6 @@ class StyleHeat(ModelPlugin):
         self.networks = networks_by_name(self.whole, self._discriminator, self._numbers)
         self._helpers, self._session = Helpers(), Session(Wishes(), config)
 
-    def driver(self, precision: torch.dtype = torch.float32) -> Driver | None:
-        """None: coefficients drive it."""
-        return None
-
     def adapt(self, name: str, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Other spellings of the warper, and mean codes that are one for all."""
         return adapted(name, state, self.config.encoder.codes)
@@ -61,6 +79,10 @@ class StyleHeat(ModelPlugin):
         """Take the wishes, and say which files they need; see `session.Session`."""
         self._session = Session(Wishes.of(options, self.config), self.config)
         return self._session.files(options.get("inversion_file"))
+
+    def file_for_kept(self, options: Mapping[str, Any]) -> Path | None:
+        """As in the base class: ``inversion_file``, where an inversion was improved step by step."""
+        return options.get("inversion_file") if options.get("inversion_option") == "optimize" else None
 
     def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:
         """The renderer; float32 in any precision, as flows and the generator's long sums need it."""

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..geometry import coordinate_grid
+from ..geometry.grids import coordinate_grid
 
 _STILL = 0.05  # weight of "does not move" at each pixel, against which spots of peak 1 count: keeps far pixels calm
 _HALF_SURE = 0.3  # sum of spots at which a field counts by one half

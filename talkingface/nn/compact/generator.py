@@ -21,10 +21,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..blocks import ResidualBlock, SameBlock, StridedBlock
-from ..fold_blocks import fold_blocks
-from ..geometry import resize_map, warp
-from ..keypoints import Keypoints, expand_keypoints
+from ..blocks.conv import ResidualBlock, SameBlock, StridedBlock
+from ..blocks.folded import fold_blocks
+from ..geometry.grids import resize_map, warp
+from ..geometry.keypoints import Keypoints, expand_keypoints
 from ..precision import at_least_float32, float32_region
 from .config import CommonParams, CompactParams
 from .motion import CompactDenseMotion, DenseMotion, double, pool_to

@@ -10,11 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..blocks import ResidualBlock, SameBlock, StridedBlock
-from ..geometry import coordinate_grid, gaussian_heatmaps, warp
-from ..keypoints import Keypoints
+from ..blocks.conv import ResidualBlock, SameBlock, StridedBlock
+from ..geometry.grids import coordinate_grid, gaussian_heatmaps, warp
+from ..geometry.keypoints import Keypoints, sparse_motions
 from ..precision import at_least_float32, float32_region
-from ..sparse_motion import sparse_motions
 from .config import CommonParams, CompactParams
 
 FLOW_SCALE = 0.1  # of the free flow: its head's outputs are of order one, flows of order a tenth of the picture

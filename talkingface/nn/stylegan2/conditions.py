@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from ..geometry import warp
+from ..geometry.grids import warp
 
 
 class Affine(NamedTuple):

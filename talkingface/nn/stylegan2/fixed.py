@@ -19,7 +19,7 @@ from torch import Tensor
 from ...errors import ShapeError
 from .conditions import Conditions
 from .generator import Generator, Halfway
-from .modulated import StyledConv, ToRGB
+from .layers import StyledConv, ToRGB
 
 SLOPE = 0.2
 _GAIN = math.sqrt(2)

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from ...errors import ShapeError
 from .conditions import Conditions
-from .layers import EqualLinear
-from .modulated import StyledConv, ToRGB
+from .layers import EqualLinear, StyledConv, ToRGB
 from .structure import SMALLEST, StyleGAN2Structure
 
 MAPPING_RATE = 0.01

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.prepare_kill import SMALL, Undisturbed
 from benchmarks.raw_videos import make_raw_videos
 from talkingface.cli import main
-from talkingface.face.analyser import problem_of
+from talkingface.face.detect.analyser import problem_of
 from talkingface.paths import default_checkpoint_root
 
 

@@ -12,7 +12,7 @@ from talkingface.data.prepare.files import whole
 from talkingface.data.prepare.items import Clip
 from talkingface.data.prepare.step import Made, Step
 from talkingface.errors import DataError
-from talkingface.weights.download import sha256_of
+from talkingface.weights.download.http import sha256_of
 
 
 @dataclass(frozen=True)

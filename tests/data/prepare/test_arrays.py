@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
 
-from talkingface.data.prepare.arrays import (
+from talkingface.data.prepare.steps.arrays import (
     read_coefficients,
     read_landmarks,
     write_arrays,

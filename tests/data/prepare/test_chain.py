@@ -12,9 +12,9 @@ import pytest
 from filelock import FileLock
 
 from benchmarks.prepare_kill import Undisturbed, torment
-from talkingface.data.lmdb_store import LMDBStore
-from talkingface.data.lmdb_write import content_digest
-from talkingface.data.prepare.arrays import read_coefficients, read_landmarks
+from talkingface.data.lmdb.store import LMDBStore
+from talkingface.data.lmdb.write import content_digest
+from talkingface.data.prepare.steps.arrays import read_coefficients, read_landmarks
 from talkingface.face.face import Box
 from talkingface.media.probe import probe
 from talkingface.media.video import open_video

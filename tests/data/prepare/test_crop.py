@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from benchmarks.raw_videos import place
-from talkingface.data.prepare.crop import CropVideo
 from talkingface.data.prepare.items import Part, Video
 from talkingface.data.prepare.manifest import Record
-from talkingface.data.prepare.segments import segments_of
+from talkingface.data.prepare.steps.crop import CropVideo
+from talkingface.data.prepare.steps.segments import segments_of
 from talkingface.data.prepare.tools import Tools
-from talkingface.face.stretches import CropRules
-from talkingface.face.track import Track
+from talkingface.face.track.segments import CropRules
+from talkingface.face.track.track import Track
 from talkingface.media.audio import read_audio
 from talkingface.media.ffmpeg import address, output_of
 from talkingface.media.video import open_video

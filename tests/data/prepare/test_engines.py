@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from talkingface.data.prepare.engine import Engine
-from talkingface.data.prepare.engine_process import ProcessEngine
+from talkingface.data.prepare.engine import Engine, ProcessEngine
 from talkingface.data.prepare.items import Clip
 from talkingface.data.prepare.run_step import run_step
 from talkingface.data.prepare.step import Made

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from talkingface.data.prepare.lists import check_splits, own_videos, split_of, videos
 from talkingface.data.prepare.settings import PrepareSettings
-from talkingface.data.prepare.vox import read_annotation
+from talkingface.data.prepare.steps.lists import check_splits, own_videos, split_of, videos
+from talkingface.data.prepare.steps.vox import read_annotation
 from talkingface.errors import ConfigError, DataError
 
 # The heading and the blanks are those of the published files.

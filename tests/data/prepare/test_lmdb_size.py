@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from talkingface.data.lmdb_write import LMDBWriter
-from talkingface.data.prepare.encode import EncodeClip
+from talkingface.data.lmdb.write import LMDBWriter
 from talkingface.data.prepare.items import Clip
-from talkingface.data.prepare.to_lmdb import expected_size, store_clips
+from talkingface.data.prepare.steps.lmdb import EncodeClip, expected_size, store_clips
 from talkingface.errors import DataError
 from talkingface.paths import shipped
 

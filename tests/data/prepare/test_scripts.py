@@ -10,9 +10,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from talkingface.data.lmdb_store import LMDBStore
-from talkingface.data.prepare.arrays import read_coefficients, read_landmarks
+from talkingface.data.lmdb.store import LMDBStore
 from talkingface.data.prepare.command import clips_in
+from talkingface.data.prepare.steps.arrays import read_coefficients, read_landmarks
 from talkingface.errors import DataError
 from talkingface.paths import CLONE
 

@@ -1,4 +1,4 @@
-"""Driver, retargeting, renderer: the way from pictures to pictures."""
+"""Extractor, retargeting, renderer: the way from pictures to pictures."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ NO_OCCLUSION = {
 
 
 def animate(plugin, video, precision=torch.float32, **options):
-    driver, renderer = plugin.driver(precision), plugin.renderer(precision)
-    still, driving = driver.drive([video[:1]], RATE), driver.drive([video], RATE)
+    extractor, renderer = plugin.extractor(precision), plugin.renderer(precision)
+    still, driving = extractor.extract([video[:1]], RATE), extractor.extract([video], RATE)
     motion = plugin.retarget(still, driving, options)
     return renderer.render(renderer.encode_source(Source(video[:1])), motion)
 
@@ -63,9 +63,9 @@ def test_bfloat16_stays_near_and_leaves_float32_alone(plugin, video):
 
 
 def test_chunks_do_not_change_the_frames(plugin, video):
-    driver, renderer = plugin.driver(), plugin.renderer()
-    whole = driver.drive([video], RATE)
-    pieces = driver.drive(list(video.split(2)), RATE)
+    extractor, renderer = plugin.extractor(), plugin.renderer()
+    whole = extractor.extract([video], RATE)
+    pieces = extractor.extract(list(video.split(2)), RATE)
     assert whole.kind == "fom.kp4" and whole.fps == RATE
     assert torch.allclose(whole.values["value"], pieces.values["value"], atol=1e-6)
     state = renderer.encode_source(Source(video[:1]))
@@ -75,7 +75,7 @@ def test_chunks_do_not_change_the_frames(plugin, video):
 
 def test_explain_gives_pictures_of_the_frames_size(plugin, video):
     renderer = plugin.renderer()
-    motion = plugin.driver().drive([video], RATE)
+    motion = plugin.extractor().extract([video], RATE)
     pictures = renderer.explain(renderer.encode_source(Source(video[:1])), motion)
     assert set(pictures) == {"keypoints_source", "keypoints_driving", "deformed", "occlusion_map"}
     for picture in pictures.values():
@@ -89,8 +89,8 @@ def test_another_kind_of_motion_is_refused(plugin, video):
 
 
 def test_relative_movement_of_the_sources_own_frame_is_no_movement(plugin, video):
-    driver = plugin.driver()
-    still, driving = driver.drive([video[:1]], RATE), driver.drive([video], RATE)
+    extractor = plugin.extractor()
+    still, driving = extractor.extract([video[:1]], RATE), extractor.extract([video], RATE)
     for frame in (0, 3):
         motion = plugin.retarget(still, driving, {"best_frame": frame, "adapt_scale": True})
         assert torch.allclose(motion.values["value"][frame], still.values["value"][0], atol=1e-6)
@@ -99,7 +99,7 @@ def test_relative_movement_of_the_sources_own_frame_is_no_movement(plugin, video
 
 
 def test_best_frame_beyond_the_video_is_told(plugin, video):
-    motion = plugin.driver().drive([video], RATE)
+    motion = plugin.extractor().extract([video], RATE)
     with pytest.raises(ConfigError, match="Use 0 to 4"):
         plugin.retarget(motion[:1], motion, {"best_frame": 5})
 

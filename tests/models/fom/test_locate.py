@@ -17,7 +17,7 @@ from talkingface.models.fom.locate import (
     locate,
     most_voted,
 )
-from talkingface.nn.geometry import coordinate_grid
+from talkingface.nn.geometry.grids import coordinate_grid
 from talkingface.types import Square
 
 # Usual places of the red, the green and the blue spot in a crop that shows the subject.

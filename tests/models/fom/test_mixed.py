@@ -14,11 +14,11 @@ from talkingface.face3d.coefficients import ANGLE, EXP, ID, TRANS
 from talkingface.face3d.mesh_space import shipped_space
 from talkingface.models.face_finder import PointsFinder
 from talkingface.models.fom.config import FOMConfig
-from talkingface.models.fom.mixed_inference import MixedDriver, MixedRenderer
-from talkingface.models.fom.mixed_objective import start_from
-from talkingface.models.fom.networks import build_networks
+from talkingface.models.fom.mixed_renderer import MixedExtractor, MixedRenderer
+from talkingface.models.fom.networks.build import build_networks
 from talkingface.models.fom.plugin import FOM
 from talkingface.models.fom.retarget_points import retarget_points
+from talkingface.models.fom.training.mixed_objective import start_from
 from talkingface.models.mixed_generator import FacePoints, FastMixedGenerator, MixedGenerator
 from talkingface.types import Motion, Source
 
@@ -130,14 +130,14 @@ def test_driver_and_renderer_work_with_and_without_faces() -> None:
     plugin = FOM(FOMConfig.model_validate(PARAMS))
     plugin.networks.eval()
     detector, finder = plugin.networks["kp_detector"], OneFace()
-    driver = MixedDriver(detector, plugin.kind, plugin.size, "x", finder)
+    driver = MixedExtractor(detector, plugin.kind, plugin.size, "x", finder)
     fast = FastMixedGenerator(plugin.networks["generator"])  # type: ignore[arg-type]
     renderer = MixedRenderer(detector, fast, plugin.kind, plugin.size, "x", finder)
     frames = torch.cat([torch.rand(2, 3, 64, 64), torch.zeros(1, 3, 64, 64)])
-    driving = driver.drive([frames], Fraction(25))
+    driving = driver.extract([frames], Fraction(25))
     assert driving.values["present"].tolist() == [1, 1, 0]
     for picture, present in ((torch.rand(1, 3, 64, 64), [1, 1, 0]), (torch.zeros(1, 3, 64, 64), [0, 0, 0])):
-        own = driver.drive([picture], Fraction(25))
+        own = driver.extract([picture], Fraction(25))
         motion = plugin.retarget(own, driving, {"relative": True})
         assert isinstance(motion, Motion) and motion.values["present"].tolist() == present
         drawn = renderer.render(renderer.encode_source(Source(picture)), motion)

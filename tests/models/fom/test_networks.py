@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from talkingface.errors import ShapeError
 from talkingface.models.fom.config import FOMConfig, LossWeights
-from talkingface.models.fom.networks import build_networks
+from talkingface.models.fom.networks.build import build_networks
 
 from .conftest import build_small
 

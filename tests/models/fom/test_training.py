@@ -9,10 +9,10 @@ import torch
 
 from talkingface.errors import ConfigError, WeightsError
 from talkingface.models.fom.config import LossWeights
-from talkingface.models.fom.losses import near_keypoints, pyramid_error, separation
-from talkingface.models.fom.objective import Objective
-from talkingface.nn.thin_plate import ThinPlateTransform
-from talkingface.nn.vgg import VGG19
+from talkingface.models.fom.training.losses import near_keypoints, pyramid_error, separation
+from talkingface.models.fom.training.objective import Objective
+from talkingface.nn.geometry.thin_plate import ThinPlateTransform
+from talkingface.nn.losses.perceptual import VGG19
 
 from .conftest import build_small
 

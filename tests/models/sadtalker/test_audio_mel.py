@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from talkingface.models.sadtalker.mel import (
+from talkingface.models.sadtalker.voice.mel import (
     FRAME_SAMPLES,
     column_count,
     frame_count,
@@ -118,7 +118,7 @@ def test_numbers_are_those_of_librosa(voice: Tensor):
 
 LONG = """
 import resource, torch
-from talkingface.models.sadtalker.voice import Speech
+from talkingface.models.sadtalker.voice.mel import Speech
 torch.set_num_threads(1)
 
 def peak_mib():

@@ -8,10 +8,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from talkingface.models.sadtalker.blink import BLINK, blinks, random_blinks
-from talkingface.models.sadtalker.rows import CROP, EXPRESSION, POSE, add_motion, loop, reference_rows, renderer_rows
-from talkingface.models.sadtalker.smooth import smooth_poses
-from talkingface.motion.angles import spread_angles
+from talkingface.models.sadtalker.voice.blink import BLINK, blinks, random_blinks, smooth_poses
+from talkingface.models.sadtalker.voice.rows import (
+    CROP,
+    EXPRESSION,
+    POSE,
+    add_motion,
+    loop,
+    reference_rows,
+    renderer_rows,
+)
+from talkingface.motion.edits import spread_angles
 
 
 def seeded(seed: int) -> torch.Generator:

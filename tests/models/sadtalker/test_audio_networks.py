@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from talkingface.errors import ConfigError, WeightsError
-from talkingface.models.sadtalker.audio2exp import Audio2Exp
-from talkingface.models.sadtalker.audio2pose import Audio2Pose, draw_latents, latent_count
-from talkingface.models.sadtalker.pose_cvae import LATENT, STYLES
+from talkingface.models.sadtalker.networks.audio2exp import Audio2Exp
+from talkingface.models.sadtalker.networks.audio2pose import Audio2Pose, draw_latents, latent_count
+from talkingface.models.sadtalker.networks.pose_cvae import LATENT, STYLES
 from talkingface.weights.load import load_networks, load_strict, save_networks
 
 ROUNDING = 1e-5  # other shapes of batches, other orders of sums; values are about 1

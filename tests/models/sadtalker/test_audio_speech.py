@@ -11,11 +11,11 @@ from torch import Tensor
 
 from talkingface.errors import ConfigError, MediaError
 from talkingface.media.audio import read_audio
-from talkingface.models.sadtalker.audio2exp import Audio2Exp
-from talkingface.models.sadtalker.audio2pose import Audio2Pose
-from talkingface.models.sadtalker.rows import EXPRESSION, POSE
-from talkingface.models.sadtalker.speech import Chance, draw_chance, speak
-from talkingface.models.sadtalker.voice import NoVoice, Speech, Voice
+from talkingface.models.sadtalker.networks.audio2exp import Audio2Exp
+from talkingface.models.sadtalker.networks.audio2pose import Audio2Pose
+from talkingface.models.sadtalker.voice.driver import Chance, draw_chance, speak
+from talkingface.models.sadtalker.voice.mel import NoVoice, Speech, Voice
+from talkingface.models.sadtalker.voice.rows import EXPRESSION, POSE
 
 SHARED = Path(os.environ.get("TALKINGFACE_SHARED", Path(__file__).parents[4] / "shared")) / "data" / "audio"
 # All that decode, damaged ones included; see tests/media for those that do not.

@@ -12,13 +12,12 @@ from torch import Tensor
 from talkingface.config import settings_from
 from talkingface.face3d.mesh_space import shipped_space
 from talkingface.models.base import Script
-from talkingface.models.sadtalker import compact_voice
-from talkingface.models.sadtalker.compact_audio import CompactAudio2Exp
-from talkingface.models.sadtalker.compact_generator import FaceGenerator, FastFaceGenerator
-from talkingface.models.sadtalker.compact_mapping import CompactMapping
-from talkingface.models.sadtalker.compact_pose import CompactPose, draw_pose_latents
-from talkingface.models.sadtalker.compact_voice import CompactVoice, settled, speak_frames
-from talkingface.models.sadtalker.voice import Speech
+from talkingface.models.sadtalker.compact import voice as compact_voice
+from talkingface.models.sadtalker.compact.generator import FaceGenerator, FastFaceGenerator
+from talkingface.models.sadtalker.compact.networks import CompactMapping
+from talkingface.models.sadtalker.compact.pose import CompactPose, draw_pose_latents
+from talkingface.models.sadtalker.compact.voice import CompactAudio2Exp, CompactVoice, settled, speak_frames
+from talkingface.models.sadtalker.voice.mel import Speech
 from talkingface.nn.compact.config import CommonParams, CompactParams
 from talkingface.nn.compact.face_motion import inside, points_field
 from talkingface.pipelines.model import LoadedModel, load_model

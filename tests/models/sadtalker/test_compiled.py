@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from talkingface.models.sadtalker.compiled import WORTH_FRAMES, CompiledGenerator, decide
+from talkingface.models.sadtalker.renderer import WORTH_FRAMES, CompiledGenerator, decide
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 

@@ -16,18 +16,18 @@ from talkingface.config import settings_from
 from talkingface.errors import ConfigError, ShapeError, WeightsError
 from talkingface.models.base import Script
 from talkingface.models.sadtalker.config import SadTalkerConfig
+from talkingface.models.sadtalker.networks.generator import RenderNetworks
 from talkingface.models.sadtalker.plugin import SadTalker
-from talkingface.models.sadtalker.render_networks import RenderNetworks
-from talkingface.models.sadtalker.rows import CROP, EXPRESSION, POSE
-from talkingface.models.sadtalker.speech import draw_chance, speak
-from talkingface.models.sadtalker.voice import Speech
+from talkingface.models.sadtalker.voice.driver import draw_chance, speak
+from talkingface.models.sadtalker.voice.mel import Speech
+from talkingface.models.sadtalker.voice.rows import CROP, EXPRESSION, POSE
 from talkingface.motion.windows import windows
 from talkingface.pipelines import frames as pipeline
 from talkingface.pipelines.model import load_plugin
 from talkingface.types import Motion, Source
+from talkingface.weights.files.read import read
+from talkingface.weights.files.tensorfile import write_safetensors
 from talkingface.weights.load import identify
-from talkingface.weights.read import read
-from talkingface.weights.tensorfile import write_safetensors
 
 from .test_render import LAYOUT, SMALL, build_small, same_frames
 

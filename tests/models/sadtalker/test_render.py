@@ -11,11 +11,11 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from talkingface.errors import ShapeError, WeightsError
-from talkingface.models.sadtalker.fast import FastGenerator
-from talkingface.models.sadtalker.mapping import WINDOW, HeadMotion, MappingNet
-from talkingface.models.sadtalker.render_config import RenderConfig
-from talkingface.models.sadtalker.render_networks import RenderNetworks
-from talkingface.models.sadtalker.transform import degrees, rotation, transform_keypoints
+from talkingface.models.sadtalker.config import RenderConfig
+from talkingface.models.sadtalker.networks.fast import FastGenerator
+from talkingface.models.sadtalker.networks.generator import RenderNetworks
+from talkingface.models.sadtalker.networks.keypoints import degrees, rotation, transform_keypoints
+from talkingface.models.sadtalker.networks.mapping import WINDOW, HeadMotion, MappingNet
 from talkingface.weights.load import load_strict
 
 SMALL = {

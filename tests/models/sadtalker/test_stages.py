@@ -11,14 +11,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from talkingface.data import Batches, ClipStore, open_store
-from talkingface.data.equip import Equipment, equip
+from talkingface.data.features import Equipment, equip
 from talkingface.errors import ConfigError, TrainingError, WeightsError
-from talkingface.models.sadtalker.expression_shape import CLOSED, ExpressionShape
-from talkingface.models.sadtalker.hearing import heard, sound_of
-from talkingface.models.sadtalker.mapping import HeadMotion
-from talkingface.models.sadtalker.mel import FRAME_SAMPLES, mel_windows
+from talkingface.models.sadtalker.networks.mapping import HeadMotion
 from talkingface.models.sadtalker.plugin import SadTalker
-from talkingface.models.sadtalker.render_losses import head_pose, separation
+from talkingface.models.sadtalker.training.expression import CLOSED, ExpressionShape
+from talkingface.models.sadtalker.training.pictures import head_pose, separation
+from talkingface.models.sadtalker.training.sound import heard, sound_of
+from talkingface.models.sadtalker.voice.mel import FRAME_SAMPLES, mel_windows
 from talkingface.paths import shipped
 from talkingface.train import Trainer, TrainSettings
 from talkingface.train.state import find

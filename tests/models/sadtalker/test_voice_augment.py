@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from talkingface.models.sadtalker.config import SadTalkerConfig
-from talkingface.models.sadtalker.expression_shape import ExpressionShape
-from talkingface.models.sadtalker.objective_expression import ExpressionObjective
-from talkingface.models.sadtalker.train_config import ExpressionTrain
-from talkingface.models.sadtalker.voice_augment import another_voice, with_pauses
+from talkingface.models.sadtalker.config import ExpressionTrain, SadTalkerConfig
+from talkingface.models.sadtalker.training.expression import ExpressionObjective, ExpressionShape
+from talkingface.models.sadtalker.training.sound import another_voice, with_pauses
 
 
 def test_another_voice_is_a_voice_and_follows_the_seed() -> None:

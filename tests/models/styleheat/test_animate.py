@@ -14,8 +14,8 @@ from talkingface.config import Settings, settings_from
 from talkingface.errors import ConfigError
 from talkingface.media.video import open_video
 from talkingface.paths import shipped
-from talkingface.pipelines import animate
-from talkingface.train.export import export
+from talkingface.pipelines.animate import animate
+from talkingface.train.checkpoints import export
 
 from .small import plugin
 

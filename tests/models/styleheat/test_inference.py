@@ -13,12 +13,11 @@ from torch import Tensor
 
 from talkingface.errors import MotionError, ShapeError
 from talkingface.models.mesh_faces import points_of
-from talkingface.models.styleheat.attributes import AttributeEdit, shares
-from talkingface.models.styleheat.fast import FastStyleHeat
-from talkingface.models.styleheat.guide import Guide
-from talkingface.models.styleheat.inference import StyleHeatRenderer
-from talkingface.models.styleheat.latent_edits import Components
+from talkingface.models.styleheat.compact.guide import Guide
+from talkingface.models.styleheat.edits.attributes import AttributeEdit, Components, shares
+from talkingface.models.styleheat.networks.fast import FastStyleHeat
 from talkingface.models.styleheat.plugin import StyleHeat
+from talkingface.models.styleheat.renderer import StyleHeatRenderer
 from talkingface.models.styleheat.retarget import fit_to_source
 from talkingface.motion.columns import ROW_73
 from talkingface.motion.windows import windows

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from talkingface.errors import ShapeError
-from talkingface.models.styleheat.latent_edits import Components, Target, move_along
+from talkingface.models.styleheat.edits.attributes import Components, Target, move_along
 
 
 @pytest.fixture

@@ -7,16 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from parity.runners.styleheat_audio_window import audio_windows
 from talkingface.errors import ConfigError
-from talkingface.models.styleheat.audio_window import audio_windows
-from talkingface.models.styleheat.face_parts import PARTS, part_boxes, part_mask
-from talkingface.models.styleheat.inversion_loss import Candidate, CodeStatistics, inversion_losses
-from talkingface.models.styleheat.loss_weights import CalibrationWeights
-from talkingface.models.styleheat.losses import CalibrationStep, calibration_losses
-from talkingface.models.styleheat.pictures import to_bytes
-from talkingface.nn.perceptual import perceptual_loss
-from talkingface.nn.roi import cut_out
-from talkingface.nn.vgg import VGG19
+from talkingface.models.styleheat.config import CalibrationWeights
+from talkingface.models.styleheat.edits.optimize import Candidate, CodeStatistics, inversion_losses
+from talkingface.models.styleheat.networks.pictures import to_bytes
+from talkingface.models.styleheat.training.face_parts import PARTS, cut_out, part_boxes, part_mask
+from talkingface.models.styleheat.training.losses import CalibrationStep, calibration_losses
+from talkingface.nn.losses.perceptual import VGG19, perceptual_loss
 
 from .small import pictures
 

@@ -8,13 +8,12 @@ from pydantic import ValidationError
 from torch import nn
 
 from talkingface.errors import ShapeError, WeightsError
-from talkingface.models.styleheat.calibrator import CalibrationNet
-from talkingface.models.styleheat.e4e import E4eEncoder
-from talkingface.models.styleheat.inversion import Inverter
-from talkingface.models.styleheat.networks import StyleHeatNetworks
-from talkingface.models.styleheat.residual import ResidualAligner, ResidualEncoder
+from talkingface.models.styleheat.networks.build import StyleHeatNetworks
+from talkingface.models.styleheat.networks.calibrator import CalibrationNet
+from talkingface.models.styleheat.networks.inversion import E4eEncoder, Inverter
+from talkingface.models.styleheat.networks.residual import ResidualAligner, ResidualEncoder
 from talkingface.models.styleheat.structure import CalibratorStructure, StyleHeatStructure
-from talkingface.nn.flow import flow_to_field
+from talkingface.nn.geometry.grids import flow_to_field
 from talkingface.nn.stylegan2.conditions import Conditions
 from talkingface.weights.load import load_strict
 

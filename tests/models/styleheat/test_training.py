@@ -13,12 +13,11 @@ from torch import Tensor
 from talkingface.data import open_store
 from talkingface.errors import ConfigError, WeightsError
 from talkingface.models.base import Batch, Phase
-from talkingface.models.styleheat.config import STAGES
-from talkingface.models.styleheat.joint import FacePairs, flow_error
-from talkingface.models.styleheat.loss_weights import JointWeights
+from talkingface.models.styleheat.compact.joint import FacePairs, flow_error
+from talkingface.models.styleheat.config import STAGES, JointWeights
+from talkingface.models.styleheat.networks.warper import Warp
 from talkingface.models.styleheat.plugin import StyleHeat
-from talkingface.models.styleheat.warper import Warp
-from talkingface.nn.vgg import VGG19
+from talkingface.nn.losses.perceptual import VGG19
 from talkingface.paths import shipped
 from talkingface.train import Trainer, TrainSettings
 from talkingface.train.step import freeze_others

@@ -7,9 +7,9 @@ import torch
 from pydantic import ValidationError
 
 from talkingface.errors import ShapeError, WeightsError
+from talkingface.models.styleheat.networks.warper import AudioWarper, VideoWarper, Warp, lower_half, video_warper_names
 from talkingface.models.styleheat.structure import WarperStructure
-from talkingface.models.styleheat.warper import AudioWarper, VideoWarper, Warp, lower_half, video_warper_names
-from talkingface.nn.flow import flow_to_field, warp_by_field
+from talkingface.nn.geometry.grids import flow_to_field, warp_by_field
 from talkingface.weights.load import load_strict
 
 from .small import STRUCTURE, loads_its_own, pictures, seeded, windows, without_gradient

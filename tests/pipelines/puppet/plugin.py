@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from talkingface.models.base import Batch, Driver, ModelPlugin, Phase, Renderer, Script, VoiceDriver
+from talkingface.models.base import Batch, ModelPlugin, Phase, Renderer, Script, VoiceModel
 from talkingface.motion.windows import windows
 from talkingface.types import Motion, Source
 
@@ -48,7 +48,7 @@ class PuppetRenderer(Renderer):
         return F.grid_sample(image.expand(len(seen), -1, -1, -1), grid, padding_mode="border", align_corners=True)
 
 
-class PuppetVoice(VoiceDriver):
+class PuppetVoice(VoiceModel):
     """Expression follows how loud each band of a frame is; the head sways by chance and style."""
 
     gives, fps, sample_rate, styles = "3dmm.70", Fraction(25), RATE_HZ, 4
@@ -97,10 +97,7 @@ class Puppet(ModelPlugin):
         if config.voiceless:
             self.voice_networks = ()
 
-    def driver(self, precision: torch.dtype = torch.float32) -> Driver | None:
-        return None
-
-    def voice(self, precision: torch.dtype = torch.float32) -> VoiceDriver | None:
+    def voice(self, precision: torch.dtype = torch.float32) -> VoiceModel | None:
         return None if self.config.voiceless else PuppetVoice(self.networks["ear"], self.config.space)
 
     def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:

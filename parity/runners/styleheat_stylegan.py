@@ -1,0 +1,175 @@
+"""Builds the parity cases of StyleGAN2 and of what StyleHEAT does with it; see parity."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from talkingface.models.styleheat.edits.attributes import BEARD, LIP, Components, move_along
+from talkingface.nn.stylegan2 import losses
+from talkingface.nn.stylegan2.conditions import Affine, Conditions
+from talkingface.nn.stylegan2.discriminator import Discriminator
+from talkingface.nn.stylegan2.generator import Generator
+from talkingface.nn.stylegan2.layers import ConvLayer, EqualLinear, ResBlock
+from talkingface.nn.stylegan2.structure import StyleGAN2Structure
+
+from ..case import Case
+from ..run import Runner
+
+
+def structure_of(case: Case, network: str) -> StyleGAN2Structure:
+    """Sizes of a network that a case names."""
+    said = case.build[network]
+    size = said["size"]
+    return StyleGAN2Structure(
+        size=size,
+        splice=min(size, 64),
+        width=said["channel_multiplier"],
+        code_length=said.get("style_dim", 512),
+        mapping_layers=said.get("n_mlp", 8),
+    )
+
+
+def generator_of(case: Case) -> Generator:
+    """The generator that a case names, with its weights."""
+    network = Generator(structure_of(case, "Generator"))
+    case.load(network)
+    return network
+
+
+@torch.no_grad()
+def generator(case: Case) -> dict[str, Tensor]:
+    """A picture and the features in its middle."""
+    made = generator_of(case)(case.input("w_plus"))
+    return {"image": made.picture, "f_latent": made.features}
+
+
+@torch.no_grad()
+def conditions(case: Case) -> dict[str, Tensor]:
+    """Mapping, truncation, and every change of the features."""
+    network, codes = generator_of(case), case.input("w_plus")
+    inversion = Affine(case.input("inv_scale"), case.input("inv_shift"))
+    refine = Affine(case.input("refine_scale"), case.input("refine_shift"))
+    replacement, first, second = (case.input(name) for name in ("f_condition", "deform_a", "deform_b"))
+    everything = Conditions(inversion, replacement, [first], refine)
+    truncated = network.codes_of(case.input("z"), truncation=0.7, mean=case.input("w_mean"))
+    plain, inverted, full = (network(codes, change) for change in (None, Conditions(inversion), everything))
+    return {
+        "mapped": network.style(case.input("z")),
+        "image_z_trunc": network(truncated).picture,
+        "image_plain": plain.picture,
+        "f_plain": plain.features,
+        "image_inv": inverted.picture,
+        "f_inv": inverted.features,
+        "image_f": network(codes, Conditions(replacement=replacement)).picture,
+        "image_warp": network(codes, Conditions(inversion, warps=[first])).picture,
+        "image_warp2": network(codes, Conditions(inversion, warps=[first, second])).picture,
+        "image_all": full.picture,
+        "f_all": full.features,
+        "f_refined": everything.move(full.features),
+    }
+
+
+@torch.no_grad()
+def discriminator(case: Case) -> dict[str, Tensor]:
+    """Scores of four pictures and of two."""
+    network = Discriminator(structure_of(case, "Discriminator"))
+    case.load(network)
+    pair = case.input("pair")
+    return {
+        "logits4": network(case.input("images")),
+        "logits2": network(pair),
+        "features": network.convs(pair),
+    }
+
+
+def path_length(case: Case) -> dict[str, Tensor]:
+    """The penalty and its gradient."""
+    network, codes = generator_of(case), case.input("w_plus").clone().requires_grad_()
+    picture = network(codes).picture
+    lengths = losses.path_lengths(picture, codes, case.inputs["noise"])
+    penalise = losses.PathLengthPenalty()
+    penalise.mean = case.input("mean_path_length")[0]
+    penalty = penalise(lengths)
+    return {
+        "image": picture,
+        "path_lengths": lengths,
+        "path_mean": penalise.mean[None],
+        "path_penalty": penalty[None],
+        **_gradients(case, network, penalty, "penalty_grad."),
+    }
+
+
+class SmallDiscriminator(nn.Module):
+    """The layers that the case of the losses names."""
+
+    def __init__(self, first: tuple[int, int, int], block: tuple[int, int], last: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.convs = nn.Sequential(ConvLayer(*first), ResBlock(*block))
+        self.final_linear = nn.Sequential(EqualLinear(last[0], last[1], activate=True), EqualLinear(last[1], last[2]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.final_linear(self.convs(x).flatten(1))
+        return out
+
+
+def discriminator_losses(case: Case) -> dict[str, Tensor]:
+    """Logistic losses, the penalty R1 and its gradient."""
+    said = case.build
+    network = SmallDiscriminator(said["convs.0"]["ConvLayer"], said["convs.1"]["ResBlock"], said["final_linear"])
+    case.load(network)
+    real = case.input("real").clone().requires_grad_()
+    real_scores, fake_scores = network(real), network(case.input("fake"))
+    penalty = losses.gradient_penalty(real_scores, real)
+    return {
+        "pred_real": real_scores,
+        "pred_fake": fake_scores,
+        "d_logistic": losses.discriminator_loss(real_scores, fake_scores)[None],
+        "g_nonsaturating": losses.generator_loss(fake_scores)[None],
+        "grad_real": torch.autograd.grad(real_scores.sum(), real, retain_graph=True)[0],
+        "r1": penalty[None],
+        **_gradients(case, network, losses.R1.weight * penalty, "r1_grad."),
+    }
+
+
+def _gradients(case: Case, network: nn.Module, loss: Tensor, prefix: str) -> dict[str, Tensor]:
+    """Gradients of a loss for the parameters whose names stand behind a prefix among the outputs."""
+    names = [name.removeprefix(prefix) for name in case.outputs if name.startswith(prefix)]
+    found = torch.autograd.grad(loss, [network.get_parameter(name) for name in names])
+    return {f"{prefix}{name}": value for name, value in zip(names, found, strict=True)}
+
+
+def gan_loss(case: Case) -> dict[str, Tensor]:
+    """The adversarial loss with both signs."""
+    out = {"discriminator_loss": losses.discriminator_loss(case.input("real"), case.input("pred"))[None]}
+    for name, inverted in (("published", True), ("nonsaturating", False)):
+        scores = case.input("pred").clone().requires_grad_()
+        loss = case.build["loss_weight"] * losses.generator_loss(scores, inverted=inverted)
+        out[f"{name}_generator_loss"] = loss[None]
+        (out[f"{name}_generator_grad"],) = torch.autograd.grad(loss, scores)
+    return out
+
+
+def latent_edit(case: Case) -> dict[str, Tensor]:
+    """Codes moved along directions, and to places on components."""
+    codes, age = case.input("w_plus"), case.input("age")
+    components = Components(*(case.input(f"pca_{name}") for name in ("mean", "comp", "std")))
+    return {
+        "young": move_along(codes, age, -5),
+        "old": move_along(codes, age, 5),
+        "pose": move_along(codes, case.input("pose"), -7),
+        "beard": components.place(codes, BEARD, -20),
+        "lip": components.place(codes, LIP, 20),
+        "beard_ramp": components.place(codes, BEARD, -20 / 3),
+    }
+
+
+RUNNERS: dict[str, Runner] = {
+    "styleheat/stylegan2-generator-1024": generator,
+    "styleheat/stylegan2-conditions-64": conditions,
+    "styleheat/stylegan2-discriminator-256": discriminator,
+    "styleheat/stylegan2-path-length": path_length,
+    "styleheat/stylegan2-d-losses-r1": discriminator_losses,
+    "styleheat/gan-loss": gan_loss,
+    "styleheat/latent-edit": latent_edit,
+}

@@ -1,0 +1,233 @@
+"""Writes the LMDB layout of :mod:`talkingface.data.lmdb.keys`; can be killed at any moment and goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import lmdb
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ...errors import DataError
+from ...media.image import Picture
+from . import keys
+
+_log = logging.getLogger(__name__)
+QUALITY = 95
+_FIRST_MAP = 64 * 2**20
+_PAGE = 4096
+_SHAPES: dict[str, tuple[int, ...]] = {keys.COEFFICIENTS: (260,), keys.KEYPOINTS: (68, 2)}
+
+
+class LMDBWriter:
+    """Writes clips into the environment ``root/resolution``.
+
+    A clip is one transaction and is on the disk when :meth:`write` returns: after a kill it is there whole or not at
+    all. The same clips give the same keys and values, whatever was killed and redone between. One process writes at a
+    time (LMDB makes others wait); nothing may read with :class:`~talkingface.data.lmdb.store.LMDBStore` meanwhile.
+
+    Args:
+        root: folder of the data set; made where it is missing.
+        resolution: side of the pictures in pixels; names the environment.
+        map_size: first size of the map in bytes; it grows when it is full.
+
+    Raises:
+        DataError: if there is something else than an LMDB.
+    """
+
+    def __init__(self, root: Path, resolution: int, *, map_size: int = _FIRST_MAP) -> None:
+        self.path = root / str(resolution)
+        self.path.mkdir(parents=True, exist_ok=True)
+        held = self.path / keys.DATA_FILE
+        try:
+            self._env = lmdb.open(str(self.path), map_size=_whole_pages(map_size), readahead=False)
+            if held.stat().st_size > self._env.info()["map_size"]:
+                self._env.set_mapsize(_whole_pages(held.stat().st_size))
+        except lmdb.Error as error:
+            raise DataError(
+                f"cannot be opened ({error})", where=self.path, cure="Remove it or choose another."
+            ) from error
+
+    def write(
+        self,
+        clip: str,
+        frames: Sequence[bytes],
+        *,
+        coefficients: NDArray[np.float32] | None = None,
+        keypoints: NDArray[np.float32] | None = None,
+        aligned: Sequence[bytes] = (),
+    ) -> bool:
+        """Store a clip in place of what there is under its name.
+
+        Args:
+            clip: its name.
+            frames: encoded pictures (see :func:`encode_frame`).
+            coefficients: (T, 260).
+            keypoints: (T, 68, 2), pixels in a frame of 256.
+            aligned: encoded aligned pictures, one per frame or none.
+
+        Returns:
+            False if exactly this was there already and nothing was written.
+
+        Raises:
+            DataError: if lengths or shapes do not fit, or the disk is full.
+        """
+        keys.check_name(clip)
+        arrays = {keys.COEFFICIENTS: coefficients, keys.KEYPOINTS: keypoints}
+        values = _values(clip, frames, aligned, {name: array for name, array in arrays.items() if array is not None})
+        digest = _digest(values.items())
+        if self.digest(clip) == digest:
+            return False
+        values[keys.key(clip, keys.DIGEST)] = digest.encode()
+        values[keys.key(clip, keys.LENGTH)] = keys.key(len(frames))  # last: what has no length is no clip
+        self._growing(lambda transaction: _replace(transaction, clip, values), sum(map(len, values.values())))
+        return True
+
+    def digest(self, clip: str) -> str | None:
+        """Digest of a finished clip, None where there is none (or another program wrote it)."""
+        with self._env.begin() as transaction:
+            stored = transaction.get(keys.key(clip, keys.DIGEST))
+            whole = transaction.get(keys.key(clip, keys.LENGTH)) is not None
+        return stored.decode() if stored is not None and whole else None
+
+    def clips(self) -> list[str]:
+        """Names of the finished clips, in order."""
+        end = keys.key("", keys.LENGTH)
+        with self._env.begin() as transaction:
+            found = [key for key in transaction.cursor().iternext(values=False) if key.endswith(end)]
+        return sorted(key[: -len(end)].decode() for key in found)
+
+    def keep(self, clips: Iterable[str]) -> list[str]:
+        """Remove all other clips; returns their names."""
+        wanted = set(clips)
+        others = [clip for clip in self.clips() if clip not in wanted]
+        for clip in others:
+            self._growing(lambda transaction, clip=clip: _remove(transaction, clip), 0)
+        return others
+
+    def close(self) -> None:
+        """Let go of the files; they are whole without it too."""
+        self._env.close()
+
+    def __enter__(self) -> LMDBWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _growing(self, change: Any, size: int) -> None:
+        """Make a change in a transaction of its own; where the map is full enlarge it and begin again."""
+        while True:
+            try:
+                with self._env.begin(write=True) as transaction:
+                    change(transaction)
+                return
+            except lmdb.MapFullError:
+                held = self._env.info()["map_size"]
+                self._env.set_mapsize(_whole_pages(held + max(held // 2, 2 * size, _FIRST_MAP // 16)))
+                _log.debug("%s: map enlarged to %d MiB", self.path, self._env.info()["map_size"] // 2**20)
+            except lmdb.MapResizedError:
+                self._env.set_mapsize(0)  # another process has enlarged it
+            except lmdb.DiskError as error:
+                raise DataError("the disk is full", where=self.path, cure="Make room and run again.") from error
+
+
+def encode_frame(picture: Picture, size: int, *, quality: int = QUALITY) -> bytes:
+    """A frame as it is stored: scaled to (size, size) bicubic, as jpeg.
+
+    Args:
+        picture: (H, W, 3), RGB, uint8.
+        size: side in pixels.
+        quality: of the jpeg, 1 to 100.
+    """
+    image = Image.fromarray(picture)
+    if image.size != (size, size):
+        image = image.resize((size, size), Image.Resampling.BICUBIC)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def write_lists(root: Path, splits: Mapping[str, Iterable[str]]) -> None:
+    """Write ``<split>_list.txt`` for each split, sorted; each appears whole."""
+    for split, clips in splits.items():
+        target = root / f"{split}{keys.LIST_ENDING}"
+        part = target.with_suffix(".part")
+        with part.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(f"{clip}\n" for clip in sorted(clips))
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+
+
+def content_digest(path: Path) -> str:
+    """sha256 over all keys and values in order, of an environment or of all environments and lists of a data set."""
+    if (path / keys.DATA_FILE).is_file():
+        return _digest(_all_items(path))
+    parts = sorted(file for file in path.iterdir() if (file / keys.DATA_FILE).is_file())
+    values = [(part.name.encode(), content_digest(part).encode()) for part in parts]
+    values += [(file.name.encode(), file.read_bytes()) for file in sorted(path.glob(f"*{keys.LIST_ENDING}"))]
+    return _digest(values)
+
+
+def _values(
+    clip: str, frames: Sequence[bytes], aligned: Sequence[bytes], arrays: Mapping[str, NDArray[Any]]
+) -> dict[bytes, bytes]:
+    """All values of a clip but its length and digest, in the order of the keys."""
+    if not frames:
+        raise DataError("no frames", where=clip)
+    if aligned and len(aligned) != len(frames):
+        raise DataError(f"{len(frames)} frames, but {len(aligned)} aligned ones", where=clip)
+    values = {keys.frame_key(clip, number): data for number, data in enumerate(frames)}
+    values |= {keys.frame_key(clip, number, aligned=True): data for number, data in enumerate(aligned)}
+    for name, array in arrays.items():
+        shape = (len(frames), *_SHAPES[name])
+        if array.shape != shape:
+            raise DataError(f"{name} is {array.shape}, not {shape}", where=clip)
+        values[keys.key(clip, name)] = np.ascontiguousarray(array, "<f4").tobytes()
+    return dict(sorted(values.items()))
+
+
+def _replace(transaction: lmdb.Transaction, clip: str, values: Mapping[bytes, bytes]) -> None:
+    _remove(transaction, clip)
+    for key, value in values.items():
+        transaction.put(key, value)
+
+
+def _remove(transaction: lmdb.Transaction, clip: str) -> None:
+    prefix = keys.key(clip, "")
+    cursor = transaction.cursor()
+    more = cursor.set_range(prefix)
+    while more and (found := bytes(cursor.key())).startswith(prefix):
+        more = cursor.delete() if keys.belongs(found, clip) else cursor.next()
+
+
+def _all_items(path: Path) -> Iterator[tuple[bytes, bytes]]:
+    with (
+        lmdb.open(str(path), readonly=True, lock=False, readahead=False) as env,
+        env.begin() as transaction,
+    ):
+        yield from transaction.cursor()
+
+
+def _digest(items: Iterable[tuple[bytes, bytes]]) -> str:
+    digest = hashlib.sha256()
+    for key, value in items:
+        for part in (key, value):
+            digest.update(len(part).to_bytes(8, "little"))
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _whole_pages(size: int) -> int:
+    return -(-max(size, 16 * _PAGE) // _PAGE) * _PAGE

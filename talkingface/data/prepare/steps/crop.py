@@ -1,0 +1,235 @@
+"""Step ``crop``: from a raw video to clips of one face each, at one size and rate, with their sound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ....errors import DataError, NoFaceError
+from ....face.crop.crop import square_crop
+from ....face.face import Box
+from ....face.track.segments import CropRules
+from ....face.track.track import TrackSettings, track_faces
+from ....media.image import Picture
+from ....media.video import VideoReader, open_video
+from ....media.writer import Writer, open_writer
+from ..files import sync
+from ..items import Part, Video
+from ..step import Made, PassingError, Step
+from ..tools import Tools
+from .segments import Segment, overlap_with, segments_of
+from .vox import FPS, read_annotation
+
+_SAME_FACE = 0.3  # mean overlap of a track with the annotated boxes from which it is the annotated face
+_REFUSALS_KEPT = 20
+
+
+@dataclass(frozen=True)
+class CropVideo(Step[Video]):
+    """Finds the faces of a video and writes a clip for each stretch over which one stays near its place.
+
+    Attributes:
+        clips: folder; the clips go to its subfolders ``train`` and ``test``.
+        tools: the landmark backend.
+        rules: size of the clips, how much is around a face, what is too short or too small, where a clip ends.
+        max_frames: longer clips are cut.
+        fps: frames per second of the clips.
+        format: ``".mp4"``, or ``".png"`` for folders of pictures (without sound).
+        dataset_version: of VoxCeleb, for its annotations.
+    """
+
+    clips: Path
+    tools: Tools
+    rules: CropRules
+    max_frames: int = 1024
+    fps: Fraction = Fraction(25)
+    format: Literal[".mp4", ".png"] = ".mp4"
+    dataset_version: int = 1
+
+    name = "crop"
+
+    def inputs(self, item: Video) -> list[Path]:
+        if not item.path.is_file():
+            raise PassingError("the video is not there", where=item.path)
+        return [item.path, *(part.annotation for part in item.parts if part.annotation is not None)]
+
+    def shaping(self) -> dict[str, Any]:
+        values = {name: getattr(self, name) for name in ("max_frames", "fps", "format")}
+        return {**values, "rules": asdict(self.rules), "backend": self.tools.landmarks, "version": self.dataset_version}
+
+    def check(self) -> None:
+        """Raise the error of a landmark backend that cannot be opened."""
+        self.tools.analyser()
+
+    def perform(self, item: Video) -> Made:
+        reader = open_video(item.path, fps=self.fps)
+        plan = self._planned(item, reader)
+        if not plan.segments:
+            raise _nothing(item, plan)
+        written = self._write(item, reader, plan.segments)
+        facts = {
+            "clips": [{"name": clip.stem if self.format == ".mp4" else clip.name, "frames": n} for clip, n in written],
+            "refused": plan.refused[:_REFUSALS_KEPT],
+            "warnings": reader.warnings[:5],
+        }
+        return Made([clip for clip, _ in written], facts)
+
+    def target(self, item: Video, name: str) -> Path:
+        """Where a clip goes."""
+        ending = self.format if self.format == ".mp4" else ""
+        return self.clips / item.split / f"{name}{ending}"
+
+    def _planned(self, item: Video, reader: VideoReader) -> Plan:
+        plan = Plan()
+        with reader:
+            frames = _Frames(reader)
+            for part in sorted(item.parts or [Part(item.name)], key=lambda part: (part.start_s or 0.0, part.name)):
+                self._plan_part(part, reader, frames, plan)
+            plan.frames = frames.position
+        return plan
+
+    def _plan_part(self, part: Part, reader: VideoReader, frames: _Frames, plan: Plan) -> None:
+        """Add the clips of one part, by its own box, its annotation or every face that is seen."""
+        start, stop = self._frames_of(part, reader)
+        picture_size = (reader.height, reader.width)
+        if part.box is not None and stop is not None:
+            box = _scaled(part.box, part.frame_height, reader.height)
+            plan.segments.append(
+                Segment(part.name, start, stop, square_crop(box, self.rules.size, picture_size, scale=1))
+            )
+            return
+        settings = TrackSettings(keep_mesh=False)
+        tracks = track_faces(frames.between(start, stop), self.tools.analyser(), settings)
+        plan.tracks += len(tracks)
+        tracks = [replace(track, start=track.start + start) for track in tracks]
+        if part.annotation is not None:
+            known = read_annotation(part.annotation, self.dataset_version, reader.width, reader.height)
+            numbers = np.rint(known.frames * float(self.fps / FPS)).astype(np.int64)
+            tracks = [
+                track for track in tracks if overlap_with(track, numbers, known.boxes * reader.height) >= _SAME_FACE
+            ]
+            if not tracks:
+                plan.refused.append(f"{part.name} shows no face where the annotation has one")
+        segments, refused = segments_of(tracks, part.name, self.rules, self.max_frames, picture_size)
+        plan.segments += segments
+        plan.refused += refused
+
+    def _frames_of(self, part: Part, reader: VideoReader) -> tuple[int, int | None]:
+        """First frame of a part, and the one behind its last; None where only the end of the video tells."""
+        if part.annotation is not None:
+            known = read_annotation(part.annotation, self.dataset_version, reader.width, reader.height)
+            return int(known.frames.min() * self.fps / FPS), int(known.frames.max() * self.fps / FPS) + 1
+        start = round((part.start_s or 0.0) * self.fps)
+        return start, None if part.end_s is None else max(start + 1, round(part.end_s * self.fps))
+
+    def _write(self, item: Video, reader: VideoReader, segments: Sequence[Segment]) -> list[tuple[Path, int]]:
+        """Write all clips in one pass; (path, number of frames) of each."""
+        waiting = sorted(segments, key=lambda segment: segment.start)
+        running: list[_Clip] = []
+        written: list[tuple[Path, int]] = []
+        with reader, ExitStack() as stack:
+            for index, frame in enumerate(islice(reader, max(segment.stop for segment in segments))):
+                while waiting and waiting[0].start == index:
+                    running.append(self._open(item, waiting.pop(0), stack))
+                for clip in running:
+                    clip.writer.write(clip.segment.crop.cut(frame))
+                written += [clip.finish() for clip in running if clip.segment.stop == index + 1]
+                running = [clip for clip in running if clip.segment.stop > index + 1]
+            # The video ended before the list says; what there is of a clip is taken if it is long enough.
+            written += [clip.finish() for clip in running if clip.writer.frames >= self.rules.min_frames]
+        if not written:
+            raise DataError("the video ends before any of its parts is complete", where=item.path)
+        return sorted(written)
+
+    def _open(self, item: Video, segment: Segment, stack: ExitStack) -> _Clip:
+        writer = open_writer(
+            self.target(item, segment.name),
+            fps=self.fps,
+            audio=item.path if self.format == ".mp4" else None,
+            audio_start_s=segment.start / self.fps,
+            audio_duration_s=(segment.stop - segment.start) / self.fps,
+        )
+        clip = _Clip(segment, writer)
+        stack.callback(clip.abandon)
+        return clip
+
+
+@dataclass
+class Plan:
+    """The clips of a video before they are written.
+
+    Attributes:
+        segments: what is to be written.
+        refused: a sentence about each stretch that is left out.
+        tracks: faces that were followed.
+        frames: frames that were looked at.
+    """
+
+    segments: list[Segment] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    tracks: int = 0
+    frames: int = 0
+
+
+@dataclass
+class _Clip:
+    """A clip that is being written."""
+
+    segment: Segment
+    writer: Writer
+    finished: bool = False
+
+    def finish(self) -> tuple[Path, int]:
+        path = self.writer.finish()
+        self.finished = True
+        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+            sync(file)
+        return path, self.writer.frames
+
+    def abandon(self) -> None:
+        if not self.finished:
+            self.writer.abort()
+
+
+class _Frames:
+    """The frames of a video for one part after the other; decoded once as long as the parts do not overlap.
+
+    Attributes:
+        position: number of the next frame.
+    """
+
+    def __init__(self, reader: VideoReader) -> None:
+        self._reader = reader
+        self._running: Iterator[Picture] | None = None
+        self.position = 0
+
+    def between(self, start: int, stop: int | None) -> Iterator[Picture]:
+        """Frames ``start`` to ``stop`` (not included; None: to the end)."""
+        if self._running is None or self.position > start:
+            self._running, self.position = iter(self._reader), 0
+        for frame in islice(self._running, None if stop is None else stop - self.position):
+            self.position += 1
+            if self.position > start:
+                yield frame
+
+
+def _nothing(item: Video, plan: Plan) -> DataError | NoFaceError:
+    """The error for a video without any clip."""
+    if plan.refused:
+        shown = "; ".join(plan.refused[:3]) + (f"; and {len(plan.refused) - 3} more" if len(plan.refused) > 3 else "")
+        return DataError(f"nothing of it makes a clip: {shown}", where=item.path)
+    return NoFaceError(f"no face in {plan.frames} frames", where=item.path)
+
+
+def _scaled(box: tuple[float, float, float, float], frame_height: int | None, height: int) -> Box:
+    """A box that a list gives by pixel borders, in the pixels of a picture of this height."""
+    factor = height / frame_height if frame_height else 1.0
+    left, top, right, bottom = (edge * factor - 0.5 for edge in box)
+    return Box(left, top, right, bottom)

@@ -1,0 +1,217 @@
+"""Which videos there are and what is taken of them: lists of published data sets, or a folder of one's own videos."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from ....errors import ConfigError, DataError
+from ...store import identity_of
+from ...stores import VIDEO_ENDINGS
+from ..files import PART
+from ..items import SPLITS, Part, Video
+from ..settings import PrepareSettings
+from . import vox
+
+_URLS, _TIMES, _CROPS, _HEIGHTS = "_video_url.txt", "_annotion_time.txt", "_crop_wh.txt", "_resolution.txt"
+_UNNAMED = "RD"  # radio shows: the names are not those of people
+
+
+def is_hdtf(folder: Path) -> bool:
+    """Whether a folder is such a list."""
+    return folder.is_dir() and next(folder.glob(f"*{_URLS}"), None) is not None
+
+
+def from_hdtf(folder: Path, raw: Path, local: Mapping[str, Path]) -> list[Video]:
+    """A video for each address that has times, with a part for each time that has a place.
+
+    As published, parts without a place are left out (their authors found them noisy). The list has no splits.
+
+    Raises:
+        DataError: if a file is missing or a line is no such line.
+    """
+    found = []
+    for urls in sorted(folder.glob(f"*{_URLS}")):
+        subset = urls.name.removesuffix(_URLS)
+        times, crops = _table(folder / f"{subset}{_TIMES}"), _table(folder / f"{subset}{_CROPS}")
+        heights = _table(folder / f"{subset}{_HEIGHTS}", needed=False)
+        for name, (url, *_) in _table(urls).items():
+            identity = _identity(subset, name)
+            height = int(heights[name][0]) if heights.get(name) else None
+            parts = _parts(f"{identity}#{name}", name, times.get(name, []), crops, height, folder / f"{subset}{_TIMES}")
+            if parts:
+                path = next((local[stem] for stem in (f"{subset}_{name}", name) if stem in local), None)
+                path = path or raw / f"{subset}_{name}.mp4"
+                found.append(Video(f"{identity}#{name}", identity, "", path, url, parts))
+    return found
+
+
+def _parts(
+    full: str, name: str, times: list[str], crops: Mapping[str, list[str]], height: int | None, where: Path
+) -> tuple[Part, ...]:
+    parts = []
+    for index, words in enumerate(times):
+        crop = crops.get(f"{name}_{index}")
+        if crop is None:
+            continue
+        try:
+            start, end = map(_seconds, words.split("-"))
+            left, width, top, tall = map(float, crop[:4])
+        except ValueError as error:
+            raise DataError(f"'{name}' cannot be understood ({error})", where=where) from error
+        parts.append(Part(f"{full}#{index:03d}", start, end, (left, top, left + width, top + tall), height))
+    return tuple(parts)
+
+
+def _identity(subset: str, name: str) -> str:
+    """The person: a name without the number behind it; a show of which nothing is known stands for itself."""
+    return f"{subset}_{name}" if subset == _UNNAMED else re.sub(r"\d+$", "", name) or name
+
+
+def _seconds(clock: str) -> float:
+    """Seconds of "02:55" or "1:02:55"."""
+    total = 0.0
+    for part in clock.split(":"):
+        total = 60 * total + float(part)
+    return total
+
+
+def _table(path: Path, *, needed: bool = True) -> dict[str, list[str]]:
+    """First word without ``.mp4`` -> the other words of the line."""
+    if not path.is_file():
+        if needed:
+            raise DataError("this file of the list is missing", where=path, cure="Fetch the whole folder HDTF_dataset.")
+        return {}
+    lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
+    return {words[0].removesuffix(".mp4"): words[1:] for words in lines if len(words) > 1}
+
+
+def videos(settings: PrepareSettings) -> list[Video]:
+    """All videos, sorted by name; the same for the same list and raw folder, whatever has been done before.
+
+    Raises:
+        ConfigError: if no raw folder is given.
+        DataError: if the list cannot be read, nothing is in it, two videos have one name, or an identity is in two
+            splits.
+    """
+    if settings.raw is None:
+        cure = "Give --raw=DIR, the folder of the videos (or where they are downloaded to)."
+        raise ConfigError("preparation needs raw videos", where="--run_mode=prepare", cure=cure)
+    if settings.list is None:
+        found = own_videos(settings.raw, settings.test_share)
+    else:
+        found = _listed(settings.list, settings.raw, settings)
+    if settings.data_range is not None:
+        found = [video for video in found if _in_range(video.identity, settings.data_range)]
+    if not found:
+        raise DataError(
+            "no video is left to prepare", where=settings.list or settings.raw, cure=_what_is_there(settings)
+        )
+    check_names(found)
+    check_splits((video.identity, video.split) for video in found)
+    return sorted(found, key=lambda video: video.name)
+
+
+def own_videos(raw: Path, test_share: float) -> list[Video]:
+    """Every video below a folder.
+
+    Folders named ``train`` and ``test`` say the split; else it follows from the identity. The identity is the (next)
+    folder's name, or else what stands before the first '#' or '_' of the file's name.
+    """
+    if not raw.is_dir():
+        raise DataError("no such folder", where=raw, cure="Give the folder of the raw videos with --raw.")
+    found = []
+    for path in sorted(raw.rglob("*")):
+        if path.suffix.lower() in VIDEO_ENDINGS and path.is_file() and not path.name.startswith(PART):
+            folders = list(path.relative_to(raw).parts[:-1])
+            split = folders.pop(0) if folders and folders[0] in SPLITS else ""
+            identity = plain(folders[0] if folders else identity_of(path.name))
+            name = plain("_".join([*folders[1:], path.stem]).removeprefix(f"{identity}#"))
+            split = split or split_of(identity, test_share)
+            found.append(Video(f"{identity}#{name}", identity, split, path))
+    return found
+
+
+def split_of(identity: str, test_share: float) -> str:
+    """Split of an identity that no list places: by its hash, so that it stays where it is when others come."""
+    number = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8], "big")
+    return "test" if number < test_share * 2**64 else "train"
+
+
+def plain(name: str) -> str:
+    """A name that can be part of a clip's: '#' separates those, a dot begins an ending, a list has one to a line."""
+    return "_".join(re.sub(r"[#.\s]+", " ", name).split())
+
+
+def check_names(found: Sequence[Video]) -> None:
+    """Raise DataError if two videos have one name."""
+    by_name: dict[str, list[Path]] = defaultdict(list)
+    for video in found:
+        by_name[video.name].append(video.path)
+    double = [(name, paths) for name, paths in by_name.items() if len(paths) > 1]
+    if double:
+        name, paths = double[0]
+        cure = "Rename or remove one of them."
+        raise DataError(f"{len(paths)} videos have the name '{name}'", where=" and ".join(map(str, paths)), cure=cure)
+
+
+def check_splits(of_identities: Iterable[tuple[str, str]]) -> None:
+    """Raise DataError if an identity is in two splits: a model would be tested on people it has learned.
+
+    Args:
+        of_identities: (identity, split) of each video or clip.
+    """
+    splits: dict[str, set[str]] = defaultdict(set)
+    for identity, split in of_identities:
+        splits[identity].add(split)
+    crossing = sorted(identity for identity, names in splits.items() if len(names) > 1)
+    if crossing:
+        shown = ", ".join(crossing[:5]) + (", ..." if len(crossing) > 5 else "")
+        raise DataError(
+            f"{len(crossing)} identities are in both train and test: {shown}",
+            cure="Put all videos of a person into one split.",
+        )
+
+
+def _listed(path: Path, raw: Path, settings: PrepareSettings) -> list[Video]:
+    local = _local(raw)
+    if path.is_file():
+        listed = vox.from_metadata(path, raw, local)
+    elif is_hdtf(path):
+        listed = from_hdtf(path, raw, local)
+    elif vox.is_annotations(path):
+        listed = vox.from_annotations(path, raw, local, settings.dataset_version)
+    else:
+        cure = (
+            "Give a folder with id00001/<video>/00001.txt (VoxCeleb), a vox-metadata.csv, or the folder HDTF_dataset."
+        )
+        raise DataError("this is no list of videos that is known here", where=path, cure=cure)
+    return [
+        video if video.split else Video(**{**video.__dict__, "split": split_of(video.identity, settings.test_share)})
+        for video in listed
+    ]
+
+
+def _local(raw: Path) -> dict[str, Path]:
+    """Videos that are there already, by name without ending."""
+    paths = raw.rglob("*") if raw.is_dir() else ()
+    return {
+        path.stem: path
+        for path in sorted(paths)
+        if path.suffix.lower() in VIDEO_ENDINGS and path.is_file() and not path.name.startswith(PART)
+    }
+
+
+def _in_range(identity: str, data_range: str) -> bool:
+    first, last = map(int, data_range.split("-"))
+    digits = "".join(filter(str.isdecimal, identity))
+    return bool(digits) and first <= int(digits) < last
+
+
+def _what_is_there(settings: PrepareSettings) -> str:
+    if settings.data_range is not None:
+        return f"--data_range={settings.data_range} may leave nothing (the end is not part of it)."
+    return f"Videos end in {', '.join(sorted(VIDEO_ENDINGS))}."

@@ -1,0 +1,208 @@
+"""Step ``lmdb``, the half that writes: one process alone writes what the workers encode.
+
+A clip is one transaction, so a kill leaves it there whole or not at all. Which clips are there is asked of the LMDB
+itself, and not of the manifest alone.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ....errors import DataError, TalkingFaceError
+from ....media.image import Picture
+from ....media.video import open_video
+from ...lmdb.size import check_room, stored_size
+from ...lmdb.write import LMDBWriter, encode_frame, write_lists
+from ..engine import Engine
+from ..items import SPLITS, Clip
+from ..report import StepReport
+from ..run_step import run_step
+from ..step import Answer, Made, PassingError, Step
+from .arrays import LAYOUT_SIDE, read_coefficients, read_landmarks
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A clip as it goes into the LMDB.
+
+    Attributes:
+        name: of the clip.
+        pictures: resolution -> one encoded picture for each frame.
+        coefficients: (T, 260), or None.
+        keypoints: (T, 68, 2) in a frame of 256 pixels, or None.
+    """
+
+    name: str
+    pictures: dict[int, list[bytes]] = field(default_factory=dict)
+    coefficients: NDArray[np.float32] | None = None
+    keypoints: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class EncodeClip(Step[Clip]):
+    """Encodes a clip; one process alone writes what all workers give.
+
+    Attributes:
+        landmarks, coefficients: folders of what belongs to the clips; None leaves it out.
+        resolutions: sides of the pictures in pixels.
+        coefficients_format, points_format: endings of those files.
+        picture_format: ``"jpeg"``, or ``"png"`` without loss.
+        quality: of the jpegs, 1 to 100.
+    """
+
+    landmarks: Path | None
+    coefficients: Path | None
+    resolutions: Sequence[int] = (256,)
+    coefficients_format: str = ".npz"
+    points_format: str = ".npz"
+    picture_format: Literal["jpeg", "png"] = "jpeg"
+    quality: int = 95
+
+    name = "lmdb"
+
+    def inputs(self, item: Clip) -> list[Path]:
+        found = [item.path, *self._beside(item)]
+        missing = [path for path in found if not path.exists()]
+        if missing:
+            raise PassingError(f"'{missing[0].name}' is not there", where=missing[0], cure="Do the step before first.")
+        return found
+
+    def shaping(self) -> dict[str, Any]:
+        parts = {"landmarks": self.landmarks is not None, "coefficients": self.coefficients is not None}
+        return {**parts, "resolutions": list(self.resolutions), "format": self.picture_format, "quality": self.quality}
+
+    def perform(self, item: Clip) -> Made:
+        pictures: dict[int, list[bytes]] = {side: [] for side in self.resolutions}
+        frames = 0
+        with open_video(item.path, fps=None if item.path.is_file() else Fraction(25)) as reader:
+            for frame in reader:
+                frames += 1
+                for side, encoded in pictures.items():
+                    encoded.append(self._encoded(frame, side))
+        rows, points = self._rows(item), self._points(item, reader.height)
+        for what, values in (("coefficients", rows), ("landmarks", points)):
+            if values is not None and len(values) != frames:
+                cure = "Extract them again."
+                raise DataError(f"{frames} frames, but {len(values)} {what}", where=item.path, cure=cure)
+        return Made(facts={"frames": frames}, payload=Encoded(item.name, pictures, rows, points))
+
+    def _beside(self, item: Clip) -> list[Path]:
+        """Files of points and coefficients that belong to the clip."""
+        folders = ((self.landmarks, self.points_format), (self.coefficients, self.coefficients_format))
+        return [folder / item.split / f"{item.name}{ending}" for folder, ending in folders if folder is not None]
+
+    def _encoded(self, frame: Picture, side: int) -> bytes:
+        if self.picture_format == "jpeg":
+            return encode_frame(frame, side, quality=self.quality)
+        buffer = io.BytesIO()
+        Image.fromarray(frame).resize((side, side), Image.Resampling.BICUBIC).save(buffer, "png")
+        return buffer.getvalue()
+
+    def _rows(self, item: Clip) -> NDArray[np.float32] | None:
+        if self.coefficients is None:
+            return None
+        return read_coefficients(self.coefficients / item.split / f"{item.name}{self.coefficients_format}")[0]
+
+    def _points(self, item: Clip, side: int) -> NDArray[np.float32] | None:
+        if self.landmarks is None:
+            return None
+        points = read_landmarks(self.landmarks / item.split / f"{item.name}{self.points_format}")["landmarks"]
+        return ((points + 0.5) * (LAYOUT_SIDE / side) - 0.5).astype(np.float32)
+
+
+LOOKED_AT = 4  # clips of which the size of all is forecast
+
+
+def store_clips(
+    step: EncodeClip,
+    clips: Sequence[Clip],
+    engine: Callable[[], Engine],
+    manifests: Path,
+    *,
+    retry_failed: bool = False,
+) -> tuple[StepReport, list[Clip], dict[str, int]]:
+    """Do the step: workers encode, this process writes.
+
+    Returns:
+        The report; the clips that are in the LMDB now, these and no others; and how many frames each has.
+    """
+    with LMDBSink(step.root, step.resolutions) as sink:
+        if missing := [clip for clip in clips if not sink.has(clip)]:
+            check_room(step.root, expected_size(step, missing))
+        report, records = run_step(
+            step, clips, engine, manifests, retry_failed=retry_failed, take=sink.take, there=sink.has
+        )
+        frames = {record.item: int(record.facts["frames"]) for record in records if record.outcome == "done"}
+        kept = [clip for clip in clips if clip.name in frames]
+        sink.finish(kept)
+    return report, kept, frames
+
+
+def expected_size(step: EncodeClip, clips: Sequence[Clip]) -> int:
+    """About how many bytes some clips will take, from a few of them that are encoded to see."""
+    sizes = []
+    for clip in clips[:: -(-len(clips) // LOOKED_AT)]:
+        try:
+            encoded: Encoded = step.perform(clip).payload
+        except (TalkingFaceError, OSError):
+            continue  # the step itself will say what is wrong with it
+        sizes += [sum(stored_size(clip.name, pictures) for pictures in encoded.pictures.values())]
+    return round(sum(sizes) / max(len(sizes), 1) * len(clips))
+
+
+class LMDBSink:
+    """Takes encoded clips and keeps an LMDB for each resolution.
+
+    Args:
+        root: folder of the data set; the LMDB of 256 pixels is ``root/256``.
+        resolutions: sides in pixels.
+    """
+
+    def __init__(self, root: Path, resolutions: Sequence[int]) -> None:
+        self._root, self._resolutions = root, tuple(resolutions)
+        self._stack = ExitStack()
+        self._writers: dict[int, LMDBWriter] = {}
+
+    def __enter__(self) -> LMDBSink:
+        with ExitStack() as stack:
+            self._writers = {side: stack.enter_context(LMDBWriter(self._root, side)) for side in self._resolutions}
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def has(self, clip: Clip) -> bool:
+        """Whether a clip is there in all resolutions."""
+        return all(writer.digest(clip.name) is not None for writer in self._writers.values())
+
+    def take(self, clip: Clip, answer: Answer) -> None:
+        """Write what a worker has encoded."""
+        encoded: Encoded = answer.payload
+        for side, writer in self._writers.items():
+            writer.write(
+                clip.name,
+                encoded.pictures[side],
+                coefficients=encoded.coefficients,
+                keypoints=encoded.keypoints,
+            )
+
+    def finish(self, clips: Iterable[Clip]) -> None:
+        """Remove all other clips, and write the lists of the splits."""
+        kept = list(clips)
+        for writer in self._writers.values():
+            writer.keep(clip.name for clip in kept)
+        write_lists(self._root, {split: [clip.name for clip in kept if clip.split == split] for split in SPLITS})

@@ -1,0 +1,156 @@
+"""Lists of VoxCeleb: the annotations of the data set itself, and the table of crops that came with FOM.
+
+Annotations are folders ``id10001/<video>/00001.txt``: a few lines of heading, then a table FRAME X Y W H with a face's
+box for each frame at 25 frames/s. VoxCeleb 1 gives it in pixels of a picture 360 pixels high, VoxCeleb 2 as parts of
+the picture's width and height. (robots.ox.ac.uk/~vgg/data/voxceleb; the conventions are those of the public
+video-preprocessing scripts of FOM.)
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....errors import DataError
+from ..items import Part, Video
+
+FPS = 25
+HEIGHT_V1 = 360
+ADDRESS = "https://www.youtube.com/watch?v="
+_COLUMNS = ("video_id", "start", "end", "bbox", "fps", "width", "height")
+_TEST_V1 = range(10270, 10310)
+# The people of VoxCeleb 2's own test part.
+_TEST_V2 = """
+17 61 81 154 419 562 812 817 866 926 1000 1041 1066 1106 1224 1228 1298 1333 1437 1460 1509 1541 1567 1593 1618
+1822 1892 1989 2019 2057 2086 2181 2317 2445 2465 2542 2548 2576 2577 2685 2725 2745 3030 3041 3127 3178 3347
+3524 3677 3789 3839 3862 3969 3978 3980 3981 4006 4030 4094 4119 4232 4253 4276 4295 4366 4478 4536 4570 4627
+4656 4657 4862 4950 5015 5055 5124 5176 5202 5459 5594 5654 5714 5816 5850 5999 6104 6209 6310 6484 6692 6811
+6816 6913 7312 7354 7396 7414 7426 7494 7620 7621 7663 7802 7868 7874 7961 8149 8374 8392 8456 8548 8552 8696
+8701 8911 9017
+"""
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """The box of one face over a part of a video.
+
+    Attributes:
+        frames: (T,), numbers of the frames at 25 frames/s.
+        boxes: (T, 4), left, top, right, bottom as parts of the picture's height (x too).
+    """
+
+    frames: NDArray[np.int64]
+    boxes: NDArray[np.float64]
+
+
+def is_annotations(folder: Path) -> bool:
+    """Whether a folder holds annotations."""
+    return folder.is_dir() and next(_root(folder).glob("*/*/*.txt"), None) is not None
+
+
+def from_annotations(folder: Path, raw: Path, local: Mapping[str, Path], version: int) -> list[Video]:
+    """A video for each ``id*/<video>``, with a part for each of its files."""
+    found = []
+    for home in sorted(path for path in _root(folder).glob("*/*") if path.is_dir()):
+        identity, name = home.parent.name, home.name
+        parts = tuple(
+            Part(f"{identity}#{name}#{file.stem}", annotation=file.absolute()) for file in sorted(home.glob("*.txt"))
+        )
+        if parts:
+            found.append(_video(identity, name, split_of(identity, version), raw, local, parts))
+    return found
+
+
+def from_metadata(table: Path, raw: Path, local: Mapping[str, Path]) -> list[Video]:
+    """A video for each video and person of a ``vox-metadata.csv``, with a part of known place for each line.
+
+    Older tables have the person behind a '#' in ``video_id`` instead of a column ``person_id``.
+
+    Raises:
+        DataError: if a column is missing or a line is no such line.
+    """
+    with table.open(encoding="utf-8", newline="") as lines:
+        reader = csv.DictReader(lines)
+        missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+        if missing:
+            cure = f"It has: {', '.join(reader.fieldnames or ['nothing'])}."
+            raise DataError(f"the table has no column {', '.join(missing)}", where=table, cure=cure)
+        rows = list(reader)
+    grouped: dict[tuple[str, str, str], list[Part]] = {}
+    for number, row in enumerate(rows, start=2):
+        try:
+            key, part = _row(row)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise DataError(f"line {number} cannot be understood ({error})", where=table) from error
+        grouped.setdefault(key, []).append(part)
+    return [
+        _video(identity, name, split, raw, local, tuple(sorted(set(parts), key=lambda part: part.name)))
+        for (identity, name, split), parts in grouped.items()
+    ]
+
+
+def read_annotation(path: Path, version: int, width: int, height: int) -> Annotation:
+    """Read one annotation file.
+
+    Args:
+        path: the file.
+        version: 1 or 2, of VoxCeleb.
+        width, height: size of the video's picture.
+
+    Raises:
+        DataError: if it is no annotation.
+    """
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    heading = next((index for index, line in enumerate(lines) if line.split() == ["FRAME", "X", "Y", "W", "H"]), None)
+    if heading is None:
+        raise DataError("no table FRAME X Y W H", where=path, cure="Fetch the annotations again.")
+    try:
+        rows = np.array([[float(word) for word in line.split()] for line in lines[heading + 1 :] if line.strip()])
+        frames, (x, y, w, h) = rows[:, 0].astype(np.int64), rows[:, 1:5].T
+    except (ValueError, IndexError) as error:
+        raise DataError(f"the table is damaged ({error})", where=path, cure="Fetch the annotations again.") from error
+    across, down = (1 / HEIGHT_V1, 1 / HEIGHT_V1) if version == 1 else (width / height, 1.0)
+    boxes = np.stack([x * across, y * down, (x + w) * across, (y + h) * down], axis=1)
+    return Annotation(frames, boxes)
+
+
+def split_of(identity: str, version: int) -> str:
+    """Split of a person as the data set has it."""
+    number = int("".join(filter(str.isdecimal, identity)) or 0)
+    testing = _TEST_V1 if version == 1 else {int(word) for word in _TEST_V2.split()}
+    return "test" if number in testing else "train"
+
+
+def _root(folder: Path) -> Path:
+    """The folder of the people: the published archives hold a folder ``txt`` around them."""
+    return folder / "txt" if (folder / "txt").is_dir() else folder
+
+
+def _video(
+    identity: str, name: str, split: str, raw: Path, local: Mapping[str, Path], parts: tuple[Part, ...]
+) -> Video:
+    path = local.get(name, raw / f"{name}.mp4")
+    return Video(f"{identity}#{name}", identity, split, path, ADDRESS + name, parts)
+
+
+def _row(row: Mapping[str, str]) -> tuple[tuple[str, str, str], Part]:
+    """((identity, video, split), part) of a line."""
+    name, _, person = row["video_id"].partition("#")
+    identity = row.get("person_id") or person or name
+    start, end, fps = int(row["start"]), int(row["end"]), float(row["fps"])
+    left, top, right, bottom = map(float, row["bbox"].split("-"))
+    if not (end > start >= 0 and fps > 0 and right > left and bottom > top):
+        raise ValueError("start, end or bbox are the wrong way round")
+    part = Part(
+        f"{identity}#{name}#{start:06d}#{end:06d}",
+        start / fps,
+        end / fps,
+        box=(left, top, right, bottom),
+        frame_height=int(row["height"]),
+    )
+    return (identity, name, row.get("partition") or ""), part

@@ -1,0 +1,253 @@
+"""Store of video files: mp4, gif and whatever else ffmpeg reads."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError
+from .lmdb.keys import is_lmdb
+from .store import Clip, ClipStore, Frames, identity_of
+
+PICTURE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
+
+
+class FrameStore(ClipStore):
+    """Folders of pictures: ``root/clip/000000.png`` or, with a split, ``root/split/clip/000000.png``.
+
+    Pictures follow each other in natural order (2 before 10); other files in a folder are passed over. The identity is
+    read from the folder's name (see :func:`talkingface.data.store.identity_of`).
+
+    Args:
+        root: folder of the clips.
+        split: subfolder to take; ignored where there is none of that name.
+    """
+
+    def __init__(self, root: Path, split: str | None = None) -> None:
+        self.root = root
+        base = root / split if split and (root / split).is_dir() else root
+        folders = [folder for folder in sorted(base.rglob("*")) if folder.is_dir()]
+        self._files = {folder.relative_to(root).as_posix(): pictures(folder) for folder in folders if pictures(folder)}
+        self._clips = [Clip(name, identity_of(name), len(files)) for name, files in sorted(self._files.items())]
+
+    def clips(self) -> list[Clip]:
+        return list(self._clips)
+
+    def sources(self) -> list[Path]:
+        return [path for files in self._files.values() for path in files]
+
+    def file(self, clip: Clip) -> Path:
+        return self.root / clip.name
+
+    def frames(self, clip: Clip, indices: Sequence[int], size: int | None = None) -> Frames:
+        files = self._files[clip.name]
+        read = [_read(files[index], size) for index in indices]
+        if len({picture.shape for picture in read}) > 1:
+            raise DataError("pictures of a clip differ in size", where=self.root / clip.name)
+        return np.stack(read)
+
+
+def pictures(folder: Path) -> list[Path]:
+    """Pictures directly in a folder, in natural order."""
+    found = [path for path in folder.iterdir() if path.suffix.lower() in PICTURE_ENDINGS]
+    return sorted(found, key=_natural)
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Sorting key under which numbers count as numbers."""
+    parts = re.findall(r"\d+|\D+", path.name)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, size: int | None) -> Frames:
+    from ..media.image import center_square, read_image, resize
+
+    picture = read_image(path)
+    return picture if size is None else resize(center_square(picture), (size, size))
+
+
+VIDEO_ENDINGS = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mpg", ".mpeg", ".webm", ".mkv", ".gif"})
+CLIP_LIST = "clips.csv"
+_CACHE_BYTES = 512 * 2**20
+
+
+class VideoStore(ClipStore):
+    """Videos below a folder, listed by ``clips.csv`` where there is one.
+
+    ``clips.csv`` has a line per clip with at least the columns ``file`` (path relative to the list) and, where known,
+    ``split``, ``identity``, ``frames``, ``fps``, ``has_audio`` (0 or 1) and ``sync`` (``ok`` if sound and picture go
+    together). Without a list the splits are the subfolders of that name, and the identity is read from the file name
+    (see :func:`talkingface.data.store.identity_of`).
+
+    Frames are decoded clip by clip and a few clips are remembered, which suits going through them in order. For
+    random access prepare the store with :func:`talkingface.data.preload.preload`.
+
+    Args:
+        root: folder of the videos.
+        split: name of a split, None for everything.
+
+    Raises:
+        DataError: if no video is found; says what is there instead.
+    """
+
+    def __init__(self, root: Path, split: str | None = None) -> None:
+        self.root = root
+        self._cache: OrderedDict[tuple[str, int | None], Frames] = OrderedDict()
+        listed = (root / CLIP_LIST).is_file()
+        self._clips = sorted(_listed(root, split) if listed else _found(root, split), key=lambda clip: clip.name)
+
+    def clips(self) -> list[Clip]:
+        return list(self._clips)
+
+    def sources(self) -> list[Path]:
+        return [self.root / clip.name for clip in self._clips]
+
+    def frames(self, clip: Clip, indices: Sequence[int], size: int | None = None) -> Frames:
+        decoded = self._decoded(clip, size)
+        return decoded[np.minimum(np.asarray(indices), len(decoded) - 1)]
+
+    def file(self, clip: Clip) -> Path:
+        return self.root / clip.name
+
+    def whole(self, clip: Clip, size: int | None = None, limit: int | None = None) -> Frames:
+        return _decode(self.root / clip.name, size, limit)
+
+    def _decoded(self, clip: Clip, size: int | None) -> Frames:
+        key = (clip.name, size)
+        if key not in self._cache:
+            self._cache[key] = _decode(self.root / clip.name, size, None)
+            while len(self._cache) > 1 and sum(frames.nbytes for frames in self._cache.values()) > _CACHE_BYTES:
+                self._cache.popitem(last=False)
+        self._cache.move_to_end(key)
+        return self._cache[key]
+
+
+def video_files(folder: Path) -> list[Path]:
+    """Videos directly in a folder, sorted."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_ENDINGS and path.is_file())
+
+
+def _decode(path: Path, size: int | None, limit: int | None) -> Frames:
+    """The first ``limit`` frames of a file, (n, H, W, 3)."""
+    from ..media.video import open_video
+
+    with open_video(
+        path, size=None if size is None else (size, size), square=size is not None, frame_limit=limit
+    ) as reader:
+        frames = list(reader)
+    if not frames:
+        raise DataError("no frame can be decoded", where=path, cure="Remove the clip or replace it.")
+    return np.stack(frames)
+
+
+def _listed(root: Path, split: str | None) -> list[Clip]:
+    """Clips of ``clips.csv``."""
+    path = root / CLIP_LIST
+    with path.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    if rows and not rows[0].get("file"):
+        raise DataError("the list has no column 'file'", where=path, cure=f"It has: {', '.join(map(str, rows[0]))}.")
+    chosen = [row for row in rows if split is None or row.get("split", split) == split]
+    if not chosen:
+        splits = sorted({row.get("split") or "" for row in rows})
+        raise DataError(f"no clip of split '{split}'", where=path, cure=f"Splits in the list: {', '.join(splits)}.")
+    missing = [row["file"] for row in chosen if not (root / row["file"]).is_file()]
+    if missing:
+        raise DataError(f"{len(missing)} listed clips are missing, the first is '{missing[0]}'", where=path)
+    return [_from_row(root, row) for row in chosen]
+
+
+def _from_row(root: Path, row: dict[str, str]) -> Clip:
+    name = row["file"]
+    if row.get("frames") and row.get("fps"):
+        frames, fps = int(row["frames"]), Fraction(row["fps"])
+    else:
+        frames, fps = _probed(root / name)
+    has_audio = {"0": False, "1": True}.get(row.get("has_audio") or "")
+    return Clip(name, row.get("identity") or identity_of(name), frames, fps, has_audio, row.get("sync") or "")
+
+
+def _found(root: Path, split: str | None) -> Iterator[Clip]:
+    """Clips of a folder without a list; the subfolder named like the split where it exists."""
+    folder = root / split if split and (root / split).is_dir() else root
+    files = video_files(folder)
+    if not files and split is None:
+        files = sorted(path for sub in sorted(root.iterdir()) if sub.is_dir() for path in video_files(sub))
+    for path in files:
+        name = path.relative_to(root).as_posix()
+        yield Clip(name, identity_of(name), *_probed(path))
+
+
+def _probed(path: Path) -> tuple[int, Fraction]:
+    """Number of frames and rate of a video; decodes it where its container does not know."""
+    from ..media.video import probe
+
+    info = probe(path)
+    if info.fps is None:
+        raise DataError("no picture stream", where=path, cure="Remove the file from the data set.")
+    if info.frames:
+        return info.frames, info.fps
+    return len(_decode(path, None, None)), info.fps
+
+
+def open_store(
+    root: Path | str,
+    split: str | None = None,
+    *,
+    size: int | None = None,
+    preload_size: int | None = None,
+    preload_dir: Path | None = None,
+) -> ClipStore:
+    """The store of a folder of videos (with or without ``clips.csv``), of folders of pictures, or of an LMDB.
+
+    Args:
+        root: the data set.
+        split: ``"train"``, ``"test"``, ...: a word in ``clips.csv``, a subfolder, or the ``<split>_list.txt`` of an
+            LMDB. None or "" takes everything.
+        size: side in pixels of the frames that will be asked for; says which size an LMDB is read at.
+        preload_size: decode everything once at this size into a file that is mapped to memory.
+        preload_dir: folder of such files, None for the user's cache.
+
+    Raises:
+        DataError: if the folder is missing or holds none of them; says what was found.
+    """
+    root = Path(root).expanduser()
+    if not root.is_dir():
+        raise DataError("no such folder", where=root, cure="Give the folder of the data set with --dataset.")
+    store = _layout(root, split or None, preload_size if size is None else size)
+    if not store.clips():
+        raise DataError(
+            f"no clips{f' of split {split!r}' if split else ''}", where=root, cure=f"Found {_contents(root)}."
+        )
+    if preload_size is None:
+        return store
+    from .preload import preload
+
+    return preload(store, preload_size, preload_dir)
+
+
+def _layout(root: Path, split: str | None, size: int | None) -> ClipStore:
+    if is_lmdb(root):
+        from .lmdb.store import LMDBStore
+
+        return LMDBStore(root, split, size)
+    base = root / split if split and (root / split).is_dir() else root
+    folders = [base, *(sub for sub in sorted(base.iterdir()) if sub.is_dir())]
+    if (root / CLIP_LIST).is_file() or any(video_files(folder) for folder in folders):
+        return VideoStore(root, split)
+    return FrameStore(root, split)
+
+
+def _contents(root: Path) -> str:
+    """What lies in a folder, as "3 folders, 2 .txt"."""
+    counts = Counter("folders" if path.is_dir() else path.suffix or "files" for path in root.iterdir())
+    found = ", ".join(f"{count} {kind}" for kind, count in counts.most_common(5)) or "nothing"
+    return f"{found}; expected videos, {CLIP_LIST}, folders of png/jpg frames, or an LMDB (256/data.mdb)"

@@ -1,0 +1,186 @@
+"""SadTalker's own face finder: RetinaFace finds faces, a network of 98 points gives the 68 landmarks.
+
+Scores, overlaps and the way from the box to the landmarks are those of the published program, but for four things.
+Colours come in the order that each network was trained with; the program hands both of them red as blue. Boxes that
+leave the picture are cut at its border, where the program takes a wrong part or stops. Faces that are reduced for the
+landmarks are averaged. And no picture is searched at more than `LARGEST_SIDE`, with another look at `SMALL_SIDE` where
+that found nothing; the program searches any picture at its own size, and misses faces larger than its anchors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...media.image import Picture, check_picture, resize
+from ...weights import load_catalogue
+from ...weights.load import load_networks, load_strict
+from ..face import Box, Face, Points, largest_first
+from .analyser import FaceAnalyser, missing_files, moved
+from .report import Candidate, Evidence
+from .retinaface_network import MEAN_BGR, RetinaFace, anchors, best_boxes, decode_boxes
+from .wflw_network import LANDMARKS, MAP_SIDE, SIDE, LandmarkNet98, heatmap_points, reduce_to_68
+
+WHERE = "--landmarks=retinaface"
+DETECTOR, ALIGNMENT = "retinaface_resnet50", "wflw_98"
+SURE = 0.97  # score from which a find counts
+WEIGHED, MOST_WEIGHED = 0.1, 20  # score from which a place is worth reporting, and how many of them
+LARGEST_SIDE, SMALL_SIDE = 1600, 640  # pixels: longer side of what is searched, and of a second look
+AT_ONCE = 8  # pictures or faces that a network sees together
+
+
+@dataclass(frozen=True)
+class Find:
+    """A place where a face may be."""
+
+    box: Box
+    score: float
+
+
+class RetinaAnalyser(FaceAnalyser):
+    """Finds faces as SadTalker does. A second or more for a picture on a CPU."""
+
+    name = "retinaface"
+
+    def __init__(self, detector: RetinaFace, landmarks: LandmarkNet98, device: torch.device | str = "cpu") -> None:
+        """Args: detector, landmarks: with their weights; they are moved to the device."""
+        self._device = torch.device(device)
+        self._detector = detector.to(self._device).eval().requires_grad_(False)
+        self._landmarks = landmarks.to(self._device).eval().requires_grad_(False)
+
+    @classmethod
+    def open(cls, root: Path, *, device: torch.device | str = "cpu") -> RetinaAnalyser:
+        """Load the networks from the checkpoint folder.
+
+        Raises:
+            WeightsError: if a file is not there, damaged, or another one.
+        """
+        entries = [load_catalogue()[name] for name in (DETECTOR, ALIGNMENT)]
+        missing = [entry for entry in entries if not entry.path(root).is_file()]
+        if missing:
+            raise missing_files(WHERE, missing, root)
+        networks = RetinaFace(), LandmarkNet98()
+        for entry, network in zip(entries, networks, strict=True):
+            path = entry.path(root)
+            (name,) = entry.networks
+            load_strict(network, load_networks(path, model=entry.model).states[name], where=path)
+        return cls(*networks, device)
+
+    def faces(self, picture: Picture) -> list[Face]:
+        return self.faces_of([picture])[0]
+
+    def faces_of(self, pictures: Sequence[Picture]) -> list[list[Face]]:
+        """All faces of each picture; the networks see pictures of one size, and all faces, several at once."""
+        found = self._searched(pictures, LARGEST_SIDE)
+        again = [n for n, picture in enumerate(pictures) if not found[n] and max(picture.shape[:2]) > SMALL_SIDE]
+        for number, finds in zip(again, self._searched([pictures[n] for n in again], SMALL_SIDE), strict=True):
+            found[number] = finds
+        places = [(picture, find.box) for picture, finds in zip(pictures, found, strict=True) for find in finds]
+        points = iter(self._put_on(places))
+        return [
+            largest_first([Face(find.box, find.score, next(points), None, self.name) for find in finds])
+            for finds in found
+        ]
+
+    def follow(self, picture: Picture, previous: Sequence[Face]) -> list[Face | None]:
+        """As the protocol says; a face of another backend is looked for in its box."""
+        check_picture(picture)
+        inside = [face.box.overlap(Box.of_picture(picture)) >= 1 for face in previous]
+        seen = iter(self._put_on([(picture, face.box) for face, there in zip(previous, inside, strict=True) if there]))
+        return [
+            moved(face, next(seen), self.name) if there else None for face, there in zip(previous, inside, strict=True)
+        ]
+
+    def evidence(self, picture: Picture) -> Evidence:
+        candidates = [
+            Candidate(find.box, find.score, "" if find.score > SURE else f"the detector wants {SURE}")
+            for find in self._searched([picture], LARGEST_SIDE, WEIGHED)[0][:MOST_WEIGHED]
+        ]
+        return Evidence(self.name, (Box.of_picture(picture),), tuple(candidates))
+
+    def _searched(self, pictures: Sequence[Picture], side: int, threshold: float = SURE) -> list[list[Find]]:
+        """Finds in each picture, the surest first, looked for at most at that longer side."""
+        small = [_reduced(picture, side) for picture in pictures]
+        found: list[list[Find]] = []
+        while len(found) < len(small):
+            rest = small[len(found) : len(found) + AT_ONCE]
+            alike = list(takewhile(lambda one, shape=rest[0].shape: one.shape == shape, rest))  # type: ignore[misc]
+            found += self._detected(np.stack(alike), threshold)
+        return [
+            [Find(_enlarged(find.box, reduced, picture), find.score) for find in finds]
+            for finds, reduced, picture in zip(found, small, pictures, strict=True)
+        ]
+
+    @torch.inference_mode()
+    def _detected(self, pictures: NDArray[np.uint8], threshold: float) -> list[list[Find]]:
+        """Finds in pictures (n, H, W, 3)."""
+        height, width = pictures.shape[1:3]
+        blue_first = torch.from_numpy(np.ascontiguousarray(pictures[..., ::-1])).to(self._device).permute(0, 3, 1, 2)
+        mean = torch.tensor(MEAN_BGR, device=self._device)[:, None, None]
+        offsets, shares, _ = self._detector(blue_first.float() - mean)
+        priors = anchors(height, width).to(self._device)
+        return [
+            _finds(decode_boxes(one, priors, height, width)[sure], scores[sure])
+            for one, scores in zip(offsets, shares[..., 1], strict=True)
+            for sure in [scores > threshold]
+        ]
+
+    @torch.inference_mode()
+    def _put_on(self, places: Sequence[tuple[Picture, Box]]) -> list[Points]:
+        """The landmarks, (68, 2), of the face in each box."""
+        found: list[Points] = []
+        for start in range(0, len(places), AT_ONCE):
+            parts = [_whole_pixels(box, picture) for picture, box in places[start : start + AT_ONCE]]
+            cut = [
+                _resized(picture[top:bottom, left:right])
+                for (picture, _), (left, top, right, bottom) in zip(places[start:], parts, strict=False)
+            ]
+            heatmaps = self._landmarks(torch.cat(cut).to(self._device))[-1][:, :LANDMARKS]
+            cells = heatmap_points(heatmaps.float()).cpu().numpy() / MAP_SIDE
+            for unit, (left, top, right, bottom) in zip(cells, parts, strict=True):
+                # Cells are counted from the corner, points from the middle of the first pixel.
+                found.append(reduce_to_68(unit * (right - left, bottom - top) + (left - 0.5, top - 0.5)))
+        return found
+
+
+def _finds(boxes: Tensor, scores: Tensor) -> list[Find]:
+    """The finds among boxes (n, 4), counted from the picture's corner; one for each face."""
+    edges, sure = boxes.cpu().numpy().astype(np.float64), scores.cpu().numpy()
+    return [Find(Box(*(edges[n] - 0.5).tolist()), float(sure[n])) for n in best_boxes(edges, sure)]
+
+
+def _reduced(picture: Picture, side: int) -> Picture:
+    """The picture with its longer side at most so long."""
+    check_picture(picture)
+    height, width = picture.shape[:2]
+    factor = min(1.0, side / max(height, width))
+    return resize(picture, (max(1, round(height * factor)), max(1, round(width * factor))))
+
+
+def _enlarged(box: Box, reduced: Picture, picture: Picture) -> Box:
+    """A box of a reduced picture in the picture itself."""
+    y, x = picture.shape[0] / reduced.shape[0], picture.shape[1] / reduced.shape[1]
+    left, top, right, bottom = (edge + 0.5 for edge in (box.left, box.top, box.right, box.bottom))
+    return Box(left * x - 0.5, top * y - 0.5, right * x - 0.5, bottom * y - 0.5)
+
+
+def _whole_pixels(box: Box, picture: Picture) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom (the last two excluded) of a box in whole pixels of the picture, at least one."""
+    height, width = picture.shape[:2]
+    left, top = (min(max(int(edge + 0.5), 0), most - 1) for edge, most in ((box.left, width), (box.top, height)))
+    right, bottom = min(int(box.right + 0.5), width), min(int(box.bottom + 0.5), height)
+    return left, top, max(right, left + 1), max(bottom, top + 1)
+
+
+def _resized(part: Picture) -> Tensor:
+    """A part of a picture as the landmark network sees it, (1, 3, 256, 256)."""
+    pixels = torch.from_numpy(np.ascontiguousarray(part)).permute(2, 0, 1)[None].float() / 255
+    return F.interpolate(pixels, size=(SIDE, SIDE), mode="bilinear", align_corners=False, antialias=True)

@@ -1,0 +1,122 @@
+"""Where a picture may show a face of any size and turn: which parts of it the detectors look at, and what counts.
+
+The detector for near faces sees those of a fifth of its view and more, the other those of a fourteenth and more. So the
+whole picture is seen by both, and then, for small faces, overlapping tiles of it by the second. A tile only counts what
+lies wholly within it: a face that it cuts is whole in its neighbour, or large enough for the level before. The limits
+were measured on portraits, groups, paintings, drawings and pictures without a face (docs/faces.md).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from .blazeface import Detection, Detector
+from .region import Pyramid, Region
+
+CROP_SIDE = 320  # a picture no larger than this that shows one face this large is a crop: the first look is enough
+CROP_FACE = 0.35  # of the picture's longer side
+NEAR_FACE = 0.2  # of the view: below it the near detector runs neighbours together
+SURE = 0.5  # lowest score in the whole picture
+SURE_IN_TILE = 0.6  # there are many tiles, and so many chances to be wrong
+TILE_SHRINK = 2.5  # a tile's side is that of the level before over this
+TILE_STEP = 0.6  # from tile to tile, in sides: faces up to 0.4 of a tile are whole in one of them
+TILE_LEVELS = 2
+SMALLEST_TILE = 240  # pixels; below it, faces have too few for the mesh
+FAR_VIEW = 2.0  # a face that fills the picture is found from further away
+QUARTER = math.pi / 2
+
+
+class Search:
+    """Candidates for faces; each still has to be confirmed by the mesh."""
+
+    def __init__(self, near: Detector, far: Detector) -> None:
+        """Args: near, far: the detectors for large and for small faces."""
+        self._near, self._far = near, far
+
+    def crop(self, pyramid: Pyramid) -> list[Detection]:
+        """Faces of a small picture that is filled by one; empty for every other picture. The quickest look."""
+        view = whole(pyramid)
+        if view.side > CROP_SIDE:
+            return []
+        return [found for found in self._near(pyramid, view, SURE) if found.region.side >= CROP_FACE * view.side]
+
+    def upright(self, pyramid: Pyramid) -> list[Detection]:
+        """Faces of any size, turned by up to about 45 degrees."""
+        return by_score([*self._both(pyramid, whole(pyramid), SURE), *self._small(pyramid)])
+
+    def unusual(self, pyramid: Pyramid) -> list[Detection]:
+        """Faces that fill more than the picture, lie on a side, or stand on their head."""
+        view = whole(pyramid)
+        far = Region(view.x, view.y, view.side * FAR_VIEW)
+        turned = [Region(view.x, view.y, view.side, turn * QUARTER) for turn in (1, 2, 3)]
+        return by_score(found for look in (far, *turned) for found in self._both(pyramid, look, SURE_IN_TILE))
+
+    def everywhere(self, pyramid: Pyramid, threshold: float) -> list[tuple[Region, list[Detection]]]:
+        """Every view that the looks above take, with all that scores at least ``threshold`` there: for reports."""
+        square = whole(pyramid)
+        far = Region(square.x, square.y, square.side * FAR_VIEW)
+        turned = [Region(square.x, square.y, square.side, turn * QUARTER) for turn in range(4)]
+        views = [(view, self._both(pyramid, view, threshold)) for view in (far, *turned)]
+        return views + [(tile, self._far(pyramid, tile, threshold)) for tile in tiles(pyramid)]
+
+    def _both(self, pyramid: Pyramid, view: Region, threshold: float) -> list[Detection]:
+        near = self._near(pyramid, view, threshold)
+        large = [found for found in near if found.region.side >= NEAR_FACE * view.side]
+        return [*large, *self._far(pyramid, view, threshold)]
+
+    def _small(self, pyramid: Pyramid) -> list[Detection]:
+        return [
+            found
+            for tile in tiles(pyramid)
+            for found in self._far(pyramid, tile, SURE_IN_TILE)
+            if _within(found, tile, pyramid)
+        ]
+
+
+def whole(pyramid: Pyramid) -> Region:
+    """The smallest square around the picture."""
+    height, width = pyramid.size
+    return Region((width - 1) / 2, (height - 1) / 2, max(width, height))
+
+
+def tiles(pyramid: Pyramid) -> list[Region]:
+    """Overlapping squares that cover the picture, for each level of smaller faces."""
+    height, width = pyramid.size
+    sides = [max(width, height) / TILE_SHRINK**level for level in range(1, TILE_LEVELS + 1)]
+    return [
+        Region(x, y, side)
+        for side in sides
+        if side >= SMALLEST_TILE
+        for y in _middles(height, side)
+        for x in _middles(width, side)
+    ]
+
+
+def by_score(detections: Iterable[Detection]) -> list[Detection]:
+    """Best first; equal ones keep their order."""
+    return sorted(detections, key=lambda found: -found.score)
+
+
+def _middles(length: int, side: float) -> list[float]:
+    """Middles of tiles along one side of the picture, from edge to edge; one in the middle if the tile is longer."""
+    room = length - side
+    if room <= 0:
+        return [(length - 1) / 2]
+    count = math.ceil(room / (TILE_STEP * side)) + 1
+    return [float(middle) for middle in np.linspace(side / 2, length - side / 2, count) - 0.5]
+
+
+def _within(found: Detection, tile: Region, pyramid: Pyramid) -> bool:
+    """Whether a tile shows a face wholly. Where the tile ends with the picture, there is no more of it to see."""
+    height, width = pyramid.size
+    box, half = found.box, tile.side / 2
+    left, top, right, bottom = tile.x - half, tile.y - half, tile.x + half, tile.y + half
+    return (
+        (box.left >= left or left <= 0)
+        and (box.top >= top or top <= 0)
+        and (box.right <= right or right >= width - 1)
+        and (box.bottom <= bottom or bottom >= height - 1)
+    )

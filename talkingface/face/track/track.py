@@ -1,0 +1,146 @@
+"""Tracks: the faces of a video over time, each with its number. Frames stream through; only numbers are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...media.image import Picture
+from ..detect.analyser import FaceAnalyser
+from ..face import Box, Face
+from .follow import Follower, Trail
+from .scenes import scenes
+from .smooth import fill_gaps, smooth, smooth_boxes
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TrackSettings:
+    """How faces are tracked.
+
+    Attributes:
+        look_every: frames between looks for new faces while known ones are followed.
+        longest_gap: frames that a face may be lost and keep its number.
+        smoothing: standard deviation of the smoothing of points in frames; 0 for none.
+        box_smoothing: the same for boxes.
+        split_scenes: whether a cut to another scene ends all tracks.
+        keep_mesh: whether tracks hold the face mesh (5.6 kB a frame) where the backend has one.
+    """
+
+    look_every: int = 10
+    longest_gap: int = 10
+    smoothing: float = 1.5
+    box_smoothing: float = 4.0
+    split_scenes: bool = True
+    keep_mesh: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """One face over consecutive frames of a video.
+
+    Attributes:
+        number: counted from 0 in the order in which faces appear, those of one frame from left to right.
+        start: number of the first frame.
+        boxes: (T, 4) left, top, right, bottom in pixels, as :class:`Box`; smoothed.
+        landmarks: (T, 68, 2) in pixels, smoothed; None where the backend gives only boxes.
+        scores: (T,) how sure the backend is, from 0 to 1; 0 where the face was lost and lies between its neighbours.
+        mesh: (T, 468, 3) in pixels, smoothed; None where the backend has no mesh.
+        backend: who found it.
+        five: (T, 5, 2) eyes, nose and mouth corners; only where a file gave just those.
+    """
+
+    number: int
+    start: int
+    boxes: Floats
+    landmarks: Floats | None
+    scores: Floats
+    mesh: Floats | None = None
+    backend: str = ""
+    five: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @property
+    def frames(self) -> range:
+        """Numbers of its frames in the video."""
+        return range(self.start, self.start + len(self))
+
+    def face(self, index: int) -> Face:
+        """The face in the track's own frame ``index`` (0 is the video's frame ``start``)."""
+        parts = (part if part is None else part[index] for part in (self.landmarks, self.mesh, self.five))
+        landmarks, mesh, five = parts
+        return Face(Box(*map(float, self.boxes[index])), float(self.scores[index]), landmarks, mesh, self.backend, five)
+
+    @property
+    def union(self) -> Box:
+        """The smallest box that holds the face in all frames."""
+        return Box(*map(float, (*self.boxes[:, :2].min(0), *self.boxes[:, 2:].max(0))))
+
+    @property
+    def side(self) -> float:
+        """Side of the face in pixels: the median over its frames."""
+        return float(np.median((self.boxes[:, 2:] - self.boxes[:, :2]).max(axis=1)))
+
+
+def track_faces(
+    frames: Iterable[Picture], analyser: FaceAnalyser, settings: TrackSettings | None = None
+) -> list[Track]:
+    """Find and follow all faces of a video (or of one picture: a track of one frame each).
+
+    A cut to another scene ends all tracks; the faces after it get new numbers.
+
+    Args:
+        frames: (H, W, 3) RGB uint8 each, read once.
+        analyser: the backend.
+
+    Returns:
+        The tracks in the order of their numbers; none where there is no face.
+    """
+    settings = settings or TrackSettings()
+    follower = Follower(analyser, settings.look_every, settings.longest_gap, settings.keep_mesh)
+    for picture, new_scene in scenes(frames):
+        follower.step(picture, new_scene and settings.split_scenes)
+    tracks = [_track(trail, analyser.name, settings) for trail in follower.finish()]
+    tracks.sort(key=lambda track: (track.start, float(track.boxes[0, 0]), float(track.boxes[0, 1])))
+    return [replace(track, number=number) for number, track in enumerate(tracks)]
+
+
+def _track(trail: Trail, backend: str, settings: TrackSettings) -> Track:
+    known = np.array([face is not None for face in trail.faces])
+    boxes = _filled([None if face is None else _edges(face.box) for face in trail.faces], known)
+    assert boxes is not None  # noqa: S101 (every face has a box; narrows the type)
+    sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+
+    def points(name: str) -> Floats | None:
+        values = _filled([None if face is None else getattr(face, name) for face in trail.faces], known)
+        return None if values is None else smooth(values, sides, settings.smoothing)
+
+    return Track(
+        number=0,
+        start=trail.start,
+        boxes=smooth_boxes(boxes, settings.box_smoothing),
+        landmarks=points("landmarks"),
+        scores=np.array([face.score if face else 0.0 for face in trail.faces], np.float32),
+        mesh=points("mesh"),
+        backend=next((face.backend for face in trail.faces if face), backend),
+        five=points("five"),
+    )
+
+
+def _edges(box: Box) -> Floats:
+    return np.array([box.left, box.top, box.right, box.bottom], np.float32)
+
+
+def _filled(values: list[Floats | None], known: NDArray[np.bool_]) -> Floats | None:
+    """(T, ...) with gaps filled; None where any face that was seen lacks the value."""
+    seen = [value for value, there in zip(values, known, strict=True) if there]
+    if any(value is None for value in seen):
+        return None
+    blank = np.zeros_like(seen[0])
+    return fill_gaps(np.stack([blank if value is None else value for value in values]), known)

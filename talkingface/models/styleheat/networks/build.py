@@ -1,0 +1,140 @@
+"""All networks of StyleHEAT, and a frame from an inverted picture and a motion (paper, figure 2).
+
+There is one architecture: the compact networks are the published ones at smaller numbers.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ....nn.geometry.grids import warp_by_field
+from ....nn.stylegan2.conditions import Affine
+from ....nn.stylegan2.discriminator import Discriminator
+from ....nn.stylegan2.generator import Halfway
+from ....nn.stylegan2.layers import EqualConv2d
+from ....nn.stylegan2.losses import PathLengthPenalty
+from ..compact.guide import Guide
+from ..structure import StyleHeatStructure
+from .calibrator import CalibrationNet
+from .inversion import Inversion, Inverter
+from .warper import VideoWarper, Warp
+
+INIT_DEVIATION = 0.02
+
+
+class Moved(NamedTuple):
+    """Features in motion.
+
+    Attributes:
+        warp: how they move.
+        features: (N, C, f, f), moved.
+        refine: how the calibrator corrects them.
+    """
+
+    warp: Warp
+    features: Tensor
+    refine: Affine
+
+
+class StyleHeatNetworks(nn.Module):
+    """Video warper, calibrator, and what inverts and generates; their names are the published ones."""
+
+    def __init__(self, structure: StyleHeatStructure | None = None) -> None:
+        super().__init__()
+        structure = structure or StyleHeatStructure()
+        self.video_warper = VideoWarper(structure.warper)
+        self.calibrator = CalibrationNet(structure.calibrator)
+        self.generator = Inverter(structure)
+        self.flow_side = structure.flow_side
+
+    def forward(self, inversion: Inversion, windows: Tensor) -> Tensor:
+        """Frames (N, 3, size, size), about [-1, 1], of windows (N, 73, 27) of coefficients."""
+        return self.draw(inversion, self.move(inversion, windows))
+
+    def move(self, inversion: Inversion, windows: Tensor, guide: Guide | None = None) -> Moved:
+        """Move an inverted picture; one picture serves any number of windows, and of their guides."""
+        count = len(windows)
+        warp = self.video_warper(_repeat(inversion.picture, count), windows, guide)
+        features = warp_by_field(_repeat(inversion.features, count), warp.field)
+        return Moved(warp, features, self.calibrator(features, warp.descriptor, guide))
+
+    def draw(self, inversion: Inversion, moved: Moved) -> Tensor:
+        """The frames of moved features."""
+        return self._finish(inversion, moved.refine(moved.features))
+
+    def draw_warped(self, inversion: Inversion, moved: Moved) -> Tensor:
+        """The frames without the calibrator, which only training looks at."""
+        return self._finish(inversion, moved.features)
+
+    def _finish(self, inversion: Inversion, features: Tensor) -> Tensor:
+        count = len(features)
+        half = Halfway(features, _repeat(inversion.skip, count))
+        return self.generator.stylegan.finish(half, _repeat(inversion.codes, count))
+
+
+def networks_by_name(
+    whole: StyleHeatNetworks, discriminator: Discriminator, progress: TrainingNumbers
+) -> nn.ModuleDict:
+    """The parts that are saved and trained for themselves, and what only training needs."""
+    inverter = whole.generator
+    return nn.ModuleDict(
+        {
+            "stylegan": inverter.stylegan,
+            "e4e_encoder": inverter.e4e_encoder,
+            "hfgi_aligner": inverter.hfgi_aligner,
+            "hfgi_encoder": inverter.hfgi_encoder,
+            "video_warper": whole.video_warper,
+            "calibrator": whole.calibrator,
+            "discriminator": discriminator,
+            "progress": progress,
+        }
+    )
+
+
+class TrainingNumbers(nn.Module):
+    """What training remembers beside weights, so that a resumed run goes on as if it had not stopped.
+
+    Attributes:
+        iteration: steps of the calibrator.
+        path_length: the running mean path length of the generator.
+    """
+
+    iteration: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("iteration", torch.zeros((), dtype=torch.int64))
+        self.path_length = PathLengthPenalty()
+
+
+def initialise(whole: StyleHeatNetworks) -> None:
+    """Fresh weights as training starts from them; what nothing looks at is never trained.
+
+    Plain convolutions and linear layers of warper and calibrator have a deviation of 0.02 and no bias, as published.
+    What changes the generator's features, and what corrects a guide, begins with next to no change.
+    """
+    for part in (whole.video_warper, whole.calibrator):
+        for layer in part.modules():
+            if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+                nn.init.normal_(layer.weight, std=INIT_DEVIATION)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+    if whole.video_warper.guided:
+        _last_convolution(whole.video_warper.warping_net).weight.data.mul_(INIT_DEVIATION)
+    encoder, calibrator = whole.generator.hfgi_encoder, whole.calibrator
+    for head in (encoder.condition_scale3, encoder.condition_shift3, *calibrator.last_heads()):
+        _last_convolution(head).weight.data.mul_(INIT_DEVIATION)
+    for unused in (*calibrator.unused(), *whole.generator.stylegan.noise_strengths()):
+        unused.requires_grad_(False)
+
+
+def _last_convolution(head: nn.Module) -> nn.Conv2d | EqualConv2d:
+    return [layer for layer in head.modules() if isinstance(layer, nn.Conv2d | EqualConv2d)][-1]
+
+
+def _repeat(values: Tensor, count: int) -> Tensor:
+    """The one there is, `count` times, or as many as there are."""
+    return values.expand(count, *values.shape[1:]) if len(values) == 1 else values

@@ -1,0 +1,102 @@
+"""StyleHEAT for inference: the published frames, without what the published program computes for nothing.
+
+What is left out, and changes no picture beyond float rounding: a picture of the warp alone that was drawn for each
+frame and thrown away; the part of the generator before the features that move, which is the same for all frames;
+heads of the calibrator that nothing looks at; multiplying the generator's weights by the codes' styles again and
+again. A frame of the published structure is drawn in a good third of the operations.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ....nn.geometry.grids import warp_by_field
+from ....nn.stylegan2.fixed import FixedGenerator
+from ..compact.guide import Cues
+from .build import StyleHeatNetworks
+from .pictures import resized
+
+DRAWN_AT_ONCE = 2**20  # pixels: more in one go cost memory and save no time
+
+
+@dataclass(frozen=True)
+class Drawable:
+    """An inverted picture and a generator made for it.
+
+    Attributes:
+        codes: (1, codes, length) of the picture.
+        generator: for these codes.
+        features: (1, C, f, f), with the picture's details.
+        picture: (1, 3, s, s) in [-1, 1], what the warper looks at.
+        details: (1, 3, s, s), what the codes alone lack.
+    """
+
+    codes: Tensor
+    generator: FixedGenerator
+    features: Tensor
+    picture: Tensor
+    details: Tensor
+
+
+class FastStyleHeat:
+    """Inverts pictures, and draws them in motion.
+
+    Args:
+        networks: in eval mode; they are used, not copied.
+    """
+
+    def __init__(self, networks: StyleHeatNetworks) -> None:
+        self.networks, self.inverter = networks, networks.generator
+        structure = self.inverter.stylegan.structure
+        self.at_once = max(1, DRAWN_AT_ONCE // structure.size**2)
+
+    def invert(self, small: Tensor) -> Drawable:
+        """A picture (1, 3, s, s) in [-1, 1] at the encoder's side, ready to be moved."""
+        codes = self.inverter.e4e_encoder(small)
+        generator = FixedGenerator(self.inverter.stylegan, codes)
+        rough = self._made(generator, generator.half.features)
+        return self._detailed(codes, generator, rough, small - rough)
+
+    def edited(self, codes: Tensor, details: Tensor) -> Drawable:
+        """A picture of other codes (1, codes, length) with the details that the first ones lacked."""
+        generator = FixedGenerator(self.inverter.stylegan, codes)
+        return self._detailed(codes, generator, self._made(generator, generator.half.features), details)
+
+    def given(self, codes: Tensor, features: Tensor) -> Drawable:
+        """A picture of codes (1, codes, length) and features (1, C, f, f) that were found otherwise."""
+        generator = FixedGenerator(self.inverter.stylegan, codes)
+        picture = self._made(generator, features)
+        return Drawable(codes, generator, features, picture, torch.zeros_like(picture))
+
+    def frames(self, drawable: Drawable, cues: Cues) -> Tensor:
+        """(n, 3, size, size), about [-1, 1], of n cues."""
+        return torch.cat([self._draw(drawable, some) for some in cues.split(self.at_once)])
+
+    def uncalibrated(self, drawable: Drawable, cues: Cues) -> Tensor:
+        """The same frames without the calibrator: what the warp alone does."""
+        return torch.cat(
+            [drawable.generator.finish(self._move(drawable, some)[0]) for some in cues.split(self.at_once)]
+        )
+
+    def _draw(self, drawable: Drawable, cues: Cues) -> Tensor:
+        features, descriptor = self._move(drawable, cues)
+        refine = self.networks.calibrator(features, descriptor, cues.guide)
+        return drawable.generator.finish(refine(features))
+
+    def _move(self, drawable: Drawable, cues: Cues) -> tuple[Tensor, Tensor]:
+        """(warped features, descriptor of the motion) of each frame."""
+        count = len(cues)
+        warp = self.networks.video_warper(drawable.picture.expand(count, -1, -1, -1), cues.windows, cues.guide)
+        return warp_by_field(drawable.features.expand(count, -1, -1, -1), warp.field), warp.descriptor
+
+    def _detailed(self, codes: Tensor, generator: FixedGenerator, rough: Tensor, details: Tensor) -> Drawable:
+        change = self.inverter.hfgi_encoder(self.inverter.hfgi_aligner(details, rough))
+        features = change(generator.half.features)
+        return Drawable(codes, generator, features, self._made(generator, features), details)
+
+    def _made(self, generator: FixedGenerator, features: Tensor) -> Tensor:
+        made = generator.finish(features)
+        return resized(made.clamp(-1, 1), self.inverter.e4e_encoder.side)

@@ -1,0 +1,104 @@
+"""Coordinates, heatmaps and warps.
+
+Convention: points are (x, y) in [-1, 1], x to the right and y down; -1 and +1 are the centres of the first and the
+last pixel. A warp field is backward: it holds, for each pixel of the result, the point of the input to sample.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def coordinate_grid(height: int, width: int, like: Tensor) -> Tensor:
+    """Points of all pixel centres.
+
+    Args:
+        like: gives dtype and device.
+
+    Returns:
+        (H, W, 2), (x, y) in [-1, 1].
+    """
+    x = 2 * (torch.arange(width, dtype=like.dtype, device=like.device) / (width - 1)) - 1
+    y = 2 * (torch.arange(height, dtype=like.dtype, device=like.device) / (height - 1)) - 1
+    return torch.stack([x.expand(height, width), y[:, None].expand(height, width)], dim=-1)
+
+
+def gaussian_heatmaps(points: Tensor, size: tuple[int, int], variance: float) -> Tensor:
+    """Draw points as Gaussian spots with peak 1.
+
+    Args:
+        points: (..., 2), (x, y) in [-1, 1].
+        size: (height, width) of the maps.
+        variance: in squared units of [-1, 1].
+
+    Returns:
+        (..., H, W).
+    """
+    height, width = size
+    grid = coordinate_grid(height, width, points)
+    column = grid[0, :, 0] - points[..., 0:1]
+    row = grid[:, 0, 1] - points[..., 1:2]
+    return torch.exp(-0.5 * (column.square()[..., None, :] + row.square()[..., :, None]) / variance)
+
+
+def inverse_2x2(matrix: Tensor, smallest: float = 1e-8) -> Tensor:
+    """Inverse of (..., 2, 2) matrices in closed form.
+
+    A determinant nearer to zero than `smallest` is replaced by `smallest` with its sign, so that a keypoint whose
+    Jacobian collapses gives a large but finite matrix instead of an exception or a NaN.
+    """
+    a, b, c, d = matrix[..., 0, 0], matrix[..., 0, 1], matrix[..., 1, 0], matrix[..., 1, 1]
+    determinant = a * d - b * c
+    guard = torch.where(determinant < 0, -smallest, smallest).to(matrix.dtype)
+    determinant = torch.where(determinant.abs() < smallest, guard, determinant)
+    adjugate = torch.stack([torch.stack([d, -b], dim=-1), torch.stack([-c, a], dim=-1)], dim=-2)
+    return adjugate / determinant[..., None, None]
+
+
+def warp(image: Tensor, field: Tensor, *, align_corners: bool, padding_mode: str = "zeros") -> Tensor:
+    """Sample a picture bilinearly along a backward warp field.
+
+    Args:
+        image: (N, C, H, W).
+        field: (N, h, w, 2), (x, y) points of `image`.
+        align_corners: whether -1 and +1 mean the centres (true) or the outer edges of the border pixels.
+
+    Returns:
+        (N, C, h, w).
+    """
+    return F.grid_sample(image, field, mode="bilinear", padding_mode=padding_mode, align_corners=align_corners)
+
+
+def resize_map(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize (N, C, H, W) maps bilinearly to `size` = (height, width), pixel edges aligned; same size: as they are."""
+    if maps.shape[-2:] == size:
+        return maps
+    return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
+
+
+def resize_field(field: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize an (N, H, W, 2) warp field to `size` = (height, width); its points keep their meaning."""
+    if field.shape[1:3] == size:
+        return field
+    return resize_map(field.permute(0, 3, 1, 2), size).permute(0, 2, 3, 1)
+
+
+def flow_to_field(flow: Tensor) -> Tensor:
+    """Warp field of a flow.
+
+    Args:
+        flow: (N, 2, H, W), how many pixels to the right and below its own place a pixel is taken from.
+
+    Returns:
+        (N, H, W, 2), the points (x, y) to sample.
+    """
+    height, width = flow.shape[-2:]
+    reach = flow.new_tensor([width - 1, height - 1])
+    return coordinate_grid(height, width, flow) + 2 * flow.permute(0, 2, 3, 1) / reach
+
+
+def warp_by_field(image: Tensor, field: Tensor) -> Tensor:
+    """(N, C, H, W) sampled bilinearly along a field (N, h, w, 2) that is resized to (H, W); black outside."""
+    return warp(image, resize_field(field, (image.shape[-2], image.shape[-1])), align_corners=False)

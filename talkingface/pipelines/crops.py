@@ -1,0 +1,244 @@
+"""Crops of sources and driving videos: around faces, else around what the model's own search finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..errors import ConfigError, NoFaceError
+from ..face.crop.crop import Crop
+from ..face.crop.framing import (
+    PREFERRED,
+    Size,
+    central_crop,
+    check_inside,
+    face_crop,
+    face_scale,
+    framed,
+    subject_box,
+    whole_crop,
+)
+from ..face.detect.analyser import FaceAnalyser
+from ..face.detect.debug import no_face
+from ..face.detect.from_file import GivenAnalyser
+from ..face.face import Face
+from ..face.track.select import left_to_right, select_face, select_faces, select_track
+from ..face.track.track import Track, TrackSettings
+from .detectors import FaceDetectors, open_detectors
+from .frames import Frame, to_tensor
+from .motion_reader import MotionReader, Place
+from .options import CropOptions
+from .progress import SILENT, Progress
+from .source_picture import first_good_frame
+from .video import first_looks, picture_size, track_video
+
+if TYPE_CHECKING:
+    from .drivers import DriverAssignment
+
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class DrivingView:
+    """Part of a driving video that is read.
+
+    Attributes:
+        crop: the same for all frames.
+        track: the face in it, in pixels of the full frames; None where no face was found or looked for.
+    """
+
+    crop: Crop
+    track: Track | None = None
+
+
+class Cropper:
+    """Chooses the parts of source and driving that the model is shown.
+
+    Attributes:
+        name: what finds faces, for the user.
+    """
+
+    def __init__(
+        self,
+        options: CropOptions,
+        reader: MotionReader,
+        device: torch.device | str = "cpu",
+        *,
+        framing: str = "face",
+    ) -> None:
+        """Open the face detectors that the options name.
+
+        Args:
+            reader: reads motion off the crops; where it needs a face, nothing else takes its place.
+            framing: of the renderer, see :func:`talkingface.face.crop.framing.framed`.
+
+        Raises:
+            DependencyError, WeightsError, ConfigError: they cannot be opened; with ``--landmarks=auto`` the model's own
+                search takes their place.
+        """
+        self._options, self._reader, self._device, self._framing = options, reader, device, framing
+        self._keep_mesh = reader.needs_mesh or options.keep_mesh
+        self._scale = face_scale(options.preprocess)
+        self._searches = options.cuts or reader.needs_face
+        if reader.needs_face and options.landmarks == "none":
+            what = f"{options.model} moves faces by coefficients that are read off them, so a face has to be found"
+            raise ConfigError(what, where="--landmarks=none", cure="Leave it out.")
+        # A mesh, where it is needed, comes from one backend alone.
+        prefer = None if reader.needs_mesh else PREFERRED.get(framing)
+        self._detectors = FaceDetectors()
+        if self._searches:
+            self._detectors = open_detectors(options, device, needed=reader.needs_face, prefer=prefer)
+        self.name = self._named()
+
+    def people(
+        self, path: Path, picture: Frame, assignments: Sequence[DriverAssignment], size: Size, notify: Notify
+    ) -> list[Place]:
+        """Choose the parts of a source that are to be moved.
+
+        Args:
+            path: of the source, for messages.
+            picture: all of it.
+            assignments: of drivers to faces.
+            size: (height, width) of the crops.
+            notify: takes what the user should know.
+
+        Raises:
+            FaceError: none, several or no usable faces, and the settings do not say what to do.
+        """
+        shape = picture.shape[0], picture.shape[1]
+        if not self._searches:
+            return [Place(self._fixed(shape, size))]
+        analyser = self._detectors.source
+        faces = left_to_right(analyser.faces(picture)) if analyser else []
+        if not faces:
+            self._check_found(analyser, path, picture, insist=bool(self._options.face or self._options.names_faces))
+            return [Place(self._by_model(analyser, path, [picture], size, notify))]
+        meant = self._meant(faces, assignments, shape, path, notify)
+        numbers = [number for number, face in enumerate(faces) if any(face is chosen for chosen in meant)]
+        places = [self.place(faces[number], number, size, shape) for number in numbers]
+        if not self._options.cuts:
+            for place in places:
+                check_inside(faces[place.number].box, place.crop, path)
+        return places
+
+    def place(self, face: Face, number: int, size: Size, shape: Size) -> Place:
+        """Part of a picture of (height, width) ``shape`` that shows a face as the renderer was trained to see it."""
+        if not self._options.cuts:
+            return Place(self._fixed(shape, size), number, face)
+        return Place(framed(self._framing, face, size, shape, self._options.preprocess), number, face)
+
+    def first_good(self, path: Path) -> int:
+        """Number of the first frame of a source video with a usable face; 0 where none is found."""
+        analyser = self._detectors.source
+        if analyser is None or isinstance(analyser, GivenAnalyser):
+            return 0
+        return first_good_frame(path, analyser) or 0
+
+    def driving(
+        self,
+        path: Path,
+        size: Size,
+        notify: Notify,
+        *,
+        fps: Fraction | None = None,
+        limit: int | None = None,
+        progress: Progress = SILENT,
+    ) -> DrivingView:
+        """Choose the part of a driving video that shows the face: around its boxes in all frames, the same for all.
+
+        The video is decoded once for that, and no frame is kept.
+
+        Args:
+            path: video, gif, folder of frames or picture.
+            size: (height, width) of the crop.
+            notify: takes what the user should know.
+            fps: the rate at which it will be read; None is its own.
+            limit: frames at most.
+
+        Raises:
+            FaceError: no face, and the settings insist on one; or too little of it can be seen.
+        """
+        shape = picture_size(path)
+        if not self._searches:
+            return DrivingView(self._fixed(shape, size))
+        analyser, wish = self._detectors.driving, self._options.driving_face
+        settings = TrackSettings(keep_mesh=self._keep_mesh)
+        tracks: list[Track] = []
+        if analyser is not None:
+            tracks = track_video(path, shape, analyser, settings, fps=fps, frame_limit=limit, progress=progress)
+        if not tracks:
+            self._check_found(analyser, path, next(first_looks(path), None), insist=bool(wish))
+            return DrivingView(self._by_model(analyser, path, first_looks(path), size, notify))
+        track = select_track(tracks, wish or "largest", shape, path, tell=notify)
+        if len(tracks) > 1 and wish is None:
+            notify(
+                f"{path}: {len(tracks)} faces or scenes; number {track.number}, the largest, drives (--driving_face)"
+            )
+        crop = face_crop(track.union, size, shape, self._scale) if self._options.cuts else self._fixed(shape, size)
+        return DrivingView(crop, track)
+
+    def facts(self) -> dict[str, Any]:
+        """Facts, for JSON, that decide beside the video which face :meth:`driving` follows and what it cuts."""
+        options = self._options
+        chosen = {"face": options.driving_face, "preprocess": options.preprocess, "mesh": self._keep_mesh}
+        finder = self._detectors.identity(options.root)
+        return {**chosen, "looks": self._searches, "cuts": options.cuts, "finder": finder}
+
+    def _named(self) -> str:
+        if not self._searches:
+            return "not looked for"
+        search = "the model's own search" if self._reader.locates else "the central square"
+        instead = f"{search} ({self._detectors.missing})" if self._detectors.missing else search
+        source, driving = (
+            found.name if found else instead for found in (self._detectors.source, self._detectors.driving)
+        )
+        return source if source == driving else f"{source} (source), {driving} (driving)"
+
+    def _fixed(self, shape: Size, size: Size) -> Crop:
+        return whole_crop(shape, size) if self._options.preprocess == "resize" else central_crop(shape, size)
+
+    def _meant(
+        self, faces: list[Face], assignments: Sequence[DriverAssignment], shape: Size, path: Path, notify: Notify
+    ) -> list[Face]:
+        """Faces that some driver moves, in any order, maybe some twice."""
+        named = [assignment.face for assignment in assignments if assignment.face is not None]
+        chosen = [select_face(faces, str(number), shape, path, flag="--drive", tell=notify) for number in named]
+        if len(named) < len(assignments):
+            wish = self._options.face or ("all" if named else None)
+            chosen += select_faces(faces, wish, shape, path, tell=notify)
+        return chosen
+
+    def _check_found(self, analyser: FaceAnalyser | None, path: Path, picture: Frame | None, *, insist: bool) -> None:
+        """Refuse a picture without a face where one is insisted on; draw what was searched where the options ask."""
+        named = self._options.landmarks in ("mesh", "retinaface", "face_alignment")
+        insists = insist or named or self._reader.needs_face
+        if analyser is None or picture is None:
+            if insists:
+                raise NoFaceError(f"no face can be looked for: {self.name}", where=path, cure="See --run_mode=doctor.")
+            return
+        if insists or self._options.debug_dir is not None:
+            error = no_face(path, picture, analyser, self._options.debug_dir)
+            if insists:
+                raise error
+
+    def _by_model(
+        self, analyser: FaceAnalyser | None, path: Path, pictures: Iterable[Frame], size: Size, notify: Notify
+    ) -> Crop:
+        """Crop around the subject that the model itself finds in the first of the pictures that shows one."""
+        why = f"no face was found by '{analyser.name}'" if analyser else "no face finder"
+        shape = (1, 1)
+        for picture in pictures:
+            shape = picture.shape[0], picture.shape[1]
+            square = self._reader.locate(to_tensor([picture], self._device)) if self._reader.locates else None
+            if square is not None:
+                notify(f"{path}: {why}; the model's own search took {square.side} pixels at {square.left},{square.top}")
+                return face_crop(subject_box(square), size, shape, self._scale)
+        if analyser or self._detectors.missing or self._reader.locates:
+            nor = ", nor a subject by the model's own search" if self._reader.locates else ""
+            notify(f"{path}: {why}{nor}; the central square is taken")
+        return central_crop(shape, size)

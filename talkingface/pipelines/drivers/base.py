@@ -1,0 +1,212 @@
+"""One concept for everything that drives: a driver is opened once and gives each source its motion."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import repeat
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+from ...config.schema import Settings
+from ...face.crop.crop import Crop
+from ...face.face import Face
+from ...face.track.track import Track
+from ...motion.file import save_motion
+from ...types import Motion, Source
+from ..crops import Cropper
+from ..frames import Frame
+from ..model import LoadedModel
+from ..options import SpeechOptions, VideoOptions
+from ..progress import Progress
+from ..video import CutFrames, Size
+from .table import driver_class
+from .voices import VoiceLoader
+
+
+class DriverKey(NamedTuple):
+    """Key of a driver: a file (or a word that is no file) and the signal in it."""
+
+    path: Path
+    signal: str
+
+
+@dataclass(frozen=True)
+class DriverAssignment:
+    """A driver and the face that it moves.
+
+    Attributes:
+        driving: video, gif, folder of frames, picture, motion file or file with sound; a word where no file drives.
+        signal: what of the file drives, a name in :data:`talkingface.pipelines.drivers.table.DRIVERS`.
+        face: number of the face in the source, from the left; None: every face that is meant and that no other
+            assignment names.
+    """
+
+    driving: Path
+    face: int | None = None
+    signal: str = "frames"
+
+    @property
+    def driver(self) -> type[Driver]:
+        """Class of the driver."""
+        return driver_class(self.signal)
+
+    @property
+    def key(self) -> DriverKey:
+        """The file and its signal; assignments of one key share one driver."""
+        return DriverKey(self.driving, self.signal)
+
+
+@dataclass(frozen=True)
+class DriverContext:
+    """Everything that drivers are opened with.
+
+    Attributes:
+        model: whose renderer draws the motion.
+        cropper: finds faces in driving videos.
+        video, speech: slices of the settings.
+        voices: loads voices where one is needed.
+        progress: shows how far reading is.
+    """
+
+    model: LoadedModel
+    cropper: Cropper
+    video: VideoOptions
+    speech: SpeechOptions
+    voices: VoiceLoader
+    progress: Progress
+
+
+@dataclass(frozen=True, eq=False)
+class DrivingMotion:
+    """Motion that one driver gives to a source.
+
+    Attributes:
+        path: of the driving file.
+        motion: one entry a frame, before it is fitted to the source.
+        notes: what the user should know, for example about a truncated tail.
+        for_source: whether it is meant for the source already, as a voice's is: then it is not taken relatively.
+        crop: the part of the driving frames that was read; None where there are no frames.
+        fps: the rate at which the frames are read; None is their own.
+        face: the first that is seen, in pixels of the full frame; None where there is none, or no frames.
+        start: number of the frame in which it is.
+        track: the face in the full frames; None where there is none, no frames, or nobody will look at it.
+    """
+
+    path: Path
+    motion: Motion
+    notes: tuple[str, ...] = ()
+    for_source: bool = False
+    crop: Crop | None = None
+    fps: Fraction | None = None
+    face: Face | None = None
+    start: int = 0
+    track: Track | None = None
+
+    def frames(self, size: Size, count: int) -> Iterator[Frame] | None:
+        """Read ``count`` driving frames again, (h, w, 3), uint8; the last is held where there are fewer.
+
+        Args:
+            size: (height, width) of what comes out.
+
+        Returns:
+            None where there are no frames.
+        """
+        return None if self.crop is None else self._read(self.crop.resized(size), count)
+
+    def _read(self, crop: Crop, count: int) -> Iterator[Frame]:
+        last: Frame | None = None
+        with CutFrames(self.path, crop, fps=self.fps, frame_limit=count) as frames:
+            for last in frames:
+                yield last
+                count -= 1
+        yield from repeat(last, count) if last is not None else ()
+
+    def save(self, path: Path, weights: str, face_scale: float) -> None:
+        """Write the motion to a file.
+
+        Args:
+            weights: in use, in one line.
+            face_scale: see :class:`~talkingface.pipelines.options.VideoOptions`.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        extra: dict[str, object] = {"driving": self.path.name, "weights": weights, "face_scale": face_scale}
+        if self.crop is not None:
+            extra |= {"crop": self.crop.matrix.tolist(), "crop_size": list(self.crop.size)}
+        save_motion(path, self.motion, extra)
+
+
+class Driver(ABC):
+    """Makes motion of one driving signal; opened once, it serves all sources.
+
+    A further signal is a subclass in a file of its own, and a line in table.py.
+
+    Attributes:
+        signal: its name in the table.
+        flag: the setting that asks for it.
+        reads_file: whether the setting names a file.
+        shows_frames: whether that has frames to look at.
+        speaks: whether a voice makes the motion, so that references for blinks and head motion mean something.
+        key: what is driven by.
+        fps: frames per second of its motions, which are those of the result.
+        length: frames of its motions.
+        elapsed_s: seconds that opening took.
+    """
+
+    signal: ClassVar[str]
+    flag: ClassVar[str]
+    reads_file: ClassVar[bool] = True
+    shows_frames: ClassVar[bool] = False
+    speaks: ClassVar[bool] = False
+
+    key: DriverKey
+    fps: Fraction
+    length: int
+    elapsed_s: float = 0.0
+
+    @classmethod
+    def assigned(cls, settings: Settings) -> DriverAssignment:
+        """Assignment that the setting `flag` asks for, checked as far as it can be without reading all of the file.
+
+        Raises:
+            ConfigError, MediaError: the file is missing or of another kind.
+        """
+        return DriverAssignment(Path(getattr(settings, cls.flag)), signal=cls.signal)
+
+    @classmethod
+    @abstractmethod
+    def open(cls, key: DriverKey, context: DriverContext, fps: Fraction | None) -> Driver:
+        """Read the driving signal as far as it is the same for all sources.
+
+        Args:
+            fps: the rate wanted; None: that of the settings, else the signal's own.
+
+        Raises:
+            FaceError, MediaError, MotionError, ConfigError, WeightsError: it cannot drive this model.
+        """
+
+    @abstractmethod
+    def drive(self, source: Source) -> DrivingMotion:
+        """Motion for a source, `length` frames at `fps`, before it is fitted to it."""
+
+    @property
+    def recorded(self) -> DrivingMotion | None:
+        """Motion that is the same for every source; None where it depends on the source."""
+        return None
+
+
+class RecordedDriver(Driver):
+    """Driver whose motion is the same for every source."""
+
+    def __init__(self, key: DriverKey, driving: DrivingMotion, elapsed_s: float) -> None:
+        self.key, self._driving, self.elapsed_s = key, driving, elapsed_s
+        self.fps, self.length = driving.motion.fps, len(driving.motion)
+
+    def drive(self, source: Source) -> DrivingMotion:
+        return self._driving
+
+    @property
+    def recorded(self) -> DrivingMotion:
+        return self._driving

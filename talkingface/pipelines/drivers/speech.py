@@ -1,0 +1,179 @@
+"""Drivers by voice: a face that says a sound, or that idles."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from fractions import Fraction
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ...config.schema import Settings
+from ...errors import ConfigError, MediaError
+from ...media.audio import has_audio
+from ...media.audio_buffer import WaveFile, open_wave
+from ...media.pictures import is_picture
+from ...models.base import Script, VoiceModel
+from ...types import Source
+from ..motions import ROWS, at_rate
+from ..options import VideoOptions
+from .base import Driver, DriverAssignment, DriverContext, DriverKey, DrivingMotion
+from .files import check_there, has_frames
+from .video import read_driving_video
+
+SHORT = 5  # frames: less than a fifth of a second is most likely a mistake
+
+
+class IdleDriver(Driver):
+    """Motion that a voice model makes of time alone.
+
+    Attributes:
+        voice: makes the motion.
+        script: all that is spoken.
+    """
+
+    signal = "idle"
+    flag = "idle_seconds"
+    reads_file = False
+    speaks = True
+
+    def __init__(
+        self,
+        key: DriverKey,
+        voice: VoiceModel,
+        script: Script,
+        fps: Fraction,
+        limit: int | None,
+        *,
+        notes: tuple[str, ...] = (),
+        wave: WaveFile | None = None,
+        elapsed_s: float = 0.0,
+    ) -> None:
+        """
+        Args:
+            script: all that is spoken; random numbers go by its length, so that a part would come out differently.
+            fps: of the motion that is given.
+            limit: frames at most.
+            wave: the sound of the script.
+        """
+        self.key, self.fps = key, fps
+        self.voice, self.script, self._wave, self._notes, self.elapsed_s = voice, script, wave, notes, elapsed_s
+        whole = max(1, round(script.frames * fps / voice.fps))
+        self.length = min(whole, limit or whole)
+
+    @classmethod
+    def assigned(cls, settings: Settings) -> DriverAssignment:
+        return DriverAssignment(Path("idle"), signal=cls.signal)
+
+    @classmethod
+    def open(cls, key: DriverKey, context: DriverContext, fps: Fraction | None) -> Driver:
+        """Open the sound, if there is one, and read the reference videos."""
+        began = time.perf_counter()
+        voice, options = context.voices.load(), context.speech
+        if options.pose_style >= voice.styles:
+            cure = f"Use 0 to {voice.styles - 1}."
+            raise ConfigError(f"there is no style {options.pose_style}", where="--pose_style", cure=cure)
+        wave = cls.open_sound(key.path, voice)
+        if wave is None:
+            frames, notes = max(1, round((options.idle_seconds or 0) * voice.fps)), []
+        else:
+            frames = sound_frames(wave, voice, key.path)
+            notes = [*sound_notes(wave, frames, key.path)]
+        references, more = read_references(context, voice.fps)
+        script = Script(
+            wave=None if wave is None else torch.from_numpy(wave.samples),
+            frames=frames,
+            style=options.pose_style,
+            blink=options.blink,
+            eyes=references.get(options.ref_eyeblink),
+            poses=references.get(options.ref_pose),
+            seed=options.seed,
+        )
+        return cls(
+            key,
+            voice,
+            script,
+            fps or context.video.fps or voice.fps,
+            context.video.frame_limit,
+            notes=(*notes, *more),
+            wave=wave,
+            elapsed_s=time.perf_counter() - began,
+        )
+
+    @classmethod
+    def open_sound(cls, path: Path, voice: VoiceModel) -> WaveFile | None:
+        """Open the sound that is spoken; None: nobody speaks."""
+        return None
+
+    def drive(self, source: Source) -> DrivingMotion:
+        """Motion of the voice for a source, computed anew at each call."""
+        if source.coefficients is None:
+            raise ConfigError("a voice moves face coefficients, and this model takes none", where=f"--{self.flag}")
+        with torch.inference_mode(), self._wave.forgetting() if self._wave is not None else nullcontext():
+            motion = self.voice.speak(self.script, source.coefficients)
+        motion = at_rate(motion, self.fps)[: self.length]
+        return DrivingMotion(self.key.path, motion, self._notes, for_source=True)
+
+
+class SpeechDriver(IdleDriver):
+    """Motion that a voice model makes of a sound."""
+
+    signal = "sound"
+    flag = "audio_path"
+    reads_file = True
+
+    @classmethod
+    def assigned(cls, settings: Settings) -> DriverAssignment:
+        path = settings.audio_path
+        assert path is not None  # noqa: S101 (only asked where it is given)
+        check_there(path, f"--audio_path={path}")
+        if path.is_dir() or is_picture(path) or not has_frames(path) or not has_audio(path):
+            raise MediaError("has no sound", where=f"--audio_path={path}", cure="Give a sound, or a video with sound.")
+        return DriverAssignment(path, signal=cls.signal)
+
+    @classmethod
+    def open_sound(cls, path: Path, voice: VoiceModel) -> WaveFile | None:
+        return open_wave(path, voice.sample_rate)
+
+
+def sound_notes(wave: WaveFile, frames: int, path: Path) -> tuple[str, ...]:
+    """Notes about a sound that lasts so many frames."""
+    if frames >= SHORT:
+        return wave.notes
+    return (*wave.notes, f"{path}: lasts {len(wave.samples) / wave.rate_hz:.2f} s only, {frames} frames")
+
+
+def sound_frames(wave: WaveFile, voice: VoiceModel, path: Path) -> int:
+    """Count the whole frames that a sound fills at the voice's rate.
+
+    Raises:
+        MediaError: not even one.
+    """
+    frames = int(len(wave.samples) * voice.fps / wave.rate_hz)
+    if frames < 1:
+        lasts = f"the sound lasts {len(wave.samples) / wave.rate_hz:.3f} s, less than one frame"
+        raise MediaError(lasts, where=path, cure="Give a longer recording.")
+    return frames
+
+
+def read_references(context: DriverContext, fps: Fraction) -> tuple[dict[Path | None, Tensor], list[str]]:
+    """Read the reference videos for blinks and head motion, each once.
+
+    Returns:
+        (path -> coefficients (R, 73) at ``fps``; notes).
+
+    Raises:
+        FaceError: one shows no face, or not enough of it.
+    """
+    found: dict[Path | None, Tensor] = {}
+    notes: list[str] = []
+    whole = VideoOptions(read_anew=context.video.read_anew, chunk=context.video.chunk)
+    for path in dict.fromkeys((context.speech.ref_eyeblink, context.speech.ref_pose)):
+        if path is None:
+            continue
+        driving = read_driving_video(context.model.reader, context.cropper, path, whole, context.progress)
+        found[path] = at_rate(driving.motion, fps).values[ROWS]
+        notes += driving.notes
+    return found, notes

@@ -1,0 +1,132 @@
+"""Driver of videos, gifs, folders of frames and pictures: the motion that is read off the frames."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from fractions import Fraction
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ...config.schema import Settings
+from ...errors import MediaError, MotionError
+from ...face.track.track import Track
+from .. import coefficient_cache
+from ..crops import Cropper
+from ..motion_reader import MotionReader
+from ..motions import of_coefficients
+from ..options import VideoOptions
+from ..progress import SILENT, Progress
+from .base import Driver, DriverAssignment, DriverContext, DriverKey, DrivingMotion, RecordedDriver
+from .files import check_there, has_frames
+
+SEEN = 0.9  # of the frames: a face that is tracked in fewer is worth a note
+_PACKAGES = ("torch", "numpy", "pillow")
+
+
+class VideoDriver(RecordedDriver):
+    """Motion read off driving frames."""
+
+    signal = "frames"
+    flag = "video_source"
+    shows_frames = True
+
+    @classmethod
+    def assigned(cls, settings: Settings) -> DriverAssignment:
+        """Assignment of ``--video_source``, which may name a motion file too."""
+        path = settings.video_source
+        assert path is not None  # noqa: S101 (only asked where it is given)
+        check_there(path, f"--video_source={path}")
+        return DriverAssignment(path, signal=cls.signal if has_frames(path) else "motion")
+
+    @classmethod
+    def open(cls, key: DriverKey, context: DriverContext, fps: Fraction | None) -> Driver:
+        began = time.perf_counter()
+        wanted = replace(context.video, fps=fps or context.video.fps)
+        driving = read_driving_video(context.model.reader, context.cropper, key.path, wanted, context.progress)
+        return cls(key, driving, time.perf_counter() - began)
+
+
+def read_driving_video(
+    reader: MotionReader, cropper: Cropper, path: Path, options: VideoOptions, progress: Progress = SILENT
+) -> DrivingMotion:
+    """Read the motion of a driving video, or take what an earlier run kept of it.
+
+    Args:
+        path: video, gif, folder of frames or picture.
+        options: rate and length; whether to read it anew, and to keep the whole track of the face.
+
+    Raises:
+        FaceError: no face where one is needed, or too little of it can be seen.
+        MediaError: it cannot be read.
+        ConfigError: the model takes no such file.
+    """
+    kept = _place(reader, cropper, path, options)
+    notes: list[str] = []
+    driving = None if kept is None or options.read_anew else _load(kept, path, notes)
+    if driving is not None:
+        progress.note(f"{path}: coefficients as found in an earlier run (--if_extract finds them anew)")
+        return replace(driving, fps=options.fps)
+    driving = _read(reader, cropper, path, options, progress)
+    if kept is not None:
+        try:
+            coefficient_cache.keep(kept, path, driving)
+        except (MotionError, OSError) as error:
+            notes.append(f"the coefficients of {path} could not be kept for the next run: {error}")
+        if not options.keep_track:  # large with its meshes
+            driving = replace(driving, track=None)
+    return replace(driving, notes=(*driving.notes, *notes))
+
+
+def _read(
+    reader: MotionReader, cropper: Cropper, path: Path, options: VideoOptions, progress: Progress
+) -> DrivingMotion:
+    """Find the face in a video and read its motion, with notes where it is missing from many frames."""
+    reader.check_file(path)
+    notes: list[str] = []
+    clock: dict[str, Any] = {"fps": options.fps, "progress": progress}
+    view = cropper.driving(path, reader.size, notes.append, limit=options.frame_limit, **clock)
+    limits: dict[str, Any] = {"frame_limit": options.frame_limit, "chunk": options.chunk}
+    motion, warnings = reader.read_video(path, view.crop, view.track, **clock, **limits)
+    found: dict[str, Any] = {"crop": view.crop, "fps": options.fps, "track": view.track}
+    if view.track is not None:
+        notes += missing_face(path, view.track, len(motion), held=of_coefficients(motion.kind))
+        found |= {"face": view.track.face(0), "start": view.track.start}
+    return DrivingMotion(path, motion, (*notes, *warnings), **found)
+
+
+def missing_face(path: Path, track: Track, length: int, *, held: bool) -> tuple[str, ...]:
+    """Note where the face is missing from more than a tenth of the frames.
+
+    Args:
+        length: frames of the video.
+        held: whether the nearest pose is held there; otherwise something else drives.
+    """
+    if len(track) >= SEEN * length:
+        return ()
+    where = f"frames {track.start} to {track.frames[-1]} of {length}"
+    elsewhere = "elsewhere its nearest pose is held" if held else "what drives elsewhere is no face"
+    return (f"{path}: the face is seen in {where}; {elsewhere} (--frame_limit ends earlier)",)
+
+
+def _place(reader: MotionReader, cropper: Cropper, path: Path, options: VideoOptions) -> Path | None:
+    """File in which an earlier run kept the motion; None for readers whose motions are not kept."""
+    fingerprint = reader.fingerprint()
+    if fingerprint is None:
+        return None
+    clock = {"fps": None if options.fps is None else str(options.fps), "limit": options.frame_limit}
+    packages = {name: version(name) for name in _PACKAGES}
+    facts = {**cropper.facts(), **clock, "reader": fingerprint, "packages": packages}
+    try:
+        return coefficient_cache.place(path, facts)
+    except OSError as error:
+        raise MediaError(f"cannot be read: {error.strerror or error}", where=path) from error
+
+
+def _load(kept: Path, path: Path, notes: list[str]) -> DrivingMotion | None:
+    try:
+        return coefficient_cache.load(kept, path)
+    except (MotionError, OSError) as error:
+        notes.append(f"kept coefficients cannot be used, they are found anew: {error}")
+        return None

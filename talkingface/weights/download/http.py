@@ -1,0 +1,227 @@
+"""One file over HTTP: resumed where it was cut off, checked, and moved into place only when it is right."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import re
+import socket
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from ...errors import WeightsError
+
+Progress = Callable[[int, "int | None"], None]
+_CHUNK_BYTES = 1 << 20
+# No such host or no network, and a certificate that is not trusted: waiting does not help.
+_LASTING = (socket.gaierror, ssl.SSLCertVerificationError)
+_TEMPORARY_STATUS = (408, 425, 429, 500, 502, 503, 504)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to try.
+
+    Attributes:
+        timeout_s: without a single byte for so long, the connection counts as stalled.
+        attempts: attempts in a row that bring no further byte.
+        backoff_s: pause before the second attempt; it doubles with each one.
+    """
+
+    timeout_s: float = 30.0
+    attempts: int = 5
+    backoff_s: float = 1.0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the file must be.
+
+    Attributes:
+        size: in bytes; None where not known.
+        sha256: of the whole file, or its first digits; None where not known.
+    """
+
+    size: int | None = None
+    sha256: str | None = None
+
+
+class TransferError(Exception):
+    """The connection broke, stalled or was refused for now; another attempt may do better."""
+
+
+def download(url: str, part: Path, wanted: Wanted, patience: Patience, progress: Progress | None = None) -> None:
+    """Fetch ``url`` into ``part``, in as many attempts as patience allows, and check it.
+
+    A part left by an earlier run is continued only where a sha256 will judge the whole. Without one, a part is
+    continued only within this call, and only while the server's ETag says that it is the same file.
+
+    Raises:
+        WeightsError: if the server gives something else, or no attempt succeeds. A wrong file is deleted; a part that
+            can be continued is kept.
+    """
+    if wanted.sha256 is None:
+        part.unlink(missing_ok=True)
+    leftover = _size(part) > 0
+    _transfer(_Transfer(url, part, wanted, patience, progress))
+    try:
+        check(part, wanted, url)
+    except WeightsError:
+        if not leftover:
+            raise
+        # The part of the earlier run may have been of another file: once more, from the beginning.
+        _transfer(_Transfer(url, part, wanted, patience, progress))
+        check(part, wanted, url)
+
+
+def _transfer(transfer: _Transfer) -> None:
+    """Attempts until the file is complete, or until too many in a row have brought nothing."""
+    patience = transfer.patience
+    failures, best = 0, _size(transfer.part)
+    while True:
+        try:
+            return transfer.attempt()
+        except TransferError as error:
+            got = _size(transfer.part)
+            failures = 1 if got > best else failures + 1
+            best = max(best, got)
+            if failures >= patience.attempts:
+                raise WeightsError(f"{error} ({failures} attempts)", where=transfer.url) from error
+            time.sleep(patience.backoff_s * 2 ** (failures - 1))
+
+
+@dataclass
+class _Transfer:
+    """The attempts to fetch one address.
+
+    Attributes:
+        etag: of the first answer of this run; makes a hash-less part trustworthy.
+        total: length that the server announced.
+    """
+
+    url: str
+    part: Path
+    wanted: Wanted
+    patience: Patience
+    progress: Progress | None
+    etag: str | None = None
+    total: int | None = None
+
+    def attempt(self) -> None:
+        """Fetch what is missing.
+
+        Raises:
+            TransferError: if it makes sense to try again.
+            WeightsError: if it does not.
+        """
+        start = _size(self.part) if self.wanted.sha256 or self.etag else 0
+        if start and start == (self.wanted.size or self.total):
+            return
+        try:
+            with urllib.request.urlopen(self._request(start), timeout=self.patience.timeout_s) as answer:  # noqa: S310
+                self._receive(answer, start)
+        except urllib.error.HTTPError as error:
+            self._refused(error)
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            if isinstance(reason, _LASTING):
+                raise WeightsError(f"cannot be reached: {reason}", where=self.url) from error
+            raise TransferError(f"connection failed: {reason}") from error
+        got, total = _size(self.part), self.wanted.size or self.total
+        if total is not None and got < total:
+            raise TransferError(f"connection closed after {got} of {total} bytes")
+
+    def _request(self, start: int) -> urllib.request.Request:
+        request = urllib.request.Request(self.url, headers={"User-Agent": "talkingface"})  # noqa: S310
+        if start:
+            request.add_header("Range", f"bytes={start}-")
+            if self.etag:
+                request.add_header("If-Range", self.etag)
+        return request
+
+    def _refused(self, error: urllib.error.HTTPError) -> None:
+        if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            self.part.unlink(missing_ok=True)
+            raise TransferError("the server does not know the part that is missing") from error
+        if error.code in _TEMPORARY_STATUS:
+            raise TransferError(f"the server answers {error.code} {error.reason}") from error
+        raise WeightsError(f"the server answers {error.code} {error.reason}", where=self.url) from error
+
+    def _receive(self, answer: http.client.HTTPResponse, start: int) -> None:
+        """Write the answer behind byte ``start``, or from the beginning if the server ignored the range."""
+        if answer.headers.get_content_type() == "text/html":
+            raise WeightsError("the server sent a web page instead of the file", where=self.url)
+        start = self._agreed_start(answer, start)
+        length = answer.headers.get("Content-Length")
+        self.total = start + int(length) if length and length.isdigit() else None
+        if self.wanted.size and self.total and self.total != self.wanted.size:
+            raise WeightsError(f"the server has {self.total} bytes, not {self.wanted.size}", where=self.url)
+        etag = answer.headers.get("ETag")
+        self.etag = etag if etag and not etag.startswith("W/") else None
+        with self.part.open("r+b" if start else "wb") as file:
+            file.seek(start)
+            file.truncate()
+            self._copy(answer, file)
+
+    def _agreed_start(self, answer: http.client.HTTPResponse, start: int) -> int:
+        if answer.status != http.HTTPStatus.PARTIAL_CONTENT:
+            return 0
+        found = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
+        if found is None or int(found[1]) != start:
+            self.part.unlink(missing_ok=True)
+            raise TransferError("the server sent another part than asked for")
+        return start
+
+    def _copy(self, answer: http.client.HTTPResponse, file: BinaryIO) -> None:
+        limit = self.wanted.size or self.total
+        while chunk := answer.read1(_CHUNK_BYTES):
+            self._write(file, chunk)
+            if limit is not None and file.tell() > limit:
+                raise WeightsError(f"the server sends more than the {limit} bytes of the file", where=self.url)
+            if self.progress is not None:
+                self.progress(file.tell(), limit)
+
+    def _write(self, file: BinaryIO, chunk: bytes) -> None:
+        try:
+            file.write(chunk)
+        except OSError as error:
+            raise WeightsError(f"cannot be written: {error.strerror}", where=self.part) from error
+
+
+def check(path: Path, wanted: Wanted, where: object) -> None:
+    """Compare a file with what is known of it, and delete it if it differs.
+
+    Raises:
+        WeightsError: if size or sha256 differ, or it is a web page.
+    """
+    size = path.stat().st_size
+    problem = None
+    with path.open("rb") as file:
+        if file.read(512).lstrip().lower().startswith((b"<!doctype", b"<html")):
+            problem = "the server sent a web page instead of the file"
+        elif wanted.size is not None and size != wanted.size:
+            problem = f"it has {size} bytes, not the {wanted.size} of the catalogue"
+        elif wanted.sha256 is not None and not sha256_of(path).startswith(wanted.sha256):
+            problem = "its sha256 is not that of the catalogue"
+    if problem:
+        path.unlink()
+        raise WeightsError(problem, where=where)
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_CHUNK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

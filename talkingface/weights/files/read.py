@@ -1,0 +1,206 @@
+"""Opens a weight file of any known kind as a tree of tensor records; whatever is wrong with it becomes one error."""
+
+from __future__ import annotations
+
+import io
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import WeightsError
+from ..identify import LONE
+from .pickle_types import load_pickle, record_of
+from .records import ITEM_BYTES, UNFOLD_FACTOR, UNFOLD_SLACK, TensorRecord, contiguous
+from .tensorfile import read_safetensors
+from .torchfile import map_file, read_legacy, read_zip
+
+TRIPLE = ("generator", "discriminator", "kp_detector")
+
+
+def read_npz(path: Path) -> dict[str, TensorRecord]:
+    """Arrays of one archive, by their names without ``.npy``; slashes in names become dots.
+
+    Raises:
+        WeightsError: if it unfolds to many times its size, or holds anything but plain little-endian numbers.
+    """
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        if sum(entry.file_size for entry in entries) > UNFOLD_FACTOR * path.stat().st_size + UNFOLD_SLACK:
+            raise WeightsError(f"it unfolds to more than {UNFOLD_FACTOR} times its size")
+        return {_key(entry.filename): _array(archive.read(entry)) for entry in entries}
+
+
+def read_triple(path: Path) -> dict[str, dict[str, TensorRecord]]:
+    """Networks of ``generator.npz``, ``discriminator.npz`` and ``kp_detector.npz``; absent ones are left out.
+
+    Args:
+        path: their folder.
+    """
+    return {name: read_npz(path / f"{name}.npz") for name in TRIPLE if (path / f"{name}.npz").is_file()}
+
+
+def _key(filename: str) -> str:
+    return filename.removesuffix(".npy").replace("/", ".")
+
+
+def _array(data: bytes) -> TensorRecord:
+    """Record of the bytes of one ``.npy`` file."""
+    stream = io.BytesIO(data)
+    try:
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = read(stream)
+    except (ValueError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError) as error:
+        # What the literal reader behind NumPy's header parser raises, besides NumPy's own ValueError.
+        raise WeightsError("it holds something other than NumPy arrays") from error
+    if dtype.hasobject or dtype.name not in ITEM_BYTES or dtype.byteorder == ">":
+        raise WeightsError("it has an array that does not hold plain numbers", cure="Nothing of it was run.")
+    return contiguous(dtype.name, shape, memoryview(data)[stream.tell() :], fortran=fortran)
+
+
+# Pickle of the magic number that opens an old torch file.
+_LEGACY_START = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")
+KINDS = {
+    "torch-legacy": "torch file of the old kind",
+    "torch-zip": "torch file",
+    "safetensors": "safetensors file",
+    "npz": "NumPy archive",
+    "paddle": "Paddle file",
+}
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a file holds, before its numbers are read.
+
+    Attributes:
+        tree: dictionaries, nested as in the file, with tensor records among their values.
+        kind: key of ``KINDS``.
+        size: of the file, in bytes.
+        metadata: text notes, which only safetensors files have.
+    """
+
+    tree: dict[str, Any]
+    kind: str
+    size: int
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+def sniff(path: Path) -> str:
+    """Kind of a file (key of ``KINDS``), by its first bytes.
+
+    Raises:
+        WeightsError: if it is none, saying what it looks like instead.
+    """
+    head = _head(path)
+    if head.startswith(b"PK\x03\x04"):
+        return _zip_kind(path)
+    if head.startswith(_LEGACY_START):
+        return "torch-legacy"
+    if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        return "paddle"
+    if head[8:9] == b"{":
+        return "safetensors"
+    raise WeightsError(f"not a weight file but {_guess(head)}", where=path, cure=_PLACE_AGAIN)
+
+
+def _head(path: Path) -> bytes:
+    with naming(path), path.open("rb") as file:
+        return file.read(512)
+
+
+def _zip_kind(path: Path) -> str:
+    with naming(path), zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    if sum(name.endswith("/data.pkl") for name in names) == 1:
+        return "torch-zip"
+    if names and all(name.endswith(".npy") for name in names):
+        return "npz"
+    raise WeightsError("a zip archive, but not one of weights", where=path, cure="Unpack it and use what is inside.")
+
+
+def _guess(head: bytes) -> str:
+    """What a file that is no weight file looks like, for the message."""
+    text = head.lstrip().lower()
+    if not head:
+        return "empty"
+    if text.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "a web page"
+    if text.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer (the real file was not pulled)"
+    if head[257:262] == b"ustar":
+        return "a tar archive"
+    return "something else"
+
+
+def read(path: Path) -> Content:
+    """Open a weight file, or a folder with the three archives of a port, without reading its numbers.
+
+    Raises:
+        WeightsError: if the file is missing, damaged, unsafe or of no known kind.
+    """
+    if path.is_dir():
+        return _read_folder(path)
+    kind = sniff(path)
+    with naming(path):
+        size = path.stat().st_size
+        if kind == "safetensors":
+            records, metadata = read_safetensors(path)
+            return Content(dict(records), kind, size, metadata)
+        tree = _READERS[kind](path)
+        tree = {LONE: tree} if record_of(tree) is not None else tree
+        if not isinstance(tree, dict):
+            raise WeightsError("its content is not a dictionary of weights")
+        return Content(tree, kind, size)
+
+
+def _read_folder(path: Path) -> Content:
+    with naming(path):
+        tree = read_triple(path)
+        if not tree:
+            names = ", ".join(f"{name}.npz" for name in TRIPLE)
+            raise WeightsError(f"a folder without {names}", cure="Name a weight file.")
+        size = sum((path / f"{name}.npz").stat().st_size for name in tree)
+    return Content(dict(tree), "npz", size)
+
+
+def _read_npz(path: Path) -> dict[str, Any]:
+    """One archive; if it is one of the three of a port, its siblings come with it."""
+    return dict(read_triple(path.parent)) if path.stem in TRIPLE else dict(read_npz(path))
+
+
+def _read_paddle(path: Path) -> Any:
+    data = map_file(path)
+    tree = load_pickle(data, len(data))
+    if isinstance(tree, dict) and "UnpackBigParamInfor@@" in tree:
+        raise WeightsError("a Paddle file with sliced tensors, which are not read", cure="Save it with protocol 4.")
+    return tree
+
+
+_READERS = {"torch-legacy": read_legacy, "torch-zip": read_zip, "npz": _read_npz, "paddle": _read_paddle}
+_PLACE_AGAIN = "Get the file again, whole, and put it at this place."
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put the file's name into errors, and turn what the system and the zip reader raise into WeightsError."""
+    try:
+        yield
+    except WeightsError as error:
+        if error.where is not None:
+            raise
+        raise WeightsError(error.what, where=path, cure=error.cure) from error
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise WeightsError("no such weight file", where=path) from error
+    except OSError as error:
+        raise WeightsError(f"cannot be read: {error.strerror or error}", where=path) from error
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        # The zip reader's words for: damaged, damaged, truncated, unknown compression, encrypted, impossible offsets.
+        raise WeightsError("its archive is damaged or truncated", where=path, cure=_PLACE_AGAIN) from error
