@@ -8,29 +8,23 @@ without a mesh are drawn from the learned keypoints alone. docs/compact-fom.md h
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..face3d.mesh_topology import CHIN, EYE_CORNERS, FOREHEAD, INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from ..face3d.mesh_topology import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from ..nn.compact.config import CommonParams, CompactParams
 from ..nn.compact.face_motion import inside, points_field
-from ..nn.compact.generator import CompactGenerator, CompactState, FastCompactGenerator, Hints
-from ..nn.compact.motion import DenseMotion, UNet
-from ..nn.geometry.grids import coordinate_grid
+from ..nn.compact.generator import CompactState, FastCompactGenerator
+from ..nn.compact.motion import UNet
 from ..nn.geometry.keypoints import Keypoints, expand_keypoints
 from ..nn.geometry.windows import paste_windows, take_windows, window_corners
 from ..nn.precision import at_least_float32, float32_region
+from .points_generator import FIELD_SCALE, TOLD, FaceMotion, PointsGenerator, face_size, overlaid
 
-POINTS = 468
 MOUTH_SHARE = 3 / 8  # side of the window in which the mouth is painted, over the picture's
-_MAPS = 8  # belief, two of movement, lips and eyes of the frame, of the source, outer lips of the frame
-_TOLD = 24  # channels made of them
-_FIELD_SCALE = 4.0  # brings movements of a quarter of the picture to order one
-_TRUSTED = 3.0  # logit of the gate before training: the mesh is right about lips and lids
-_SMALLEST_FACE = 0.02  # in units of [-1, 1]; keeps spots from vanishing
 _BORDER = 6  # pixels over which the painted mouth fades at the edges of its window, at half size
 
 
@@ -46,30 +40,9 @@ class FacePoints:
     points: Tensor
     present: Tensor
 
-    @classmethod
-    def of(cls, points: Tensor) -> FacePoints:
-        """Faces of points that are NaN where there is none."""
-        present = points.isfinite().flatten(1).all(dim=1)
-        return cls(torch.where(present[:, None, None], points, torch.zeros_like(points)), present.to(points.dtype))
-
     def expand(self, count: int) -> FacePoints:
         """The same for `count` frames; no memory is copied."""
         return FacePoints(self.points.expand(count, -1, -1), self.present.expand(count))
-
-
-@dataclass(frozen=True)
-class FaceMotion:
-    """What the points of the face say, at half the picture's size.
-
-    Attributes:
-        field: (N, 2, h, w), to be added to each pixel's own place.
-        belief: (N, 1, h, w), 0 off the face and where there is none.
-        maps: (N, 8, h, w), what the networks are told; 0 where there is no face.
-    """
-
-    field: Tensor
-    belief: Tensor
-    maps: Tensor
 
 
 @dataclass(frozen=True)
@@ -96,13 +69,6 @@ class MixedState:
         return MixedState(self.compact.expand(count), self.face.expand(count), *rest)
 
 
-def face_size(points: Tensor) -> Tensor:
-    """(N,): distance of the eyes' outer corners, or half the height of the face where it is turned away."""
-    across = (points[:, EYE_CORNERS[1]] - points[:, EYE_CORNERS[0]]).norm(dim=-1)
-    tall = (points[:, FOREHEAD] - points[:, CHIN]).norm(dim=-1)
-    return torch.maximum(across, tall / 2).clamp(min=_SMALLEST_FACE)
-
-
 def mouth_centre(points: Tensor) -> Tensor:
     """(N, 2), the middle of the lips, in [-1, 1]."""
     ring = points[:, list(OUTER_LIPS)]
@@ -117,7 +83,7 @@ class MouthPainter(nn.Module):
 
     def __init__(self, width: int, colours: int) -> None:
         super().__init__()
-        self.network = UNet(3 * 4 * colours + _TOLD + 1, [width, width * 4 // 3, width * 2])
+        self.network = UNet(3 * 4 * colours + TOLD + 1, [width, width * 4 // 3, width * 2])
         self.final = nn.Conv2d(width, 4 * colours, 3, padding=1)
         nn.init.zeros_(self.final.weight)
         nn.init.zeros_(self.final.bias)  # type: ignore[arg-type]
@@ -148,27 +114,13 @@ def _ramp(size: int, like: Tensor) -> Tensor:
     return (torch.minimum(place, size - place) / _BORDER).clamp(max=1)
 
 
-class MixedGenerator(CompactGenerator):
-    """Draws a source as learned keypoints and, where there is a face, points of its mesh say.
+class MixedGenerator(PointsGenerator):
+    """Draws a source as learned keypoints and, where there is a face, points of its mesh say."""
 
-    Attributes:
-        spread: (468,), size of each point's spot, where the face is 1 wide between the eyes.
-    """
-
-    spread: Tensor
+    maps = 8  # belief, two of movement, lips and eyes of the frame, of the source, outer lips of the frame
 
     def __init__(self, params: CompactParams, common: CommonParams) -> None:
         super().__init__(params, common)
-        self.register_buffer("spread", torch.full((POINTS,), 0.08))
-        _, middle, coarse = params.generator_widths
-        self.tell = nn.Sequential(_conv(_MAPS, _TOLD), nn.ReLU(), _conv(_TOLD, _TOLD), nn.ReLU())
-        self.tell_middle = nn.Sequential(_conv(_TOLD, _TOLD, stride=2), nn.ReLU())
-        self.tell_coarse = nn.Sequential(_conv(_TOLD, _TOLD, stride=2), nn.ReLU())
-        self.to_coarse, self.to_middle = _silent(coarse), _silent(middle)
-        self.to_fine = _silent(params.decoder_width)
-        self.gate = nn.Conv2d(_TOLD + params.motion_features, 1, 1)
-        nn.init.zeros_(self.gate.weight)
-        nn.init.constant_(self.gate.bias, _TRUSTED)  # type: ignore[arg-type]
         self.mouth = MouthPainter(params.mouth_width, common.num_channels)
 
     def encode_face(self, image: Tensor, face: FacePoints) -> MixedState:
@@ -210,9 +162,9 @@ class MixedGenerator(CompactGenerator):
         with float32_region(compact.image):
             moved = self._face_motion(state, face, present)
         told = self.tell(moved.maps)
-        gate = self._gate(told, motion, moved.belief)
-        overlaid = _overlaid(motion, moved, gate)
-        out = self.draw(compact, overlaid, self._hints(told, present), explain=True)
+        gate = self.gate_of(told, motion, moved.belief)
+        coarse, middle, fine = (hint * present.to(hint.dtype) for hint in self.hints_of(told))
+        out = self.draw(compact, overlaid(motion, moved, gate), (coarse, middle, fine), explain=True)
         out["prediction"] = self._mouth(state, face, out, told, present)
         return {**out, "gate": gate} if explain else {"prediction": out["prediction"]}
 
@@ -221,19 +173,8 @@ class MixedGenerator(CompactGenerator):
         spread = face_size(face.points)[:, None] * self.spread
         field, belief = points_field(state.face.points, face.points, spread, size)
         rings = torch.cat([_rings(face, size), state.rings, inside(face.points[:, list(OUTER_LIPS)], size)], dim=1)
-        maps = torch.cat([belief, field * _FIELD_SCALE, rings], dim=1)
+        maps = torch.cat([belief, field * FIELD_SCALE, rings], dim=1)
         return FaceMotion(field, belief * present, (maps * present).contiguous(memory_format=torch.channels_last))
-
-    def _gate(self, told: Tensor, motion: DenseMotion, belief: Tensor) -> Tensor:
-        size = (told.shape[-2], told.shape[-1])
-        features = F.interpolate(motion.features, size=size, mode="bilinear")
-        return at_least_float32(self.gate(torch.cat([told, features.to(told.dtype)], dim=1))).sigmoid() * belief
-
-    def _hints(self, told: Tensor, present: Tensor) -> Hints:
-        middle = self.tell_middle(told)
-        hints = self.to_coarse(self.tell_coarse(middle)), self.to_middle(middle), self.to_fine(told)
-        coarse, middle, fine = (hint * present.to(hint.dtype) for hint in hints)
-        return coarse, middle, fine
 
     def _mouth(
         self, state: MixedState, face: FacePoints, out: dict[str, Tensor], told: Tensor, present: Tensor
@@ -291,25 +232,3 @@ def _mouth_corners(face: FacePoints, image: Tensor) -> Tensor:
     """(N, 2), left and top edge of the mouth's window in pixels, even numbers inside the picture."""
     side = _mouth_side(image)
     return window_corners(mouth_centre(face.points), (side, side), (image.shape[-2], image.shape[-1]), 2)
-
-
-def _overlaid(motion: DenseMotion, face: FaceMotion, gate: Tensor) -> DenseMotion:
-    """The motion with the face's own field where the gate is open, at the finer of both sizes."""
-    with float32_region(gate):
-        size = (gate.shape[-2], gate.shape[-1])
-        coarse = at_least_float32(motion.deformation).permute(0, 3, 1, 2)
-        field = F.interpolate(coarse, size=size, mode="bilinear", align_corners=True)
-        own = coordinate_grid(*size, like=field).permute(2, 0, 1) + face.field
-        return replace(motion, deformation=(field + gate * (own - field)).permute(0, 2, 3, 1))
-
-
-def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, 3, stride, 1)
-
-
-def _silent(outputs: int) -> nn.Conv2d:
-    """A layer that gives nothing before it is trained, so that training starts from the generator as it was."""
-    layer = nn.Conv2d(_TOLD, outputs, 1)
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-    return layer
