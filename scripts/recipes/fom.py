@@ -16,7 +16,7 @@ from talkingface.data.cache.store import FaceCache
 from talkingface.data.settings import AugmentSettings
 from talkingface.models.fom.config import FOMConfig
 from talkingface.models.fom.training.mixed import MixedTraining
-from talkingface.models.fom.training.mixed_objective import start_from
+from talkingface.models.fom.training.mixed_objective import decide, start_from
 from talkingface.models.fom.training.mixed_settings import MixedLosses
 from talkingface.nn.losses.vgg16 import VGG16
 from talkingface.train import state
@@ -47,6 +47,7 @@ class Stage:
         draws: shares of pairs that differ from the usual ones.
         rates: learning rate by phase.
         warmup: steps over which they rise from zero.
+        decided: factor by which the choice between warped and painted is made steeper at the start.
     """
 
     name: str
@@ -55,20 +56,24 @@ class Stage:
     draws: Mapping[str, float] = field(default_factory=dict)
     rates: Mapping[str, float] = field(default_factory=lambda: {"generator": 3e-4, "discriminator": 2e-4})
     warmup: int = 50
+    decided: float = 1.0
 
 
 SHARP = {"adversarial": 0.02, "matching": 0.1, "perceptual": 0.08, "without_points": 0.2}
 LIDS = {"adversarial": 0.03, "eyes": 6, "smaller": 0.3, "regions": {"mouth": 0.4, "eyes": 0.35, "patch": 0.25}}
+SHUT = {"mouth": 0.35, "lids": 0.3}
 STAGES = (
     Stage("motion", 0.12),
     Stage("sharp", 0.08, SHARP),
+    Stage("lids", 0.1, {**SHARP, **LIDS}, SHUT, {"generator": 3e-4, "discriminator": 4e-4}, warmup=20),
     Stage(
-        "lids",
-        0.8,
-        {**SHARP, **LIDS},
-        {"mouth": 0.35, "lids": 0.3},
+        "eyes",
+        0.7,
+        {**SHARP, **LIDS, "painted": 0.02},
+        SHUT,
         {"generator": 3e-4, "discriminator": 4e-4},
         warmup=20,
+        decided=1.8,
     ),
 )
 
@@ -131,6 +136,7 @@ def _run(
     losses = MixedLosses(**stage.losses)
     plugin = MixedTraining(config, losses, stage.rates, _features(recipe.vgg))
     load_start(plugin, recipe.detector, init)
+    decide(plugin.networks["generator"], stage.decided)  # type: ignore[arg-type]
     if before is not None and (found := state.find(before)) is not None:
         state.load_networks(found, nn.ModuleDict({"discriminator": plugin.networks["discriminator"]}))
     return CachedTrainer(

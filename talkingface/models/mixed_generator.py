@@ -1,20 +1,22 @@
 """The compact generator with mixed keypoints: learned ones everywhere, points of the face mesh where a face is found.
 
 Learned keypoints carry head, hair and shoulders, and whatever is no face. Lips and lids are finer than they can say,
-so the points of the mesh lay their own warp field over the face, and the decoder is shown the rings of eyes and lips. A
-further small network paints the mouth at full size, since inside an open mouth the source has nothing to copy. Frames
-without a mesh are drawn from the learned keypoints alone. docs/compact-fom.md has the experiments.
+so the points of the mesh lay their own warp field over the face, and the decoder is shown the rings of eyes and lips.
+Two further small networks paint the mouth and the eyes at full size, since inside an open mouth and on shut lids the
+source has nothing to copy. Frames without a mesh are drawn from the learned keypoints alone. docs/compact-fom.md has
+the experiments.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..face3d.mesh_topology import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from ..face3d.mesh_topology import EYE_CORNERS, INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from ..nn.compact.config import CommonParams, CompactParams
 from ..nn.compact.face_motion import inside, points_field
 from ..nn.compact.generator import CompactState, FastCompactGenerator
@@ -24,7 +26,6 @@ from ..nn.geometry.windows import paste_windows, take_windows, window_corners
 from ..nn.precision import at_least_float32, float32_region
 from .points_generator import FIELD_SCALE, TOLD, FaceMotion, PointsGenerator, face_size, overlaid
 
-MOUTH_SHARE = 3 / 8  # side of the window in which the mouth is painted, over the picture's
 _BORDER = 6  # pixels over which the painted mouth fades at the edges of its window, at half size
 
 
@@ -46,6 +47,23 @@ class FacePoints:
 
 
 @dataclass(frozen=True)
+class View:
+    """A part of the source as its painter sees it.
+
+    Attributes:
+        picture: (N, 3, h, w), window around the part.
+        ring: (N, 1, h / 2, w / 2), inside of the lips or of the eyes in that window.
+    """
+
+    picture: Tensor
+    ring: Tensor
+
+    def expand(self, count: int) -> View:
+        """The same for `count` frames; no memory is copied."""
+        return View(self.picture.expand(count, -1, -1, -1), self.ring.expand(count, -1, -1, -1))
+
+
+@dataclass(frozen=True)
 class MixedState:
     """What the generator keeps of a source picture.
 
@@ -53,20 +71,19 @@ class MixedState:
         compact: what the compact generator keeps.
         face: points of its face.
         rings: (N, 2, h, w), inside of its lips and of its eyes.
-        mouth: (N, 3, s, s), window around its mouth.
-        mouth_ring: (N, 1, s / 2, s / 2), inside of its lips in that window.
+        views: of the parts that are painted, by name.
     """
 
     compact: CompactState
     face: FacePoints
     rings: Tensor
-    mouth: Tensor
-    mouth_ring: Tensor
+    views: dict[str, View]
 
     def expand(self, count: int) -> MixedState:
         """The same source for `count` frames; no memory is copied."""
-        rest = (tensor.expand(count, -1, -1, -1) for tensor in (self.rings, self.mouth, self.mouth_ring))
-        return MixedState(self.compact.expand(count), self.face.expand(count), *rest)
+        views = {name: view.expand(count) for name, view in self.views.items()}
+        rings = self.rings.expand(count, -1, -1, -1)
+        return MixedState(self.compact.expand(count), self.face.expand(count), rings, views)
 
 
 def mouth_centre(points: Tensor) -> Tensor:
@@ -75,10 +92,44 @@ def mouth_centre(points: Tensor) -> Tensor:
     return (ring.amin(dim=1) + ring.amax(dim=1)) / 2
 
 
-class MouthPainter(nn.Module):
-    """Correction of the colours in a window around the mouth, at full size.
+def eyes_centre(points: Tensor) -> Tensor:
+    """(N, 2), the middle between the eyes, in [-1, 1]."""
+    return points[:, list(EYE_CORNERS)].mean(dim=1)
 
-    Sees the picture drawn so far, the warped source, what the points say, and the source's own mouth.
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the face that is painted at full size.
+
+    Attributes:
+        share: height and width of its window over the picture's side.
+        centre: points of faces -> the middle of the window.
+        ring: number of its ring among those of `MixedState`.
+    """
+
+    share: tuple[float, float]
+    centre: Callable[[Tensor], Tensor]
+    ring: int
+
+    def window(self, image: Tensor) -> tuple[int, int]:
+        """Height and width of the window in pixels, multiples of 16."""
+        height, width = (round(image.shape[-1] * share / 16) * 16 for share in self.share)
+        return height, width
+
+    def corners(self, face: FacePoints, image: Tensor) -> Tensor:
+        """(N, 2), left and top edge of the window in pixels, even numbers inside the picture."""
+        size = (image.shape[-2], image.shape[-1])
+        return window_corners(self.centre(face.points), self.window(image), size, 2)
+
+
+PARTS = {"mouth": Part((3 / 8, 3 / 8), mouth_centre, 0), "eyes": Part((1 / 4, 1 / 2), eyes_centre, 1)}
+"""What is painted, by name, in this order."""
+
+
+class Painter(nn.Module):
+    """Correction of the colours in a window around a part of the face, at full size.
+
+    Sees the picture drawn so far, the warped source, what the points say, and the part in the source.
     """
 
     def __init__(self, width: int, colours: int) -> None:
@@ -88,16 +139,16 @@ class MouthPainter(nn.Module):
         nn.init.zeros_(self.final.weight)
         nn.init.zeros_(self.final.bias)  # type: ignore[arg-type]
 
-    def forward(self, drawn: Tensor, deformed: Tensor, told: Tensor, mouth: Tensor, ring: Tensor) -> Tensor:
-        """Colours to add, (N, 3, s, s).
+    def forward(self, drawn: Tensor, deformed: Tensor, told: Tensor, source: View) -> Tensor:
+        """Colours to add, (N, 3, h, w).
 
         Args:
-            drawn, deformed, mouth: (N, 3, s, s), windows of the prediction, of the warped source, of the source.
-            told: (N, 24, s / 2, s / 2).
-            ring: (N, 1, s / 2, s / 2), inside of the source's lips.
+            drawn, deformed: (N, 3, h, w), windows of the prediction and of the warped source.
+            told: (N, 24, h / 2, w / 2).
+            source: the part in the source.
         """
-        pictures = F.pixel_unshuffle(torch.cat([drawn, deformed, mouth], dim=1), 2)
-        seen = [part.to(told.dtype, memory_format=torch.channels_last) for part in (pictures, told, ring)]
+        pictures = F.pixel_unshuffle(torch.cat([drawn, deformed, source.picture], dim=1), 2)
+        seen = [part.to(told.dtype, memory_format=torch.channels_last) for part in (pictures, told, source.ring)]
         out = self.network(torch.cat(seen, dim=1))
         return at_least_float32(F.pixel_shuffle(self.final(out) * fading(out), 2))
 
@@ -121,18 +172,16 @@ class MixedGenerator(PointsGenerator):
 
     def __init__(self, params: CompactParams, common: CommonParams) -> None:
         super().__init__(params, common)
-        self.mouth = MouthPainter(params.mouth_width, common.num_channels)
+        self.mouth = Painter(params.mouth_width, common.num_channels)
+        self.eyes = Painter(params.eyes_width, common.num_channels)
 
     def encode_face(self, image: Tensor, face: FacePoints) -> MixedState:
         """The source side of (N, 3, H, W) pictures in [0, 1] with their faces."""
         size = (image.shape[-2] // 2, image.shape[-1] // 2)
         with float32_region(image):
             rings = _rings(face, size)
-            corners = _mouth_corners(face, image)
-        side = _mouth_side(image)
-        mouth = take_windows(image, corners, (side, side))
-        ring = take_windows(rings[:, :1], corners // 2, (side // 2, side // 2))
-        return MixedState(self.encode(image), face, rings, mouth, ring)
+        views = {name: _view(part, image, rings, part.corners(face, image)) for name, part in PARTS.items()}
+        return MixedState(self.encode(image), face, rings, views)
 
     def decode_face(
         self,
@@ -165,7 +214,8 @@ class MixedGenerator(PointsGenerator):
         gate = self.gate_of(told, motion, moved.belief)
         coarse, middle, fine = (hint * present.to(hint.dtype) for hint in self.hints_of(told))
         out = self.draw(compact, overlaid(motion, moved, gate), (coarse, middle, fine), explain=True)
-        out["prediction"] = self._mouth(state, face, out, told, present)
+        for name in PARTS:
+            out["prediction"] = self._painted(name, state, face, out, told)
         return {**out, "gate": gate} if explain else {"prediction": out["prediction"]}
 
     def _face_motion(self, state: MixedState, face: FacePoints, present: Tensor) -> FaceMotion:
@@ -176,16 +226,15 @@ class MixedGenerator(PointsGenerator):
         maps = torch.cat([belief, field * FIELD_SCALE, rings], dim=1)
         return FaceMotion(field, belief * present, (maps * present).contiguous(memory_format=torch.channels_last))
 
-    def _mouth(
-        self, state: MixedState, face: FacePoints, out: dict[str, Tensor], told: Tensor, present: Tensor
-    ) -> Tensor:
-        """The prediction with its mouth painted, (N, 3, H, W)."""
-        prediction, side = out["prediction"], state.mouth.shape[-1]
-        corners = _mouth_corners(face, prediction)
-        windows = [take_windows(out[name], corners, (side, side)) for name in ("prediction", "deformed")]
-        near = take_windows(told, corners // 2, (side // 2, side // 2))
-        added = self.mouth(*windows, near, state.mouth, state.mouth_ring) * present
-        return paste_windows(prediction, windows[0] + added, corners)
+    def _painted(self, name: str, state: MixedState, face: FacePoints, out: dict[str, Tensor], told: Tensor) -> Tensor:
+        """The prediction with a part painted, (N, 3, H, W)."""
+        prediction, part = out["prediction"], PARTS[name]
+        corners, (height, width) = part.corners(face, prediction), part.window(prediction)
+        drawn, deformed = (take_windows(out[key], corners, (height, width)) for key in ("prediction", "deformed"))
+        near = take_windows(told, corners // 2, (height // 2, width // 2))
+        added = getattr(self, name)(drawn, deformed, near, state.views[name])
+        present = (face.present * state.face.present)[:, None, None, None]
+        return paste_windows(prediction, drawn + added * present, corners)
 
 
 class FastMixedGenerator(MixedGenerator, FastCompactGenerator):
@@ -223,12 +272,8 @@ def _rings(face: FacePoints, size: tuple[int, int]) -> Tensor:
     return rings * face.present[:, None, None, None]
 
 
-def _mouth_side(image: Tensor) -> int:
-    """Side of the mouth's window in pixels, a multiple of 16."""
-    return round(image.shape[-1] * MOUTH_SHARE / 16) * 16
-
-
-def _mouth_corners(face: FacePoints, image: Tensor) -> Tensor:
-    """(N, 2), left and top edge of the mouth's window in pixels, even numbers inside the picture."""
-    side = _mouth_side(image)
-    return window_corners(mouth_centre(face.points), (side, side), (image.shape[-2], image.shape[-1]), 2)
+def _view(part: Part, image: Tensor, rings: Tensor, corners: Tensor) -> View:
+    height, width = part.window(image)
+    ring = rings[:, part.ring : part.ring + 1]
+    near = take_windows(ring, corners // 2, (height // 2, width // 2))
+    return View(take_windows(image, corners, (height, width)), near)

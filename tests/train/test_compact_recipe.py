@@ -22,6 +22,7 @@ SMALL = {
     "num_bottleneck_blocks": 1,
     "motion_size": 64,
     "mouth_width": 12,
+    "eyes_width": 12,
 }
 
 

@@ -31,6 +31,7 @@ SMALL = {
     "num_bottleneck_blocks": 1,
     "motion_size": 64,
     "mouth_width": 12,
+    "eyes_width": 12,
 }
 PARAMS: dict[str, Any] = {"architecture": "mixed", "image_size": 64, "compact_params": SMALL}
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ....face3d.mesh_topology import EYE_CORNERS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from ....face3d.mesh_topology import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from ....nn.blocks.patch_discriminator import PatchDiscriminator
 from ....nn.geometry.keypoints import Keypoints
 from ....nn.geometry.windows import take_windows, window_corners
@@ -22,11 +22,11 @@ from ....nn.losses.gan import discriminator_loss, feature_distance, generator_lo
 from ....nn.losses.vgg16 import VGG16, perceptual_distance
 from ...base import Batch, Losses
 from ...mesh_faces import surroundings
-from ...mixed_generator import FacePoints, MixedGenerator, mouth_centre
+from ...mixed_generator import PARTS, FacePoints, MixedGenerator
 from .mixed_settings import MixedLosses
 
-MOUTH, EYES, PATCH = "mouth", "eyes", "patch"
-WINDOWS = {MOUTH: (3 / 8, 3 / 8), EYES: (1 / 4, 1 / 2), PATCH: (3 / 8, 3 / 8)}
+PATCH = "patch"
+WINDOWS = {**{name: part.share for name, part in PARTS.items()}, PATCH: (3 / 8, 3 / 8)}
 """Region -> height and width of its window over the picture's side; a patch lies anywhere in the middle."""
 
 _MIDDLE = 0.6  # of the picture: where the centres of patches are drawn
@@ -162,7 +162,7 @@ class MixedObjective:
         size = (real.shape[-2], real.shape[-1])
         points = redrawn.face.points
         anywhere = (2 * torch.rand(len(points), 2, device=points.device) - 1) * _MIDDLE
-        places = {MOUTH: mouth_centre(points), EYES: eyes_centre(points), PATCH: anywhere}
+        places = {**{name: part.centre(points) for name, part in PARTS.items()}, PATCH: anywhere}
         found = {}
         for name, (height, width) in WINDOWS.items():
             window = (round(size[0] * height), round(size[1] * width))
@@ -171,18 +171,13 @@ class MixedObjective:
         return found
 
 
-def eyes_centre(points: Tensor) -> Tensor:
-    """(N, 2), between the eyes, of points (N, 468, 2)."""
-    return points[:, list(EYE_CORNERS)].mean(dim=1)
-
-
 def _edges(pictures: Tensor) -> tuple[Tensor, Tensor]:
     corner = pictures[..., :-1, :-1]
     return pictures[..., 1:, :-1] - corner, pictures[..., :-1, 1:] - corner
 
 
 def start_from(generator: MixedGenerator, state: dict[str, Tensor]) -> list[str]:
-    """Take the weights of a generator with fewer maps or without a mouth; returns what kept its fresh weights.
+    """Take the weights of a generator with fewer maps or painters; returns what kept its fresh weights.
 
     A convolution with more inputs than the file's begins with zeros at those that are new.
     """
@@ -197,3 +192,15 @@ def start_from(generator: MixedGenerator, state: dict[str, Tensor]) -> list[str]
             own[name] = grown
     generator.load_state_dict(own)
     return fresh
+
+
+def decide(generator: MixedGenerator, factor: float) -> None:
+    """Make the choice between the warped source and painted colours steeper.
+
+    A mixture of both is blurred wherever they disagree by a pixel, and the absolute error rewards it.
+    """
+    final = generator.final
+    with torch.no_grad():
+        for values in (final.weight, final.bias):
+            assert values is not None  # noqa: S101 (narrows the type)
+            values[-4:] *= factor  # the last four channels, folded 2 x 2, are the logits of the choice
