@@ -12,6 +12,7 @@ from ...face.detect.analyser import FaceAnalyser
 from ...face.face import Face
 from ...face3d.coefficients import ANGLE
 from ...face3d.mesh_space import shipped_space
+from ...face3d.mesh_topology import POINTS
 from ..store import Clip, ClipStore, Frames
 from .settings import CacheSettings
 from .shard import write_shard
@@ -66,8 +67,9 @@ def _build(store: ClipStore, clip: Clip, path: Path, analyser: FaceAnalyser, siz
     frames = store.whole(clip, size)
     numbers = range(0, len(frames), step)
     faces = follow_face(frames[::step], analyser)
-    seen = [index for index, face in enumerate(faces) if face is not None]
-    mesh = np.stack([faces[index].mesh for index in seen]) if seen else np.zeros((0, 468, 3))  # type: ignore[union-attr]
+    meshes = {index: face.mesh for index, face in enumerate(faces) if face is not None and face.mesh is not None}
+    seen = list(meshes)
+    mesh = np.stack(list(meshes.values())) if meshes else np.zeros((0, POINTS, 3), np.float32)
     write_shard(
         path,
         clip.name,

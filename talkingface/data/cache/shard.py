@@ -64,7 +64,7 @@ def write_shard(
     """Write a clip; the file is complete or not there at all. Arguments as the attributes of `Shard`."""
     packed = [_packed(frame) for frame in frames]
     bounds = np.concatenate([[0], np.cumsum([len(one) for one in packed])]).astype(np.int64)
-    tensors = {
+    tensors: dict[str, NDArray[Any]] = {
         "frames": np.frombuffer(b"".join(packed) or b"\0", np.uint8),
         "bounds": bounds,
         "numbers": np.asarray(numbers, np.int64),

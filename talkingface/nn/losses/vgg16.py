@@ -56,7 +56,7 @@ class VGG16(nn.Module):
         out, maps = image.flip(1) * 255 - self.mean, []
         for number, block in enumerate(self.blocks):
             out = F.max_pool2d(out, 2) if number else out
-            for layer in block:  # type: ignore[union-attr]
+            for layer in block.children():
                 out = F.relu(layer(out))
             maps.append(out)
         return maps
