@@ -178,7 +178,7 @@ def _settings(stage: Stage, recipe: Recipe, size: int) -> TrainSettings:
         schedule="constant",
         warmup_steps=stage.warmup,
         clip_gradient=1.0,
-        ema_decay=0.995,
+        ema_decay=0.98,
         augment=AUGMENT,
         resume="auto",
         log_every=10,
