@@ -203,4 +203,9 @@ def decide(generator: MixedGenerator, factor: float) -> None:
     with torch.no_grad():
         for values in (final.weight, final.bias):
             assert values is not None  # noqa: S101 (narrows the type)
-            values[-4:] *= factor  # the last four channels, folded 2 x 2, are the logits of the choice
+            values.copy_(steeper(values, factor))
+
+
+def steeper(values: Tensor, factor: float) -> Tensor:
+    """Weights or biases of the last layer whose logits of the choice, its last four channels, are scaled."""
+    return torch.cat([values[:-4], values[-4:] * factor])
