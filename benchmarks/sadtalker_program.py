@@ -30,7 +30,7 @@ from benchmarks.report import Figure, arguments, publish
 from benchmarks.sadtalker_render import seeded_networks
 from talkingface.config import Settings, settings_from
 from talkingface.face3d.reconstruction import open_reconstructor
-from talkingface.media.audio_buffer import open_wave
+from talkingface.media.audio_buffer import open_audio
 from talkingface.media.image import read_image, resize, write_image
 from talkingface.models.sadtalker.config import SadTalkerConfig
 from talkingface.models.sadtalker.plugin import SadTalker
@@ -104,7 +104,7 @@ def settings_of(folder: Path, frames: int) -> Settings:
 
 def write_voice(path: Path, seconds: float) -> Path:
     """The voice of the sample, repeated until it is long enough; written block by block."""
-    voice = np.array(open_wave(SAMPLE / "driving.mp4", VOICE_HZ).samples)
+    voice = np.array(open_audio(SAMPLE / "driving.mp4", VOICE_HZ).samples)
     left = round(seconds * VOICE_HZ)
     with soundfile.SoundFile(path, "w", VOICE_HZ, 1) as file:
         while left > 0:
@@ -141,12 +141,12 @@ def networks_alone(model: LoadedModel, settings: Settings) -> Callable[[], None]
     run, prepared_source, plan = prepared(model, settings)
     source, driver = prepared_source.people[0].read, run.drivers.get(plan.assignments[0])
     assert isinstance(driver, SpeechDriver)  # noqa: S101 (see settings_of)
-    assert driver.script.wave is not None and source.coefficients is not None  # noqa: S101
-    coefficients, script = source.coefficients, replace(driver.script, wave=driver.script.wave.clone())
+    assert driver.request.wave is not None and source.coefficients is not None  # noqa: S101
+    coefficients, request = source.coefficients, replace(driver.request, wave=driver.request.wave.clone())
 
     def alone() -> None:
         with torch.inference_mode():
-            motion = retarget(model.plugin, model.reader, source, driver.voice.speak(script, coefficients), {})
+            motion = retarget(model.plugin, model.reader, source, driver.voice.speak(request, coefficients), {})
             state = model.renderer.encode_source(source)
             for window, part in windows(len(motion), settings.batch_size, model.renderer.radius):
                 model.renderer.render_part(state, motion[window], part)

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from benchmarks.frame_run import Run, faster, measure
 from benchmarks.report import Figure, arguments, publish
 from talkingface.media.image import center_square, read_image, resize
-from talkingface.models.styleheat.compact.guide import Cues
+from talkingface.models.styleheat.compact.guide import WarpInput
 from talkingface.models.styleheat.networks.build import StyleHeatNetworks
 from talkingface.models.styleheat.networks.fast import FastStyleHeat
 from talkingface.models.styleheat.networks.inversion import Inversion
@@ -63,7 +63,7 @@ def main() -> int:
     drawable, own_source = timed(lambda: fast.invert(small))
     ways: dict[str, Callable[[], Tensor]] = {
         "plain": lambda: plain_loop(networks, inversion, windows),
-        "own": lambda: fast.frames(drawable, Cues(windows)),
+        "own": lambda: fast.frames(drawable, WarpInput(windows)),
     }
     runs = {name: measure(way) for name, way in ways.items()}
     for _ in range(options.repeat - 1):

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.report import Figure, arguments, publish
-from talkingface.media.audio_buffer import open_wave
+from talkingface.media.audio_buffer import open_audio
 from talkingface.media.ffmpeg import Child, input_arguments
 from talkingface.models.base import Renderer
 from talkingface.pipelines import render
@@ -125,7 +125,7 @@ def measure(sound: Path, output: Path, fps: Fraction) -> Sync:
     frames = render.render(Lamp(), None, motion, chunk=CHUNK)
     render.write(frames, output, fps=fps, sound=sound, sound_s=len(motion) / fps)
     seconds = time.perf_counter() - started
-    wave = open_wave(output, VOICE_HZ)
+    wave = open_audio(output, VOICE_HZ)
     beeps = onsets(np.abs(wave.samples) > THRESHOLD, VOICE_HZ // 4) / VOICE_HZ
     bright, stamps = np.fromiter(brightness(output), np.float64), np.fromiter(time_stamps(output), np.float64)
     flashes = stamps[onsets(bright > 0.5, 1)]
@@ -135,7 +135,7 @@ def measure(sound: Path, output: Path, fps: Fraction) -> Sync:
 
 def motion_of(sound: Path) -> Motion:
     """A motion whose first number is 1 in frames that beep, as a voice makes it: from the sound at its own rate."""
-    wave = open_wave(sound, VOICE_HZ).samples
+    wave = open_audio(sound, VOICE_HZ).samples
     each = int(VOICE_HZ / VOICE_FPS)
     peaks = np.abs(wave[: len(wave) // each * each]).reshape(-1, each).max(1)
     rows = torch.zeros(len(peaks), 70)

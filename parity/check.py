@@ -1,4 +1,4 @@
-"""Compares what came out with what the published code gave."""
+"""Comparison of outputs with those of the published code."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ DEFAULT_TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class Deviation:
-    """How far one output is off.
+    """Distance of one output from the expected one.
 
     Attributes:
-        output: its name.
+        output: name.
         error: Frobenius norm of the difference over that of the expected values; infinite if it cannot be compared.
-        tolerance: the largest error that passes.
-        fault: why it cannot be compared, or "".
+        tolerance: largest error that passes.
+        fault: reason why it cannot be compared, or "".
     """
 
     output: str
@@ -32,8 +32,8 @@ class Deviation:
     fault: str = ""
 
     @property
-    def strain(self) -> float:
-        """The error in units of the tolerance; one that must be exact is either 0 or infinite."""
+    def ratio(self) -> float:
+        """Error in units of the tolerance; 0 or infinite for an output that must be exact."""
         if self.tolerance:
             return self.error / self.tolerance
         return float("inf") if self.error else 0.0
@@ -44,7 +44,7 @@ class Deviation:
 
 
 def deviations(case: Case, outputs: Mapping[str, Array]) -> list[Deviation]:
-    """One deviation for each output that the case has."""
+    """Compare outputs, whole arrays by name, with each one that the case has."""
     return [_deviation(case, name, spec, outputs.get(name)) for name, spec in case.outputs.items()]
 
 
@@ -65,5 +65,5 @@ def _deviation(case: Case, name: str, spec: Mapping[str, Any], got: Array | None
 
 
 def _slices(index: list[list[int | None] | None] | None) -> tuple[slice, ...]:
-    """The stored subsampling: for each axis ``null`` for all of it, or start, stop, step."""
+    """Stored subsampling: for each axis ``null`` for all of it, or start, stop, step."""
     return tuple(slice(*axis) if axis else slice(None) for axis in index or [])

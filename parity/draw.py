@@ -18,7 +18,7 @@ Array: TypeAlias = np.ndarray[Any, Any]
 Specification: TypeAlias = Mapping[str, Any]
 
 KEEP = "keep"
-"""Distribution of a constant buffer that every implementation computes by itself; it is not drawn."""
+"""Distribution of a constant buffer, which is not drawn: every implementation computes it by itself."""
 
 Draw: TypeAlias = Callable[[np.random.Generator, tuple[int, ...], Specification], Any]
 DISTRIBUTIONS: dict[str, Draw] = {
@@ -31,7 +31,7 @@ DISTRIBUTIONS: dict[str, Draw] = {
 
 
 def draw(name: str, spec: Specification) -> Array:
-    """The array of a name.
+    """Array of a name.
 
     Raises:
         DataError: if the distribution is unknown.
@@ -44,10 +44,10 @@ def draw(name: str, spec: Specification) -> Array:
 
 
 def draw_state(manifest: Mapping[str, Specification]) -> dict[str, Array]:
-    """A state dict without its constant buffers."""
+    """State dict without its constant buffers."""
     return {name: draw(name, spec) for name, spec in manifest.items() if spec["dist"] != KEEP}
 
 
 def draw_inputs(manifest: Mapping[str, Specification]) -> dict[str, Array]:
-    """The inputs of a case by name."""
+    """Inputs of a case by name."""
     return {name: draw(f"input:{name}", spec) for name, spec in manifest.items()}

@@ -8,7 +8,7 @@ from .draw import Array
 
 
 def waves(parameters: Array, size: tuple[int, int]) -> Array:
-    """The picture of a few sine waves that cases with an input ``picture_params`` mean.
+    """Draw the picture of a few sine waves that the input ``picture_params`` of a case stands for.
 
     Args:
         parameters: (3, n, 4) in [0, 1]: channels red, green, blue; waves; frequencies along x and y, phase, strength.
@@ -28,13 +28,16 @@ def waves(parameters: Array, size: tuple[int, int]) -> Array:
 
 
 def resize_bilinear(picture: Array, size: tuple[int, int]) -> Array:
-    """Two by two neighbours, whatever the factor, as OpenCV's INTER_LINEAR: reductions alias.
+    """Resize from two by two neighbours, whatever the factor, as OpenCV's INTER_LINEAR does.
 
-    It counts in whole numbers, with weights of 1/2048, and cuts off twice, which darkens every eighth pixel or so.
+    OpenCV counts in integers, with weights of 1/2048, and truncates twice, which darkens about every eighth pixel.
 
     Args:
         picture: (H, W, channels), uint8.
-        size: (height, width) of what comes out, uint8.
+        size: (height, width) of the result.
+
+    Returns:
+        (height, width, channels), uint8.
     """
     (top, bottom, down), (left, right, across) = (
         _neighbours(old, new) for old, new in zip(picture.shape[:2], size, strict=True)
@@ -46,7 +49,7 @@ def resize_bilinear(picture: Array, size: tuple[int, int]) -> Array:
 
 
 def _neighbours(old: int, new: int) -> tuple[Array, Array, Array]:
-    """For each place along an axis the places before and behind it, and (2, new) their weights times 2048."""
+    """Pixels before and behind each of the `new` places along an axis, and their weights (2, new) times 2048."""
     places = ((np.arange(new) + 0.5) * (old / new) - 0.5).clip(0, old - 1)
     before = np.floor(places).astype(np.int64)
     share = places - before

@@ -1,8 +1,10 @@
-"""Builds and runs a case, whatever its family."""
+"""Runs of cases, whatever their family."""
 
 from __future__ import annotations
 
+import re
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -17,34 +19,25 @@ from .case import Case, read_case
 from .check import Deviation, deviations
 
 Runner: TypeAlias = Callable[[Case], dict[str, Tensor]]
-"""Builds what a case names, feeds it, and gives its outputs by name."""
+"""Build the networks of a case, feed them its inputs, return its outputs by name."""
 
-# Word before the slash of a kind -> modules with RUNNERS, a table of kind -> Runner.
 FAMILIES = {
-    "fom": ("parity.runners.fom",),
-    "deep3d": ("parity.runners.face3d",),
+    "deep3d": ("deep3d",),
+    "fom": ("fom",),
+    "sadtalker": ("sadtalker_audio", "sadtalker_render", "sadtalker_e2e", "sadtalker_face"),
     "styleheat": (
-        "parity.runners.face",
-        "parity.runners.face3d",
-        "parity.runners.motion",
-        "parity.runners.ops",
-        "parity.runners.styleheat_networks",
-        "parity.runners.styleheat_losses",
-        "parity.runners.styleheat_stylegan",
-    ),
-    "sadtalker": (
-        "parity.runners.face",
-        "parity.runners.face_networks",
-        "parity.runners.face3d",
-        "parity.runners.sadtalker_audio",
-        "parity.runners.sadtalker_render",
-        "parity.runners.sadtalker_e2e",
+        "styleheat_data",
+        "styleheat_losses",
+        "styleheat_networks",
+        "styleheat_ops",
+        "styleheat_stylegan",
     ),
 }
+"""First word of a kind -> modules in `runners`, each with RUNNERS, a table of kind -> runner."""
 
 
 class Status(Enum):
-    """How a case went."""
+    """Verdict on a case."""
 
     PASSED = "ok"
     FAILED = "FAILED"
@@ -53,49 +46,59 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class Report:
-    """How a case went.
+    """Result of a case.
 
     Attributes:
         folder: of the case.
-        deviations: one for each output; empty if nothing knows the kind.
+        deviations: one for each output; empty if the case was not run to its end.
+        fault: exception that ended the run, or "".
         seconds: time to draw, build, run and compare.
     """
 
     folder: Path
     status: Status
     deviations: tuple[Deviation, ...] = ()
+    fault: str = ""
     seconds: float = 0.0
 
     @property
     def worst(self) -> Deviation | None:
-        """The deviation that is nearest to its tolerance or furthest past it."""
-        return max(self.deviations, key=lambda deviation: deviation.strain, default=None)
+        """Deviation nearest to its tolerance or furthest past it."""
+        return max(self.deviations, key=lambda deviation: deviation.ratio, default=None)
 
 
 def find_runner(kind: str) -> Runner | None:
-    """The runner of a kind, or None."""
+    """Runner of a kind, or None; a kind may end with a size (``-1024``), which its case gives anyway."""
     for module in FAMILIES.get(kind.partition("/")[0], ()):
-        runners: dict[str, Runner] = import_module(module).RUNNERS
-        if kind in runners:
-            return runners[kind]
+        runners: dict[str, Runner] = import_module(f".runners.{module}", __package__).RUNNERS
+        for name in (kind, re.sub(r"-\d+$", "", kind)):
+            if name in runners:
+                return runners[name]
     return None
 
 
 def run_case(folder: Path, dtype: torch.dtype = torch.float32) -> Report:
-    """Run the case in a folder.
+    """Run the case in a folder; whatever is raised on the way, by files, runner or networks, ends in the report.
 
     Args:
         dtype: float64 goes by the case's tolerances for it, where it has them.
-
-    Raises:
-        DataError: if the folder holds no readable case, or asks for what its kind cannot give.
     """
     start = time.perf_counter()
-    case = read_case(folder, dtype)
-    runner = find_runner(case.kind)
-    if runner is None:
-        return Report(folder, Status.NOT_COVERED)
-    outputs = {name: value.detach().cpu().numpy() for name, value in runner(case).items()}
-    found = tuple(deviations(case, outputs))
+    try:
+        case = read_case(folder, dtype)
+        runner = find_runner(case.kind)
+        if runner is None:
+            return Report(folder, Status.NOT_COVERED)
+        outputs = {name: value.detach().cpu().numpy() for name, value in runner(case).items()}
+        found = tuple(deviations(case, outputs))
+    except Exception as error:  # the check of many cases goes on
+        return Report(folder, Status.FAILED, fault=_describe(error), seconds=time.perf_counter() - start)
     status = Status.PASSED if all(deviation.passed for deviation in found) else Status.FAILED
-    return Report(folder, status, found, time.perf_counter() - start)
+    return Report(folder, status, found, seconds=time.perf_counter() - start)
+
+
+def _describe(error: Exception) -> str:
+    """Describe an error on one line: kind, message and place."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message} ({Path(place.filename).name}:{place.lineno})"

@@ -1,4 +1,4 @@
-"""Cut the faces out of a video, gif or picture: a clip with its sound for each stretch over which a face stays.
+"""Cut the faces out of a video, gif or picture: a clip with its sound for each segment over which a face stays.
 
 python scripts/crop_video.py --inp talk.mp4
 python scripts/crop_video.py --inp talk.mp4 --output_dir crops --min_frames 75 --image_shape 512,512
@@ -19,9 +19,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from talkingface.errors import TalkingFaceError
-from talkingface.face.crop.video import FORMATS, Output, ffmpeg_commands, find_crops, write_crops
-from talkingface.face.detect.analyser import NAMES, FaceAnalyser, open_analyser
+from talkingface.face.crop.video import FORMATS, CropOutput, ffmpeg_commands, find_crops, write_crops
+from talkingface.face.detect.analyser import FaceAnalyser, open_analyser
 from talkingface.face.track.segments import CropRules
+from talkingface.plugins import LANDMARKS
 
 PATHS = ("--inp", "--output_dir", "--debug_dir", "--landmarks_file", "--checkpoint_root")
 
@@ -30,21 +31,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Crop one file; returns the exit status (2: nothing was cropped, or an error that the user can mend)."""
     options = _parser().parse_args(_joined(sys.argv[1:] if argv is None else argv))
     rules = CropRules(options.min_frames, options.min_size, options.increase, options.iou, options.image_shape)
-    output = Output(options.output_dir, options.format, options.overwrite)
+    output = CropOutput(options.output_dir, options.format, options.overwrite)
     try:
         analyser = _analyser(options)
-        found = find_crops(options.inp, analyser, rules, output, debug_dir=options.debug_dir, tell=_tell)
-        for sentence in found.refused:
-            _tell(sentence)
-        lines = ffmpeg_commands(found) if options.print else write_crops(found, tell=_tell)
+        plan = find_crops(options.inp, analyser, rules, output, debug_dir=options.debug_dir, notify=_notify)
+        for sentence in plan.refused:
+            _notify(sentence)
+        lines = ffmpeg_commands(plan) if options.print else write_crops(plan, notify=_notify)
         for line in lines:
             print(line)
     except TalkingFaceError as error:
-        _tell(str(error))
+        _notify(str(error))
         return 2
-    if not found.crops:
-        _tell(f"{options.inp}: nothing was cropped. Use one of the settings named above.")
-    return 0 if found.crops else 2
+    if not plan.crops:
+        _notify(f"{options.inp}: nothing was cropped. Use one of the settings named above.")
+    return 0 if plan.crops else 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,7 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--format", choices=FORMATS, default="mp4", help="of clips; png: a folder of frames each")
     parser.add_argument("--overwrite", action="store_true", help="replace what exists, in place of numbered names")
     parser.add_argument("--print", action="store_true", help="print ffmpeg commands, and write nothing")
-    parser.add_argument("--landmarks", choices=("auto", *NAMES), default="auto", help="what finds the faces")
+    parser.add_argument(
+        "--landmarks", choices=("auto", *LANDMARKS.names()), default="auto", help="what finds the faces"
+    )
     parser.add_argument("--landmarks_file", type=Path, help="points or boxes of faces, for --landmarks=given")
     parser.add_argument("--checkpoint_root", type=Path, help="folder with weights (default: checkpoints of the clone)")
     parser.add_argument("--debug_dir", type=Path, help="folder for a picture of the search, where there is no face")
@@ -96,11 +99,12 @@ def _joined(arguments: Sequence[str]) -> list[str]:
 
 
 def _analyser(options: argparse.Namespace) -> FaceAnalyser:
-    device = "cpu" if options.cpu or options.landmarks in ("mesh", "given") else _best_device()
+    cpu_only = options.cpu or (options.landmarks != "auto" and LANDMARKS.get(options.landmarks).cpu_only)
+    device = "cpu" if cpu_only else _best_device()
     file = options.landmarks_file
     analyser = open_analyser(options.landmarks, root=options.checkpoint_root, device=device, landmarks_file=file)
     if options.landmarks == "auto":
-        _tell(f"faces are found by '{analyser.name}'")
+        _notify(f"faces are found by '{analyser.name}'")
     return analyser
 
 
@@ -113,7 +117,7 @@ def _best_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _tell(sentence: str) -> None:
+def _notify(sentence: str) -> None:
     print(sentence, file=sys.stderr)
 
 

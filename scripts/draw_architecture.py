@@ -21,14 +21,14 @@ PACKAGE = CLONE / "talkingface"
 PICTURE = CLONE / "docs" / "images" / "architecture.svg"
 EVERYWHERE = ("errors", "types", "paths")
 LAYERS = (
-    ("cli", "api"),
+    ("cli", "api", "testing"),
     ("jobs",),
     ("evaluation", "train"),
     ("pipelines", "data"),
     ("config", "models", "enhance"),
     ("registry", "face3d", "motion"),
     ("face", "nn"),
-    ("media", "weights", "ops"),
+    ("media", "weights", "ops", "plugins"),
     EVERYWHERE,
 )
 """Parts of the package from the top down; what is in none of them is drawn in a row of its own."""

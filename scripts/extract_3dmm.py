@@ -17,8 +17,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from talkingface.data.prepare.command import add_engine, clips_in, ending_in, finish, run_one, settings_of, tools_of
-from talkingface.data.prepare.report import Report
-from talkingface.data.prepare.steps.coefficients import ExtractCoefficients
+from talkingface.data.prepare.report import PreparationReport
+from talkingface.data.prepare.steps.faces import ExtractCoefficients
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,10 +35,10 @@ def main(argv: list[str] | None = None) -> int:
     return finish(lambda: extract(options))
 
 
-def extract(options: argparse.Namespace) -> Report:
+def extract(options: argparse.Namespace) -> PreparationReport:
     """Extract as the flags say."""
     settings = settings_of(options)
-    tools = tools_of(options, options.space).chosen(landmarks=False, space=True)
+    tools = tools_of(options, options.space).resolved(landmarks=False, space=True)
     out = options.output_dir.absolute()
     step = ExtractCoefficients(
         out,

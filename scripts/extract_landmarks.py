@@ -16,8 +16,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from talkingface.data.prepare.command import add_engine, clips_in, finish, run_one, settings_of, tools_of
-from talkingface.data.prepare.report import Report
-from talkingface.data.prepare.steps.landmarks import ExtractLandmarks
+from talkingface.data.prepare.report import PreparationReport
+from talkingface.data.prepare.steps.faces import ExtractLandmarks
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -32,10 +32,10 @@ def main(argv: list[str] | None = None) -> int:
     return finish(lambda: extract(options))
 
 
-def extract(options: argparse.Namespace) -> Report:
+def extract(options: argparse.Namespace) -> PreparationReport:
     """Extract as the flags say."""
     settings = settings_of(options, min_found=options.min_found)
-    tools = tools_of(options).chosen(landmarks=True, space=False)
+    tools = tools_of(options).resolved(landmarks=True, space=False)
     out = options.output_dir.absolute()
     step = ExtractLandmarks(out, out, tools, options.min_found, keep_mesh=True, format=options.format)
     return run_one(step, clips_in(options.input_dir), out, settings)

@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from talkingface.data.prepare.command import add_engine, clips_in, ending_in, finish, settings_of, store_all
-from talkingface.data.prepare.report import Report
+from talkingface.data.prepare.report import PreparationReport
 from talkingface.data.prepare.steps.lmdb import EncodeClip
 
 
@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
     return finish(lambda: store_clips(options))
 
 
-def store_clips(options: argparse.Namespace) -> Report:
+def store_clips(options: argparse.Namespace) -> PreparationReport:
     """Store as the flags say."""
     settings = settings_of(options, resolutions=tuple(options.sizes), jpeg_quality=options.quality)
     out = options.out.absolute()

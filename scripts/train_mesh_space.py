@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from talkingface.errors import TalkingFaceError
 from talkingface.face.detect.analyser import FaceAnalyser, open_analyser
 from talkingface.face3d.fit.mesh_space import learn, people_of
-from talkingface.face3d.mesh_measure import Measured, measure
+from talkingface.face3d.mesh_measure import SpaceFigures, measure
 from talkingface.face3d.mesh_space import MeshSpace
 from talkingface.face3d.mesh_topology import POINTS
 from talkingface.face3d.reconstruction import FRAME
@@ -87,9 +87,9 @@ def find_meshes(path: Path, analyser: FaceAnalyser) -> NDArray[np.float32]:
     return np.array(meshes, np.float32)
 
 
-def report(found: Measured) -> None:
+def report(figures: SpaceFigures) -> None:
     """One line for each figure."""
-    for name, value in found.figures():
+    for name, value in figures.figures():
         print(f"{name:<56} {value:.4f}")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from . import __version__
 from .config import Settings, describe, load_settings
 from .config.flags import named_model
-from .config.help import help_text
+from .config.report import help_text
 from .errors import TalkingFaceError
 from .jobs import job
 

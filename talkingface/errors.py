@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 
 class TalkingFaceError(Exception):
@@ -78,6 +79,22 @@ class SmallFaceError(FaceError):
 
 class CutFaceError(FaceError):
     """Eyes or mouth of the face lie outside the picture."""
+
+
+@contextmanager
+def collected(problems: list[TalkingFaceError]) -> Iterator[None]:
+    """Add what the block raises to a list of problems, to be told with the others, and go on behind the block."""
+    try:
+        yield
+    except TalkingFaceError as error:
+        problems.append(error)
+
+
+def together(problems: Sequence[TalkingFaceError]) -> TalkingFaceError:
+    """Return the error that tells all problems, each on a line of its own; a single one is returned as it is."""
+    if len(problems) == 1:
+        return problems[0]
+    return ConfigError("\n".join(dict.fromkeys(map(str, problems))))
 
 
 def did_you_mean(word: str, choices: Iterable[str], cutoff: float = 0.6) -> str:

@@ -1,4 +1,4 @@
-"""Values that travel between the layers.
+"""Values that the layers exchange.
 
 One convention at every border: RGB; pictures are (H, W, 3) uint8 outside the pipeline and (N, 3, H, W) float in [0, 1]
 inside; points are (x, y); time is an exact fraction of a second.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Square:
-    """A square part of a picture, in pixels: its left and top edge and its side; it lies inside the picture."""
+    """Square inside a picture: its left and top edge and its side, in pixels."""
 
     left: int
     top: int
@@ -28,13 +28,13 @@ class Square:
 
 @dataclass(frozen=True)
 class Source:
-    """The picture to animate, as the renderer sees it.
+    """Source picture of an animation, as the renderer takes it.
 
     Attributes:
         image: (1, 3, H, W), RGB, [0, 1].
-        coefficients: (1, 73), float32, of the face in the picture, in the renderer's space; None for renderers that
-            take no coefficients.
-        identity: (1, 80), float32, who it is, in the same space; None where the coefficients are.
+        coefficients: (1, 73), float32, coefficients of the face in the renderer's space; None for renderers that take
+            no coefficients.
+        identity: (1, 80), float32, identity coefficients in the same space; None if there are no coefficients.
     """
 
     image: Tensor
@@ -44,14 +44,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Motion:
-    """What moves, frame by frame, without any picture.
+    """Motion of T frames, independent of any picture.
 
     Attributes:
         kind: layout of the values, for example ``"fom.kp10"``.
         fps: frames per second, exact.
         values: name -> (T, ...) tensor; all have the same T.
-        space: what the numbers mean where a kind has several spaces (``"bfm"``, ``"mesh"``, or a word for the weights
-            where these invent their own); ``""`` where it has one.
+        space: space of the values if a kind has several (``"bfm"``, ``"mesh"``, or a name for the weights if these have
+            a space of their own); ``""`` if it has one.
     """
 
     kind: str
@@ -68,5 +68,5 @@ class Motion:
         return len(next(iter(self.values.values()))) if self.values else 0
 
     def __getitem__(self, frames: slice) -> Motion:
-        """The motion of some frames; the rate stays."""
+        """Motion of a range of frames, at the same rate."""
         return Motion(self.kind, self.fps, {name: value[frames] for name, value in self.values.items()}, self.space)

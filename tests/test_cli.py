@@ -47,7 +47,7 @@ def test_help_is_quick_and_shows_every_setting_in_its_group(capsys: pytest.Captu
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
     assert [key for key in options() if f"--{key} " not in text and f"--{key}\n" not in text] == []
-    headings = ["What to do", "What to animate", "What comes out", "Weights", "Machine", "How a model is trained"]
+    headings = ["Model and job", "Picture to animate", "Output", "Weights", "Machine", "Training of a model"]
     assert [text.count(f"\n{heading}") for heading in headings] == [1] * len(headings)
     assert max(map(len, text.splitlines())) <= 120
     start = time.process_time()

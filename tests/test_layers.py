@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ FORBIDDEN = {
         "train",
     ),
     "errors": ("*",),
+    "plugins": (*HIGH, *FACES, "media", "nn", "ops", "weights"),
     "media": (*HIGH, *FACES),
     "nn": (*HIGH, *FACES),
     "ops": (*HIGH, *FACES),
@@ -51,7 +53,7 @@ FORBIDDEN = {
     "pipelines": ("jobs", "cli", "api", "train", "data"),
 }
 NAMES_NO_MODEL = ("train", "pipelines", "evaluation", "data", "config", "jobs", "media", "nn", "weights", *FACES)
-WITHOUT_TORCH = ("errors", "registry", "config", "paths", "types")
+WITHOUT_TORCH = ("errors", "plugins", "registry", "config", "paths", "types")
 
 
 def imports(path: Path, *, at_load: bool = False) -> Iterator[str]:
@@ -147,6 +149,14 @@ def test_quick_things_load_no_torch(code: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_what_animates_loads_no_library_that_few_programs_need(model: str) -> None:
+    code = f"import sys, talkingface.pipelines.animate, talkingface.models.{model}.plugin"
+    check = "sys.exit(', '.join({'kornia', 'librosa', 'torchvision'} & sys.modules.keys()) or 0)"
+    done = subprocess.run([sys.executable, "-c", f"{code}; {check}"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_files_are_data() -> None:
     """No pickle is executed, nothing is evaluated, no shell is started."""
     banned = (
@@ -164,3 +174,17 @@ def test_files_are_data() -> None:
         for call in calls:
             assert not call.startswith(banned[:6]), f"{path}: {call}"
             assert not any(word in call for word in ("allow_pickle=True", "shell=True")), f"{path}: {call}"
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    names = {".".join(("talkingface", *path.relative_to(PACKAGE).with_suffix("").parts)): path for path in MODULES}
+    names = {name.removesuffix(".__init__"): path for name, path in names.items()}
+    graph = {
+        name: {
+            next((key for key in (found, found.rpartition(".")[0]) if key in names), "")
+            for found in imports(path, at_load=True)
+        }
+        - {name, ""}
+        for name, path in names.items()
+    }
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle

@@ -10,7 +10,7 @@ import torch
 from talkingface import registry
 from talkingface.config import model_config, settings_from
 from talkingface.errors import WeightsError
-from talkingface.jobs.train import begin, give_auxiliary
+from talkingface.jobs.train import build_plugin, load_auxiliary
 from talkingface.nn.losses.perceptual import VGG19
 from talkingface.train.checkpoints import export
 from talkingface.weights import load_catalogue
@@ -27,7 +27,7 @@ def settings_in(root: Path):
 def test_the_model_says_how_to_do_without_vgg19(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
     plugin = plugin_of(settings)
-    give_auxiliary(plugin, settings)
+    load_auxiliary(plugin, settings)
     with pytest.raises(WeightsError, match="perceptual=0"):
         plugin.phases(settings.train)
 
@@ -38,18 +38,18 @@ def test_vgg19_is_loaded_from_the_checkpoint_folder(tmp_path: Path) -> None:
     torch.save({**VGG19().state_dict(), **deepest}, load_catalogue()["vgg19"].path(tmp_path))
     settings = settings_in(tmp_path)
     plugin = plugin_of(settings)
-    give_auxiliary(plugin, settings)
+    load_auxiliary(plugin, settings)
     assert [phase.name for phase in plugin.phases(settings.train)] == ["generator"]
 
 
 def test_training_begins_with_the_weights_of_a_checkpoint(tmp_path: Path) -> None:
     small = {"architecture": "compact", "compact_params": {"detector_widths": [8, 8], "motion_widths": [8, 8]}}
     settings = settings_from({"model": "FOM", "model_params": small})
-    plugin, held = begin(settings)
+    plugin, held = build_plugin(settings)
     assert held == []
     states = {"kp_detector": plugin.networks["kp_detector"].state_dict()}
     path = export(tmp_path / "detector.safetensors", plugin, states, "float32", {})
-    other, held = begin(settings_from({"model": "FOM", "checkpoint": str(path)}))
+    other, held = build_plugin(settings_from({"model": "FOM", "checkpoint": str(path)}))
     assert held == ["kp_detector"], "the generator is new"
     for key, value in other.networks["kp_detector"].state_dict().items():
         assert torch.equal(value, states["kp_detector"][key]), key

@@ -1,4 +1,4 @@
-"""Builds FOM's parity cases from what they say; see parity."""
+"""Recorded cases of the First Order Motion Model: operations, networks, the whole way, a training step."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from talkingface.models.fom.config import FOMConfig
 from talkingface.models.fom.networks.build import build_networks
 from talkingface.models.fom.plugin import FOM
 from talkingface.models.fom.retarget import movement_scale, normalize_kp
+from talkingface.models.fom.training.losses import GeneratorStep
 from talkingface.models.fom.training.objective import Objective
 from talkingface.nn.antialias import AntiAliasDownsample, ImagePyramid
 from talkingface.nn.geometry.grids import coordinate_grid, gaussian_heatmaps
@@ -31,15 +32,15 @@ def _config(case: Case) -> FOMConfig:
 
 
 def _network(case: Case, name: str, *, alone: bool = True) -> Any:
-    """A network of the case with its weights, in eval mode; `alone`: the case has no other."""
+    """Network of the case with its weights, in eval mode; `alone`: the case has no other."""
     network = build_networks(_config(case))[name]
     case.load(network, None if alone else name)
     return network.eval()
 
 
 def _keypoints(case: Case, prefix: str) -> Keypoints:
-    """The inputs ``<prefix>_value`` and, where it exists, ``<prefix>_jacobian``."""
-    names = [name for name in ("value", "jacobian") if any(key.startswith(f"{prefix}_{name}") for key in case.inputs)]
+    """Keypoints of the inputs ``<prefix>_value`` and, where it exists, ``<prefix>_jacobian``."""
+    names = [name for name in ("value", "jacobian") if case.has(f"{prefix}_{name}")]
     return {name: case.input(f"{prefix}_{name}") for name in names}
 
 
@@ -48,7 +49,7 @@ def _named(prefix: str, values: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def kp2gaussian(case: Case) -> dict[str, Tensor]:
-    """Outputs ``gaussian_<H>x<W>[_var<variance>]`` and ``coordinate_grid_<H>x<W>``."""
+    """Heatmaps ``gaussian_<H>x<W>[_var<variance>]`` and grids ``coordinate_grid_<H>x<W>``."""
     points, out = case.input("kp_value"), {}
     for name in case.outputs:
         height, width = (int(side) for side in re.findall(r"_(\d+)x(\d+)", name)[0])
@@ -61,7 +62,7 @@ def kp2gaussian(case: Case) -> dict[str, Tensor]:
 
 
 def antialias(case: Case) -> dict[str, Tensor]:
-    """Outputs ``down_<scale>`` and ``kernel_<scale>``."""
+    """Pictures ``down_<scale>``, and the kernels ``kernel_<scale>`` that blur them."""
     image, out = case.input("image"), {}
     for name in case.outputs:
         what, _, scale = name.rpartition("_")
@@ -71,19 +72,19 @@ def antialias(case: Case) -> dict[str, Tensor]:
 
 
 def transform(case: Case) -> dict[str, Tensor]:
-    """The thin-plate transform of fixed draws."""
-    bent = ThinPlateTransform(case.input("theta"), case.input("control_params"))
+    """Frame, points and Jacobians under the thin-plate transform of fixed draws."""
+    warp = _transform(case)
     points = case.input("coordinates")
     return {
-        "frame": bent.warp_frames(case.input("frame"), align_corners=case.align_corners),
-        "warped": bent.warp_points(points),
-        "jacobian": bent.jacobian(points),
+        "frame": warp.warp_frames(case.input("frame"), align_corners=case.align_corners),
+        "warped": warp.warp_points(points),
+        "jacobian": warp.jacobian(points),
         "warped_affine_only": ThinPlateTransform(case.input("theta")).warp_points(points),
     }
 
 
 def normalized_keypoints(case: Case) -> dict[str, Tensor]:
-    """Outputs ``<mode>.value`` and ``<mode>.jacobian``; the words of a mode say which switches are on."""
+    """Keypoints ``<mode>.value`` and ``<mode>.jacobian``; the words of a mode say which switches are on."""
     source, initial, driving = (_keypoints(case, name) for name in ("source", "initial", "driving"))
     scale = movement_scale(source["value"][0], initial["value"][0])
     out = {"movement_scale": torch.tensor(scale, dtype=case.dtype)}
@@ -110,14 +111,14 @@ def kp_detector(case: Case) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def generator(case: Case) -> dict[str, Tensor]:
-    """The generator with all its maps, for given keypoints."""
+    """Picture and maps of the generator for given keypoints."""
     network = _network(case, "generator")
     return dict(network(case.input("source_image"), _keypoints(case, "kp_source"), _keypoints(case, "kp_driving")))
 
 
 @torch.no_grad()
 def variant(case: Case) -> dict[str, Tensor]:
-    """Detector and generator of options that no official config has."""
+    """Keypoints and picture of options that no official config has."""
     detector = _network(case, "kp_detector", alone=False)
     source = case.input("source_image")
     kp_source, kp_driving = detector(source), detector(case.input("driving_image"))
@@ -127,20 +128,21 @@ def variant(case: Case) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def discriminator(case: Case) -> dict[str, Tensor]:
-    """One pass in eval mode; or, where outputs are named ``train.*``, one in train mode before it."""
+    """Scores and features in eval mode; where outputs are named ``train.*``, after a pass in train mode."""
     network = _network(case, "discriminator")
     pyramid = ImagePyramid(case.build["pyramid_scales"]).to(case.dtype)(case.input("image"))
     keypoints = _keypoints(case, "kp") or None
     if not any(name.startswith("train.") for name in case.outputs):
-        return _judged(network(pyramid, keypoints))
-    out = _named("train", _judged(network.train()(pyramid, keypoints)))
-    out |= _named("eval", _judged(network.eval()(pyramid, keypoints)))
+        return _by_scale(network(pyramid, keypoints))
+    out = _named("train", _by_scale(network.train()(pyramid, keypoints)))
+    out |= _named("eval", _by_scale(network.eval()(pyramid, keypoints)))
     return out | _named("after", network.state_dict())
 
 
-def _judged(judgement: dict[float, tuple[list[Tensor], Tensor]]) -> dict[str, Tensor]:
+def _by_scale(found: dict[float, tuple[list[Tensor], Tensor]]) -> dict[str, Tensor]:
+    """Scores and features of a discriminator, by the names of the outputs."""
     out = {}
-    for scale, (features, scores) in judgement.items():
+    for scale, (features, scores) in found.items():
         out[f"prediction_map_{scale:g}"] = scores
         out |= {f"feature_maps_{scale:g}.{index}": feature for index, feature in enumerate(features)}
     return out
@@ -148,7 +150,7 @@ def _judged(judgement: dict[float, tuple[list[Tensor], Tensor]]) -> dict[str, Te
 
 @torch.no_grad()
 def end_to_end(case: Case) -> dict[str, Tensor]:
-    """Source and driving frames to result, through the driver and the fast renderer that users get."""
+    """Frames of a source and a driving clip, through the driver and the fast renderer that users get."""
     plugin = FOM(_config(case))
     for name in plugin.inference_networks:
         case.load(plugin.networks[name], name)
@@ -166,14 +168,13 @@ def end_to_end(case: Case) -> dict[str, Tensor]:
 
 
 def train_losses(case: Case) -> dict[str, Tensor]:
-    """One training step: losses, norms of gradients, and batch-norm buffers behind it."""
+    """Losses of one training step, norms of gradients, and batch-norm buffers after it."""
     config, vgg = _config(case), VGG19()
     networks = build_networks(config).train()
     for name, network in networks.items():
         case.load(network, name)
     case.load(vgg, "vgg")
-    bent = ThinPlateTransform(case.input("theta"), case.input("control_params"))
-    objective = Objective(networks, config, config.train_params, vgg, lambda frames: bent)
+    objective = Objective(networks, config, config.train_params, vgg, lambda frames: _transform(case))
     batch: Batch = {name: case.input(name) for name in ("source", "driving")}
     step = objective.generator_step(batch)
     losses = objective.sum_up(batch, step)
@@ -188,14 +189,20 @@ def train_losses(case: Case) -> dict[str, Tensor]:
     for name, network in networks.items():
         out |= {f"grad:{name}.{key}": value for key, value in gradients[name].items()}
         out |= {f"after:{name}.{key}": value for key, value in network.state_dict().items()}
-    return out | _step_outputs(step, bent, batch["driving"], config)
+    return out | _step_outputs(step, batch["driving"], config)
 
 
-def _step_outputs(step: Any, bent: ThinPlateTransform, driving: Tensor, config: FOMConfig) -> dict[str, Tensor]:
-    frames = bent.warp_frames(driving, align_corners=config.align_corners)
-    out = {"prediction": step.generated["prediction"], "transformed_frame": frames}
-    for name in ("source", "driving"):
-        out |= _named(f"kp_{name}", getattr(step, f"kp_{name}"))
+def _transform(case: Case) -> ThinPlateTransform:
+    """Transform of fixed draws; without control points it is affine."""
+    control = case.input("control_params") if case.has("control_params") else None
+    return ThinPlateTransform(case.input("theta"), control)
+
+
+def _step_outputs(step: GeneratorStep, driving: Tensor, config: FOMConfig) -> dict[str, Tensor]:
+    out = {"prediction": step.generated["prediction"]}
+    if step.transform is not None:
+        out["transformed_frame"] = step.transform.warp_frames(driving, align_corners=config.align_corners)
+    out |= _named("kp_source", step.kp_source) | _named("kp_driving", step.kp_driving)
     return out | _named("transformed_kp", step.kp_transformed or {})
 
 

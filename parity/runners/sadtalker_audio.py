@@ -1,8 +1,11 @@
-"""Runs the recorded cases of the audio side."""
+"""Recorded cases of SadTalker's audio side: spectrum, expression, head pose, blinks, rows for the renderer."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from fractions import Fraction
 from itertools import repeat
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,7 +13,7 @@ from torch import Tensor
 from talkingface.models.sadtalker.networks.audio2exp import Audio2Exp
 from talkingface.models.sadtalker.networks.audio2pose import Audio2Pose
 from talkingface.models.sadtalker.networks.pose_cvae import SEQUENCE
-from talkingface.models.sadtalker.voice.blink import blinks, random_blinks, smooth_poses
+from talkingface.models.sadtalker.retarget import fit_to_source
 from talkingface.models.sadtalker.voice.mel import (
     SAMPLE_RATE_HZ,
     NoVoice,
@@ -20,22 +23,39 @@ from talkingface.models.sadtalker.voice.mel import (
     mel_filters,
     mel_windows,
 )
-from talkingface.models.sadtalker.voice.rows import EXPRESSION, POSE, add_motion, reference_rows, renderer_rows
-from talkingface.motion.edits import spread_angles
+from talkingface.models.sadtalker.voice.reference import add_motion, blinks, random_blinks, reference_rows, smooth_poses
+from talkingface.motion.coefficients import COEFFICIENTS, LAYOUT_70, LAYOUT_73
+from talkingface.motion.tracks import spread_angles
 from talkingface.motion.windows import windows as motion_windows
+from talkingface.types import Motion
 
 from ..case import Case
 from ..run import Runner
 
+# Numbers of the published front end, which is all there is.
+_FRONT_END = {
+    "sample_rate": 16000,
+    "preemphasis": 0.97,
+    "n_fft": 800,
+    "hop": 200,
+    "win": 800,
+    "num_mels": 80,
+    "fmin": 55,
+    "fmax": 7600,
+    "min_level_db": -100,
+    "ref_level_db": 20,
+    "fps": 25,
+    "window_frames": 16,
+}
 # A blink that the published program has but never uses, and the pause before it.
 _SLOW_BLINK, _SLOW_PAUSE = (0.5, 0.6, 0.7, 0.9, 1, 0.9, 0.7, 0.6, 0.5), 80
 
 
 def recorded_wave(case: Case) -> Tensor:
-    """The sound that cases with inputs ``wave_params`` and ``noise`` mean: chirps, a pause, some noise.
+    """Sound that the inputs ``wave_params`` and ``noise`` of a case stand for: chirps, a pause, some noise.
 
     Returns:
-        (samples,), float32.
+        (samples,), float32, about [-1, 1], 16 kHz.
     """
     noise = case.input("noise").double()
     u = case.input("wave_params").double()[:, :, None]
@@ -50,7 +70,8 @@ def recorded_wave(case: Case) -> Tensor:
 
 
 def audio_mel(case: Case) -> dict[str, Tensor]:
-    """The front end alone."""
+    """Frames, wave, filters, spectrum and windows of a sound."""
+    case.require(case.build.get("parameters", {}), _FRONT_END)
     wave = recorded_wave(case)
     return {
         "num_frames": torch.tensor([frame_count(len(wave))]),
@@ -63,24 +84,24 @@ def audio_mel(case: Case) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def audio2exp(case: Case) -> dict[str, Tensor]:
-    """The expression network."""
+    """Expression coefficients, and what the network hears in each window."""
     network = Audio2Exp()
     case.load(network)
     network.eval()
     windows = case.input("mel_windows")[:, None]
-    expression = network(windows, case.input("ref")[0, :, EXPRESSION], case.input("ratio")[0])
+    expression = network(windows, case.input("ref")[0, :, LAYOUT_70.exp], case.input("ratio")[0])
     return {"embedding": network.audio_encoder(windows), "exp_coeff": expression[None]}
 
 
 @torch.no_grad()
 def audio2pose(case: Case) -> dict[str, Tensor]:
-    """The head pose network and the smoothing behind it."""
+    """Head motion, and the pose before and after smoothing."""
     network = Audio2Pose()
     case.load(network)
     network.eval()
-    windows, first = case.input("mel_windows")[1:, None], case.input("first_coeff")[0, 0, POSE]
+    windows, first = case.input("mel_windows")[1:, None], case.input("first_coeff")[0, 0, LAYOUT_70.pose]
     style = case.build["parameters"]["pose_style"]
-    motion = network(network.hear(windows), first, style, case.input("z"))
+    motion = network(network.audio_features(windows), first, style, case.input("z"))
     poses = motion + first
     return {
         "embedding_first_chunk": network.embed(windows[:SEQUENCE])[None],
@@ -91,57 +112,66 @@ def audio2pose(case: Case) -> dict[str, Tensor]:
 
 
 def blink(case: Case) -> dict[str, Tensor]:
-    """Outputs ``ratio_<frames>`` and ``fixed_<frames>``."""
+    """How far the eyes are closed, as ``ratio_<frames>`` and ``fixed_<frames>``."""
     out = {}
     for name in case.outputs:
         what, _, frames = name.rpartition("_")
         if what == "fixed":
             out[name] = blinks(int(frames), repeat(_SLOW_PAUSE), _SLOW_BLINK)
-        elif f"starts_{frames}" in case.inputs:
-            out[name] = blinks(int(frames), case.input(f"starts_{frames}").tolist())
         else:
-            out[name] = random_blinks(int(frames), torch.Generator())
+            out[name] = recorded_blinks(case, int(frames), f"starts_{frames}")
     return out
 
 
+def recorded_blinks(case: Case, frames: int, name: str = "starts") -> Tensor:
+    """Blinks (frames, 1) after the pauses of an input; clips that are too short for any have no such input."""
+    if case.has(name):
+        return blinks(frames, case.input(name).tolist())
+    return random_blinks(frames, torch.Generator())
+
+
 def get_data(case: Case) -> dict[str, Tensor]:
-    """What the audio networks are fed with."""
-    speech, idle = Speech(recorded_wave(case)), NoVoice(25)
+    """Inputs of the audio networks: plain, with the eyes of a video, without blinks, without a voice."""
+    speech = Speech(recorded_wave(case))
     frames, source = speech.frames, case.input("first_coeff")
-    eyes_open = torch.zeros(1, frames, 1)
-    return {
+    out = {
         "num_frames": torch.tensor([frames]),
         "windows": speech.windows(0, frames)[None],
-        "ratio_plain": blinks(frames, case.input("starts").tolist())[None],
+        "ratio_plain": recorded_blinks(case, frames)[None],
         "ref_plain": reference_rows(source, frames)[None],
-        "ratio_refblink": eyes_open,
-        "ref_refblink": reference_rows(source, frames, case.input("blink_video_coeffs"))[None],
-        "ratio_noblink": eyes_open,
-        "idle_windows": idle.windows(0, idle.frames)[None],
+        "ratio_refblink": torch.zeros(1, frames, 1),
+        "ratio_noblink": torch.zeros(1, frames, 1),
     }
+    if case.has("blink_video_coeffs"):
+        out["ref_refblink"] = reference_rows(source, frames, case.input("blink_video_coeffs"))[None]
+    if "idle_windows" in case.outputs:
+        idle = NoVoice(case.outputs["idle_windows"]["shape"][1])
+        out["idle_windows"] = idle.windows(0, idle.frames)[None]
+    return out
 
 
 def refpose(case: Case) -> dict[str, Tensor]:
-    """Motion of a shorter and of a longer reference video."""
+    """Rows with the head motion of a shorter and of a longer reference video added."""
+    videos = {"looped": "ref_video_coeffs", "longer": "long_ref_video_coeffs"}
     rows = case.input("coeffs")
-    return {
-        "looped": add_motion(rows, case.input("ref_video_coeffs")),
-        "longer": add_motion(rows, case.input("long_ref_video_coeffs")),
-    }
+    return {name: add_motion(rows, case.input(video)) for name, video in videos.items() if case.has(video)}
+
+
+def fitted_rows(source: Tensor, generated: Tensor, options: Mapping[str, Any], width: int) -> Tensor:
+    """Rows (T, width) of a voice's (T, 70), fitted to a source (1, 73) as the plug-in does it."""
+    own = Motion(LAYOUT_73.kind, Fraction(25), {COEFFICIENTS: source})
+    voice = Motion(LAYOUT_70.kind, Fraction(25), {COEFFICIENTS: generated})
+    return fit_to_source(own, voice, options, width=width, angles_in_rows=False).values[COEFFICIENTS]
 
 
 def facerender_data(case: Case) -> dict[str, Tensor]:
-    """Windows in the published order: row b of a batch holds a piece of the clip of its own."""
+    """Windows in the published order: row b of a batch holds a stretch of the clip of its own."""
     parameters = case.build["parameters"]
     size, with_crop = parameters["batch_size"], "full" in parameters["preprocess"]
     source, generated = case.input("first_coeff"), case.input("generated_coeff")
-    rows = renderer_rows(
-        generated,
-        source,
-        expression_scale=parameters["expression_scale"],
-        still=parameters["still_mode"],
-        with_crop=with_crop,
-    )
+    width = (LAYOUT_73 if with_crop else LAYOUT_70).width
+    options = {"expression_scale": parameters["expression_scale"], "still": parameters["still_mode"]}
+    rows = fitted_rows(source, generated, options, width)
     radius = parameters["semantic_radius"]
     still = source if with_crop else source[:, :70]
     picture = case.input("source_picture").permute(2, 0, 1) / 255
@@ -158,7 +188,7 @@ def facerender_data(case: Case) -> dict[str, Tensor]:
 
 
 def _in_rows(frames: Tensor, size: int) -> Tensor:
-    """(T, ...) to (size, ceil(T / size), ...), the last frame repeated."""
+    """Frames (T, ...) as (size, ceil(T / size), ...), the last one repeated."""
     columns = -(-len(frames) // size)
     padded = frames[torch.arange(size * columns).clamp(max=len(frames) - 1)]
     return padded.unflatten(0, (size, columns))

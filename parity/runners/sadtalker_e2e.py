@@ -1,30 +1,28 @@
-"""Runs the recorded case of the whole pipeline: a picture, its landmarks and a voice -> frames."""
+"""Recorded cases of SadTalker's whole pipeline: a picture, its landmarks and a voice to frames."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from talkingface.face3d.coefficients import row73
 from talkingface.face3d.deep import ReconNet
-from talkingface.face3d.five_points import align
 from talkingface.models.sadtalker.networks.audio2exp import Audio2Exp
 from talkingface.models.sadtalker.networks.audio2pose import Audio2Pose
 from talkingface.models.sadtalker.networks.fast import FastGenerator
 from talkingface.models.sadtalker.networks.generator import RenderNetworks
 from talkingface.models.sadtalker.networks.mapping import WINDOW
-from talkingface.models.sadtalker.voice.blink import blinks
-from talkingface.models.sadtalker.voice.driver import Chance, speak
 from talkingface.models.sadtalker.voice.mel import Speech
-from talkingface.models.sadtalker.voice.rows import renderer_rows
+from talkingface.models.sadtalker.voice.reference import add_motion
+from talkingface.models.sadtalker.voice.speech import SpeechNoise, speak
+from talkingface.motion.coefficients import LAYOUT_70, LAYOUT_73, row73
+from talkingface.motion.tracks import spread_angles
 from talkingface.motion.windows import windows
 
 from ..case import Case
-from ..draw import Array
-from ..pictures import waves
 from ..run import Runner
-from .sadtalker_audio import recorded_wave
-from .sadtalker_render import render_config
+from .sadtalker_audio import fitted_rows, recorded_blinks, recorded_wave
+from .sadtalker_face import batch, reconstruct
+from .sadtalker_render import ANGLES, render_config
 
 
 class Package(RenderNetworks):
@@ -39,47 +37,58 @@ class Package(RenderNetworks):
 
 @torch.no_grad()
 def end_to_end(case: Case) -> dict[str, Tensor]:
-    """Every stage as users get it, with the generator that is rearranged for speed."""
+    """Frames and what leads to them, every stage as users get it, with the generator rearranged for speed."""
     numbers, package = case.build["parameters"], Package(case)
-    size = tuple(numbers["picture_size"])
-    picture = waves(case.input("picture_params").numpy(), size)
-    standard = case.input("standard_5_points").double().numpy()
-    aligned = align(case.input("landmarks").double().numpy(), size, standard)
-    cut = aligned.cut(picture)
-    full = package.face_3drecon(_as_batch(cut).to(case.dtype))
+    picture, aligned, outputs = reconstruct(case, package.face_3drecon)
+    full = outputs["full_coeff"]
     source = row73(full, torch.from_numpy(aligned.parameters).to(full)[None])
-    speech = Speech(recorded_wave(case))
-    chance = Chance(case.input("z"), blinks(speech.frames, case.input("starts").tolist()))
-    coefficients = speak(package.audio2exp, package.audio2pose, speech, source, chance, style=numbers["pose_style"])
-    rows = renderer_rows(coefficients, source, expression_scale=numbers["expression_scale"], still=numbers["still"])
-    seen = windows(rows, numbers["frames"])
-    prediction, kp_driving = _render(package, _as_batch(picture).to(case.dtype), source[:, :70], seen)
+    coefficients, closed = _from_voice(case, package, source)
+    options = {name: numbers[name] for name in ("expression_scale", "still")}
+    layout = LAYOUT_73 if "full" in numbers["preprocess"] else LAYOUT_70
+    rows = fitted_rows(source, coefficients, options, layout.width)
+    around = windows(rows, numbers["frames"])
+    angles = _angles(case, len(rows))
+    prediction, kp_driving = _rendered(package, batch(picture).to(case.dtype) / 255, source, around, angles)
     return {
-        "trans_params": torch.tensor([size[1], size[0], aligned.scale, aligned.pose.t_x, aligned.pose.t_y]),
-        "aligned_picture": torch.from_numpy(cut),
-        "full_coeff": full,
-        "ratio": chance.closed[None],
+        **outputs,
+        "ratio": closed[None],
         "coeffs": coefficients,
-        "target_windows": seen,
+        "target_windows": around,
         "kp_driving_first": kp_driving[:1],
         "prediction": prediction,
         "frames_8bit": (255 * prediction).round().permute(0, 2, 3, 1),
     }
 
 
-def _render(networks: RenderNetworks, image: Tensor, source: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-    """Frames (n, 3, S, S) of windows `seen`, and their keypoints."""
+def _from_voice(case: Case, package: Package, source: Tensor) -> tuple[Tensor, Tensor]:
+    """Coefficients (T, 70) of the voice, and how far the eyes are closed, (T, 1)."""
+    speech = Speech(recorded_wave(case))
+    eyes = case.input("blink_video_coeffs") if case.has("blink_video_coeffs") else None
+    closed = recorded_blinks(case, speech.frames) if eyes is None else torch.zeros(speech.frames, 1)
+    noise, style = SpeechNoise(case.input("z"), closed), case.build["parameters"]["pose_style"]
+    rows = speak(package.audio2exp, package.audio2pose, speech, source, noise, style=style, eyes=eyes)
+    if case.has("ref_video_coeffs"):
+        rows = add_motion(rows, case.input("ref_video_coeffs"))
+    return rows, closed
+
+
+def _angles(case: Case, frames: int) -> dict[str, Tensor]:
+    """Angles of the user's in the frames that are drawn, (n,) in degrees, as far as the case asks for any."""
+    numbers = case.build["parameters"]
+    keys = {name: numbers.get(f"input_{name}") for name in ANGLES}
+    return {name: spread_angles(key, frames)[numbers["frames"]] for name, key in keys.items() if key is not None}
+
+
+def _rendered(
+    networks: RenderNetworks, image: Tensor, source: Tensor, around: Tensor, angles: dict[str, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Frames (n, 3, S, S) in [0, 1] of windows (n, C, 27), and their keypoints (n, K, 3); C is 70 or 73."""
     generator, canonical = FastGenerator(networks.generator), networks.kp_extractor(image)
-    kp_source = networks.keypoints(canonical, source[:, :, None].expand(-1, -1, WINDOW))
-    kp_driving = networks.keypoints(canonical, seen)
+    still = source[:, : around.shape[1], None].expand(-1, -1, WINDOW)
+    kp_source, kp_driving = networks.keypoints(canonical, still), networks.keypoints(canonical, around, angles)
     state = generator.encode(image)
-    frames = [generator.decode(state, kp_source, keypoints) for keypoints in kp_driving.split(1)]
-    return torch.cat(frames), kp_driving
-
-
-def _as_batch(picture: Array) -> Tensor:
-    """(H, W, 3), uint8, as (1, 3, H, W) in [0, 1]."""
-    return torch.from_numpy(picture.copy()).permute(2, 0, 1)[None] / 255
+    drawn = [generator.decode(state, kp_source, keypoints) for keypoints in kp_driving.split(1)]
+    return torch.cat(drawn), kp_driving
 
 
 RUNNERS: dict[str, Runner] = {"sadtalker/e2e": end_to_end}

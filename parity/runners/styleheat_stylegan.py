@@ -1,6 +1,11 @@
-"""Builds the parity cases of StyleGAN2 and of what StyleHEAT does with it; see parity."""
+"""Recorded cases of StyleGAN2 and of what StyleHEAT does with it: pictures, conditions, losses, code edits."""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,46 +18,47 @@ from talkingface.nn.stylegan2.generator import Generator
 from talkingface.nn.stylegan2.layers import ConvLayer, EqualLinear, ResBlock
 from talkingface.nn.stylegan2.structure import StyleGAN2Structure
 
-from ..case import Case
+from ..case import Case, number
 from ..run import Runner
 
 
-def structure_of(case: Case, network: str) -> StyleGAN2Structure:
-    """Sizes of a network that a case names."""
-    said = case.build[network]
-    size = said["size"]
+def structure_of(case: Case, numbers: Mapping[str, Any]) -> StyleGAN2Structure:
+    """Sizes of a network, from its published settings."""
+    case.require(numbers, {"blur_kernel": [1, 3, 3, 1], "lr_mlp": 0.01})
+    size = numbers["size"]
     return StyleGAN2Structure(
         size=size,
         splice=min(size, 64),
-        width=said["channel_multiplier"],
-        code_length=said.get("style_dim", 512),
-        mapping_layers=said.get("n_mlp", 8),
+        width=numbers.get("channel_multiplier", 2),
+        code_length=numbers.get("style_dim", 512),
+        mapping_layers=numbers.get("n_mlp", 8),
     )
 
 
 def generator_of(case: Case) -> Generator:
-    """The generator that a case names, with its weights."""
-    network = Generator(structure_of(case, "Generator"))
+    """Generator of a case, with its weights."""
+    network = Generator(structure_of(case, case.build["Generator"]))
     case.load(network)
     return network
 
 
 @torch.no_grad()
 def generator(case: Case) -> dict[str, Tensor]:
-    """A picture and the features in its middle."""
+    """Picture of codes, and the features at the splice."""
     made = generator_of(case)(case.input("w_plus"))
     return {"image": made.picture, "f_latent": made.features}
 
 
 @torch.no_grad()
 def conditions(case: Case) -> dict[str, Tensor]:
-    """Mapping, truncation, and every change of the features."""
+    """Codes of the mapping network, and pictures under truncation and every change of the features."""
     network, codes = generator_of(case), case.input("w_plus")
     inversion = Affine(case.input("inv_scale"), case.input("inv_shift"))
     refine = Affine(case.input("refine_scale"), case.input("refine_shift"))
     replacement, first, second = (case.input(name) for name in ("f_condition", "deform_a", "deform_b"))
     everything = Conditions(inversion, replacement, [first], refine)
-    truncated = network.codes_of(case.input("z"), truncation=0.7, mean=case.input("w_mean"))
+    strength = number(case.from_call(r"truncation=([\d.]*\d)", "0.7"))
+    truncated = network.codes_of(case.input("z"), truncation=strength, mean=case.input("w_mean"))
     plain, inverted, full = (network(codes, change) for change in (None, Conditions(inversion), everything))
     return {
         "mapped": network.style(case.input("z")),
@@ -72,22 +78,22 @@ def conditions(case: Case) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def discriminator(case: Case) -> dict[str, Tensor]:
-    """Scores of four pictures and of two."""
-    network = Discriminator(structure_of(case, "Discriminator"))
+    """Scores of a batch and of a smaller one, by their sizes, and the features of the smaller one."""
+    network = Discriminator(structure_of(case, case.build["Discriminator"]))
     case.load(network)
-    pair = case.input("pair")
+    images, pair = case.input("images"), case.input("pair")
     return {
-        "logits4": network(case.input("images")),
-        "logits2": network(pair),
+        f"logits{len(images)}": network(images),
+        f"logits{len(pair)}": network(pair),
         "features": network.convs(pair),
     }
 
 
 def path_length(case: Case) -> dict[str, Tensor]:
-    """The penalty and its gradient."""
+    """Path lengths, their penalty and its gradient."""
     network, codes = generator_of(case), case.input("w_plus").clone().requires_grad_()
     picture = network(codes).picture
-    lengths = losses.path_lengths(picture, codes, case.inputs["noise"])
+    lengths = losses.path_lengths(picture, codes, case.input("noise"))
     penalise = losses.PathLengthPenalty()
     penalise.mean = case.input("mean_path_length")[0]
     penalty = penalise(lengths)
@@ -101,12 +107,15 @@ def path_length(case: Case) -> dict[str, Tensor]:
 
 
 class SmallDiscriminator(nn.Module):
-    """The layers that the case of the losses names."""
+    """Discriminator of the layers that a case of the losses names."""
 
-    def __init__(self, first: tuple[int, int, int], block: tuple[int, int], last: tuple[int, int, int]) -> None:
+    def __init__(self, build: Mapping[str, Any]) -> None:
         super().__init__()
-        self.convs = nn.Sequential(ConvLayer(*first), ResBlock(*block))
-        self.final_linear = nn.Sequential(EqualLinear(last[0], last[1], activate=True), EqualLinear(last[1], last[2]))
+        kinds = {"ConvLayer": ConvLayer, "ResBlock": ResBlock}
+        convs = [next(iter(build[name].items())) for name in sorted(build) if name.startswith("convs.")]
+        self.convs = nn.Sequential(*(kinds[kind](*sizes) for kind, sizes in convs))
+        *hidden, last = pairwise(build["final_linear"])
+        self.final_linear = nn.Sequential(*(EqualLinear(*pair, activate=True) for pair in hidden), EqualLinear(*last))
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.final_linear(self.convs(x).flatten(1))
@@ -114,9 +123,8 @@ class SmallDiscriminator(nn.Module):
 
 
 def discriminator_losses(case: Case) -> dict[str, Tensor]:
-    """Logistic losses, the penalty R1 and its gradient."""
-    said = case.build
-    network = SmallDiscriminator(said["convs.0"]["ConvLayer"], said["convs.1"]["ResBlock"], said["final_linear"])
+    """Scores, logistic losses, the penalty R1 and its gradient."""
+    network = SmallDiscriminator(case.build)
     case.load(network)
     real = case.input("real").clone().requires_grad_()
     real_scores, fake_scores = network(real), network(case.input("fake"))
@@ -140,7 +148,8 @@ def _gradients(case: Case, network: nn.Module, loss: Tensor, prefix: str) -> dic
 
 
 def gan_loss(case: Case) -> dict[str, Tensor]:
-    """The adversarial loss with both signs."""
+    """Adversarial loss with both signs, and its gradient."""
+    case.require(case.build, {"gan_type": "wgan_softplus"})
     out = {"discriminator_loss": losses.discriminator_loss(case.input("real"), case.input("pred"))[None]}
     for name, inverted in (("published", True), ("nonsaturating", False)):
         scores = case.input("pred").clone().requires_grad_()
@@ -151,23 +160,24 @@ def gan_loss(case: Case) -> dict[str, Tensor]:
 
 
 def latent_edit(case: Case) -> dict[str, Tensor]:
-    """Codes moved along directions, and to places on components."""
-    codes, age = case.input("w_plus"), case.input("age")
+    """Codes moved along directions, and to places on components, as far as the call's factors say."""
+    codes, factors = case.input("w_plus"), case.from_call(r"factors: (.*)", "")
     components = Components(*(case.input(f"pca_{name}") for name in ("mean", "comp", "std")))
-    return {
-        "young": move_along(codes, age, -5),
-        "old": move_along(codes, age, 5),
-        "pose": move_along(codes, case.input("pose"), -7),
-        "beard": components.place(codes, BEARD, -20),
-        "lip": components.place(codes, LIP, 20),
-        "beard_ramp": components.place(codes, BEARD, -20 / 3),
-    }
+    places, directions = {"beard": BEARD, "lip": LIP}, {"young": "age", "old": "age", "pose": "pose"}
+    out = {}
+    for name, text in re.findall(r"(\w+) (-?[\d./]*\d)", factors):
+        factor, edit = number(text), name.partition("_")[0]
+        if edit in places:
+            out[name] = components.place(codes, places[edit], factor)
+        elif edit in directions:
+            out[name] = move_along(codes, case.input(directions[edit]), factor)
+    return out
 
 
 RUNNERS: dict[str, Runner] = {
-    "styleheat/stylegan2-generator-1024": generator,
-    "styleheat/stylegan2-conditions-64": conditions,
-    "styleheat/stylegan2-discriminator-256": discriminator,
+    "styleheat/stylegan2-generator": generator,
+    "styleheat/stylegan2-conditions": conditions,
+    "styleheat/stylegan2-discriminator": discriminator,
     "styleheat/stylegan2-path-length": path_length,
     "styleheat/stylegan2-d-losses-r1": discriminator_losses,
     "styleheat/gan-loss": gan_loss,

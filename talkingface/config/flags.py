@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ConfigError, did_you_mean
-from .options import Option, find, groups, options
+from .. import registry
+from ..errors import ConfigError, TalkingFaceError, did_you_mean, together
+from .options import Option, find_anywhere, groups, options, settings_class
 
 RENAMED: dict[str, str] = {
     "source_image": "image_source",
@@ -44,9 +45,8 @@ RENAMED: dict[str, str] = {
     "iou_with_initial": "prepare.iou",
     "sample_if_missing": "data.sample_if_missing",
     "edit_expression_only": "still",
-    "attribute": "attribute_edit",
 }
-"""Their flag -> our setting."""
+"""Flag of the published programs -> our setting."""
 
 SHORTHANDS: dict[str, tuple[str, str]] = {
     "cpu": ("device", "cpu"),
@@ -54,10 +54,10 @@ SHORTHANDS: dict[str, tuple[str, str]] = {
     "multi_person": ("face", "all"),
     "face_enhancement": ("enhancer", "gfpgan"),
 }
-"""Their switch -> our setting and its value."""
+"""Switch of the published programs -> our setting and its value."""
 
-BARE: dict[str, str] = {"audio": "driving", "attribute_edit": "none"}
-"""Settings that may stand without a value, and what that means."""
+BARE: dict[str, str] = {"audio": "driving"}
+"""Settings that may stand without a value, and the value that this means; a model's own flags have their own."""
 
 WORDS: dict[str, dict[str, str]] = {
     "run_mode": {"animate": "infer", "inference": "infer", "reconstruction": "evaluate", "test": "evaluate"},
@@ -65,7 +65,7 @@ WORDS: dict[str, dict[str, str]] = {
     "enhancer": {"GFPGAN": "gfpgan", "restoreformer": "RestoreFormer"},
     "background_enhancer": {"RealESRGAN": "realesrgan"},
 }
-"""Their word -> our word, by setting."""
+"""Value of the published programs -> ours, by setting."""
 
 _WEIGHTS = "Weights are recognised by what is in them; --checkpoint names another file."
 _RECONSTRUCTION = (
@@ -88,16 +88,16 @@ ABSENT: dict[str, str] = {
     "z_far": _VIEW,
     "device_ids": "--device=cuda:N chooses one GPU; several GPUs train through torchrun.",
 }
-"""Their flags whose function is not here -> what is."""
+"""Flags of the published programs whose function is missing here -> the alternative."""
 
 
-SURELY_OURS = 0.8  # a flag as like as this to one of ours is not taken for one of the published programs
+SURELY_OURS = 0.8  # similarity to one of our flags from which a flag is not taken for one of the published programs
 TRUTH = {"true", "false", "yes", "no", "on", "off", "1", "0"}
 
 
 @dataclass(frozen=True)
 class Given:
-    """A value that somebody set.
+    """A value that is set in a file, a flag or an argument.
 
     Attributes:
         key: dotted name of the setting.
@@ -110,21 +110,34 @@ class Given:
     origin: str
 
 
-def parse_flags(argv: Sequence[str]) -> list[Given]:
+def parse_flags(argv: Sequence[str], model: str | None = None) -> list[Given]:
     """The settings that the flags give, in their order.
 
+    Args:
+        model: whose own flags are known beside the shared ones.
+
     Raises:
-        ConfigError: for an unknown flag, a missing value, or a word that belongs to no flag.
+        ConfigError: for unknown flags, missing values and words that belong to no flag, all of them at once.
     """
+    given, problems = read_flags(argv, model)
+    if problems:
+        raise together(problems)
+    return given
+
+
+def read_flags(argv: Sequence[str], model: str | None = None) -> tuple[list[Given], list[TalkingFaceError]]:
+    """(the settings that the flags give, errors of the others); arguments as for :func:`parse_flags`."""
     given: list[Given] = []
+    problems: list[TalkingFaceError] = []
     words = list(argv)
     while words:
         word = words.pop(0)
-        if not word.startswith("--") or word == "--":
-            raise ConfigError(f"'{word}' belongs to no flag", cure="Write settings as --name=value; see --help.")
-        name, equals, text = word[2:].partition("=")
-        given.append(_read_flag(name, text if equals else None, words))
-    return given
+        try:
+            given.append(_read_word(word, words, model))
+        except ConfigError as error:
+            problems.append(error)
+            _take(words, several=True)
+    return given, problems
 
 
 def named_model(argv: Sequence[str]) -> str | None:
@@ -134,34 +147,47 @@ def named_model(argv: Sequence[str]) -> str | None:
     return named[-1] if named else None
 
 
-def _read_flag(name: str, text: str | None, words: list[str]) -> Given:
-    """One flag; takes its values from the front of ``words`` where they do not follow an equals sign."""
+def _read_word(word: str, words: list[str], model: str | None) -> Given:
+    """Read a flag, with its values from the front of ``words`` where they do not follow an equals sign."""
+    if not word.startswith("--") or word == "--":
+        raise ConfigError(f"'{word}' belongs to no flag", cure="Write settings as --name=value; see --help.")
+    name, equals, value = word[2:].partition("=")
+    text = value if equals else None
     flag, plain = f"--{name}", name.replace("-", "_")
     if plain in ABSENT:
         raise ConfigError("this version has no such function", where=flag, cure=ABSENT[plain])
     if plain in SHORTHANDS and _truth(flag, text, words):
         key, value = SHORTHANDS[plain]
         return Given(key, value, flag)
-    plain = RENAMED.get(plain, plain)
-    option = find(plain)
+    option = _meant(plain, model)
     if option is None and plain.startswith("no_"):
-        negated = find(RENAMED.get(plain[3:], plain[3:]))
+        negated = _meant(plain[3:], model)
         if negated and negated.is_switch and text is None:
             return Given(negated.key, "false", flag)
     if option is None:
-        raise ConfigError("unknown flag", where=flag, cure=_near_flag(plain))
-    return Given(option.key, _values(option, flag, text, words), flag)
+        raise ConfigError("unknown flag", where=flag, cure=_near_flag(RENAMED.get(plain, plain), model))
+    return Given(option.key, _values(option, flag, text, words, model), flag)
+
+
+def _meant(word: str, model: str | None) -> Option | None:
+    """The setting of a flag in a model, else in another one; None if there is none."""
+    plain = settings_class(model).OwnOptions.aliases.get(word, word)
+    option = find_anywhere(RENAMED.get(plain, plain), model)
+    if option is None:
+        theirs = (own.aliases[word] for own in registry.all_options().values() if word in own.aliases)
+        option = next((other for name in theirs if (other := find_anywhere(name, model))), None)
+    return option
 
 
 def _truth(flag: str, text: str | None, words: list[str]) -> bool:
-    """Whether a shorthand is switched on; ``--cpu false`` is refused, as the schema knows no such value."""
-    said = text if text is not None else (words.pop(0) if words and words[0].casefold() in TRUTH else "true")
-    if said.casefold() not in ("true", "yes", "on", "1"):
-        raise ConfigError(f"'{said}' is not possible here", where=flag, cure=f"Leave {flag} out instead.")
+    """True if a shorthand is switched on; ``--cpu false`` is refused, as the schema knows no such value."""
+    word = text if text is not None else (words.pop(0) if words and words[0].casefold() in TRUTH else "true")
+    if word.casefold() not in ("true", "yes", "on", "1"):
+        raise ConfigError(f"'{word}' is not possible here", where=flag, cure=f"Leave {flag} out instead.")
     return True
 
 
-def _values(option: Option, flag: str, text: str | None, words: list[str]) -> Any:
+def _values(option: Option, flag: str, text: str | None, words: list[str], model: str | None) -> Any:
     if option.is_switch and text is None:
         return words.pop(0) if words and words[0].casefold() in TRUTH else "true"
     if text is not None:
@@ -169,8 +195,9 @@ def _values(option: Option, flag: str, text: str | None, words: list[str]) -> An
     else:
         several = option.is_list or option.annotation is Any
         texts = _take(words, several)
-    if not texts and option.key in BARE:
-        return read_words(option, [BARE[option.key]])
+    bare = {**BARE, **settings_class(model).OwnOptions.bare}
+    if not texts and option.key in bare:
+        return read_words(option, [bare[option.key]])
     if not texts:
         cure = f"Write {flag}=VALUE, also where the value starts with two dashes."
         raise ConfigError("needs a value", where=flag, cure=cure)
@@ -186,7 +213,7 @@ def _take(words: list[str], several: bool) -> list[str]:
 
 
 def read_words(option: Option, texts: Sequence[str]) -> Any:
-    """What the words after a flag mean: a list where the setting is one, nothing for ``none``, else the word."""
+    """Value of the words after a flag: a list where the setting is one, None for ``none``, else the word."""
     if option.key == "config":
         return list(texts)
     parts = [part for text in texts for part in _split(text)]
@@ -205,14 +232,18 @@ def _split(text: str) -> list[str]:
     return [part.strip() for part in text.strip().removeprefix("[").removesuffix("]").split(",") if part.strip()]
 
 
-def _near_flag(name: str) -> str:
-    """The cure for an unknown flag: our own nearest name, else the nearest of all, theirs too."""
-    if name in groups():
-        inner = next(key for key in options() if key.startswith(f"{name}."))
+def _near_flag(name: str, model: str | None) -> str:
+    """The cure for an unknown flag: our nearest name, else the nearest of all, those of the published programs too."""
+    known, own = options(model), settings_class(model).OwnOptions
+    if name in groups(model):
+        inner = next(key for key in known if key.startswith(f"{name}."))
         return f"It is a group of settings: write --{inner}=VALUE, and so on."
-    published = [*options(), *RENAMED, *SHORTHANDS]
-    for names, cutoff in ((options(), SURELY_OURS), (published, 0.6)):
+    published = [*known, *RENAMED, *SHORTHANDS, *own.aliases]
+    elsewhere = {flag: other for other, theirs in registry.all_options().items() for flag in theirs.model_fields}
+    for names, cutoff in ((known, SURELY_OURS), (elsewhere, SURELY_OURS), (published, 0.6)):
         cure = did_you_mean(name, names, cutoff)
         if cure.startswith("Did"):
-            return cure.replace("'", "'--", 1)
+            near = cure.replace("'", "'--", 1)
+            word = near.split("'--")[1].rstrip("'?")
+            return near if names is not elsewhere or word in known else f"{near} It is a flag of {elsewhere[word]}."
     return "See --help for all of them."

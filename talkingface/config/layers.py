@@ -2,59 +2,123 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from .. import registry
-from ..errors import ConfigError, UnknownNameError, did_you_mean
+from ..errors import ConfigError, TalkingFaceError, UnknownNameError, collected, did_you_mean, together
 from ..paths import shipped
-from .flags import Given, parse_flags
+from .checks import flag_problems
+from .flags import Given, read_flags
 from .model import check_model_params, variant_file
-from .options import find
+from .options import find, find_anywhere, options, owners, settings_class
 from .schema import Settings
-from .yaml_file import flatten, read_layer
+from .yaml_file import flatten, read_layer, read_yaml
 
 INPUTS = frozenset({"image_source", "video_source"})
+OVERALL = ("properties", "overall.yaml")
 
 
 def load_settings(argv: Sequence[str]) -> Settings:
     """The settings of a command line.
 
     Raises:
-        ConfigError: for a wrong flag, key, type or choice, all wrong values at once, one line each.
+        ConfigError: for wrong flags, keys, types and choices and for flags that contradict each other, all of them at
+            once, one line each.
         UnknownNameError: for a model, variant or data set that does not exist.
     """
-    return _resolve(parse_flags(argv))
+    model = _model_of(read_flags(argv)[0])
+    given, problems = read_flags(argv, model if model in registry.models() else None)
+    return _resolve(given, model, problems)
 
 
 def settings_from(values: Mapping[str, Any]) -> Settings:
     """The settings of a library call: dotted or nested keys, as strong as flags; errors as in :func:`load_settings`."""
-    given = [Given(key, value, f"argument {key.split('.')[0]}") for key, value in flatten(values)]
-    for item in given:
-        if find(item.key) is None:
-            raise ConfigError("unknown setting", where=item.origin, cure=did_you_mean(item.key, Settings.model_fields))
-    return _resolve(given)
+    model = _model_of([Given(key, value, "") for key, value in flatten(values)])
+    known = model if model in registry.models() else None
+    given = [Given(key, value, f"argument {key.split('.')[0]}") for key, value in flatten(values, model=known)]
+    wrong = [item for item in given if find_anywhere(item.key, known) is None]
+    names = {key.partition(".")[0] for key in options(known)}
+    problems: list[TalkingFaceError] = [
+        ConfigError("unknown setting", where=item.origin, cure=did_you_mean(item.key, names)) for item in wrong
+    ]
+    return _resolve([item for item in given if item not in wrong], model, problems)
 
 
-def _resolve(top: list[Given]) -> Settings:
-    """Settings of all layers, with ``top`` (flags or arguments) above the files that it names."""
-    files = [Path(path) for item in top if item.key == "config" for path in item.value]
-    upper = [*(item for file in files for item in read_layer(file)), *top]
-    overall = read_layer(shipped("properties", "overall.yaml"))
-    model = str(_last("model", [*overall, *upper]) or Settings.model_fields["model"].default)
-    middle = [*overall, *_model_layer(model)]
+def _files(given: Iterable[Given]) -> list[Path]:
+    """The settings files that flags or arguments name."""
+    return [Path(path) for item in given if item.key == "config" for path in item.value]
+
+
+def _model_of(top: Sequence[Given]) -> str:
+    """The model that flags or arguments name, else the files that they name, else the usual one."""
+    named = [item.value for item in top if item.key == "model"]
+    for file in [*reversed(_files(top)), shipped(*OVERALL)]:
+        with collected([]):  # faults of a file are reported when its settings are read
+            named = named or [value for key, value in read_yaml(file).items() if key == "model"]
+    return str(named[-1] if named else Settings.model_fields["model"].default)
+
+
+def _resolve(top: list[Given], model: str, problems: list[TalkingFaceError]) -> Settings:
+    """Settings of all layers, with ``top`` (flags or arguments) above the files that it names.
+
+    Args:
+        problems: those so far; those found here are added.
+    """
+    known: str | None = None
+    upper: list[Given] = []
+    with collected(problems):
+        settings_class(model)
+        known = model
+    for file in _files(top):
+        with collected(problems):
+            upper += read_layer(file, known)
+    upper += top
+    middle = read_layer(shipped(*OVERALL))
+    if known is not None:
+        middle += _model_layer(known)
     middle += _implied([*middle, *upper])
     variant, dataset = _last("variant", [*middle, *upper]), _last("dataset", [*middle, *upper])
-    if variant is not None:
-        middle += read_layer(variant_file(model, str(variant)))
-    if dataset is not None:
-        middle += _dataset_layer(str(dataset))
-    chosen = {item.key: item for item in [*middle, *upper]}
-    chosen["config"] = Given("config", files, "flag")
-    return _validated(_without_hidden(chosen.values()))
+    with collected(problems):
+        if variant is not None and known is not None:
+            middle += read_layer(variant_file(known, str(variant)), known)
+    with collected(problems):
+        if dataset is not None:
+            middle += _dataset_layer(str(dataset))
+    chosen = {item.key: item for item in _of_model([*middle, *upper], known, problems)}
+    chosen["config"] = Given("config", _files(top), "flag")
+    settings = _validated(_without_hidden(chosen.values()), known, problems)
+    with collected(problems):
+        check_model_params(settings)
+    if not settings.print_config and known is not None:
+        problems += flag_problems(settings)
+    if problems:
+        raise together(problems)
+    return settings
+
+
+def _of_model(given: Iterable[Given], model: str | None, problems: list[TalkingFaceError]) -> Iterator[Given]:
+    """Those settings that the run's model has. Another model's are refused unless they hold its default, as
+    in saved settings."""
+    for item in given:
+        if find(item.key, model) is not None:
+            yield item
+        elif model is not None and not all(_is_default(item, owner) for owner in owners(item.key)):
+            whose = " and ".join(owners(item.key))
+            flag = item.origin if item.origin.startswith(("--", "argument")) else f"{item.origin}: {item.key}"
+            cure = f"Choose --model={owners(item.key)[0]}, or leave it out."
+            problems.append(ConfigError(f"{flag} is a flag of {whose}; {model} has no such flag", cure=cure))
+
+
+def _is_default(item: Given, owner: str) -> bool:
+    own = settings_class(owner).OwnOptions
+    try:
+        return own.model_validate(_nest([item])) == own()
+    except ValidationError:
+        return False
 
 
 def _implied(given: Sequence[Given]) -> list[Given]:
@@ -80,7 +144,7 @@ def _last(key: str, given: Iterable[Given]) -> Any:
 def _model_layer(model: str) -> list[Given]:
     """The family's defaults; a model without a file has none."""
     path = registry.entry(model).properties / f"{model}.yaml"
-    return read_layer(path) if path.is_file() else []
+    return read_layer(path, model) if path.is_file() else []
 
 
 def _dataset_layer(dataset: str) -> list[Given]:
@@ -97,7 +161,7 @@ def _dataset_layer(dataset: str) -> list[Given]:
 
 
 def _beside_package(item: Given) -> Given:
-    """A data root that ships with the toolkit, found from any folder; other roots stay relative to the present one."""
+    """A data root that ships with the toolkit, resolved from any folder; others stay relative to the present one."""
     inside = shipped(*Path(str(item.value)).parts)
     return Given(item.key, str(inside), item.origin) if inside.exists() else item
 
@@ -111,18 +175,25 @@ def _without_hidden(given: Iterable[Given]) -> list[Given]:
     return kept
 
 
-def _overlap(one: str, other: str) -> bool:
-    return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")
+def _overlap(key: str, other: str) -> bool:
+    return key == other or key.startswith(f"{other}.") or other.startswith(f"{key}.")
 
 
-def _validated(given: list[Given]) -> Settings:
-    try:
-        settings = Settings.model_validate(_nest(given))
-    except ValidationError as error:
-        raise ConfigError("\n".join(_complaints(error, given))) from None
-    settings._origins.update({item.key: item.origin for item in given})
-    check_model_params(settings)
-    return settings
+def _validated(given: list[Given], model: str | None, problems: list[TalkingFaceError]) -> Settings:
+    """The settings, without the wrong values, which join the other problems."""
+    while True:
+        try:
+            settings = settings_class(model).model_validate(_nest(given))
+        except ValidationError as error:
+            wrong = _complaints(error, given, model)
+            problems += wrong.values()
+            right = [item for item in given if not any(_overlap(item.key, key) for key in wrong)]
+            if len(right) == len(given):  # wrong by its defaults
+                raise together(problems) from None
+            given = right
+        else:
+            settings._origins.update({item.key: item.origin for item in given})
+            return settings
 
 
 def _nest(given: Iterable[Given]) -> dict[str, Any]:
@@ -136,21 +207,21 @@ def _nest(given: Iterable[Given]) -> dict[str, Any]:
     return tree
 
 
-def _complaints(error: ValidationError, given: list[Given]) -> list[str]:
-    """One line per wrong setting: origin, the user's words, what is wanted."""
+def _complaints(error: ValidationError, given: list[Given], model: str | None) -> dict[str, ConfigError]:
+    """Wrong setting -> its origin, the user's words, what is wanted."""
     origins = {item.key: item for item in given}
-    lines: dict[str, str] = {}
+    faults: dict[str, ConfigError] = {}
     for problem in error.errors():
-        path = [str(part) for part in problem["loc"]]
+        path = [str(part) for part in problem["loc"]] or ["settings"]
         keys = [".".join(path[:depth]) for depth in range(len(path), 0, -1)]
         key = next((key for key in keys if key in origins), keys[-1])
         item = origins.get(key, Given(key, problem["input"], "settings"))
-        lines.setdefault(key, str(_complaint(item, problem["msg"])))
-    return list(lines.values())
+        faults.setdefault(key, _complaint(item, problem["msg"], model))
+    return faults
 
 
-def _complaint(item: Given, message: str) -> ConfigError:
-    option = find(item.key)
+def _complaint(item: Given, message: str, model: str | None) -> ConfigError:
+    option = find(item.key, model)
     where = item.origin if item.origin.startswith("--") else f"{item.origin}: {item.key}"
     if option and option.choices:
         return ConfigError(

@@ -1,31 +1,36 @@
-"""All settings: name, type, range, default and meaning, in one place. Each base class is one heading of ``--help``."""
+"""All settings: name, type, range, default and meaning, in one place. Each base class is a heading of ``--help``."""
 
 from __future__ import annotations
 
 import re
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from ..data.prepare.settings import PrepareSettings
+from ..errors import did_you_mean
 from ..evaluation.settings import EvaluateSettings
+from ..models.settings import ModelOptions
+from ..paths import default_checkpoint_root
+from ..plugins import FORMATS, LANDMARKS, PASTES, OneOf
 from ..train.settings import TrainSettings
 
 RunMode = Literal["infer", "train", "evaluate", "prepare", "doctor", "fetch"]
 Degrees = Annotated[float, Field(ge=-180, le=180)]
 QUALITIES = ("low", "medium", "high", "lossless")
+FACES = ("largest", "left", "right", "all")
 
 
-class Group(BaseModel):
+class SettingsGroup(BaseModel):
     """Settings that belong together: an unknown key is an error, and the docstring is the heading in ``--help``."""
 
     model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
 
 
-class What(Group):
-    """What to do"""
+class Job(SettingsGroup):
+    """Model and job"""
 
     model: str = Field("FOM", description="the model family")
     run_mode: RunMode = Field("infer", description="the job to do; train, if only a data set is given")
@@ -36,8 +41,8 @@ class What(Group):
     model_params: dict[str, Any] = Field({}, description="the model's own settings; they win over the weights' own")
 
 
-class Inputs(Group):
-    """What to animate, and by what"""
+class Inputs(SettingsGroup):
+    """Picture to animate, and its driver"""
 
     image_source: Path | None = Field(None, description="the picture to animate; none: the video's own first frame")
     video_source: Path | None = Field(None, description="what drives it: a video, gif, folder of frames or picture")
@@ -56,8 +61,8 @@ class Inputs(Group):
     frame_limit: int | None = Field(None, ge=1, description="make the first frames only")
 
 
-class Speech(Group):
-    """How a picture speaks (with --audio_path or --idle_seconds)"""
+class Speech(SettingsGroup):
+    """Speech (with --audio_path or --idle_seconds)"""
 
     pose_style: int = Field(0, ge=0, description="style of the head motion; SadTalker knows 0 to 45")
     blink: bool = Field(True, description="the eyes close now and then")
@@ -68,10 +73,10 @@ class Speech(Group):
     )
 
 
-class Faces(Group):
-    """Which face, and how much around it"""
+class Faces(SettingsGroup):
+    """Faces: choice, crop and paste-back"""
 
-    landmarks: Literal["auto", "mesh", "retinaface", "face_alignment", "given", "none"] = Field(
+    landmarks: Annotated[str, OneOf(LANDMARKS, before=["auto"], after=["none"])] = Field(
         "auto", description="what finds faces; auto: the first that is there; none: the model's own search"
     )
     landmarks_file: Path | None = Field(None, description="points or boxes of faces, for --landmarks=given")
@@ -85,7 +90,7 @@ class Faces(Group):
         description="crop: the face alone; full: put back into the picture; ext: with more around it; resize: "
         "the whole picture; none: crop, or full for several faces",
     )
-    paste: Literal["soft", "poisson", "round"] = Field(
+    paste: Annotated[str, OneOf(PASTES)] = Field(
         "soft", description="how a face is put back: a soft edge, seamless cloning, or an ellipse"
     )
     ratio: float = Field(0.4, gt=0, le=1, description="half-axes of the ellipse of --paste=round, of the crop's side")
@@ -93,11 +98,22 @@ class Faces(Group):
         None, description="folder for pictures of what was looked at where a face is missing"
     )
 
+    @field_validator("face", "driving_face", mode="before")
+    @classmethod
+    def _face(cls, value: Any) -> str | None:
+        word = None if value is None else str(value)
+        if word is None or word in FACES or (word.isascii() and word.isdecimal()):
+            return word
+        near = did_you_mean(word, FACES)
+        raise ValueError(f"is no choice of a face. {near} Or give a number from 0, counted from the left.")
 
-class Output(Group):
-    """What comes out"""
 
-    output: Path | None = Field(None, description="the result: .mp4, .gif, or a folder for png frames")
+class Output(SettingsGroup):
+    """Output"""
+
+    output: Path | None = Field(
+        None, description=f"the result: {', '.join(f'.{name}' for name in FORMATS.own)}, or a folder for png frames"
+    )
     output_dir: Path | None = Field(None, description="folder for results with a made-up name; none: results or runs")
     overwrite: bool | None = Field(None, description="replace what exists; none: only the file that --output names")
     fps: Fraction | None = Field(
@@ -128,8 +144,8 @@ class Output(Group):
         return text
 
 
-class Movement(Group):
-    """How the movement is carried over"""
+class Movement(SettingsGroup):
+    """Transfer of the movement"""
 
     image_size: int | None = Field(None, ge=16, description="side of the result in pixels; none: the model's own")
     relative: bool = Field(True, description="carry the change since the first driving frame, not the pose itself")
@@ -143,29 +159,7 @@ class Movement(Group):
     input_roll: list[Degrees] = Field([], description="roll of the head, likewise")
 
 
-class Edits(Group):
-    """Edits of a face, and how a picture is turned into codes (StyleHeat)"""
-
-    pose_only: bool = Field(False, description="the head alone moves, the face keeps the source's expression")
-    intuitive_edit: bool = Field(False, description="no driver: the head turns each way, the face tries expressions")
-    attribute_edit: Literal["young", "old", "beard", "lip"] | None = Field(
-        None, description="change the face while it moves; needs the published files"
-    )
-    edit_strength: float | None = Field(
-        None, ge=-100, le=100, description="of --attribute_edit; none: the published one (5, or 20 for beard and lip)"
-    )
-    edit_ramp: bool = Field(True, description="the edit grows over the video; off: all of it all along")
-    inversion_option: Literal["encode", "optimize", "load"] = Field(
-        "encode", description="codes of the source: by encoders, improved step by step (minutes), or from a file"
-    )
-    inversion_file: Path | None = Field(None, description="the file that optimize writes and load reads")
-    inversion_steps: int = Field(250, ge=1, le=10000, description="of --inversion_option=optimize")
-    published_behaviour: bool = Field(
-        False, description="repeat the faults of the published program that change its pictures"
-    )
-
-
-class Weights(Group):
+class Weights(SettingsGroup):
     """Weights"""
 
     checkpoint: str | None = Field(None, description="a name in properties/checkpoints.yaml, or a file")
@@ -173,7 +167,7 @@ class Weights(Group):
     offline: bool = Field(False, description="never use the network")
 
 
-class Machine(Group):
+class Machine(SettingsGroup):
     """Machine"""
 
     device: str = Field("auto", description="auto, cpu, mps, cuda or cuda:N")
@@ -195,7 +189,7 @@ class Machine(Group):
         return value
 
 
-class Messages(Group):
+class Messages(SettingsGroup):
     """Messages"""
 
     quiet: bool = Field(False, description="errors and the result's path only")
@@ -203,8 +197,8 @@ class Messages(Group):
     print_config: bool = Field(False, description="print every setting with its origin, and stop")
 
 
-class DataSettings(Group):
-    """Where the clips of the data set are"""
+class DataSettings(SettingsGroup):
+    """Clips of the data set"""
 
     sample_if_missing: bool = Field(False, description="train on the shipped sample where the data set is not there")
 
@@ -215,19 +209,35 @@ class DataSettings(Group):
     cache: Path | None = Field(None, description="folder for what is found in clips once; none: in the user's cache")
 
 
-class Settings(What, Inputs, Speech, Faces, Output, Movement, Edits, Weights, Machine, Messages):
-    """All settings of one run; :meth:`origin` tells which file or flag set a value."""
+class Settings(Job, Inputs, Speech, Faces, Output, Movement, Weights, Machine, Messages):
+    """All settings of one run; :meth:`origin` tells which file or flag set a value.
+
+    Those of a model with flags of its own have these as well, see :func:`~talkingface.config.options.settings_class`.
+    """
 
     data: DataSettings = Field(default_factory=DataSettings, description="the data set")
     train: TrainSettings = Field(default_factory=TrainSettings, description="training")
     evaluate: EvaluateSettings = Field(default_factory=EvaluateSettings, description="evaluation")
     prepare: PrepareSettings = Field(default_factory=PrepareSettings, description="data preparation")
 
+    OwnOptions: ClassVar[type[ModelOptions]] = ModelOptions
+    DriverOptions: ClassVar[tuple[type[BaseModel], ...]] = ()
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def own(self) -> ModelOptions:
+        """The model's own flags, as the class that its entry in the registry names."""
+        values = {name: getattr(self, name) for name in self.OwnOptions.model_fields}
+        return self.OwnOptions.model_construct(**values)
+
+    @property
+    def weights_root(self) -> Path:
+        """Folder with weights: ``checkpoint_root``, or the default one."""
+        return self.checkpoint_root or default_checkpoint_root()
 
     def origin(self, key: str) -> str:
         """The file or flag that set ``key`` (dotted, as ``train.max_steps``), or ``"default"``."""
         return self._origins.get(key, "default")
 
 
-HEADINGS: tuple[type[Group], ...] = (What, Inputs, Speech, Faces, Output, Movement, Edits, Weights, Machine, Messages)
+HEADINGS: tuple[type[SettingsGroup], ...] = (Job, Inputs, Speech, Faces, Output, Movement, Weights, Machine, Messages)

@@ -10,10 +10,10 @@ import yaml
 
 from ..errors import ConfigError, did_you_mean
 from .flags import Given
-from .options import find, groups, options
+from .options import find_anywhere, groups, options
 
 PUBLISHED = {"dataset_params", "train_params", "reconstruction_params", "animate_params", "visualizer_params"}
-"""Sections of the configurations that were published with FOM; ours say the same under other names."""
+"""Sections of the configurations that were published with FOM; ours have them under other names."""
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -41,58 +41,61 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def read_layer(path: Path) -> list[Given]:
+def read_layer(path: Path, model: str | None = None) -> list[Given]:
     """The settings of a file, one per dotted key.
+
+    Args:
+        model: whose own flags are known beside the shared ones.
 
     Raises:
         ConfigError: as :func:`read_yaml`, and for keys that no setting has, all of them at once.
     """
-    given = [Given(key, value, str(path)) for key, value in flatten(read_yaml(path))]
-    wrong = [str(_unknown_key(item)) for item in given if find(item.key) is None]
+    given = [Given(key, value, str(path)) for key, value in flatten(read_yaml(path), model=model)]
+    wrong = [str(_unknown_key(item, model)) for item in given if find_anywhere(item.key, model) is None]
     if wrong:
         raise ConfigError("\n".join(wrong))
     return given
 
 
-def flatten(mapping: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flatten(mapping: Mapping[Any, Any], prefix: str = "", *, model: str | None = None) -> Iterator[tuple[str, Any]]:
     """Nested mappings -> (dotted key, value); an empty mapping sets nothing."""
     for name, value in mapping.items():
         key = f"{prefix}{name}"
-        option = find(key)
-        is_group = key in groups() or option is None or option.is_open or option.annotation is Any
+        option = find_anywhere(key, model)
+        is_group = key in groups(model) or option is None or option.is_open or option.annotation is Any
         if isinstance(value, Mapping) and is_group:
-            yield from flatten(value, f"{key}.")
+            yield from flatten(value, f"{key}.", model=model)
         else:
             yield key, value
 
 
-def _unknown_key(item: Given) -> ConfigError:
-    parts = item.key.split(".")
+def _unknown_key(item: Given, model: str | None) -> ConfigError:
+    parts, known, inner = item.key.split("."), options(model), groups(model)
     if parts[0] in PUBLISHED:
         cure = "Published configurations are built in: use --variant=NAME instead of their file."
         return ConfigError(f"'{parts[0]}' is a section of the published layout", where=item.origin, cure=cure)
-    if item.key in groups():
+    if item.key in inner:
         return ConfigError(f"'{item.key}' is a group of settings", where=item.origin, cure="Give it a mapping of keys.")
-    depth = next(depth for depth in range(1, len(parts) + 1) if ".".join(parts[:depth]) not in groups())
+    depth = next(depth for depth in range(1, len(parts) + 1) if ".".join(parts[:depth]) not in inner)
     parent, name = ".".join(parts[: depth - 1]), parts[depth - 1]
-    if depth < len(parts) and ".".join(parts[:depth]) in options():
+    if depth < len(parts) and ".".join(parts[:depth]) in known:
         return ConfigError(f"'{'.'.join(parts[:depth])}' has no keys of its own", where=item.origin)
     siblings = {
         key.removeprefix(f"{parent}." if parent else "").split(".")[0]
-        for key in [*options(), *groups()]
+        for key in [*known, *inner]
         if not parent or key.startswith(f"{parent}.")
     }
     return ConfigError(f"unknown key '{'.'.join(parts[:depth])}'", where=item.origin, cure=did_you_mean(name, siblings))
 
 
 def _repeated_keys(node: yaml.Node | None) -> Iterator[tuple[int, str]]:
-    """(line, key) of each key that an earlier line of the same mapping has; every node is looked at once."""
-    todo, seen = [node], set()
+    """(line, key) of each key that an earlier line of the same mapping has; every node is visited once."""
+    todo, visited = [node], set()
     while todo:
         node = todo.pop()
-        if node is None or id(node) in seen:
+        if node is None or id(node) in visited:
             continue
-        seen.add(id(node))
+        visited.add(id(node))
         if isinstance(node, yaml.SequenceNode):
             todo.extend(node.value)
         elif isinstance(node, yaml.MappingNode):

@@ -1,4 +1,4 @@
-"""Random changes of training items, on whole batches of frames."""
+"""Random augmentation of training items, on whole batches of frames."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _RGB = np.linalg.inv(_YIQ)
 
 
 @dataclass(frozen=True)
-class Change:
-    """How one item is changed.
+class Augmentation:
+    """Augmentation of one item.
 
     Attributes:
-        mirror: left and right exchanged.
+        mirror: exchange left and right.
         colour: (3, 3), takes RGB to RGB before the contrast.
         contrast: factor about the mean grey.
         crop_from_item: (2, 3), takes (x, y) of the new picture to the old one, both in [-1, 1] over the picture
@@ -36,8 +36,8 @@ class Change:
     crop_from_item: np.ndarray
 
 
-def draw_change(settings: AugmentSettings, random: np.random.Generator) -> Change:
-    """Draw the change of an item; takes the same count of numbers from ``random`` whatever the settings."""
+def draw_augmentation(settings: AugmentSettings, random: np.random.Generator) -> Augmentation:
+    """Draw the augmentation of an item; the number of random numbers drawn does not depend on the settings."""
     unit = random.uniform(-1, 1, size=9)
     mirror = settings.horizontal_flip and unit[0] < 0
     colour = (1 + settings.brightness * unit[1]) * _saturate(1 + settings.saturation * unit[2])
@@ -45,38 +45,38 @@ def draw_change(settings: AugmentSettings, random: np.random.Generator) -> Chang
     scale = 1 - settings.crop * (unit[5] + 1) / 2
     shift = (1 - scale) * unit[6:8]
     matrix = _crop_matrix(scale, math.radians(settings.rotation_deg) * unit[4], shift)
-    return Change(bool(mirror), colour, float(1 + settings.contrast * unit[8]), matrix)
+    return Augmentation(bool(mirror), colour, float(1 + settings.contrast * unit[8]), matrix)
 
 
-def apply_changes(batch: Tensor, changes: list[Change], settings: AugmentSettings) -> Tensor:
-    """Change the items of a batch.
+def augment_batch(batch: Tensor, drawn: list[Augmentation], settings: AugmentSettings) -> Tensor:
+    """Augment the items of a batch.
 
     Args:
         batch: (N, n, H, W, 3) uint8, RGB; the n frames of an item are changed alike.
-        changes: one per item.
-        settings: what the changes were drawn from; what is switched off costs nothing.
+        drawn: one augmentation per item.
+        settings: settings that they were drawn from; operations that are off are skipped.
 
     Returns:
         (N, n, 3, H, W) float32 in [0, 1].
     """
     pictures = batch.permute(0, 1, 4, 2, 3)
-    mirrored = [item.flip(-1) if change.mirror else item for item, change in zip(pictures, changes, strict=True)]
+    mirrored = [item.flip(-1) if own.mirror else item for item, own in zip(pictures, drawn, strict=True)]
     values = torch.stack(mirrored).float().div_(255)
     if settings.crop or settings.rotation_deg:
-        values = _resample(values, changes)
+        values = _resample(values, drawn)
     if settings.brightness or settings.contrast or settings.saturation or settings.hue:
-        values = _recolour(values, changes)
+        values = _recolour(values, drawn)
     return values
 
 
-def _recolour(values: Tensor, changes: list[Change]) -> Tensor:
-    """All of the jitter as one matrix and one offset per item.
+def _recolour(values: Tensor, drawn: list[Augmentation]) -> Tensor:
+    """Apply the colour jitter as one matrix and one offset per item to (N, n, 3, H, W).
 
-    Clamped once at the end, where the published jitter clamps after each of its steps, and with the mean grey of the
-    item, not of each frame, so that frames of an item stay comparable.
+    It is clamped once at the end, where the published jitter clamps after each of its steps, and uses the mean grey of
+    the item, not of each frame, so that frames of an item stay comparable.
     """
-    colour = torch.tensor(np.stack([change.colour for change in changes]), dtype=torch.float32)
-    contrast = torch.tensor([change.contrast for change in changes])
+    colour = torch.tensor(np.stack([own.colour for own in drawn]), dtype=torch.float32)
+    contrast = torch.tensor([own.contrast for own in drawn])
     mean = torch.einsum("ncd,nd->nc", colour, values.mean(dim=(1, 3, 4)))
     grey = mean @ torch.tensor(_LUMA, dtype=torch.float32)
     matrix = contrast[:, None, None] * colour
@@ -86,10 +86,10 @@ def _recolour(values: Tensor, changes: list[Change]) -> Tensor:
     return (matrix[:, None] @ flat).add_(offset).clamp_(0, 1).reshape(count, frames, 3, height, width)
 
 
-def _resample(values: Tensor, changes: list[Change]) -> Tensor:
-    """Rotated and cropped items, (N, n, 3, H, W); outside the picture its mirror image."""
+def _resample(values: Tensor, drawn: list[Augmentation]) -> Tensor:
+    """Rotate and crop items, (N, n, 3, H, W); outside the picture is its mirror image."""
     count, frames, _, height, width = values.shape
-    matrix = torch.tensor(np.stack([change.crop_from_item for change in changes]), dtype=torch.float32)
+    matrix = torch.tensor(np.stack([own.crop_from_item for own in drawn]), dtype=torch.float32)
     stacked = values.reshape(count, frames * 3, height, width)
     grid = functional.affine_grid(matrix, list(stacked.shape), align_corners=False)
     moved = functional.grid_sample(stacked, grid, padding_mode="reflection", align_corners=False)
@@ -109,6 +109,6 @@ def _turn_hue(turns: float) -> np.ndarray:
 
 
 def _crop_matrix(scale: float, angle_rad: float, shift: np.ndarray) -> np.ndarray:
-    """(2, 3), (x, y) of the new picture to the old one: turned and scaled about the centre, then shifted."""
+    """Matrix (2, 3) from (x, y) of the new picture to the old one: rotation and scale about the centre, then shift."""
     cosine, sine = scale * math.cos(angle_rad), scale * math.sin(angle_rad)
     return np.array([[cosine, -sine, shift[0]], [sine, cosine, shift[1]]])

@@ -1,4 +1,4 @@
-"""Batches of training items, in the same order however many processes make them and wherever training resumes."""
+"""Batches of training items, in an order that depends neither on the number of workers nor on resuming."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from ..models.samples import FPS, SAMPLE_RATE_HZ, Identity, Rows, Sound
-from .augment import apply_changes, draw_change
+from ..models.samples import FPS, SAMPLE_RATE_HZ, AudioWindow, CoefficientWindow, Identity
+from .augment import augment_batch, draw_augmentation
 from .samples import Item, Offsets, Part, RandomFrames, Sampler, describe, pictures_of
 from .settings import AugmentSettings
 from .store import ClipStore
@@ -24,27 +24,34 @@ from .store import ClipStore
 _MOMENT_SAMPLES = SAMPLE_RATE_HZ // FPS
 
 
-def moments_of(
+def features_of(
     store: ClipStore, item: Item, parts: Mapping[str, Part], identities: Mapping[str, int]
 ) -> dict[str, NDArray[np.float32] | int]:
-    """All parts of an item that are no pictures, by name."""
+    """Values of all parts of an item that are not pictures, by name; see `talkingface.models.samples` for shapes (...).
+
+    Args:
+        store: the clips.
+        item: the drawn item.
+        parts: all parts of the item.
+        identities: identity -> number.
+    """
     values: dict[str, NDArray[np.float32] | int] = {}
     for name, part in parts.items():
-        if isinstance(part, Rows):
-            values[name] = rows_at(store, item, part)
-        elif isinstance(part, Sound):
-            values[name] = sound_at(store, item, part)
+        if isinstance(part, CoefficientWindow):
+            values[name] = coefficients_at(store, item, part)
+        elif isinstance(part, AudioWindow):
+            values[name] = audio_at(store, item, part)
         elif isinstance(part, Identity):
             values[name] = identities[item.clip.identity]
     return values
 
 
-def rows_at(store: ClipStore, item: Item, part: Rows) -> NDArray[np.float32]:
-    """(len(moments), width): the numbers at the moments, interpolated between frames."""
+def coefficients_at(store: ClipStore, item: Item, part: CoefficientWindow) -> NDArray[np.float32]:
+    """Rows (len(moments), width) at the moments of a part, interpolated linearly between frames."""
     begin, last = item.begins[part.around], item.clip.frames - 1
-    places = np.array([float(begin + moment * item.step) for moment in part.moments]).clip(0, last)
-    before = np.floor(places).astype(np.int64)
-    share = (places - before).astype(np.float32)[:, None]
+    positions = np.array([float(begin + moment * item.step) for moment in part.moments]).clip(0, last)
+    before = np.floor(positions).astype(np.int64)
+    share = (positions - before).astype(np.float32)[:, None]
     rows = store.array(item.clip, part.key, before)
     if not share.any():
         return rows
@@ -52,33 +59,33 @@ def rows_at(store: ClipStore, item: Item, part: Rows) -> NDArray[np.float32]:
     return np.asarray(rows + share * (after - rows), np.float32)
 
 
-def sound_at(store: ClipStore, item: Item, part: Sound) -> NDArray[np.float32]:
-    """((stop - start) * 640,): the sound around the part, in the clip's own time."""
+def audio_at(store: ClipStore, item: Item, part: AudioWindow) -> NDArray[np.float32]:
+    """Samples ((stop - start) * 640,), mono, 16 kHz, -1..1, around a part, in the time of the clip."""
     begin = round(item.begins[part.around] / abs(item.step) * _MOMENT_SAMPLES)
     return store.sound(item.clip, begin + part.start * _MOMENT_SAMPLES, begin + part.stop * _MOMENT_SAMPLES)
 
 
-def batched(items: list[dict[str, NDArray[np.float32] | int]]) -> dict[str, Tensor]:
-    """The same parts of several items, stacked."""
+def stack_items(items: list[dict[str, NDArray[np.float32] | int]]) -> dict[str, Tensor]:
+    """Stack the parts of N items along a new first axis, (N, ...)."""
     return {name: torch.from_numpy(np.stack([item[name] for item in items])) for name in items[0]}
 
 
-UNCHANGED = AugmentSettings(
+NO_AUGMENTATION = AugmentSettings(
     horizontal_flip=False, time_flip=False, brightness=0, contrast=0, saturation=0, hue=0, crop=0, rotation_deg=0
 )
 
 
 class Batches(Dataset[dict[str, Tensor]]):
-    """Batch number ``step`` of a store, as a pure function of the seed and the step.
+    """Batches of a store by step number, as a pure function of the seed and the step.
 
     Args:
-        store: where frames come from.
-        samples: what ``ModelPlugin.samples`` says.
+        store: the clips.
+        samples: parts of an item, as returned by ``ModelPlugin.samples``.
         batch_size: items of a batch, in this process.
         image_size: side of the frames in pixels.
-        seed: of the random draws.
-        augment: random changes of the items; those with coefficients are not moved, which these would not follow.
-        rank, world: number of this process and of all; together they make one batch of ``world * batch_size`` items.
+        seed: seed of the random draws.
+        augment: augmentation of the items; those with coefficients are not moved, as coefficients would not follow.
+        rank, world: number of this process, and of all processes, whose batches form one of ``world * batch_size``.
     """
 
     def __init__(
@@ -89,7 +96,7 @@ class Batches(Dataset[dict[str, Tensor]]):
         batch_size: int,
         image_size: int,
         seed: int = 0,
-        augment: AugmentSettings = UNCHANGED,
+        augment: AugmentSettings = NO_AUGMENTATION,
         rank: int = 0,
         world: int = 1,
     ) -> None:
@@ -107,16 +114,16 @@ class Batches(Dataset[dict[str, Tensor]]):
         first = (step * self._world + self._rank) * self._batch_size
         randoms = [self._sampler.generator(first + index) for index in range(self._batch_size)]
         items = [self._sampler.item(random) for random in randoms]
-        changes = [draw_change(self._augment, random) for random in randoms]
+        drawn = [draw_augmentation(self._augment, random) for random in randoms]
         identities = self._sampler.identities
-        others = batched([moments_of(self._store, item, self._parts, identities) for item in items])
+        others = stack_items([features_of(self._store, item, self._parts, identities) for item in items])
         if not self._pictures:
             return others
         pictures = torch.from_numpy(np.stack([self._frames(item) for item in items]))
-        return {**self._split(apply_changes(pictures, changes, self._augment)), **others}
+        return {**self._split(augment_batch(pictures, drawn, self._augment)), **others}
 
     def _frames(self, item: Item) -> np.ndarray:
-        """All frames of an item, part after part, (n, H, W, 3)."""
+        """Frames of all parts of an item in order, (n, H, W, 3)."""
         numbers = [number for name in self._pictures for number in item.frames[name]]
         return self._store.frames(item.clip, numbers, self._size)
 
@@ -131,22 +138,22 @@ class Batches(Dataset[dict[str, Tensor]]):
 
 
 def _fitting(augment: AugmentSettings, parts: Iterable[Part]) -> AugmentSettings:
-    """The changes that leave the numbers of an item true: colours alone, where it has any."""
-    if not any(isinstance(part, Rows) for part in parts):
+    """Augmentation that keeps the coefficients of an item valid: colours only, if it has any."""
+    if not any(isinstance(part, CoefficientWindow) for part in parts):
         return augment
     return augment.model_copy(update={"horizontal_flip": False, "crop": 0.0, "rotation_deg": 0.0})
 
 
 def batch_loader(batches: Batches, steps: range, workers: int = 0, *, pin: bool = False) -> Iterator[dict[str, Tensor]]:
-    """The batches of some steps, in order, made ahead by worker processes.
+    """Iterate over the batches of some steps, in order, prepared ahead by worker processes.
 
     Args:
-        batches: what to load.
+        batches: the batches; see its ``__getitem__`` for shapes (N, ...).
         steps: numbers of the batches.
-        workers: processes; 0 makes each batch when it is asked for.
-        pin: in page-locked memory, for copies to a GPU.
+        workers: number of processes; 0 prepares each batch when it is requested.
+        pin: use page-locked memory, for copies to a GPU.
     """
-    # A generator of its own: else the loader takes a number from the global one, and a resumed run would differ.
+    # With its own generator the loader takes no number from the global one, which would change a resumed run.
     own = torch.Generator()
     ahead = 4 if workers else None
     loader: DataLoader[dict[str, Tensor]] = DataLoader(
@@ -160,13 +167,13 @@ def batch_loader(batches: Batches, steps: range, workers: int = 0, *, pin: bool 
         worker_init_fn=_begin_worker,
     )
     before = set(multiprocessing.active_children())
-    made = iter(loader)
+    running = iter(loader)
     atexit.register(_end_workers, set(multiprocessing.active_children()) - before)
-    return made
+    return running
 
 
 def _end_workers(workers: Iterable[BaseProcess]) -> None:
-    """End those that an error has left behind, when this process leaves.
+    """Kill workers that still run after an error, when this process exits.
 
     Python would send them SIGTERM, which they ignore, and wait for ever.
     """
@@ -177,10 +184,10 @@ def _end_workers(workers: Iterable[BaseProcess]) -> None:
 
 
 def _begin_worker(worker: int) -> None:
-    """Workers keep to one thread each, else they take the cores from training; and only that process is stopped.
+    """Limit a worker to one thread, so that training has the cores, and let it ignore SIGINT and SIGTERM.
 
-    A terminal sends Ctrl-C, and a job scheduler SIGTERM, to the workers too; without them the last step could not be
-    finished and saved. They end when the process that asked for them lets go of the batches, or is gone.
+    A terminal sends Ctrl-C, and a job scheduler SIGTERM, to the workers too; without workers the last step could not
+    be finished and saved. They end with the iterator of the batches or with its process.
     """
     torch.set_num_threads(1)
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,4 +1,4 @@
-"""A whole store decoded once into one file, so that an item is a copy out of memory."""
+"""Store whose frames are decoded once into one memory-mapped file, so that reading an item is a memory copy."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _FORMAT = 1
 
 
 class PackedStore(ClipStore):
-    """Frames of a store at one size, in a file that workers and processes map to memory together.
+    """Frames of a store at one size, in a file that all workers and processes map to memory.
 
     The folder holds ``frames.bin``, all frames one after another as uint8 (H, W, 3), and ``index.json``: the size and,
     per clip, name, identity, frames, rate and number of its first frame.
 
     Args:
-        folder: of the prepared frames.
-        origin: the store that they were made from; it answers for arrays and files.
+        folder: folder of the decoded frames.
+        origin: the store that was decoded; it gives arrays and files.
     """
 
     def __init__(self, folder: Path, origin: ClipStore | None = None) -> None:
@@ -41,8 +41,8 @@ class PackedStore(ClipStore):
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         self.root, self.size, self._folder = Path(index["root"]), int(index["size"]), folder
         self._starts = {entry["name"]: int(entry["start"]) for entry in index["clips"]}
-        told = {clip.name: clip for clip in origin.clips()} if origin else {}
-        self._clips = [_clip_of(entry, told.get(entry["name"])) for entry in index["clips"]]
+        originals = {clip.name: clip for clip in origin.clips()} if origin else {}
+        self._clips = [_clip_of(entry, originals.get(entry["name"])) for entry in index["clips"]]
         self._mapped: Frames | None = None
 
     def clips(self) -> list[Clip]:
@@ -74,17 +74,17 @@ class PackedStore(ClipStore):
         return self._mapped
 
     def __getstate__(self) -> dict[str, Any]:
-        # A mapped array is pickled by value: a worker that is spawned maps the file itself instead.
+        # A mapped array would be pickled by value; a spawned worker maps the file itself instead.
         return {**self.__dict__, "_mapped": None}
 
 
 def preload(store: ClipStore, size: int, folder: Path | None = None) -> PackedStore:
-    """The store at one size as a mapped file, made now unless it is there already.
+    """Decode a store at one size into a mapped file, unless that file exists.
 
     Args:
-        store: what to decode.
+        store: the store to decode.
         size: side of the frames in pixels.
-        folder: where such files are kept; None: ``$XDG_CACHE_HOME/talkingface/frames``.
+        folder: folder of such files; None: ``$XDG_CACHE_HOME/talkingface/frames``.
 
     Raises:
         DataError: if the disk has too little room.
@@ -99,12 +99,12 @@ def preload(store: ClipStore, size: int, folder: Path | None = None) -> PackedSt
 
 
 def default_folder() -> Path:
-    """Where prepared frames are kept unless the user says otherwise."""
+    """Default folder of decoded frames, in the user's cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "talkingface" / "frames"
 
 
 def _key(store: ClipStore, size: int) -> str:
-    """Name of the prepared copy; changes with the files, their sizes and times, the clips and the size."""
+    """Name of the decoded copy; changes with the files, their sizes and times, the clips and the size."""
     stats = [(path.as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in store.sources()]
     clips = [(clip.name, clip.identity) for clip in store.clips()]
     text = json.dumps([_FORMAT, str(store.root.resolve()), size, stats, clips])
@@ -112,7 +112,7 @@ def _key(store: ClipStore, size: int) -> str:
 
 
 def _pack(store: ClipStore, size: int, target: Path) -> None:
-    """Decode into a folder beside the target and rename it when it is whole."""
+    """Decode into a folder beside the target and rename it when it is complete."""
     _check_room(store, size, target.parent)
     partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
@@ -127,7 +127,7 @@ def _pack(store: ClipStore, size: int, target: Path) -> None:
 
 
 def _write_frames(store: ClipStore, size: int, path: Path) -> list[dict[str, Any]]:
-    """Write all frames; returns the index entries with the numbers of frames that were really there."""
+    """Write all frames; returns the index entries with the actual numbers of frames."""
     entries: list[dict[str, Any]] = []
     start, clips = 0, store.clips()
     with path.open("wb") as file:
@@ -153,8 +153,8 @@ def _check_room(store: ClipStore, size: int, folder: Path) -> None:
         )
 
 
-def _clip_of(entry: dict[str, Any], told: Clip | None) -> Clip:
-    """A clip as it was decoded, with what its own store tells of it."""
+def _clip_of(entry: dict[str, Any], original: Clip | None) -> Clip:
+    """Clip of an index entry, with the facts about sound from the original store."""
     fps = Fraction(entry["fps"]) if entry["fps"] is not None else None
     plain = Clip(entry["name"], entry["identity"], int(entry["frames"]), fps)
-    return plain if told is None else replace(plain, has_audio=told.has_audio, sync=told.sync)
+    return plain if original is None else replace(plain, has_audio=original.has_audio, sync=original.sync)

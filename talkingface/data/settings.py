@@ -1,4 +1,4 @@
-"""Settings of how training items are altered (group ``train.augment``)."""
+"""Settings of the augmentation of training items (group ``train.augment``)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class AugmentSettings(BaseModel):
-    """Random changes of a training item; all frames of an item are changed alike.
+    """Random augmentation of a training item; all frames of an item are changed alike.
 
     The defaults are the published ones of FOM: both flips, and colour jitter of 0.1 each.
     """

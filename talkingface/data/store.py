@@ -1,4 +1,4 @@
-"""What a set of clips is to training and evaluation."""
+"""Interface of a set of clips, for training and evaluation."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Clip:
 
     Attributes:
         name: path relative to the store, with forward slashes; unique in the store.
-        identity: the person (or object) seen; items are drawn evenly over identities.
-        frames: number of frames. Taken from a list or a container it may be a little too high until the clip is
-            decoded; frames behind the end are then answered with the last one.
-        fps: frames per second, None where nothing says it (folders of pictures).
-        has_audio: whether it has sound, None where nothing says it.
-        sync: what the list of the clips says of sound and pictures, ``"ok"`` where they go together; empty: nothing.
+        identity: the person (or object) shown; items are drawn evenly over identities.
+        frames: number of frames. Taken from a list or a container it may be a little too high; the last frame is then
+            repeated.
+        fps: frames per second, None if unknown (folders of pictures).
+        has_audio: true if it has sound, None if unknown.
+        sync: entry of the clip list about sound and pictures, ``"ok"`` if they are in sync; empty if unknown.
     """
 
     name: str
@@ -72,11 +72,11 @@ class ClipStore(ABC):
         """
 
     def arrays(self) -> frozenset[str]:
-        """Names of the numbers that all clips have, see :meth:`array`."""
+        """Names of the arrays that all clips have, see :meth:`array`."""
         return frozenset()
 
     def array(self, clip: Clip, key: str, indices: Sequence[int] | NDArray[np.integer]) -> NDArray[np.float32]:
-        """Numbers that belong to some frames of a clip, such as 3DMM coefficients.
+        """Rows of an array for some frames of a clip, such as 3DMM coefficients.
 
         Args:
             clip: one of ``clips()``.
@@ -87,17 +87,17 @@ class ClipStore(ABC):
             (n, ...), one row for each index.
 
         Raises:
-            DataError: if the store has no such numbers; says what it has.
+            DataError: if the store has no such array, with those it has.
         """
         cure = "Prepare the data set with --run_mode=prepare and train on the LMDB that it makes."
         raise DataError(f"the clips have pictures only, no array '{key}'", where=self.root, cure=cure)
 
     def sound(self, clip: Clip, start: int, stop: int) -> NDArray[np.float32]:
-        """A part of the sound of a clip.
+        """Samples of a range of a clip.
 
         Args:
             clip: one of ``clips()``.
-            start, stop: samples at 16 kHz from the first picture on; there is silence around the clip.
+            start, stop: range in samples at 16 kHz, counted from the first frame; outside the clip is silence.
 
         Returns:
             (stop - start,), mono, -1..1.
@@ -108,7 +108,7 @@ class ClipStore(ABC):
         raise DataError("the clips were opened without their sound", where=self.root)
 
     def file(self, clip: Clip) -> Path | None:
-        """The video of a clip, or its folder of pictures; None where it is neither."""
+        """Video file or folder of pictures of a clip; None for other stores."""
         return None
 
     def whole(self, clip: Clip, size: int | None = None, limit: int | None = None) -> Frames:
@@ -118,7 +118,7 @@ class ClipStore(ABC):
 
 
 def identity_of(name: str) -> str:
-    """Identity that a clip's name says: what stands before the first '#' (VoxCeleb), else before the first '_'."""
+    """Identity in a clip's name: the part before the first '#' (VoxCeleb), else before the first '_'."""
     stem = Path(name).name.split(".")[0]
     for mark in "#_":
         if mark in stem:

@@ -1,4 +1,4 @@
-"""Store of video files: mp4, gif and whatever else ffmpeg reads."""
+"""Stores of video files and of folders of pictures, and the choice of the store for a folder."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ PICTURE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 class FrameStore(ClipStore):
     """Folders of pictures: ``root/clip/000000.png`` or, with a split, ``root/split/clip/000000.png``.
 
-    Pictures follow each other in natural order (2 before 10); other files in a folder are passed over. The identity is
-    read from the folder's name (see :func:`talkingface.data.store.identity_of`).
+    Pictures are in natural order (2 before 10); other files in a folder are ignored. The identity is read from the
+    folder's name (see :func:`talkingface.data.store.identity_of`).
 
     Args:
         root: folder of the clips.
-        split: subfolder to take; ignored where there is none of that name.
+        split: subfolder to read; ignored if there is none of that name.
     """
 
     def __init__(self, root: Path, split: str | None = None) -> None:
@@ -56,12 +56,11 @@ class FrameStore(ClipStore):
 
 def pictures(folder: Path) -> list[Path]:
     """Pictures directly in a folder, in natural order."""
-    found = [path for path in folder.iterdir() if path.suffix.lower() in PICTURE_ENDINGS]
-    return sorted(found, key=_natural)
+    return sorted((path for path in folder.iterdir() if path.suffix.lower() in PICTURE_ENDINGS), key=_natural)
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sorting key under which numbers count as numbers."""
+    """Sorting key that compares numbers as numbers."""
     parts = re.findall(r"\d+|\D+", path.name)
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
@@ -80,29 +79,29 @@ _CACHE_BYTES = 512 * 2**20
 
 
 class VideoStore(ClipStore):
-    """Videos below a folder, listed by ``clips.csv`` where there is one.
+    """Videos below a folder, listed in ``clips.csv`` if there is one.
 
     ``clips.csv`` has a line per clip with at least the columns ``file`` (path relative to the list) and, where known,
-    ``split``, ``identity``, ``frames``, ``fps``, ``has_audio`` (0 or 1) and ``sync`` (``ok`` if sound and picture go
-    together). Without a list the splits are the subfolders of that name, and the identity is read from the file name
+    ``split``, ``identity``, ``frames``, ``fps``, ``has_audio`` (0 or 1) and ``sync`` (``ok`` if sound and picture are
+    in sync). Without a list the splits are the subfolders of that name, and the identity is read from the file name
     (see :func:`talkingface.data.store.identity_of`).
 
-    Frames are decoded clip by clip and a few clips are remembered, which suits going through them in order. For
-    random access prepare the store with :func:`talkingface.data.preload.preload`.
+    Frames are decoded clip by clip and a few clips are cached, which suits sequential access. For random access
+    convert the store with :func:`talkingface.data.preload.preload`.
 
     Args:
         root: folder of the videos.
         split: name of a split, None for everything.
 
     Raises:
-        DataError: if no video is found; says what is there instead.
+        DataError: if no video is found, with the content of the folder.
     """
 
     def __init__(self, root: Path, split: str | None = None) -> None:
         self.root = root
         self._cache: OrderedDict[tuple[str, int | None], Frames] = OrderedDict()
         listed = (root / CLIP_LIST).is_file()
-        self._clips = sorted(_listed(root, split) if listed else _found(root, split), key=lambda clip: clip.name)
+        self._clips = sorted(_listed(root, split) if listed else _unlisted(root, split), key=lambda clip: clip.name)
 
     def clips(self) -> list[Clip]:
         return list(self._clips)
@@ -136,7 +135,7 @@ def video_files(folder: Path) -> list[Path]:
 
 
 def _decode(path: Path, size: int | None, limit: int | None) -> Frames:
-    """The first ``limit`` frames of a file, (n, H, W, 3)."""
+    """Decode the first ``limit`` frames of a file, (n, H, W, 3)."""
     from ..media.video import open_video
 
     with open_video(
@@ -175,8 +174,8 @@ def _from_row(root: Path, row: dict[str, str]) -> Clip:
     return Clip(name, row.get("identity") or identity_of(name), frames, fps, has_audio, row.get("sync") or "")
 
 
-def _found(root: Path, split: str | None) -> Iterator[Clip]:
-    """Clips of a folder without a list; the subfolder named like the split where it exists."""
+def _unlisted(root: Path, split: str | None) -> Iterator[Clip]:
+    """Clips of a folder without a list, or of its subfolder with the name of the split if it exists."""
     folder = root / split if split and (root / split).is_dir() else root
     files = video_files(folder)
     if not files and split is None:
@@ -187,7 +186,7 @@ def _found(root: Path, split: str | None) -> Iterator[Clip]:
 
 
 def _probed(path: Path) -> tuple[int, Fraction]:
-    """Number of frames and rate of a video; decodes it where its container does not know."""
+    """Number of frames and frame rate of a video; decodes it if its container does not have the number."""
     from ..media.video import probe
 
     info = probe(path)
@@ -206,18 +205,18 @@ def open_store(
     preload_size: int | None = None,
     preload_dir: Path | None = None,
 ) -> ClipStore:
-    """The store of a folder of videos (with or without ``clips.csv``), of folders of pictures, or of an LMDB.
+    """Open a folder of videos (with or without ``clips.csv``), of folders of pictures, or an LMDB as a store.
 
     Args:
         root: the data set.
-        split: ``"train"``, ``"test"``, ...: a word in ``clips.csv``, a subfolder, or the ``<split>_list.txt`` of an
+        split: ``"train"``, ``"test"``, ...: a value in ``clips.csv``, a subfolder, or the ``<split>_list.txt`` of an
             LMDB. None or "" takes everything.
-        size: side in pixels of the frames that will be asked for; says which size an LMDB is read at.
+        size: side in pixels of the frames that will be requested; selects the resolution of an LMDB.
         preload_size: decode everything once at this size into a file that is mapped to memory.
         preload_dir: folder of such files, None for the user's cache.
 
     Raises:
-        DataError: if the folder is missing or holds none of them; says what was found.
+        DataError: if the folder is missing or holds no data set, with its content.
     """
     root = Path(root).expanduser()
     if not root.is_dir():
@@ -247,7 +246,7 @@ def _layout(root: Path, split: str | None, size: int | None) -> ClipStore:
 
 
 def _contents(root: Path) -> str:
-    """What lies in a folder, as "3 folders, 2 .txt"."""
+    """Summary of a folder's content, such as "3 folders, 2 .txt"."""
     counts = Counter("folders" if path.is_dir() else path.suffix or "files" for path in root.iterdir())
-    found = ", ".join(f"{count} {kind}" for kind, count in counts.most_common(5)) or "nothing"
-    return f"{found}; expected videos, {CLIP_LIST}, folders of png/jpg frames, or an LMDB (256/data.mdb)"
+    content = ", ".join(f"{count} {kind}" for kind, count in counts.most_common(5)) or "nothing"
+    return f"{content}; expected videos, {CLIP_LIST}, folders of png/jpg frames, or an LMDB (256/data.mdb)"

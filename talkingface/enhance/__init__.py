@@ -1,4 +1,4 @@
-"""Better frames after they are drawn: faces restored (`restore`), the rest enlarged (`background`).
+"""Enhancement of rendered frames: restoration of faces (`restore`) and super-resolution of the rest (`frames`).
 
-The networks are those of others and come through the optional package spandrel (`networks`).
+The networks are published ones, built by the optional package spandrel (`networks`).
 """

@@ -1,4 +1,4 @@
-"""Where a restorer wants to see a face: 512 x 512 pixels, eyes, nose and mouth at fixed places."""
+"""Alignment of faces for restorers: 512 x 512 pixels, eyes, nose and mouth at fixed places."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from torch import Tensor
 
 from ..face.crop.crop import Crop
 from ..face.crop.sampling import Matrix
-from ..face.face import Points
+from ..face.face import Points, similarity
 
 SIDE = 512  # pixels of the aligned face
-SMALLEST = 5.0  # pixels between the eyes; smaller faces say nothing of what they were
+SMALLEST = 5.0  # pixels between the eyes; smaller faces cannot be restored
 
 # Mean places of eyes, nose tip and mouth corners in the pictures that the published restorers were trained with (FFHQ
 # at 512 x 512), the eye and the corner on the left of the picture first.
@@ -39,12 +39,12 @@ def five_of(landmarks: Points) -> Points:
 
 
 def is_large_enough(five: Points) -> bool:
-    """Whether there is enough of a face to be restored."""
+    """True if a face is large enough to be restored, by its five points (5, 2) in pixels."""
     return bool(np.hypot(*(five[1] - five[0])) >= SMALLEST)
 
 
 def aligned_crop(five: Points) -> Crop:
-    """The part of a picture that shows a face as restorers want it: turned, scaled and moved, never skewed.
+    """Crop that aligns a face for restorers: turned, scaled and moved, never skewed.
 
     Args:
         five: (5, 2), eyes, nose tip and mouth corners in the picture, not all at one place.
@@ -56,23 +56,13 @@ def aligned_crop(five: Points) -> Crop:
     return Crop(np.asarray(np.linalg.inv(to_template), np.float64), (SIDE, SIDE))
 
 
-def similarity(points: NDArray[np.float64], wanted: NDArray[np.float64]) -> Matrix:
-    """The turn, scale and shift, (3, 3), that takes points (n, 2) nearest to those wanted (least squares)."""
-    old, new = points @ (1, 1j), wanted @ (1, 1j)
-    old_mean, new_mean = old.mean(), new.mean()
-    factor = np.vdot(old - old_mean, new - new_mean) / np.vdot(old - old_mean, old - old_mean).real
-    shift = new_mean - factor * old_mean
-    a, b = factor.real, factor.imag
-    return np.array([[a, -b, shift.real], [b, a, shift.imag], [0.0, 0.0, 1.0]])
-
-
-MARGIN = 4  # pixels of the coarser grid around what is looked at: the reach of the two filters
+MARGIN = 4  # pixels of the coarser grid around what is sampled: the reach of the two filters
 
 
 def warp(
     pictures: Tensor, matrix: Matrix, size: tuple[int, int], *, outside: Literal["border", "zeros"] = "border"
 ) -> Tensor:
-    """The part of pictures that a matrix takes the result's points to; bicubic, averaging where it shrinks.
+    """Warp pictures by the affine map from the result to them; bicubic, averaging where it shrinks.
 
     Args:
         pictures: (N, C, H, W).
@@ -84,25 +74,27 @@ def warp(
     Returns:
         (N, C, height, width); bicubic weights may leave the range of the pictures by a little.
     """
+    from kornia.geometry import warp_affine  # here, because loading kornia takes a second
+
     part, matrix = _reduced(*_part(pictures, matrix, size))
-    pixels = _from_unit(part.shape[-2], part.shape[-1]), _from_unit(*size)
-    theta = np.linalg.inv(pixels[0]) @ matrix @ pixels[1]
-    grid_shape = [len(part), part.shape[1], *size]
-    unit = torch.from_numpy(theta[:2]).to(part)[None].expand(len(part), 2, 3)
-    grid = F.affine_grid(unit, grid_shape, align_corners=False)
-    return F.grid_sample(part, grid, mode="bicubic", padding_mode=outside, align_corners=False)
+    to_result = torch.from_numpy(np.linalg.inv(matrix)[:2]).to(part)[None]
+    # One matrix for each picture: earlier releases of kornia do not share it.
+    return warp_affine(part, to_result.expand(len(part), 2, 3), size, mode="bicubic", padding_mode=outside)
 
 
 def _part(pictures: Tensor, matrix: Matrix, size: tuple[int, int]) -> tuple[Tensor, Matrix]:
-    """What is looked at with a margin, so that the rest of a large picture costs nothing, and the matrix for it."""
+    """Part of the pictures that is sampled, with a margin, and the matrix for it; the rest of a large picture is free.
+
+    It is two pixels wide and high at least: on a single pixel every coordinate means that pixel, even beyond it.
+    """
     height, width = pictures.shape[-2:]
     corners = np.array(
         [[-0.5, -0.5, 1], [size[1] - 0.5, -0.5, 1], [size[1] - 0.5, size[0] - 0.5, 1], [-0.5, size[0] - 0.5, 1]]
     )
     points = (corners @ matrix.T)[:, :2]
     margin = MARGIN * max(1.0, _scale(matrix))
-    left, top = (int(v) for v in np.floor(points.min(0) - margin).clip(0, (width - 1, height - 1)))
-    right, bottom = (int(v) for v in np.ceil(points.max(0) + margin).clip((left, top), (width - 1, height - 1)))
+    left, top = (int(v) for v in np.floor(points.min(0) - margin).clip(0, (max(width - 2, 0), max(height - 2, 0))))
+    right, bottom = (int(v) for v in np.ceil(points.max(0) + margin).clip((left + 1, top + 1), (width - 1, height - 1)))
     shift = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top], [0.0, 0.0, 1.0]])
     return pictures[..., top : bottom + 1, left : right + 1], shift @ matrix
 
@@ -113,7 +105,7 @@ def _reduced(pictures: Tensor, matrix: Matrix) -> tuple[Tensor, Matrix]:
     if scale <= 1:
         return pictures, matrix
     height, width = pictures.shape[-2:]
-    small = max(1, round(height / scale)), max(1, round(width / scale))
+    small = max(2, round(height / scale)), max(2, round(width / scale))
     y, x = small[0] / height, small[1] / width
     shrink = np.array([[x, 0.0, (x - 1) / 2], [0.0, y, (y - 1) / 2], [0.0, 0.0, 1.0]])
     reduced = F.interpolate(pictures, size=small, mode="bicubic", align_corners=False, antialias=True)
@@ -123,8 +115,3 @@ def _reduced(pictures: Tensor, matrix: Matrix) -> tuple[Tensor, Matrix]:
 def _scale(matrix: Matrix) -> float:
     """Pixels of the picture for one of the result."""
     return float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
-
-
-def _from_unit(height: int, width: int) -> Matrix:
-    """Takes torch's coordinates, -1..1 from edge to edge, to points."""
-    return np.array([[width / 2, 0.0, (width - 1) / 2], [0.0, height / 2, (height - 1) / 2], [0.0, 0.0, 1.0]])

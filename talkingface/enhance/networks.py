@@ -1,6 +1,6 @@
-"""The published enhancers, built by the optional package spandrel out of files of the catalogue.
+"""Published enhancement networks, built by the optional package spandrel from weight files of the catalogue.
 
-The files are read by this toolkit, which executes nothing in them; spandrel is given the numbers and builds networks.
+The files are read by this toolkit, which executes nothing in them; spandrel gets state dicts and builds networks.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from ..errors import DependencyError, TalkingFaceError, WeightsError
 from ..weights import Entry, load_catalogue
 from ..weights.load import load_networks
 from ..weights.status import advice
-from .background import Upscaler
+from .frames import Upscaler
 from .restore import Restorer
 
 INSTALL = "pip install 'talkingface[enhance]'"
-# The words of the flags -> the names in the catalogue.
+# Value of the flag -> name in the catalogue.
 RESTORERS = {"gfpgan": "gfpgan", "RestoreFormer": "restoreformer"}
 UPSCALERS = {"realesrgan": "realesrgan"}
 
 
 def open_restorer(word: str, root: Path, device: torch.device) -> Restorer:
-    """The restorer ``"gfpgan"`` or ``"RestoreFormer"`` on a device.
+    """Open the restorer ``"gfpgan"`` or ``"RestoreFormer"`` on a device.
 
     Raises:
-        DependencyError: if spandrel or torchvision is missing, or does not fit torch.
-        WeightsError: if the file is missing, damaged, or another one.
+        DependencyError: if spandrel or torchvision is missing, or does not match torch.
+        WeightsError: if the file is missing, damaged, or not the right one.
     """
     model = _model(load_catalogue()[RESTORERS[word]], root, f"--enhancer={word}").to(device).model
     return _restorer(model, **({"return_rgb": False, "randomize_noise": False} if word == "gfpgan" else {}))
 
 
 def _restorer(model: Callable[..., Any], **options: bool) -> Restorer:
-    """A published face network as a `Restorer`.
+    """Wrap a published face network as a `Restorer`.
 
-    Both work on [-1, 1]. Spandrel's own call hands GFPGAN [0, 1], so the network itself is called. GFPGAN's noise is
-    that of the file, the same in each frame; the published program draws it anew, and faces flicker.
+    Both networks work on [-1, 1]. Spandrel's wrapper passes [0, 1] to GFPGAN, so the network itself is called. GFPGAN's
+    noise is that of the file, the same in each frame; the published program draws new noise, which makes faces flicker.
     """
 
     def restore(faces: Tensor) -> Tensor:
@@ -52,25 +52,25 @@ def _restorer(model: Callable[..., Any], **options: bool) -> Restorer:
 
 
 def open_upscaler(word: str, root: Path, device: torch.device) -> Upscaler:
-    """The upscaler ``"realesrgan"`` on a device; errors as :func:`open_restorer`."""
+    """Open the upscaler ``"realesrgan"`` on a device; errors as :func:`open_restorer`."""
     upscaler: Upscaler = _model(load_catalogue()[UPSCALERS[word]], root, f"--background_enhancer={word}").to(device)
     return upscaler
 
 
-def problem() -> TalkingFaceError | None:
-    """Why no enhancer can be built on this machine, whatever files are there; None if they can."""
+def missing_package() -> TalkingFaceError | None:
+    """Error that prevents enhancers on this machine, apart from missing weight files; None if they can be built."""
     try:
-        spandrel("--enhancer")
+        import_spandrel("--enhancer")
     except DependencyError as error:
         return error
     return None
 
 
-def spandrel(where: str) -> Any:
-    """The package spandrel.
+def import_spandrel(where: str) -> Any:
+    """Import the package spandrel.
 
     Args:
-        where: the flag that wants it.
+        where: flag that requires it, for the error.
 
     Raises:
         DependencyError: if it or torchvision is missing, or torchvision was made for another torch.
@@ -81,7 +81,7 @@ def spandrel(where: str) -> Any:
         package = (error.name or "spandrel").partition(".")[0]
         what, cure = f"{package} is not installed", f"Install it: {INSTALL}, or leave the flag out."
         raise DependencyError(what, where=where, cure=cure) from error
-    # What torchvision raises where its library was built for another torch depends on the two versions.
+    # The error of a torchvision that was built for another torch depends on the two versions.
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         raise DependencyError(
             f"torchvision, which spandrel needs, does not fit torch {torch.__version__} ({_first_line(error)})",
@@ -91,8 +91,8 @@ def spandrel(where: str) -> Any:
 
 
 def _model(entry: Entry, root: Path, where: str) -> Any:
-    """Spandrel's description of a network, with the weights of a file."""
-    package, path = spandrel(where), entry.path(root)
+    """Spandrel's model descriptor of a network, with the weights of a file."""
+    package, path = import_spandrel(where), entry.path(root)
     if not path.is_file():
         raise WeightsError(f"its file {path} is not there", where=where, cure=advice(entry, root))
     (name,) = entry.networks

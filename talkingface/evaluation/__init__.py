@@ -1,4 +1,4 @@
-"""How good a model is: metrics, baselines, report."""
+"""Evaluation of models: metrics, baselines, report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The best affine warp of a picture onto others: what can be had without any model of faces."""
+"""The best affine warp of a picture onto others: the baseline without any model of faces."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SMALLEST_ERROR = 0.02
 
 
 def best_affine(source: Tensor, frames: Tensor) -> Tensor:
-    """The source, moved by the affine map that makes it most like each frame.
+    """Warp the source by the affine map that makes it most like each frame.
 
     The map minimises the mean absolute difference of the pictures scaled to 16, then 32, then 64 pixels: each step
     solves the least squares of the linearised difference, weighted by the inverse of the present error (which turns

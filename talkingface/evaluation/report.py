@@ -11,9 +11,10 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-# What the table calls a metric, and with how many digits.
+from .metric import heading_of
+
+# Headings and digits of the table of a voice; metrics of frames have their own.
 _HEADS = {
-    **{"l1": ("L1", 4), "psnr": ("PSNR", 2), "ssim": ("SSIM", 4)},
     **{"r0": ("r, no lag", 2), "r_best": ("r, best lag", 2), "lag_s": ("that lag, s", 2)},
     **{"opening": ("opening", 3), "opening_sd": ("its deviation", 3)},
     **{"blinks": ("blinks/min", 1), "seen": ("face seen", 2)},
@@ -35,14 +36,14 @@ class ClipScore:
 
 @dataclass(frozen=True)
 class Row:
-    """One method.
+    """Numbers of one method.
 
     Attributes:
-        method: name of the model, or of what it is compared with.
+        method: name of the model or of a baseline.
         over_identities: by metric, the mean over identities (each the mean of its clips); NaN is left out, and stays
             where there is nothing else.
         spread: by metric, the standard deviation over identities; NaN for a single one.
-        over_clips: by metric, the plain mean over clips.
+        over_clips: by metric, the plain mean over clips; a number of the whole set stands in both means.
     """
 
     method: str
@@ -58,7 +59,7 @@ class Report:
     Attributes:
         rows: one per method.
         clips: one per method and clip.
-        facts: what was measured with: data set, split, size, seconds.
+        facts: conditions: data set, split, size, seconds.
         notes: lines below the table.
     """
 
@@ -68,10 +69,21 @@ class Report:
     notes: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, clips: list[ClipScore], facts: Mapping[str, Any], notes: Iterable[str] = ()) -> Report:
-        """Sum up the scores of clips; methods keep the order in which they first come."""
+    def of(
+        cls,
+        clips: list[ClipScore],
+        facts: Mapping[str, Any],
+        notes: Iterable[str] = (),
+        of_sets: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> Report:
+        """Sum up the scores of clips; methods keep the order in which they first come.
+
+        Args:
+            of_sets: by method, numbers that all its clips have together.
+        """
         methods = dict.fromkeys(score.method for score in clips)
-        return cls([_row(method, clips) for method in methods], clips, dict(facts), list(notes))
+        rows = [_row(method, clips, (of_sets or {}).get(method, {})) for method in methods]
+        return cls(rows, clips, dict(facts), list(notes))
 
     def table(self) -> str:
         """The rows as text, a line per method and the key below."""
@@ -106,14 +118,14 @@ class Report:
         return path
 
 
-def _row(method: str, clips: Iterable[ClipScore]) -> Row:
+def _row(method: str, clips: Iterable[ClipScore], of_set: Mapping[str, float]) -> Row:
     own = [score for score in clips if score.method == method]
     by_identity: dict[str, list[dict[str, float]]] = {}
     for score in own:
         by_identity.setdefault(score.identity, []).append(score.scores)
     people = [_mean(scores) for scores in by_identity.values()]
     spread = {name: _spread([person[name] for person in people]) for name in people[0]}
-    return Row(method, _mean(people), spread, _mean([score.scores for score in own]))
+    return Row(method, {**_mean(people), **of_set}, spread, {**_mean([score.scores for score in own]), **of_set})
 
 
 def _mean(scores: list[dict[str, float]]) -> dict[str, float]:
@@ -132,7 +144,7 @@ def _spread(values: Iterable[float]) -> float:
 
 
 def _head(metric: str) -> tuple[str, int]:
-    return _HEADS.get(metric, (metric, 4))
+    return _HEADS.get(metric) or heading_of(metric) or (metric, 4)
 
 
 def _cells(row: Row, metrics: Iterable[str], wide: bool) -> Iterable[str]:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..plugins import METRICS, OneOf
+
 
 class EvaluateSettings(BaseModel):
-    """What is measured, and on how much of the data."""
+    """Evaluation: measures, and how much of the data they take"""
 
     model_config = ConfigDict(extra="forbid")
 
     tables: list[Literal["reconstruction", "talking"]] = Field(
         ["reconstruction", "talking"],
-        description="What is measured: how well clips are redrawn; how well a mouth follows a voice, where the model "
+        description="What is measured: the reconstruction of clips; the mouth against a voice, where the model "
         "speaks and clips have sound.",
+    )
+    metrics: list[Annotated[str, OneOf(METRICS)]] = Field(
+        ["l1", "psnr", "ssim"],
+        min_length=1,
+        description=f"Numbers of redrawn clips: {', '.join(METRICS.own)}, or those of other packages.",
     )
     split: str = Field("test", description="Part of the data set that is measured; empty: all of it.")
     max_clips: int | None = Field(

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from ..errors import ConfigError
-from ..media.audio import Wave
+from ..media.audio import Samples
 from ..media.image import Picture
-from ..models.base import ModelPlugin, Script, VoiceModel
+from ..models.base import ModelPlugin, SpeechRequest, VoiceModel
 from ..pipelines.coefficients import CoefficientReader
 from ..pipelines.frames import to_tensor
 from ..pipelines.model import LoadedModel
@@ -20,16 +20,16 @@ from ..pipelines.motions import ROWS
 from ..pipelines.render import encode_source, render, retarget
 from ..types import Motion, Source
 from .settings import EvaluateSettings
-from .talking_curves import Curves, of_rows, watch
+from .talking_curves import Curves, curves_of, watch
 
 
 @dataclass(frozen=True)
-class Scene:
-    """A picture, ready to speak.
+class PreparedPicture:
+    """A picture that is prepared to speak.
 
     Attributes:
         source: with its coefficients.
-        state: what the renderer keeps of it; None where nothing is drawn.
+        state: encoded by the renderer; None where nothing is drawn.
     """
 
     source: Source
@@ -37,13 +37,13 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class Way:
-    """One of the motions that are compared.
+class SpokenMotion:
+    """A motion that a voice made of a sound.
 
     Attributes:
-        method: its row in the table.
+        method: name of its row in the table.
         motion: fitted to the source.
-        speaks: whether it should follow the clip's sound.
+        speaks: it should follow the clip's sound.
     """
 
     method: str
@@ -51,13 +51,13 @@ class Way:
     speaks: bool = True
 
 
-class Talker:
-    """A model with a voice, one like it that learned nothing, and what finds faces.
+class VoiceEvaluator:
+    """A model with a voice, the same voice untrained, and the reader of faces.
 
     Attributes:
         voice: the model's.
         size: side of the pictures, in pixels.
-        analyser: gives face meshes.
+        analyser: of face meshes.
     """
 
     def __init__(self, model: LoadedModel, voice: VoiceModel, settings: EvaluateSettings, *, seed: int) -> None:
@@ -77,53 +77,55 @@ class Talker:
         self._reader = model.reader
         self.analyser = self._reader.analyser
 
-    def set_scene(self, picture: Picture) -> Scene:
-        """Look at a square picture, uint8.
+    def prepare(self, picture: Picture) -> PreparedPicture:
+        """Read and encode a square picture (S, S, 3), RGB, uint8.
 
         Raises:
-            NoFaceError: it shows no face.
+            NoFaceError: if it shows no face.
         """
         image = to_tensor([picture], self._model.device)
         source = self._reader.source(image, self._reader.of_face(picture))
-        return Scene(source, encode_source(self._model.renderer, source) if self._rendered else None)
+        return PreparedPicture(source, encode_source(self._model.renderer, source) if self._rendered else None)
 
-    def ways(self, scene: Scene, wave: Wave, others: Wave | None, frames: int) -> Iterator[Way]:
-        """The motions of a clip, the model's own first.
+    def motions(
+        self, picture: PreparedPicture, wave: Samples, others: Samples | None, frames: int
+    ) -> Iterator[SpokenMotion]:
+        """Yield the motions of a clip, the model's own first.
 
         Args:
-            wave: the clip's sound.
-            others: that of somebody else; None where there is nobody.
-            frames: of each motion.
+            wave: the clip's sound, (samples,), -1..1, at the voice's rate.
+            others: sound of another person, likewise; None where there is nobody else.
+            frames: number of frames of each motion.
         """
-        yield Way(self._model.plugin.name, self._speak(self.voice, scene, wave, frames))
+        yield SpokenMotion(self._model.plugin.name, self._speak(self.voice, picture, wave, frames))
         if self._untrained is not None:
-            yield Way("untrained", self._speak(self._untrained, scene, wave, frames))
+            yield SpokenMotion("untrained", self._speak(self._untrained, picture, wave, frames))
         if others is not None:
-            yield Way("shuffled voices", self._speak(self.voice, scene, others, frames))
-        yield Way("silence", self._speak(self.voice, scene, np.zeros_like(wave), frames), speaks=False)
+            yield SpokenMotion("shuffled voices", self._speak(self.voice, picture, others, frames))
+        yield SpokenMotion("silence", self._speak(self.voice, picture, np.zeros_like(wave), frames), speaks=False)
 
-    def measure(self, scene: Scene, way: Way) -> Iterator[tuple[str, Curves]]:
-        """(row of the table, what the face does), on the frames drawn and on the motion's own numbers."""
-        fps = way.motion.fps
+    def measure(self, picture: PreparedPicture, spoken: SpokenMotion) -> Iterator[tuple[str, Curves]]:
+        """Yield (row of the table, curves of the face), of the rendered frames and of the motion itself."""
+        fps = spoken.motion.fps
         if self._rendered:
-            frames = render(self._model.renderer, scene.state, way.motion, chunk=self._chunk)
-            yield way.method, watch(frames, fps, self.analyser)
-        if way.motion.space == "mesh":
-            yield f"{way.method} (motion)", of_rows(way.motion.values[ROWS].cpu().numpy(), fps)
+            frames = render(self._model.renderer, picture.state, spoken.motion, chunk=self._chunk)
+            yield spoken.method, watch(frames, fps, self.analyser)
+        if spoken.motion.space == "mesh":
+            yield f"{spoken.method} (motion)", curves_of(spoken.motion.values[ROWS].cpu().numpy(), fps)
 
-    def _speak(self, voice: VoiceModel, scene: Scene, wave: Wave, frames: int) -> Motion:
-        """What a voice makes of a sound, fitted to the source."""
-        script = Script(torch.from_numpy(np.ascontiguousarray(wave)), frames, seed=self._seed)
-        assert scene.source.coefficients is not None  # noqa: S101 (the reader gives them)
+    def _speak(self, voice: VoiceModel, picture: PreparedPicture, wave: Samples, frames: int) -> Motion:
+        """Motion that a voice makes of a sound, fitted to the source."""
+        request = SpeechRequest(torch.from_numpy(np.ascontiguousarray(wave)), frames, seed=self._seed)
+        assert picture.source.coefficients is not None  # noqa: S101 (the reader gives them)
         with torch.inference_mode():
-            motion = voice.speak(script, scene.source.coefficients)
-        return retarget(self._model.plugin, self._reader, scene.source, motion, {"relative": False})
+            motion = voice.speak(request, picture.source.coefficients)
+        return retarget(self._model.plugin, self._reader, picture.source, motion, {"relative": False})
 
 
 def untrained_voice(plugin: ModelPlugin, seed: int) -> VoiceModel | None:
     """The voice of the same model with fresh weights, drawn from a seed; None where it has no voice of its own.
 
-    Other random numbers are as if it had not been built.
+    The state of the random number generators is restored.
     """
     if not plugin.voice_networks:
         return None

@@ -1,4 +1,4 @@
-"""What is known of one face in a picture: where it is, its landmarks, and who found it.
+"""Data of one face in a picture: its box, its landmarks and the backend that found them.
 
 Points are (x, y) in pixels, and whole numbers are the centres of pixels: the middle of the top left pixel is (0, 0).
 """
@@ -33,7 +33,7 @@ class Box:
         """The smallest box that holds the points.
 
         Args:
-            points: (n, 2 or more); columns behind y are ignored.
+            points: (n, C) with C >= 2: x, y; further columns are ignored.
         """
         (left, top), (right, bottom) = points[:, :2].min(0), points[:, :2].max(0)
         return cls(float(left), float(top), float(right), float(bottom))
@@ -91,12 +91,12 @@ class Face:
 
     Attributes:
         box: tight around the face as the backend sees it; the mesh's holds all its points, chin to upper forehead.
-        score: how sure the backend is, from 0 to 1.
-        landmarks: (68, 2), the usual 68 points (jaw, brows, nose, eyes, mouth); None where only a box is known. Each
-            backend has its own idea of jaw and brows, so a network trained on one backend's points wants that one.
+        score: confidence of the backend, from 0 to 1.
+        landmarks: (68, 2), the usual 68 points (jaw, brows, nose, eyes, mouth); None where only a box is known.
+            Backends place jaw and brows differently, so a network trained on one backend's points needs that one.
         mesh: (468, 3), points of the face mesh; z in pixels too, smaller is nearer to the camera; None where the
             backend has no mesh.
-        backend: who found it: ``"mesh"``, ``"retinaface"``, ``"face_alignment"`` or ``"given"``.
+        backend: name of the backend that found it: ``"mesh"``, ``"retinaface"``, ``"face_alignment"`` or ``"given"``.
         five: (5, 2), eyes (left in the picture first), nose tip, mouth corners; only where a file gave just those.
     """
 
@@ -109,7 +109,7 @@ class Face:
 
     @property
     def roll(self) -> float | None:
-        """How far the head is turned in the picture plane, clockwise, in radians; None without landmarks."""
+        """Rotation of the head in the picture plane, clockwise, in radians; None without landmarks."""
         if self.landmarks is None:
             return None
         across, down = self.landmarks[RIGHT_EYE_CORNER] - self.landmarks[LEFT_EYE_CORNER]
@@ -119,3 +119,20 @@ class Face:
 def largest_first(faces: list[Face]) -> list[Face]:
     """Faces by the longer side of their box, the largest first; equal ones from left to right."""
     return sorted(faces, key=lambda face: (-face.box.side, face.box.left, face.box.top))
+
+
+def similarity(points: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn, scale and shift that take points nearest to those wanted (least squares), without mirroring.
+
+    Args:
+        points, wanted: (n, 2), x and y; the points do not all lie in one place.
+
+    Returns:
+        (3, 3), takes (x, y, 1) to where it is wanted.
+    """
+    old, new = points @ (1, 1j), wanted @ (1, 1j)
+    old_mean, new_mean = old.mean(), new.mean()
+    factor = np.vdot(old - old_mean, new - new_mean) / np.vdot(old - old_mean, old - old_mean).real
+    shift = new_mean - factor * old_mean
+    a, b = factor.real, factor.imag
+    return np.array([[a, -b, shift.real], [b, a, shift.imag], [0.0, 0.0, 1.0]])

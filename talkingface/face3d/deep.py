@@ -18,12 +18,11 @@ from torch import Tensor, nn
 from ..errors import ConfigError, ShapeError, WeightsError, did_you_mean
 from ..face.face import Face
 from ..media.image import Picture
+from ..motion.coefficients import LAYOUT_257, LAYOUT_260
 from ..nn.blocks.resnet import resnet18, resnet50
-from ..nn.fingerprint import fingerprint
 from ..weights import Entry, load_catalogue
-from ..weights.load import load_networks, load_strict
+from ..weights.load import fingerprint, load_networks, load_strict
 from ..weights.status import advice
-from .coefficients import LAYOUT_257, LAYOUT_260
 from .five_points import Alignment, Points, align, load_standard
 from .reconstruction import FRAME, Reconstructor, check_square
 
@@ -37,7 +36,7 @@ class ReconNet(nn.Module):
 
     Args:
         backbone: ``"resnet50"`` (published) or ``"resnet18"``.
-        use_last_fc: one linear layer ``backbone.fc`` in place of the heads, as an option of the published code has it.
+        use_last_fc: one linear layer ``backbone.fc`` in place of the heads, an option of the published code.
 
     Raises:
         ConfigError: if there is no such backbone.
@@ -52,7 +51,7 @@ class ReconNet(nn.Module):
             self.final_layers = None
             return
         self.final_layers = nn.ModuleList(nn.Conv2d(self.backbone.features, width, 1) for width in HEADS)
-        # An untrained network shows the mean face from the front, which is where training starts.
+        # An untrained network gives the mean face from the front, where training starts.
         for parameter in self.final_layers.parameters():
             nn.init.zeros_(parameter)
 
@@ -60,7 +59,7 @@ class ReconNet(nn.Module):
         """Coefficients of faces.
 
         Args:
-            pictures: (N, 3, 224, 224), RGB, [0, 1], cut as `five_points.align` says.
+            pictures: (N, 3, 224, 224), RGB, [0, 1], cut by `five_points.align`.
 
         Returns:
             (N, 257), laid out as `coefficients.LAYOUT_257`.
@@ -84,7 +83,7 @@ _NETWORKS = ("net_recon", "face_3drecon")  # its names in Deep3DFaceRecon's file
 
 @dataclass(frozen=True)
 class DeepFiles:
-    """What `DeepReconstructor` is read from.
+    """Files that `DeepReconstructor` is read from.
 
     Attributes:
         weights: file with the network.
@@ -100,22 +99,22 @@ class DeepFiles:
 
 
 def find_files(root: Path) -> DeepFiles:
-    """The files of the ``bfm`` space below a folder of weights.
+    """Find the files of the ``bfm`` space in a folder of weights.
 
     Raises:
-        WeightsError: if one is not there, saying how to get it.
+        WeightsError: if one is not there, with the way to get it.
     """
     catalogue = load_catalogue()
     standard = catalogue[STANDARD]
     with_network = list(_with_network(catalogue.entries.values()))
-    found = next((item for item in with_network if item[0].path(root).is_file()), None)
-    missing = [] if found else [with_network[0][0]]
+    available = next((item for item in with_network if item[0].path(root).is_file()), None)
+    missing = [] if available else [with_network[0][0]]
     missing += [] if standard.path(root).is_file() else [standard]
-    if found is None or missing:
+    if available is None or missing:
         names = " and ".join(str(entry.path(root)) for entry in missing)
         cures = " ".join(advice(entry, root) for entry in missing)
         raise WeightsError(f"coefficients of the bfm space need {names}", cure=cures)
-    entry, network = found
+    entry, network = available
     return DeepFiles(entry.path(root), network, standard.path(root), entry.name)
 
 
@@ -128,7 +127,7 @@ def _with_network(entries: Any) -> Iterator[tuple[Entry, str]]:
 
 
 class DeepReconstructor(Reconstructor):
-    """Reads coefficients off pictures as StyleHEAT's extraction did: 256 frame, five-point alignment, 224 crop.
+    """Reads coefficients from pictures as StyleHEAT's extraction did: 256 frame, five-point alignment, 224 crop.
 
     A face model is not needed for it.
 
@@ -145,7 +144,7 @@ class DeepReconstructor(Reconstructor):
     def __init__(
         self, network: ReconNet, standard: Points, *, device: str = "cpu", label: str = "", batch_size: int = 16
     ) -> None:
-        # Convolutions are faster where the channels of a pixel lie together.
+        # Convolutions are faster with the channels of a pixel side by side.
         self._network: ReconNet = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._standard, self._device, self._batch_size = standard, torch.device(device), batch_size
         self.label = label or "coefficients: bfm space"
@@ -153,14 +152,14 @@ class DeepReconstructor(Reconstructor):
 
     @classmethod
     def open(cls, files: DeepFiles, *, device: str = "cpu", batch_size: int = 16) -> DeepReconstructor:
-        """The published network; nothing in its file is executed.
+        """Load the published network; nothing in its file is executed.
 
         Raises:
             WeightsError: if a file is damaged, or holds another network.
         """
-        found = load_networks(files.weights, only=[files.network])
+        loaded = load_networks(files.weights, only=[files.network])
         network = ReconNet()
-        state = found.states.get(files.network)
+        state = loaded.states.get(files.network)
         if state is None:
             raise WeightsError(f"holds no network {files.network!r}", where=files.weights)
         load_strict(network, state, where=f"{files.network} of {files.weights}")
@@ -174,8 +173,8 @@ class DeepReconstructor(Reconstructor):
         for start in range(0, len(pictures), self._batch_size):
             part = slice(start, start + self._batch_size)
             aligned = [self._align(*item) for item in zip(pictures[part], faces[part], strict=True)]
-            out[part, : LAYOUT_257.width] = self._look(np.stack([cut for _, cut in aligned]))
-            out[part, LAYOUT_257.width :] = [found.parameters for found, _ in aligned]
+            out[part, : LAYOUT_257.width] = self._predict(np.stack([cut for _, cut in aligned]))
+            out[part, LAYOUT_257.width :] = [alignment.parameters for alignment, _ in aligned]
         return out
 
     def fingerprint(self) -> str:
@@ -183,7 +182,7 @@ class DeepReconstructor(Reconstructor):
         return f"{fingerprint(self._network)}-{standard[:12]}"
 
     def _align(self, picture: Picture, face: Face) -> tuple[Alignment, Picture]:
-        """Where the face lies in the 256 frame, and its crop."""
+        """Place of the face in the 256 frame, and its crop."""
         check_square(picture)
         points = face.landmarks if face.landmarks is not None else face.five
         if points is None:
@@ -192,8 +191,8 @@ class DeepReconstructor(Reconstructor):
         side = len(picture)
         if side != FRAME:
             picture = np.asarray(Image.fromarray(picture).resize((FRAME, FRAME), Image.Resampling.BICUBIC))
-        found = align((points + 0.5) * (FRAME / side) - 0.5, (FRAME, FRAME), self._standard)
-        return found, found.cut(picture)
+        alignment = align((points + 0.5) * (FRAME / side) - 0.5, (FRAME, FRAME), self._standard)
+        return alignment, alignment.cut(picture)
 
     def _warn_once(self, backend: str) -> None:
         if backend != TRAINED_ON and not self._warned:
@@ -201,9 +200,9 @@ class DeepReconstructor(Reconstructor):
             self._warned = True
 
     @torch.inference_mode()
-    def _look(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _predict(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(n, 224, 224, 3) -> (n, 257)."""
-        # A picture as it lies in memory is already in the layout that the convolutions like.
+        # Pictures are already in this layout.
         batch = torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2).float() / 255
         rows: Tensor = self._network(batch)
         return np.asarray(rows.float().cpu().numpy(), np.float32)

@@ -1,8 +1,8 @@
-"""Five points of a face, the pose they tell, and the 224 crop that the reconstruction network looks at.
+"""Five points of a face, the pose that follows from them, and the 224 crop for the reconstruction network.
 
-The eyes, the nose tip and the mouth corners are fitted to five standard points in space; scale and shift of the fit say
-which square to cut (Deng et al. 2019, section 5.1). Scale and shift are also the three crop numbers of a row of
-coefficients. The published code counts y upwards from the lowest row; here that is so only inside, and in t_y.
+The eyes, the nose tip and the mouth corners are fitted to five standard points in space; scale and shift of the fit
+determine the crop (Deng et al. 2019, section 5.1). Scale and shift are also the three crop numbers of a row of
+coefficients. The published code counts y upwards from the lowest row; here only internals and t_y do.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def five_points(landmarks: NDArray[Any]) -> NDArray[Any]:
     """Left eye, right eye (as seen), nose tip, left and right mouth corner.
 
     Args:
-        landmarks: (68, D); five points (5, D) are given back as they are.
+        landmarks: (68, D); five points (5, D) are returned unchanged.
 
     Returns:
         (5, D).
@@ -78,7 +78,7 @@ def load_standard(path: Path) -> Points:
 
 @dataclass(frozen=True)
 class Pose:
-    """Weak perspective: how large the standard points appear, and where their origin lies.
+    """Weak perspective: size of the standard points in the picture, and place of their origin.
 
     Attributes:
         scale: pixels for one unit of the standard points.
@@ -91,7 +91,7 @@ class Pose:
 
 
 def fit_pose(points_up: NDArray[Any], standard: Points) -> Pose:
-    """Least squares of x = R1 X + t_x and y = R2 X + t_y, without asking that R1 and R2 be rows of a rotation.
+    """Least squares of x = R1 X + t_x and y = R2 X + t_y, without the constraint that R1 and R2 are rows of a rotation.
 
     Args:
         points_up: (5, 2) in the picture, y upwards.
@@ -107,7 +107,7 @@ def fit_pose(points_up: NDArray[Any], standard: Points) -> Pose:
 
 @dataclass(frozen=True)
 class Alignment:
-    """Where the crop of a face lies: the picture is resized, then a square is cut out of it.
+    """Crop of a face: the picture is resized, then a square is cut out of it.
 
     Attributes:
         picture_size: (height, width) of the picture.
@@ -158,8 +158,8 @@ class Alignment:
             # The same numbers as cutting a picture that was resized as a whole, which may be huge for a small face.
             box = (left * width / wide, top * height / tall, right * width / wide, bottom * height / tall)
             size = (right - left, bottom - top)
-            found = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC, box=box))
-            out[top - self.top : bottom - self.top, left - self.left : right - self.left] = found
+            resized = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC, box=box))
+            out[top - self.top : bottom - self.top, left - self.left : right - self.left] = resized
         return out
 
     def landmarks(self, points: NDArray[Any]) -> NDArray[Any]:
@@ -188,7 +188,7 @@ def align(
     size: int = CROP_SIDE,
     rescale: float = RESCALE,
 ) -> Alignment:
-    """Where to cut a face so that it has the place and size that the reconstruction network expects.
+    """Crop that gives a face the place and size that the reconstruction network expects.
 
     Args:
         landmarks: (68, 2) or (5, 2), pixels of the picture, y downwards.
@@ -211,7 +211,7 @@ def align_pose(pose: Pose, picture_size: tuple[int, int], *, size: int, rescale:
         raise ShapeError("the points of the face lie in one place, or are not numbers")
     height, width = picture_size
     # A face exactly as large as the standard points makes whole pixels, and rounding in LAPACK, which differs from one
-    # processor to the next, would decide about one pixel more or less. It is less, as in the recorded case.
+    # processor to the next, would add or remove one pixel. It is removed, as in the recorded case.
     scale = rescale / pose.scale * (1 - 1e-12)
     wide, tall = int(width * scale), int(height * scale)
     if min(wide, tall) < 1:

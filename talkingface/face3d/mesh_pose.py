@@ -1,4 +1,4 @@
-"""Where a head is: turning, scale and place of a known shape, found for many frames at once.
+"""Head pose: turning, scale and place of a known shape, estimated for many frames at once.
 
 Coordinates are those of Deep3DFaceRecon: x to the right as seen, y up, z towards the camera. A point of the head
 appears at ``scale * R point + shift`` with ``R = Rz Ry Rx`` (`pose.rotation`). A positive pitch looks down, a positive
@@ -35,11 +35,11 @@ class HeadPose:
         return matrices(self.angles)
 
     def pose(self, shape: Floats) -> Floats:
-        """Where points of the shape, (T or 1, n, 3), appear: (T, n, 3)."""
+        """Posed points (T, n, 3) of the shape, (T or 1, n, 3)."""
         return self.scale[:, None, None] * (shape @ self.matrices.swapaxes(1, 2)) + self.shift[:, None]
 
     def unpose(self, points: Floats) -> Floats:
-        """The shape whose points appear at (T, n, 3)."""
+        """Shape (T, n, 3) of posed points (T, n, 3)."""
         return (points - self.shift[:, None]) @ self.matrices / self.scale[:, None, None]
 
 
@@ -63,7 +63,7 @@ def angles_of(turns: Floats) -> Floats:
 
 
 def find_pose(shape: Floats, points: Floats, weights: Floats) -> HeadPose:
-    """The pose in which a shape comes nearest to points, by weighted least squares (Umeyama 1991).
+    """Estimate the pose in which a shape is nearest to points, by weighted least squares (Umeyama 1991).
 
     Args:
         shape: (T or 1, n, 3).

@@ -27,20 +27,20 @@ from numpy.typing import NDArray
 from ..errors import ShapeError, WeightsError
 from ..face.face import Face
 from ..media.image import Picture
+from ..motion.coefficients import LAYOUT_70, LAYOUT_260, Coefficients
 from ..weights import load_catalogue
 from ..weights.load import load_networks, save_networks
-from .coefficients import ANGLE, CROP, EXP, ID, TRANS, Coefficients
 from .five_points import RESCALE
 from .mesh_pose import Floats, HeadPose, find_pose
 from .mesh_topology import POINTS, mesh_triangles
 from .reconstruction import FRAME, Reconstructor, check_square
 
 SIZE = 134.0
-"""Pixels of a 256 frame for one unit of the space that count as the usual size: eyes are 83 pixels apart."""
+"""Pixels of a 256 frame for one unit of the space that are the usual size: eyes are 83 pixels apart."""
 
 NETWORK, ENTRY = "mesh_space", "mesh_space"
-ROUNDS = 3  # pose, then how a face looks in that pose, then again
-LOOKS = 500  # frames, spread evenly, from which a clip's identity is found
+ROUNDS = 3  # of pose, then the change of the mesh in that pose
+IDENTITY_FRAMES = 500  # of a clip, spread evenly, for its identity
 QUIET = (
     0.25  # part of a clip's frames with open eyes, those with the most closed mouth, in which a face counts as at rest
 )
@@ -49,7 +49,7 @@ INNER_LIPS, LID_PAIRS = (13, 14), ((159, 145), (386, 374))
 
 
 def turned_features(angles: Floats) -> Floats:
-    """What the mesh's idea of a face depends on: (T, 5) of (T, 3) angles."""
+    """Features (T, 5) of angles (T, 3) on which the mesh of a face depends, beside its movement."""
     pitch, yaw = angles[:, 0], angles[:, 1]
     return np.stack([yaw, pitch, yaw**2, yaw * pitch, pitch**2], axis=1)
 
@@ -59,12 +59,12 @@ class MeshSpace:
     """The model. Shapes are in units of the space, coordinates as in `mesh_pose`.
 
     Attributes:
-        mean: (468, 3), everyone at rest.
+        mean: (468, 3), the mean person at rest.
         identity: (K, 468, 3), one standard deviation of each direction.
         expression: (64, 468, 3), likewise.
         turned: (5, 468, 3), for each of `turned_features`.
-        weights: (468, 3), how much each coordinate counts in a fit.
-        stable: (468,), how much each point tells about the pose.
+        weights: (468, 3), weight of each coordinate in a fit.
+        stable: (468,), weight of each point in the pose.
         noise: (1,), variance of a weighted coordinate that is no expression.
         partner: (468,), the point that takes a point's place in a mirrored picture.
         identity_sign, expression_sign: (K,), (64,), what a mirrored picture does to each coefficient.
@@ -116,25 +116,25 @@ class MeshSpace:
         wanted = {
             "mean": (POINTS, 3),
             "identity": (count, POINTS, 3),
-            "expression": (EXP.stop - EXP.start, POINTS, 3),
+            "expression": (LAYOUT_70.exp.stop, POINTS, 3),
             "turned": (5, POINTS, 3),
             "weights": (POINTS, 3),
             "stable": (POINTS,),
             "noise": (1,),
             "partner": (POINTS,),
             "identity_sign": (count,),
-            "expression_sign": (EXP.stop - EXP.start,),
+            "expression_sign": (LAYOUT_70.exp.stop,),
         }
         for name, shape in wanted.items():
             value = getattr(self, name)
             if value.shape != shape or not np.isfinite(value).all():
                 raise WeightsError(f"{name} is {value.shape}, or not finite; wanted {shape}", where=where)
-        if count > ID.stop or not np.array_equal(np.sort(self.partner), np.arange(POINTS)):
+        if count > LAYOUT_260.id.stop or not np.array_equal(np.sort(self.partner), np.arange(POINTS)):
             raise WeightsError("its directions or its mirror are impossible", where=where)
 
     @property
     def identities(self) -> int:
-        """How many identity coefficients are used, K."""
+        """Number of identity coefficients that are used, K."""
         return len(self.identity)
 
     @property
@@ -145,39 +145,39 @@ class MeshSpace:
     def fit(
         self, mesh: NDArray[np.floating], *, size: float = FRAME, identity: Floats | None = None
     ) -> NDArray[np.float32]:
-        """Rows of one person in the frames of a clip, who has the same identity coefficients in all of them.
+        """Fit rows to the frames of a clip of one person, with the same identity coefficients in all of them.
 
         Args:
             mesh: (T, 468, 3), pixels; a single picture is T = 1.
             size: side of the square pictures, in pixels.
-            identity: (K,), of the person where known; None finds it from these frames.
+            identity: (K,), of the person where known; None estimates it from these frames.
 
         Returns:
             (T, 260).
 
         Raises:
-            ShapeError: if these are no meshes, or some have no numbers.
+            ShapeError: if these are no meshes, or some are not finite.
         """
         points = to_space(mesh, size)
         person = self.find_identity(mesh, size=size) if identity is None else np.asarray(identity, np.float64)
         rest = self.mean + np.tensordot(person, self.identity, 1)
         pose, residual = self._unpose(rest, points)
-        rows = np.zeros((len(points), CROP.stop))
-        rows[:, ID][:, : self.identities] = person
-        rows[:, EXP] = self._solve(residual, self.expression, np.ones(len(self.expression)))
-        rows[:, ANGLE] = pose.angles
-        rows[:, TRANS], rows[:, CROP] = _place(pose)
-        return rows.astype(np.float32)
+        rows = Coefficients(np.zeros((len(points), LAYOUT_260.width)))
+        rows.id[:, : self.identities] = person
+        rows.exp[:] = self._solve(residual, self.expression, np.ones(len(self.expression)))
+        rows.angle[:] = pose.angles
+        rows.trans[:], rows.crop[:] = _place(pose)
+        return rows.values.astype(np.float32)
 
     def find_identity(self, mesh: NDArray[np.floating], *, size: float = FRAME) -> Floats:
-        """Identity coefficients of the one person in some frames, (K,), from those in which the face is at rest.
+        """Estimate the identity coefficients (K,) of the one person in some frames, from those with the face at rest.
 
         Args:
             mesh: (T, 468, 3), pixels.
         """
-        points = to_space(mesh[looks(len(mesh))], size)
-        liveliness = QUIET_EXPRESSION if len(points) > 1 else 1.0
-        prior = np.concatenate([np.ones(self.identities), np.full(len(self.expression), liveliness)])
+        points = to_space(mesh[identity_frames(len(mesh))], size)
+        deviation = QUIET_EXPRESSION if len(points) > 1 else 1.0
+        prior = np.concatenate([np.ones(self.identities), np.full(len(self.expression), deviation)])
         directions = np.concatenate([self.identity, self.expression])
         person = np.zeros(self.identities)
         for _ in range(ROUNDS):
@@ -210,14 +210,14 @@ class MeshSpace:
         return from_space(HeadPose(named.angle, scale, shift).pose(shape), size).astype(np.float32)
 
     def mirror_rows(self, rows: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Rows, (T, 260), of the mirrored pictures."""
-        mirrored = np.array(rows, np.float32)
-        mirrored[:, ID][:, : self.identities] *= self.identity_sign
-        mirrored[:, EXP] *= self.expression_sign
-        mirrored[:, ANGLE] *= (1, -1, -1)
-        mirrored[:, TRANS] *= (-1, 1, 1)
-        mirrored[:, CROP.start + 1] = FRAME - 1 - mirrored[:, CROP.start + 1]
-        return mirrored
+        """Rows (T, 260) of the mirrored pictures."""
+        mirrored = Coefficients(np.array(rows, np.float32))
+        mirrored.id[:, : self.identities] *= self.identity_sign
+        mirrored.exp[:] *= self.expression_sign
+        mirrored.angle[:] *= (1, -1, -1)
+        mirrored.trans[:] *= (-1, 1, 1)
+        mirrored.crop[:, 1] = FRAME - 1 - mirrored.crop[:, 1]
+        return mirrored.values
 
     def mirror_mesh(self, mesh: NDArray[np.floating], *, size: float = FRAME) -> NDArray[np.floating]:
         """Meshes, (T, 468, 3), of the mirrored pictures."""
@@ -234,12 +234,12 @@ class MeshSpace:
         return pose, pose.unpose(points) - shape
 
     def _solve(self, residual: Floats, directions: Floats, deviations: Floats) -> Floats:
-        """Regularised least squares: how much of each direction is in each residual.
+        """Regularised least squares: share (T, n) of each direction in each residual.
 
         Args:
             residual: (T, 468, 3).
             directions: (n, 468, 3).
-            deviations: (n,), how large coefficients usually are.
+            deviations: (n,), usual size of each coefficient.
         """
         weighted = (directions * np.sqrt(self.weights)).reshape(len(directions), -1)
         system = weighted @ weighted.T + np.diag(self.noise[0] / deviations**2)
@@ -266,7 +266,7 @@ def to_space(mesh: NDArray[np.floating], size: float) -> Floats:
 
 
 def from_space(points: Floats, size: float) -> Floats:
-    """The inverse of `to_space`."""
+    """Meshes (T, 468, 3) in pixels from points (T, 468, 3) of the space: the inverse of `to_space`."""
     factor = size / FRAME
     mesh = points * (1, -1, -1)
     mesh[..., 1] += FRAME - 1
@@ -283,21 +283,22 @@ def _place(pose: HeadPose) -> tuple[Floats, Floats]:
     return trans, crop
 
 
-def looks(count: int) -> NDArray[np.int64]:
-    """Numbers of the frames, of so many, from which a clip's identity is found."""
-    return np.linspace(0, count - 1, min(count, LOOKS)).round().astype(np.int64)
+def identity_frames(count: int) -> NDArray[np.int64]:
+    """Numbers (n,) of the frames, of ``count``, that determine a clip's identity."""
+    return np.linspace(0, count - 1, min(count, IDENTITY_FRAMES)).round().astype(np.int64)
 
 
 def quiet_frames(shape: Floats) -> NDArray[np.bool_]:
-    """Frames with a closed mouth and open eyes, among all frames of a person."""
+    """Mask (T,) of the frames with a closed mouth and open eyes, of shapes (T, 468, 3) of a person."""
     mouth = gap(shape, *INNER_LIPS)
     lids = np.mean([gap(shape, *pair) for pair in LID_PAIRS], axis=0)
-    awake = lids >= np.median(lids) * 0.9
-    return awake & (mouth <= np.quantile(mouth[awake], QUIET))
+    open_eyes = lids >= np.median(lids) * 0.9
+    return open_eyes & (mouth <= np.quantile(mouth[open_eyes], QUIET))
 
 
-def gap(shape: Floats, one: int, other: int) -> Floats:
-    return np.asarray(np.linalg.norm(shape[:, one] - shape[:, other], axis=1))
+def gap(shape: Floats, point: int, other: int) -> Floats:
+    """Distance (T,) of two points of shapes (T, 468, 3), by their numbers."""
+    return np.asarray(np.linalg.norm(shape[:, point] - shape[:, other], axis=1))
 
 
 @lru_cache(maxsize=1)
@@ -307,28 +308,30 @@ def shipped_space() -> MeshSpace:
 
 
 class MeshReconstructor(Reconstructor):
-    """Gives rows of the ``mesh`` space, from the face mesh alone: the pictures are not looked at."""
+    """Gives rows of the ``mesh`` space, from the face mesh alone; the pictures are not read."""
 
     space = "mesh"
 
     def __init__(self, model: MeshSpace | None = None, identity: Floats | None = None) -> None:
-        """Args:
-        model: None takes the shipped one.
-        identity: (K,), of the person in all pictures; None finds it anew in each.
+        """Take a space and, where it is known, a person.
+
+        Args:
+            model: None takes the shipped one.
+            identity: (K,), of the person in all pictures; None estimates it in each.
         """
         self.model = model or shipped_space()
         self.identity = identity
         self.label = "coefficients: mesh space, ours"
 
     def for_clip(self, faces: Sequence[Face], size: int) -> MeshReconstructor:
-        """See `Reconstructor.for_clip`: identity is found once, from the median of all faces."""
-        meshes = np.stack([_mesh_of(faces[index]) for index in looks(len(faces))])
-        found = MeshReconstructor(self.model, self.model.find_identity(meshes, size=size))
-        found.label = self.label
-        return found
+        """Reconstructor of a clip, whose identity is estimated once, from all faces."""
+        meshes = np.stack([_mesh_of(faces[index]) for index in identity_frames(len(faces))])
+        reconstructor = MeshReconstructor(self.model, self.model.find_identity(meshes, size=size))
+        reconstructor.label = self.label
+        return reconstructor
 
     def rows(self, pictures: Sequence[Picture], faces: Sequence[Face]) -> NDArray[np.float32]:
-        """See `Reconstructor.rows`; each row is found by itself, so batches do not change it."""
+        """Rows of faces, see `Reconstructor.rows`; each by itself, so batches do not change it."""
         for picture in pictures:
             check_square(picture)
         pairs = zip(pictures, faces, strict=True)
@@ -336,13 +339,13 @@ class MeshReconstructor(Reconstructor):
             self.model.fit(_mesh_of(face)[None], size=picture.shape[0], identity=self.identity)
             for picture, face in pairs
         ]
-        return np.concatenate(rows) if rows else np.zeros((0, CROP.stop), np.float32)
+        return np.concatenate(rows) if rows else np.zeros((0, LAYOUT_260.width), np.float32)
 
     def fingerprint(self) -> str:
-        found = hashlib.sha256()
+        digest = hashlib.sha256()
         for field in fields(self.model):
-            found.update(np.ascontiguousarray(getattr(self.model, field.name)).tobytes())
-        return found.hexdigest()[:12]
+            digest.update(np.ascontiguousarray(getattr(self.model, field.name)).tobytes())
+        return digest.hexdigest()[:12]
 
 
 def _mesh_of(face: Face) -> NDArray[np.float32]:

@@ -68,7 +68,7 @@ def mesh_triangles(mean: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _unroll(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The face laid flat, (468, 2), by the directions in which its points are seen from inside the head.
+    """The face laid flat, (468, 2), by the directions of its points from inside the head.
 
     From the front alone, points of the cheeks would lie behind each other.
     """

@@ -1,4 +1,4 @@
-"""From faces in pictures to rows of coefficients: the protocol of all reconstructors, and the choice between them."""
+"""From faces in pictures to rows of coefficients: the interface of all reconstructors, and the choice between them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Reconstructor(ABC):
     """Gives the coefficients of faces.
 
     Attributes:
-        space: what the numbers mean: ``"bfm"`` or ``"mesh"``. A motion carries it, and spaces are never mixed.
-        label: one line for the user: which reconstructor it is, and with which weights.
+        space: of the coefficients: ``"bfm"`` or ``"mesh"``. A motion carries it, and spaces are never mixed.
+        label: one line for the user: the reconstructor and its weights.
     """
 
     space: str
@@ -48,10 +48,10 @@ class Reconstructor(ABC):
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """A word that is the same for the same weights."""
+        """Digest that identifies the weights."""
 
     def for_clip(self, faces: Sequence[Face], size: int) -> Reconstructor:
-        """One for the frames of a clip in which these faces are one person; it may know that person better.
+        """Return a reconstructor for a clip of one person, which may fit that person better.
 
         Args:
             faces: of all frames, or of some that show the person well.
@@ -61,7 +61,7 @@ class Reconstructor(ABC):
 
 
 def check_square(picture: Picture) -> None:
-    """Refuse a picture that would be squeezed into the frame.
+    """Refuse a picture (H, W, 3) that would be squeezed into the frame.
 
     Raises:
         ShapeError: if its sides differ.
@@ -75,7 +75,7 @@ def check_square(picture: Picture) -> None:
 
 
 def open_reconstructor(space: str = "auto", *, root: Path | None = None, device: str = "cpu") -> Reconstructor:
-    """Open a reconstructor; its label says which it is.
+    """Open a reconstructor, named by its label.
 
     Args:
         space: ``"bfm"`` (the published network), ``"mesh"`` (ours, from the points of the face mesh), or ``"auto"``:
@@ -105,6 +105,6 @@ def open_reconstructor(space: str = "auto", *, root: Path | None = None, device:
 def _open_mesh(label: str) -> Reconstructor:
     from .mesh_space import MeshReconstructor
 
-    found = MeshReconstructor()
-    found.label = label
-    return found
+    reconstructor = MeshReconstructor()
+    reconstructor.label = label
+    return reconstructor

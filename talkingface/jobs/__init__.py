@@ -1,4 +1,4 @@
-"""What ``--run_mode`` chooses from: one module per job, loaded when it runs."""
+"""Jobs for ``--run_mode``: one module each, imported when it runs."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ if TYPE_CHECKING:
 
 
 class Job(Protocol):
-    """A module that does one job.
+    """A module with one job.
 
     Attributes:
-        WHEN_STOPPED: what is kept when the user stops it.
+        WHEN_STOPPED: note on what remains when the user stops it.
     """
 
     WHEN_STOPPED: str
 
     def run(self, settings: Settings) -> int:
-        """Do it and return the exit status."""
+        """Run the job and return the exit status."""
 
 
 def job(run_mode: str) -> Job:
-    """The job of a ``--run_mode``, which the settings have checked."""
+    """Import the job of a ``--run_mode`` that the settings have validated."""
     return cast(Job, import_module(f"{__name__}.{run_mode}"))

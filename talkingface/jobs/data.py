@@ -1,4 +1,4 @@
-"""The data set that the settings of a job name."""
+"""Data set and output folder of a job."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 def data_root(settings: Settings) -> Path:
-    """The folder of the data set.
+    """Folder of the data set.
 
     Raises:
         ConfigError: if neither a flag nor a file names one.
@@ -28,11 +28,11 @@ def data_root(settings: Settings) -> Path:
 
 
 def with_data(settings: Settings) -> Settings:
-    """The settings, with a data set that is there: the one they name, or the sample where they allow it.
+    """Return the settings with an existing data set: the one they name, or the sample if they allow it.
 
     Raises:
-        ConfigError: if nothing names a data set.
-        DataError: if it is not there; says how to make it, and how to go on without.
+        ConfigError: if no data set is named.
+        DataError: if it does not exist, with ways to prepare it or to continue without.
     """
     root = data_root(settings)
     if root.exists():
@@ -50,10 +50,10 @@ def with_data(settings: Settings) -> Settings:
 
 
 def run_folder(settings: Settings) -> Path:
-    """Where a job on a data set leaves its results: ``--output_dir``, or a name in ``runs/``.
+    """Folder for the results of a job on a data set: ``--output_dir``, or a name in ``runs/``.
 
     Raises:
-        ConfigError: if ``--output`` names one file for what fills a folder.
+        ConfigError: if ``--output`` names a file although the job writes several.
     """
     if settings.output is not None:
         what = f"--run_mode={settings.run_mode} fills a folder"

@@ -1,4 +1,4 @@
-"""``--run_mode=doctor``: what works on this machine, and the cure for what does not."""
+"""``--run_mode=doctor``: check this machine and give advice on every problem."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from .. import __version__, registry
+from ..config.options import driver_fault
 from ..errors import TalkingFaceError
-from ..paths import default_checkpoint_root
+from ..plugins import DRIVERS, FORMATS, LANDMARKS, METRICS, PASTES
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -25,10 +26,10 @@ class Finding:
     """One line of the report.
 
     Attributes:
-        topic: what was looked at.
-        text: what was found.
-        cure: what to do about it; empty where all is well.
-        broken: whether nothing can work before it is mended.
+        topic: the checked part.
+        text: result of the check.
+        cure: advice; empty if nothing is wrong.
+        broken: nothing can work before this is repaired.
     """
 
     topic: str
@@ -50,7 +51,7 @@ def run(settings: Settings) -> int:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """All findings, the essential ones first."""
+    """Yield all findings, the essential ones first."""
     yield Finding("program", f"talkingface {__version__}, Python {platform.python_version()}, {platform.platform()}")
     yield from _torch(settings)
     yield from _codecs()
@@ -59,6 +60,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _extras()
     yield from _enhancers()
     yield from _models()
+    yield from _parts()
     yield from _weights(settings)
 
 
@@ -68,7 +70,7 @@ def _torch(settings: Settings) -> Iterator[Finding]:
     except (ImportError, OSError) as error:  # OSError: a library of its own that cannot be loaded
         yield Finding("torch", f"cannot be imported: {error}", "pip install torch", broken=True)
         return
-    from ..pipelines.device import choose_device, choose_precision, cpu_bf16_units
+    from ..pipelines.model import choose_device, choose_precision, cpu_bf16_units
 
     yield Finding("torch", f"{torch.__version__}, {torch.get_num_threads()} CPU threads")
     gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
@@ -83,31 +85,37 @@ def _torch(settings: Settings) -> Iterator[Finding]:
 
 
 def _codecs() -> Iterator[Finding]:
-    from ..media.ffmpeg import executable, output_of
+    from ..media.ffmpeg import executable
+    from ..media.formats import encoders
 
     try:
-        program = executable()
-        listed = output_of(["-encoders"])[1].decode("ascii", "replace")
+        program, listed = executable(), encoders()
     except TalkingFaceError as error:
         cure = "pip install imageio-ffmpeg, and unset IMAGEIO_FFMPEG_EXE or let it name an ffmpeg that starts"
         yield Finding("ffmpeg", error.what, cure, broken=True)
         return
-    encoders = {words[1] for words in map(str.split, listed.splitlines()) if len(words) > 1}
     yield Finding("ffmpeg", program)
     for name, use in ESSENTIAL_CODECS.items():
-        cure = "" if name in encoders else "Unset IMAGEIO_FFMPEG_EXE, and: pip install --force-reinstall imageio-ffmpeg"
+        cure = "" if name in listed else "Unset IMAGEIO_FFMPEG_EXE, and: pip install --force-reinstall imageio-ffmpeg"
         yield Finding("codec", f"{name} ({use})", cure, broken=bool(cure))
+    usable = FORMATS.usable()
+    lacking = {name: made.lacks() for name, made in usable.items()}
+    yield Finding("formats", ", ".join(f".{name}" for name in usable if not lacking[name]))
+    for name, codecs in lacking.items():
+        if codecs:
+            cure = "pip install --upgrade imageio-ffmpeg"
+            yield Finding("formats", f".{name} needs {' and '.join(codecs)}, not in this ffmpeg", cure)
 
 
 def _landmarks(settings: Settings) -> Iterator[Finding]:
-    """Each backend that finds faces, and which one ``--landmarks=auto`` takes."""
+    """Landmark backends, and the one that ``--landmarks=auto`` selects."""
     from ..face.detect.analyser import available
 
-    found = available(settings.checkpoint_root or default_checkpoint_root())
+    found = available(settings.weights_root)
     taken = next((backend.name for backend in found if backend.problem is None), None)
     for backend in found:
         note = "; --landmarks=auto takes it" if backend.name == taken else ""
-        # With one of them there, the other is no lack.
+        # One backend is enough: the others are no problem if one works.
         cure = (backend.problem.cure or "") if backend.problem and taken is None else ""
         yield Finding("landmarks", f"{backend.name}: {backend.state}{note}", cure)
     if taken is None:
@@ -115,10 +123,10 @@ def _landmarks(settings: Settings) -> Iterator[Finding]:
 
 
 def _operations() -> Iterator[Finding]:
-    """Whether the operations of StyleGAN2's kind are native; without it they are slower, no more."""
+    """State of the native operations; without them StyleGAN2's operations are slower."""
     try:
         from ..ops import native
-    except (ImportError, OSError):  # torch's lack is told already
+    except (ImportError, OSError):  # torch is missing, which is reported already
         return
     for state in native.states():
         yield Finding("operations", f"{state.kind}: {state.text}", state.cure)
@@ -131,14 +139,14 @@ def _extras() -> Iterator[Finding]:
 
 
 def _enhancers() -> Iterator[Finding]:
-    """Whether ``--enhancer`` has what it needs but for its files, which are listed with the weights."""
+    """Packages needed by ``--enhancer``; its files are listed with the weights."""
     try:
-        from ..enhance.networks import problem
-    except (ImportError, OSError):  # torch's lack is told already
+        from ..enhance.networks import missing_package
+    except (ImportError, OSError):  # torch is missing, which is reported already
         return
-    found = problem()
-    text = "--enhancer and --background_enhancer" if found is None else found.what
-    yield Finding("extra enhance", text, "" if found is None else found.cure or "")
+    error = missing_package()
+    text = "--enhancer and --background_enhancer" if error is None else error.what
+    yield Finding("extra enhance", text, "" if error is None else error.cure or "")
 
 
 def _models() -> Iterator[Finding]:
@@ -148,12 +156,27 @@ def _models() -> Iterator[Finding]:
         yield Finding("models", f"{name}: {reason}", "Update or uninstall the package that brings it.")
 
 
+def _parts() -> Iterator[Finding]:
+    """Landmark backends, metrics, formats, ways to paste and drivers that other packages add."""
+    for kind in (LANDMARKS, METRICS, FORMATS, PASTES, DRIVERS):
+        broken = kind.broken()
+        if kind is DRIVERS:
+            faults = {name: driver_fault(name, entry) for name, entry in DRIVERS.usable().items()}
+            broken |= {name: fault for name, fault in faults.items() if fault is not None}
+        for name in kind.names():
+            if name in broken:
+                cure = "Update or uninstall the package that brings it."
+                yield Finding("plug-ins", f"{kind.noun} '{name}': {broken[name]}", cure)
+            elif not kind.owns(name):
+                yield Finding("plug-ins", f"{kind.noun} '{name}'")
+
+
 def _weights(settings: Settings) -> Iterator[Finding]:
     from ..weights import resolve, status
 
-    root = settings.checkpoint_root or default_checkpoint_root()
+    root = settings.weights_root
     try:
-        yield Finding("animates", resolve(settings.model, settings.checkpoint, root, wishes=dict(settings)).label)
+        yield Finding("animates", resolve(settings.model, settings.checkpoint, root, preferences=dict(settings)).label)
     except TalkingFaceError as error:
         yield Finding("animates", error.what, error.cure or "", broken=True)
     for item in status(root):

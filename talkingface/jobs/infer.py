@@ -15,7 +15,7 @@ WHEN_STOPPED = "results that were finished are kept, the one in work is removed"
 
 
 def run(settings: Settings) -> int:
-    """Animate; the paths of the results are the last lines on standard output, all else goes to standard error."""
+    """Animate; the paths of the results are the last lines on standard output, the rest goes to standard error."""
     batch = animate_each(settings, progress_for(sys.stderr, quiet=settings.quiet))
     for source, error in batch.failures:
         print(f"error: {error}" if str(source) in str(error) else f"error: {source}: {error}", file=sys.stderr)

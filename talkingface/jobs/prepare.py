@@ -1,4 +1,4 @@
-"""``--run_mode=prepare``: make a data set out of raw videos."""
+"""``--run_mode=prepare``: prepare a data set from raw videos."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..data.prepare.chain import Folders, prepare
-from ..data.prepare.tools import Tools
+from ..data.prepare.tools import PrepareTools
 from ..errors import ConfigError
+from ..face.detect.analyser import searching_backends
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -16,19 +17,19 @@ WHEN_STOPPED = "everything that was finished is kept; the same command goes on f
 
 
 def run(settings: Settings) -> int:
-    """Prepare; the last line on standard output is the folder of the data set. Exit status 2 if nothing came of it."""
-    root = place(settings)
+    """Prepare; the last line on standard output is the folder of the data set. Exit status 2 without usable results."""
+    root = output_root(settings)
     report = prepare(settings.prepare, Folders.under(root), tools(settings), offline=settings.offline)
     print(report.table())
     print(root, flush=True)
     return 0 if report.usable else 2
 
 
-def place(settings: Settings) -> Path:
-    """Where the data set is made.
+def output_root(settings: Settings) -> Path:
+    """Folder of the new data set.
 
     Raises:
-        ConfigError: if nothing names it.
+        ConfigError: if no setting names it.
     """
     root = settings.prepare.out or settings.data.root
     if root is None:
@@ -37,14 +38,15 @@ def place(settings: Settings) -> Path:
     return root
 
 
-def tools(settings: Settings) -> Tools:
-    """Landmark backend and reconstructor of the settings.
+def tools(settings: Settings) -> PrepareTools:
+    """Landmark backend and reconstructor from the settings.
 
-    Workers have one CPU thread each, or share the GPUs of ``--device_ids``; a GPU is never taken by default.
+    Workers have one CPU thread each, or share the GPUs of ``--device_ids``; a GPU is never used by default.
     """
-    if settings.landmarks in ("given", "none"):
-        cure = "Use --landmarks=auto, mesh, retinaface or face_alignment."
+    searching = ("auto", *searching_backends())
+    if settings.landmarks not in searching:
+        cure = f"Use --landmarks={', '.join(searching[:-1])} or {searching[-1]}."
         raise ConfigError("faces of raw videos have to be found", where=f"--landmarks={settings.landmarks}", cure=cure)
     wanted = "cpu" if settings.device == "auto" else settings.device
     device = "cuda" if settings.prepare.device_ids else wanted
-    return Tools(settings.landmarks, settings.prepare.space, settings.checkpoint_root, device)
+    return PrepareTools(settings.landmarks, settings.prepare.space, settings.checkpoint_root, device)

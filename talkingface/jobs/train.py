@@ -12,13 +12,11 @@ import torch
 from .. import registry
 from ..config import model_config, save_settings
 from ..data import ClipStore, open_store
-from ..data.features import Equipment, equip
-from ..data.prepare.tools import Tools
+from ..data.features import FeatureOptions, add_features
+from ..data.prepare.tools import PrepareTools
 from ..data.samples import describe, pictures_of
 from ..errors import DataError
-from ..paths import default_checkpoint_root
-from ..pipelines.device import choose_device, choose_precision
-from ..pipelines.model import base_config
+from ..pipelines.model import base_config, choose_device, choose_precision
 from ..train import Trainer, TrainSettings
 from ..train.processes import join
 from ..weights import load_catalogue, resolve
@@ -44,17 +42,17 @@ def run(settings: Settings) -> int:
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)  # the networks' first weights
-    plugin, held = begin(settings)
+    plugin, held = build_plugin(settings)
     plugin.choose_stage(settings.train.stage)
     samples = plugin.samples()
     store, validation = open_training(settings, samples), open_validation(settings, samples)
-    give_auxiliary(plugin, settings)
+    load_auxiliary(plugin, settings)
     save_settings(settings, folder / "settings.yaml")
     metadata = {"variant": settings.variant} if settings.variant else {}
     trainer = Trainer(
         plugin,
         store,
-        seeded(settings),
+        train_settings(settings),
         folder,
         device,
         precision,
@@ -63,17 +61,17 @@ def run(settings: Settings) -> int:
         held=held,
     )
     result = trainer.run()
-    join(device).leave()
+    join(device).finish()
     print(result.best or result.weights, flush=True)
     return ENDED_BY.get(result.reason, 0)
 
 
-def give_auxiliary(plugin: ModelPlugin, settings: Settings) -> None:
-    """Hand the model the fixed networks that its losses look through, as far as their files are there.
+def load_auxiliary(plugin: ModelPlugin, settings: Settings) -> None:
+    """Load the fixed networks that the losses of a model use, if their files exist.
 
-    What is missing the model itself complains of, because it knows how to train without.
+    The model itself reports missing ones, because it may be able to train without them.
     """
-    catalogue, root = load_catalogue(), settings.checkpoint_root or default_checkpoint_root()
+    catalogue, root = load_catalogue(), settings.weights_root
     for name, take in plugin.auxiliary(settings.train).items():
         path = catalogue[name].path(root)
         if path.is_file():
@@ -81,42 +79,44 @@ def give_auxiliary(plugin: ModelPlugin, settings: Settings) -> None:
             take(state)
 
 
-def seeded(settings: Settings) -> TrainSettings:
-    """The training settings, with the common ``--seed`` where they have none of their own."""
+def train_settings(settings: Settings) -> TrainSettings:
+    """Training settings, with the common ``--seed`` if they have none of their own."""
     if settings.origin("train.seed") != "default":
         return settings.train
     return settings.train.model_copy(update={"seed": settings.seed})
 
 
-def begin(settings: Settings) -> tuple[ModelPlugin, list[str]]:
-    """The model with the weights of ``--checkpoint``, and the names of the networks that these hold; none without it.
+def build_plugin(settings: Settings) -> tuple[ModelPlugin, list[str]]:
+    """Build the model and load the weights of ``--checkpoint``.
+
+    Returns:
+        The model, and the names of the loaded networks, none without ``--checkpoint``.
 
     Raises:
         UnknownNameError, WeightsError: if there are no such weights, or they do not fit.
     """
     if settings.checkpoint is None:
         return registry.model(settings.model)(model_config(settings)), []
-    root = settings.checkpoint_root or default_checkpoint_root()
-    found = resolve(settings.model, settings.checkpoint, root, wishes=dict(settings))
-    base = base_config(settings.model, found, read_notes(found.paths))
+    weights = resolve(settings.model, settings.checkpoint, settings.weights_root, preferences=dict(settings))
+    base = base_config(settings.model, weights, read_notes(weights.paths))
     plugin = registry.model(settings.model)(model_config(settings, base))
     held: list[str] = []
-    for path in found.paths:
+    for path in weights.paths:
         states = load_networks(path, model=settings.model).states
         for name in [name for name in states if name in plugin.networks and name not in held]:
             load_strict(plugin.networks[name], plugin.adapt(name, states[name]), where=f"{path} ({name})")
             held.append(name)
-    logger.info("begins with %s of %s", ", ".join(held), found.label)
+    logger.info("begins with %s of %s", ", ".join(held), weights.label)
     return plugin, held
 
 
 def open_training(settings: Settings, samples: Mapping[str, Any]) -> ClipStore:
-    """The clips to train on, with what a model's samples need."""
+    """Open the clips of the training, with the features that a model's samples require."""
     return _open(settings, settings.data.train_split, samples)
 
 
 def open_validation(settings: Settings, samples: Mapping[str, Any]) -> ClipStore | None:
-    """The clips to validate on, or None where the data set has no such part."""
+    """Open the clips of the validation; None if the data set has no such split."""
     if not settings.evaluate.split:
         return None
     try:
@@ -127,15 +127,15 @@ def open_validation(settings: Settings, samples: Mapping[str, Any]) -> ClipStore
 
 
 def _open(settings: Settings, split: str | None, samples: Mapping[str, Any]) -> ClipStore:
-    """Clips of a split with all that the samples need, decoded beforehand where ``train.preload`` says so."""
+    """Open the clips of a split with the features that the samples require, preloaded if ``train.preload`` is set."""
     train = settings.train
     size = train.image_size if train.preload and pictures_of(describe(samples)) else None
     root = data_root(settings)
     store = open_store(root, split, size=train.image_size, preload_size=size, preload_dir=train.preload_dir)
-    return equip(store, samples, _equipment(settings))
+    return add_features(store, samples, _feature_options(settings))
 
 
-def _equipment(settings: Settings) -> Equipment:
+def _feature_options(settings: Settings) -> FeatureOptions:
     data = settings.data
-    tools = Tools(landmarks=settings.landmarks, root=settings.checkpoint_root)
-    return Equipment(tools, data.cache, data.sound, data.unsure_sync, settings.prepare.workers)
+    tools = PrepareTools(landmarks=settings.landmarks, root=settings.checkpoint_root)
+    return FeatureOptions(tools, data.cache, data.sound, data.unsure_sync, settings.prepare.workers)

@@ -1,7 +1,7 @@
-"""The sound of a file at one rate, in a temporary file that is mapped into memory: an hour costs no more than a second.
+"""Sound of a file at one sample rate, in a memory-mapped temporary file, so that memory does not grow with its length.
 
-Its clock is that of the sound in a result (`sound.py`): it begins with the first picture where the file has pictures,
-and gaps are silent.
+Its time is that of the sound in a result (`sound.py`): it starts with the first picture of a video, and gaps are
+silent.
 """
 
 from __future__ import annotations
@@ -22,40 +22,40 @@ from typing import IO
 import numpy as np
 
 from ..errors import MediaError
-from .audio import Wave
+from .audio import Samples
 from .ffmpeg import Child, address, input_arguments, output_of
 from .probe import describe, probe
 
-SILENT = 1e-3  # of full scale, -60 dB: below it there is nothing to be heard
-CLIPPED, FULL = 0.01, 0.999  # share of the samples at full scale that is worth a note
-FORGET_S = 0.1  # seconds between two times of forgetting
+SILENT = 1e-3  # peak of an inaudible sound, relative to full scale (-60 dB)
+CLIPPED, FULL = 0.01, 0.999  # share of the samples at full scale that is reported, and the level of full scale
+RELEASE_S = 0.1  # seconds between two releases of memory
 _BLOCK_BYTES = 1 << 18
 _MONO = "aresample=async=1:first_pts=0:out_chlayout=mono:out_sample_fmt=flt:rematrix_maxval=1.0"
 
 
 @dataclass(eq=False)
-class WaveFile:
-    """A sound at one rate, mono. Its file is gone as soon as nobody holds the samples any more.
+class AudioBuffer:
+    """Mono sound at one sample rate. Its file is deleted when the samples are no longer referenced.
 
     Attributes:
         samples: (n,), float32; full scale is [-1, 1].
-        rate_hz: of the samples.
-        notes: what the user should know about the sound, a sentence each.
+        rate_hz: sample rate.
+        notes: sentences about defects of the sound, for the user.
     """
 
-    samples: Wave
+    samples: Samples
     rate_hz: int
     notes: tuple[str, ...]
     _memory: mmap.mmap = field(repr=False)
 
     @contextmanager
-    def forgetting(self) -> Iterator[None]:
-        """While inside, samples that were looked at are soon forgotten again, and read anew from the file when needed.
+    def release_pages(self) -> Iterator[None]:
+        """Release samples from memory soon after they are read, inside the block; they are read again when needed.
 
-        A whole look at a long sound would otherwise keep all of it in memory until the end.
+        Without it, one pass over a long sound would keep all of it in memory until the end.
         """
         done = threading.Event()
-        watcher = threading.Thread(target=self._forget_until, args=[done], daemon=True)
+        watcher = threading.Thread(target=self._release_until, args=[done], daemon=True)
         watcher.start()
         try:
             yield
@@ -63,22 +63,22 @@ class WaveFile:
             done.set()
             watcher.join()
 
-    def _forget_until(self, done: threading.Event) -> None:
+    def _release_until(self, done: threading.Event) -> None:
         ended = False
         while not ended:
-            ended = done.wait(FORGET_S)
+            ended = done.wait(RELEASE_S)
             if hasattr(self._memory, "madvise"):  # not on Windows
                 self._memory.madvise(mmap.MADV_DONTNEED)
 
 
-def open_wave(path: str | Path, rate_hz: int) -> WaveFile:
+def open_audio(path: str | Path, rate_hz: int) -> AudioBuffer:
     """Decode and resample the sound of a file, block by block.
 
-    Samples that are no numbers become silence, before resampling would spread them. A damaged file is decoded twice.
+    NaN and infinite samples become silence before resampling would spread them. A damaged file is decoded twice.
 
     Args:
         path: sound or video file.
-        rate_hz: rate wanted.
+        rate_hz: sample rate of the result.
 
     Raises:
         MediaError: if the file cannot be read, has no sound, or the sound holds no samples.
@@ -89,50 +89,51 @@ def open_wave(path: str | Path, rate_hz: int) -> WaveFile:
     start_s = probe(path).start_s if info.has_video else Fraction(0)
     plain = ["-map", "0:a:0", "-af", f"asetpts=PTS-({start_s})/TB,{_MONO}", "-ar", str(info.sample_rate_hz)]
     decode = partial(_decoded, plain=plain, rate_hz=info.sample_rate_hz, wanted_hz=rate_hz, where=path)
-    memory, looks, complaints = decode(input_arguments(path))
+    memory, statistics, complaints = decode(input_arguments(path))
     if memory is None:
         reason = f" ({complaints[0]})" if complaints else ""
         raise MediaError(f"the sound holds no samples{reason}", where=path, cure="Give a longer recording.")
-    copy = steady_copy(Path(path)) if complaints else None
+    copy = decoded_copy(Path(path)) if complaints else None
     if copy is not None:
-        again, seen, _ = decode(copy.input_arguments())
-        memory, looks = (memory, looks) if again is None else (again, seen)
-    return WaveFile(np.frombuffer(memory, np.float32), rate_hz, looks.notes(path, damage=complaints[:1]), memory)
+        second, second_statistics, _ = decode(copy.input_arguments())
+        memory, statistics = (memory, statistics) if second is None else (second, second_statistics)
+    notes = statistics.notes(path, damage=complaints[:1])
+    return AudioBuffer(np.frombuffer(memory, np.float32), rate_hz, notes, memory)
 
 
 def _decoded(
     opening: list[str], *, plain: list[str], rate_hz: int, wanted_hz: int, where: str | Path
-) -> tuple[mmap.mmap | None, _Looks, list[str]]:
-    """(samples, what was seen in them, what ffmpeg complained about) of the input that the first arguments open."""
-    looks = _Looks()
+) -> tuple[mmap.mmap | None, _SampleStatistics, list[str]]:
+    """Decode the input that the first arguments open; returns samples, their statistics and ffmpeg's messages."""
+    statistics = _SampleStatistics()
     with Child([*opening, *plain, "-f", "f32le", "pipe:1"], collect=True) as child:
         try:
-            memory = _mapped(_resampled(_blocks(child.stdout, looks), rate_hz, wanted_hz))
+            memory = _mapped(_resampled(_blocks(child.stdout, statistics), rate_hz, wanted_hz))
         except OSError as error:
             raise _no_room(where, error) from error
         child.wait()
-    return memory, looks, child.messages
+    return memory, statistics, child.messages
 
 
-def _mapped(blocks: Iterator[Wave]) -> mmap.mmap | None:
-    """Samples in a nameless file that is mapped into memory; None if there are none."""
+def _mapped(blocks: Iterator[Samples]) -> mmap.mmap | None:
+    """Write samples to an unnamed file and map it into memory; None if there are none."""
     with tempfile.TemporaryFile(prefix="talkingface-") as file:
         return mmap.mmap(file.fileno(), 0) if _write(file, blocks) else None
 
 
 @dataclass
-class _Looks:
-    """What is counted while a sound passes."""
+class _SampleStatistics:
+    """Counts over the samples of a sound."""
 
     samples: int = 0
     full: int = 0
-    strange: int = 0
+    not_finite: int = 0
     peak: float = 0.0
 
-    def clean(self, block: Wave) -> Wave:
+    def clean(self, block: Samples) -> Samples:
         bad = ~np.isfinite(block)
         if bad.any():
-            self.strange += int(bad.sum())
+            self.not_finite += int(bad.sum())
             block = np.where(bad, np.float32(0), block)
         loud = np.abs(block)
         self.samples += len(block)
@@ -142,8 +143,8 @@ class _Looks:
 
     def notes(self, path: str | Path, damage: list[str]) -> tuple[str, ...]:
         notes = [f"the sound of {path} is damaged in places ({damage[0]})"] if damage else []
-        if self.strange:
-            notes.append(f"{path}: {self.strange} samples are no numbers and are silenced")
+        if self.not_finite:
+            notes.append(f"{path}: {self.not_finite} samples are no numbers and are silenced")
         if self.peak < SILENT:
             notes.append(f"{path}: the sound is silent, so the mouth has nothing to say")
         elif self.full > CLIPPED * self.samples:
@@ -151,16 +152,16 @@ class _Looks:
         return tuple(notes)
 
 
-def _blocks(stream: IO[bytes], looks: _Looks) -> Iterator[Wave]:
+def _blocks(stream: IO[bytes], statistics: _SampleStatistics) -> Iterator[Samples]:
     rest = b""
     while data := stream.read(_BLOCK_BYTES):
         data = rest + data
         whole = len(data) // 4 * 4
         rest = data[whole:]
-        yield looks.clean(np.frombuffer(data[:whole], np.float32))
+        yield statistics.clean(np.frombuffer(data[:whole], np.float32))
 
 
-def _resampled(blocks: Iterator[Wave], rate_hz: int, wanted_hz: int) -> Iterator[Wave]:
+def _resampled(blocks: Iterator[Samples], rate_hz: int, wanted_hz: int) -> Iterator[Samples]:
     if rate_hz == wanted_hz:
         yield from blocks
         return
@@ -172,7 +173,7 @@ def _resampled(blocks: Iterator[Wave], rate_hz: int, wanted_hz: int) -> Iterator
     yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
-def _write(file: IO[bytes], blocks: Iterator[Wave]) -> int:
+def _write(file: IO[bytes], blocks: Iterator[Samples]) -> int:
     """Append blocks; returns the bytes written."""
     written = sum(file.write(np.ascontiguousarray(block).data.cast("B")) for block in blocks)
     file.flush()
@@ -187,26 +188,26 @@ def _no_room(path: str | Path, error: OSError) -> MediaError:
     )
 
 
-class SteadyCopy:
-    """A temporary file with the samples of a sound at their times; it goes when this object does."""
+class DecodedCopy:
+    """Temporary file with the samples of a sound at their times; deleted with this object."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         weakref.finalize(self, path.unlink, missing_ok=True)
 
     def input_arguments(self) -> list[str]:
-        """Arguments that open it as input; without the first, its first sample would be at zero."""
+        """Arguments that open it as input; ``-copyts`` keeps the time of its first sample."""
         return ["-copyts", *input_arguments(self._path)]
 
 
-def steady_copy(original: Path) -> SteadyCopy | None:
-    """Decode the first sound stream of a file into a copy; None where that cannot be written."""
+def decoded_copy(original: Path) -> DecodedCopy | None:
+    """Decode the first sound stream of a file into a temporary copy; None if that cannot be written."""
     try:
         handle, name = tempfile.mkstemp(prefix="talkingface-", suffix=".nut")
     except OSError:
         return None
     os.close(handle)
-    copy = SteadyCopy(Path(name))
+    copy = DecodedCopy(Path(name))
     lossless = ["-map", "0:a:0", "-map_metadata", "-1", "-c:a", "flac", "-f", "nut"]
     status, _, _ = output_of(["-y", *input_arguments(original), *lossless, address(name)])
     return copy if status == 0 else None

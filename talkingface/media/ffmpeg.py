@@ -1,4 +1,4 @@
-"""The ffmpeg program as a child process: argument lists only, nothing typed to it, everything it says read."""
+"""The ffmpeg program as a child process, started with argument lists only; all its messages are read."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import IO, cast
 from ..errors import DependencyError, MediaError
 
 _ORIGIN = re.compile(r"\[[^\[\]]* @ 0x[0-9a-f]+\] ")
-_LINES_KEPT = 400  # a damaged hour of video complains once per frame; the first complaints tell the cause
+_LINES_KEPT = 400  # a damaged video gives a message per frame; the first ones tell the cause
 
 
 @functools.lru_cache(maxsize=1)
 def executable() -> str:
-    """Path of the ffmpeg program that imageio-ffmpeg brings (or that IMAGEIO_FFMPEG_EXE names)."""
+    """Path of the ffmpeg program of imageio-ffmpeg, or of the one that IMAGEIO_FFMPEG_EXE names."""
     try:
         import imageio_ffmpeg
 
@@ -32,7 +32,7 @@ def executable() -> str:
 
 
 def address(path: str | Path) -> str:
-    """How ffmpeg is told of a file: absolute and with its protocol, so that no name is taken for an option or a URL."""
+    """URL of a file for ffmpeg: absolute and with its protocol, so that no name is taken for an option."""
     return f"file:{Path(path).absolute()}"
 
 
@@ -42,10 +42,10 @@ def input_arguments(path: str | Path) -> list[str]:
 
 
 class Child:
-    """A running ffmpeg. Leaving the ``with`` block ends it, whatever happened.
+    """A running ffmpeg process. Leaving the ``with`` block always ends it.
 
     Attributes:
-        messages: what it wrote to its error output so far, a line each, without the addresses of its parts.
+        messages: lines of its error output so far, without the addresses of its components.
     """
 
     def __init__(
@@ -54,17 +54,17 @@ class Child:
         """Start the program.
 
         Args:
-            arguments: everything after the program's own general options.
-            level: which messages are wanted ("error", "info").
-            feed: whether the caller writes to ``stdin``; otherwise the program has nothing to read.
-            collect: whether the caller reads ``stdout``; otherwise it is thrown away.
+            arguments: arguments after the program's general options.
+            level: lowest level of the messages ("error", "info").
+            feed: the caller writes to ``stdin``; otherwise it is empty.
+            collect: the caller reads ``stdout``; otherwise it is discarded.
 
         Raises:
             MediaError: if the program does not start.
         """
         command = [executable(), "-hide_banner", "-nostdin", "-nostats", "-loglevel", level, *arguments]
         try:
-            # Own session: Ctrl-C on the terminal reaches us alone, and we decide what becomes of the child.
+            # Own session: Ctrl-C on the terminal reaches only this process, which then ends the child in order.
             self._process = subprocess.Popen(  # noqa: S603
                 command,
                 stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
@@ -89,16 +89,16 @@ class Child:
 
     @property
     def stdin(self) -> IO[bytes]:
-        """The pipe into the program; open only with ``feed``."""
+        """Pipe into the program; open only with ``feed``."""
         return cast(IO[bytes], self._process.stdin)
 
     @property
     def stdout(self) -> IO[bytes]:
-        """The pipe out of the program; open only with ``collect``."""
+        """Pipe out of the program; open only with ``collect``."""
         return cast(IO[bytes], self._process.stdout)
 
     def wait(self) -> int:
-        """Wait for the end; returns the exit status, with ``messages`` complete."""
+        """Wait for the end and return the exit status; ``messages`` are complete then."""
         status = self._process.wait()
         self._drain.join()
         return status
@@ -112,8 +112,8 @@ class Child:
             if pipe is not None:
                 _close(pipe)
 
-    def complaint(self) -> str:
-        """The first message, which in practice names the cause; a fixed sentence where there is none."""
+    def first_message(self) -> str:
+        """First message, which usually names the cause; a fixed sentence if there is none."""
         return self.messages[0] if self.messages else "ffmpeg gave no reason"
 
     def _read_messages(self) -> None:
@@ -129,12 +129,12 @@ def _close(pipe: IO[bytes]) -> None:
     try:
         pipe.close()
     except BrokenPipeError:
-        # What was still buffered for a dead child; its exit status has already been looked at.
+        # Data was still buffered for a child that has ended; its exit status has been checked already.
         return
 
 
 def output_of(arguments: Sequence[str], *, level: str = "error") -> tuple[int, bytes, list[str]]:
-    """Run ffmpeg to its end; returns exit status, standard output (whole, so keep it small) and messages."""
+    """Run ffmpeg to its end; returns exit status, standard output (which must fit into memory) and messages."""
     with Child(arguments, level=level, collect=True) as child:
         data = child.stdout.read()
         status = child.wait()

@@ -1,4 +1,4 @@
-"""Pictures from and to files. Whatever a file holds, the rest of the toolkit sees RGB, (H, W, 3), uint8, upright."""
+"""Pictures from and to files. Whatever a file holds, the toolkit gets RGB, (H, W, 3), uint8, upright."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "BMP": {},
 }
 # What Pillow's decoders raise on damaged files, besides OSError.
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
+BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 
 
 def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
     """Read a picture (png, jpg, webp, bmp, tiff, or the first frame of a gif).
 
-    It is turned as its EXIF tag says; transparent parts are composed over white; grey, palette, 16 bit and CMYK
+    It is turned by its EXIF tag; transparent parts are composed over white; grey, palette, 16 bit and CMYK
     become 8-bit RGB (16 bits: the upper eight).
 
     Args:
@@ -54,11 +54,11 @@ def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
     """
     path = check_file(path)
     with warnings.catch_warnings():
-        # Our own limit below speaks first, in one line; Pillow's warning would only repeat it.
+        # Our own limit below raises first, in one line; Pillow's warning would only repeat it.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
             with Image.open(path, formats=_READ) as image:
-                _check_size(image.size, max_pixels, path)
+                check_size(image.size, max_pixels, path)
                 image.load()
                 return _as_rgb(ImageOps.exif_transpose(image), path)
         except Image.UnidentifiedImageError as error:
@@ -67,7 +67,7 @@ def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
             ) from error
         except Image.DecompressionBombError as error:
             raise _too_large("the picture", max_pixels, path) from error
-        except _BROKEN as error:
+        except BROKEN as error:
             raise MediaError(
                 f"the picture is damaged or cut off ({error})", where=path, cure="Fetch or save it again."
             ) from error
@@ -108,7 +108,7 @@ def resize(picture: Picture, size: tuple[int, int]) -> Picture:
 
 
 def center_square(picture: Picture) -> Picture:
-    """The largest square in the middle; a view. Where it cannot be exact it lies half a pixel up and left."""
+    """Largest square in the middle of a picture (H, W, C); a view. An odd rest moves it half a pixel up and left."""
     height, width = picture.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -116,7 +116,7 @@ def center_square(picture: Picture) -> Picture:
 
 
 def cut_square(picture: Picture, square: Square) -> Picture:
-    """A square part of a picture; a view."""
+    """Square part (S, S, C) of a picture (H, W, C); a view."""
     return picture[square.top : square.top + square.side, square.left : square.left + square.side]
 
 
@@ -142,14 +142,15 @@ def _as_rgb(image: Image.Image, path: Path) -> Picture:
 
 
 def _from_deep_grey(values: NDArray[np.generic], path: Path) -> Picture:
-    """Grey of more than 8 bits. Whole numbers are 16 bit; others say nothing of their range, so they are refused."""
+    """Grey of more than 8 bits. Whole numbers are 16 bit; others have no known range, so they are refused."""
     if not np.issubdtype(values.dtype, np.integer) or values.min() < 0 or values.max() > 65535:
         raise MediaError("grey values beyond 16 bit", where=path, cure="Save the picture with 8 or 16 bits a channel.")
     grey = (values.astype(np.uint32) >> 8).astype(np.uint8)
     return np.repeat(grey[..., None], 3, axis=2)
 
 
-def _check_size(size: tuple[int, int], max_pixels: int, path: Path) -> None:
+def check_size(size: tuple[int, int], max_pixels: int, path: Path) -> None:
+    """Raise MediaError if a picture of (width, height) has too many pixels."""
     if size[0] * size[1] > max_pixels:
         raise _too_large(f"{size[0]}x{size[1]} pixels", max_pixels, path)
 

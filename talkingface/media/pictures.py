@@ -1,4 +1,4 @@
-"""A single picture, or a folder of numbered pictures, seen as a video."""
+"""A single picture, or a folder of numbered pictures, treated as a video."""
 
 from __future__ import annotations
 
@@ -9,23 +9,28 @@ from ..errors import MediaError
 from .frame_rate import DEFAULT_FPS
 from .image import PICTURE_ENDINGS
 from .probe import MediaInfo
-
-
-def is_picture(path: Path) -> bool:
-    """Whether a file is a still picture, by its ending (a gif counts as a video)."""
-    return path.is_file() and path.suffix.lower() in PICTURE_ENDINGS
+from .webp import is_animated
 
 
 def is_pictures(path: str | Path) -> bool:
-    """Whether this is a folder, or a file named as a still picture (a gif counts as a video)."""
+    """True if this is a folder, or named as a still picture (a gif counts as a video, and so does a moving webp)."""
     path = Path(path)
-    return path.is_dir() or path.suffix.lower() in PICTURE_ENDINGS
+    return path.is_dir() or _is_still(path)
+
+
+def is_picture(path: Path) -> bool:
+    """True if a file is a still picture, by its ending (a gif counts as a video, and so does a moving webp)."""
+    return path.is_file() and _is_still(path)
+
+
+def _is_still(path: Path) -> bool:
+    return path.suffix.lower() in PICTURE_ENDINGS and not is_animated(path)
 
 
 def picture_files(path: str | Path) -> list[Path]:
-    """The pictures of a folder in natural order (2 before 10), or the one picture named.
+    """List the pictures of a folder in natural order (2 before 10), or return the one picture given.
 
-    Hidden files are left out, as some systems leave shadow copies of every picture in a folder.
+    Hidden files are left out, as some systems store hidden copies of every picture.
 
     Raises:
         MediaError: if the folder holds no picture.
@@ -42,7 +47,7 @@ def picture_files(path: str | Path) -> list[Path]:
 
 
 def describe_pictures(path: str | Path, height: int, width: int) -> MediaInfo:
-    """Report of a picture or folder whose first picture has the given size; 25 frames/s, as nothing says otherwise."""
+    """Describe a picture or a folder whose first picture has the given size; the rate is 25 frames/s by default."""
     count = len(picture_files(path))
     return MediaInfo(
         Path(path),

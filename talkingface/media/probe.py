@@ -1,4 +1,4 @@
-"""What a media file holds: sizes as shown, exact rate and length, sound. Read from ffmpeg's report and packets."""
+"""Description of a media file from ffmpeg's report and packets: displayed size, exact rate and length, sound."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from ..errors import MediaError
 from .ffmpeg import Child, input_arguments
-from .frame_rate import DEFAULT_FPS, Rate, rate_from_text, rate_from_ticks
+from .frame_rate import DEFAULT_FPS, FrameRate, rate_from_text, rate_from_ticks
+from .webp import Animation, is_animated, read_animation
 
 _VIDEO_LINE = re.compile(r"Stream #0:\d+.*?: Video: (?P<codec>\w+).*?, (?P<width>\d+)x(?P<height>\d+)")
 _AUDIO_LINE = re.compile(r"Stream #0:\d+.*?: Audio: (?P<codec>\w+).*?, (?P<rate>\d+) Hz")
@@ -26,30 +28,34 @@ _DURATION = re.compile(r"Duration: (\d+):(\d+):(\d+(?:\.\d+)?)")
 _ROTATION = re.compile(r"rotation of (-?[\d.]+) degrees")
 _MATRIX = re.compile(r"bt709|bt470|bt2020|smpte|fcc|gbr")
 _ALPHA = re.compile(r"yuva|rgba|bgra|argb|abgr|gbrap|ya8|ya16|pal8")
-_TEXT_AS_PICTURES = ("tty",)  # ffmpeg draws text files as a terminal; nobody means that here
+_HIDDEN_ALPHA = re.compile(r"alpha_mode\s*: 1$", re.IGNORECASE)
+# Transparency of webm is a second stream that ffmpeg's own decoders leave out.
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+_TEXT_AS_PICTURES = ("tty",)  # ffmpeg would draw text files as a terminal
 _CORRUPT, _DISCARD = 2, 4  # packet flags of ffmpeg
-_NO_TIME = -(2**63)  # how ffmpeg prints a time that the container does not give
+_NO_TIME = -(2**63)  # printed by ffmpeg for a time that the container does not give
 
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What is known of a media file without decoding it.
+    """Description of a media file, obtained without decoding it.
 
     Attributes:
         path: the file.
-        width, height: picture as it is to be shown (turned upright, square pixels); 0 without video.
+        width, height: displayed size in pixels (turned upright, square pixels); 0 without video.
         fps: exact constant rate at which it is read; see ``constant_rate``.
-        frames: pictures at that rate; an estimate where the rate is variable or the file is damaged.
-        duration_s: from the first picture to the end of the last (of the sound where there is no video).
+        frames: frames at that rate; an estimate if the rate is variable or the file is damaged.
+        duration_s: from the first frame to the end of the last (of the sound if there is no video).
         has_video, has_audio: streams present; cover art does not count as video.
-        constant_rate: False where the pictures come irregularly and ``fps`` is their average.
-        start_s: time of the first picture on the clock that ffmpeg gives picture and sound in common.
-        sample_rate_hz: of the first sound stream.
+        constant_rate: False if the frames are irregular and ``fps`` is their average.
+        start_s: time of the first frame on the common clock of picture and sound.
+        sample_rate_hz: sample rate of the first sound stream.
         stored_size: (height, width) after turning, before the pixel aspect is applied.
-        has_alpha: the pictures carry transparency.
-        matrix_known: the file says how its colours are coded.
-        announced_s: length that the container announces.
-        damaged: some packets are cut or marked corrupt.
+        has_alpha: the frames have transparency.
+        matrix_known: the file names its colour matrix.
+        decoder: the one of ffmpeg that has to be asked for; empty: its own choice.
+        announced_s: length according to the container.
+        damaged: some packets are incomplete or marked corrupt.
     """
 
     path: Path
@@ -66,15 +72,16 @@ class MediaInfo:
     stored_size: tuple[int, int] = (0, 0)
     has_alpha: bool = False
     matrix_known: bool = False
+    decoder: str = ""
     announced_s: Fraction | None = None
     damaged: bool = False
 
 
 def check_file(path: str | Path) -> Path:
-    """The path of a file that exists, can be opened and is not empty.
+    """Check that a file exists, can be opened and is not empty; returns its path.
 
     Raises:
-        MediaError: otherwise.
+        MediaError: if not.
     """
     path = Path(path)
     if not path.exists():
@@ -92,24 +99,28 @@ def check_file(path: str | Path) -> Path:
 
 
 def describe(path: str | Path) -> MediaInfo:
-    """Quick report of a file from its header alone: no frame count, rate and length as the container prints them.
+    """Describe a file from its header alone: without frame count, with rate and length as the container gives them.
 
     Raises:
         MediaError: if the file cannot be opened as video or sound.
     """
     path = check_file(path)
+    if is_animated(path):
+        return _animation(read_animation(path))
     with Child(input_arguments(path), level="info") as child:
         child.wait()
         return _from_report(path, child.messages)
 
 
 def probe(path: str | Path) -> MediaInfo:
-    """Full report of a video or sound file; reads its packets (not their pictures) once for the exact times.
+    """Describe a video or sound file in full; reads its packets once, without decoding, for the exact times.
 
     Raises:
         MediaError: if the file cannot be opened as video or sound.
     """
     path = check_file(path)
+    if is_animated(path):
+        return _animation(read_animation(path))
     copy = ["-map", "0:V:0?", "-c", "copy", "-copyinkf", "-f", "framecrc", "pipe:1"]
     with Child([*input_arguments(path), *copy], level="info", collect=True) as child:
         packets = _Packets.read(line.decode("ascii", "replace") for line in child.stdout)
@@ -118,9 +129,29 @@ def probe(path: str | Path) -> MediaInfo:
     return packets.refine(info) if info.has_video else info
 
 
+def _animation(found: Animation) -> MediaInfo:
+    """Report of an animated webp."""
+    rate, (height, width) = found.rate(), found.size
+    frames = max(1, round(found.length_s * rate.fps))
+    return MediaInfo(
+        found.path,
+        width=width,
+        height=height,
+        fps=rate.fps,
+        frames=frames,
+        duration_s=found.length_s if rate.average else frames / rate.fps,
+        has_video=True,
+        constant_rate=not rate.average,
+        stored_size=found.size,
+        has_alpha=found.has_alpha,
+        matrix_known=True,
+        announced_s=found.length_s,
+    )
+
+
 @dataclass
 class _Packets:
-    """Times of the pictures in ticks, as the container lists them: 16 bytes of memory a frame."""
+    """Times of the frames in ticks, as listed in the container: 16 bytes of memory per frame."""
 
     time_base: Fraction
     decoded: array[int]
@@ -152,23 +183,23 @@ class _Packets:
             self.longest_tick = max(self.longest_tick, shown + lasts)
 
     def _ticks(self) -> list[int]:
-        """Presentation times, ascending. Where some are missing (MPEG-1), the decoding times with the same start."""
+        """Presentation times, ascending; if some are missing (MPEG-1), the decoding times with the same start."""
         if len(self.shown) == len(self.decoded) or not self.shown:
             return sorted(self.shown)
         shift = min(self.shown) - min(self.decoded)
         return sorted(tick + shift for tick in self.decoded)
 
     def refine(self, info: MediaInfo) -> MediaInfo:
-        """The report with exact rate, length, start and frame count."""
+        """Add exact rate, length, start and frame count to a description."""
         ticks = self._ticks()
         if not ticks:
-            return replace(info, damaged=self.damaged)  # no times at all: the header is the best there is
+            return replace(info, damaged=self.damaged)  # no times at all: keep those of the header
         start_s = ticks[0] * self.time_base
         end_tick = max(self.longest_tick, ticks[-1] + 1)
-        seen_s = (end_tick - ticks[0]) * self.time_base
-        rate = rate_from_ticks(ticks, self.time_base, seen_s) or Rate(info.fps or DEFAULT_FPS)
-        # A regular clip lasts as long as its frames: some containers announce a last frame that is shown far longer.
-        length_s = len(ticks) / rate.fps if rate.constant else seen_s
+        shown_s = (end_tick - ticks[0]) * self.time_base
+        rate = rate_from_ticks(ticks, self.time_base, shown_s) or FrameRate(info.fps or DEFAULT_FPS)
+        # A regular clip lasts as long as its frames; some containers give the last frame a far longer duration.
+        length_s = len(ticks) / rate.fps if rate.constant else shown_s
         frames = max(1, round(length_s * rate.fps))
         known: dict[str, Any] = {
             "fps": rate.fps,
@@ -201,10 +232,12 @@ def _announced(report: list[str]) -> Fraction | None:
 def _video_facts(line: str, found: re.Match[str], report: list[str]) -> dict[str, Any]:
     width, height = int(found["width"]), int(found["height"])
     aspect = _pixel_aspect(line)
-    if _quarter_turned(report[report.index(line) :]):
+    if _quarter_turned(_of_stream(report, line)):
         width, height, aspect = height, width, 1 / aspect
     pixels = _PIXELS.search(line)
     rate = _RATE.search(line) or _BASE_RATE.search(line)
+    hidden = any(_HIDDEN_ALPHA.search(text) for text in _of_stream(report, line))
+    decoder = _ALPHA_DECODERS.get(found["codec"], "") if hidden else ""
     return {
         "has_video": True,
         "stored_size": (height, width),
@@ -212,7 +245,8 @@ def _video_facts(line: str, found: re.Match[str], report: list[str]) -> dict[str
         "width": round(width * max(aspect, Fraction(1))),
         "height": round(height / min(aspect, Fraction(1))),
         "fps": rate_from_text(float(rate[1])) if rate and float(rate[1]) > 0 else DEFAULT_FPS,
-        "has_alpha": bool(pixels and _ALPHA.match(pixels["name"])),
+        "has_alpha": bool(decoder or (pixels and _ALPHA.match(pixels["name"]))),
+        "decoder": decoder,
         "matrix_known": bool(pixels and _MATRIX.search(pixels["tags"] or "")),
     }
 
@@ -222,14 +256,18 @@ def _pixel_aspect(line: str) -> Fraction:
     if found is None or "0" in (found[1], found[2]):
         return Fraction(1)
     aspect = Fraction(int(found[1]), int(found[2]))
-    return aspect if Fraction(1, 8) <= aspect <= 8 else Fraction(1)  # beyond that it is a broken header
+    return aspect if Fraction(1, 8) <= aspect <= 8 else Fraction(1)  # beyond that the header is broken
+
+
+def _of_stream(report: list[str], line: str) -> list[str]:
+    """Lines of the report that follow a stream's own, up to the next stream."""
+    rest = report[report.index(line) + 1 :]
+    return list(takewhile(lambda text: "Stream #" not in text, rest))
 
 
 def _quarter_turned(report: list[str]) -> bool:
-    """Whether the stream described by the first line is stored lying on its side."""
-    for line in report[1:]:
-        if "Stream #" in line:
-            return False
+    """True if a stream with these lines is stored turned by a quarter."""
+    for line in report:
         turned = _ROTATION.search(line)
         if turned:
             return round(float(turned[1]) / 90) % 2 == 1
@@ -251,6 +289,6 @@ def _unreadable(path: Path, report: list[str]) -> MediaError:
 
 
 def _starts_as_mp4(path: Path) -> bool:
-    """Whether the first box is one of the mp4 family: ffmpeg misses the index in any file that is merely so named."""
+    """True if the file begins with a box of the mp4 family; ffmpeg reports a missing index by the name alone."""
     with path.open("rb") as stream:
         return stream.read(8)[4:] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")

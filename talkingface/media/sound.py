@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from .audio_buffer import SteadyCopy, steady_copy
+from .audio_buffer import DecodedCopy, decoded_copy
 from .ffmpeg import Child, input_arguments
 from .probe import MediaInfo, describe, probe
 
@@ -22,31 +23,34 @@ class SoundTrack:
     Attributes:
         path: file it comes from.
         filters: ffmpeg filters that bring it onto the clock of the pictures.
-        length_s: how long it shall be, silence included; None where only the pictures' end tells.
-        copy: what is read in place of a damaged file.
+        length_s: its length, silence included; None where it follows from the pictures' end.
+        copy: file that is read in place of a damaged one.
     """
 
     path: Path
     filters: str
     length_s: Fraction | float | None = None
-    copy: SteadyCopy | None = None
+    copy: DecodedCopy | None = None
 
     def input_arguments(self) -> list[str]:
         """Arguments that open it as an input of the encoder."""
         return input_arguments(self.path) if self.copy is None else self.copy.input_arguments()
 
-    def output_arguments(self) -> list[str]:
+    def output_arguments(self, codec: Sequence[str]) -> list[str]:
         """Arguments that encode it as input number 1, padded with silence.
 
-        Where only the pictures' end tells the length, ffmpeg's ``-shortest`` stops it soon after that, but not at
+        Args:
+            codec: arguments that choose the codec.
+
+        Where the length follows from the pictures' end, ffmpeg's ``-shortest`` stops it soon after that, but not at
         it: the slower the pictures come, the further the sound has run ahead. See ``may_outlast``.
         """
         known = self.length_s is not None
         padding, end = (f"apad=whole_dur={float(self.length_s or 0):.6f}", []) if known else ("apad", ["-shortest"])
-        return ["-map", "1:a:0", "-af", f"{self.filters},{padding}", "-c:a", "aac", "-b:a", "160k", *end]
+        return ["-map", "1:a:0", "-af", f"{self.filters},{padding}", *codec, *end]
 
     def may_outlast(self, pictures_s: Fraction) -> bool:
-        """Whether the encoded sound may go on after the pictures."""
+        """True if the encoded sound may be longer than the pictures."""
         return self.length_s is None or float(self.length_s) > float(pictures_s) + _TOLERANCE_S
 
 
@@ -63,22 +67,22 @@ def sound_track(
         start_s: where to begin, counted from the first picture.
 
     Returns:
-        The track, or None where the file has no usable sound; and sentences about what is lost.
+        The track, or None where the file has no usable sound; and notes about what is lost.
 
     Raises:
-        MediaError: if the file itself is missing or unreadable (nothing has been rendered yet, so say so now).
+        MediaError: if the file itself is missing or unreadable (before anything is rendered).
     """
     info = describe(path)
     if not info.has_audio:
         return None, [f"{info.path} has no sound; the result is silent"]
     track = SoundTrack(info.path, _filters(_picture_start_s(info) + Fraction(start_s), duration_s), duration_s)
-    has_samples, complaints = _try_out(track, duration_s)
-    reason = f" ({complaints[0]})" if complaints else ""
+    has_samples, messages = _try_out(track, duration_s)
+    reason = f" ({messages[0]})" if messages else ""
     if not has_samples:
         return None, [f"the sound of {info.path} cannot be used{reason}; the result is silent"]
-    if not complaints:
+    if not messages:
         return track, []
-    return replace(track, copy=steady_copy(info.path)), [f"the sound of {info.path} is damaged in places{reason}"]
+    return replace(track, copy=decoded_copy(info.path)), [f"the sound of {info.path} is damaged in places{reason}"]
 
 
 def _picture_start_s(info: MediaInfo) -> Fraction:
@@ -100,7 +104,7 @@ def _filters(start_s: Fraction, duration_s: float | Fraction | None) -> str:
 
 
 def _try_out(track: SoundTrack, duration_s: float | Fraction | None) -> tuple[bool, list[str]]:
-    """Decode the track once; whether it ended well with any sample, and what ffmpeg complained about."""
+    """Decode the track once: True if it ended well with any sample, and ffmpeg's messages."""
     limit = [] if duration_s is None else ["-t", f"{float(duration_s):.6f}"]
     raw = ["-map", "0:a:0", "-af", track.filters, *limit, "-ac", "1", "-ar", "8000", "-f", "s16le", "pipe:1"]
     with Child([*track.input_arguments(), *raw], collect=True) as child:

@@ -1,4 +1,4 @@
-"""Videos as streams of upright RGB frames at an exact constant rate; memory does not grow with their length."""
+"""Videos as streams of upright RGB frames at an exact constant rate, with memory independent of their length."""
 
 from __future__ import annotations
 
@@ -10,29 +10,41 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
+from PIL import Image
 
 from ..errors import MediaError
 from ..types import Square
 from .ffmpeg import Child, input_arguments
 from .frame_rate import DEFAULT_FPS
-from .image import Picture, center_square, cut_square, over_background, read_image, resize
+from .image import (
+    BROKEN,
+    MAX_PIXELS,
+    Picture,
+    center_square,
+    check_size,
+    cut_square,
+    over_background,
+    read_image,
+    resize,
+)
 from .pictures import describe_pictures, is_pictures, picture_files
 from .probe import MediaInfo
 from .probe import probe as probe_file
+from .webp import is_animated, read_animation
 
 _SCALE_FLAGS = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
-_HD_LINES = 720  # untagged colours of this height and more are BT.709 by custom, below it BT.601
+_HD_LINES = 720  # colours without a tag are BT.709 from this height on, below it BT.601
 
 
 class VideoReader(ABC):
-    """An open video: iterate for (H, W, 3) RGB uint8 frames. Each iteration starts at the first frame.
+    """An open video: iterate over its (H, W, 3) RGB uint8 frames. Each iteration starts at the first frame.
 
     Attributes:
-        path: where the frames come from.
-        fps: exact rate of the frames.
-        height, width: size of the frames.
-        frames: how many there will be; an upper bound where the file is damaged, None where nothing is known.
-        warnings: what the user should know (one sentence each); complete after an iteration.
+        path: the file or folder.
+        fps: exact frame rate.
+        height, width: size of the frames in pixels.
+        frames: number of frames; an upper bound if the file is damaged, None if unknown.
+        warnings: sentences for the user; complete after an iteration.
     """
 
     def __init__(self, info: MediaInfo, fps: Fraction, size: tuple[int, int], frames: int | None) -> None:
@@ -64,7 +76,7 @@ class VideoReader(ABC):
             self._running = None
 
     def warn(self, sentence: str) -> None:
-        """Keep a warning, once."""
+        """Add a warning unless it exists already."""
         if sentence not in self.warnings:
             self.warnings.append(sentence)
 
@@ -73,7 +85,7 @@ class VideoReader(ABC):
 
 
 def probe(path: str | Path) -> MediaInfo:
-    """What a video, sound file, picture or folder of pictures holds.
+    """Describe a video, sound file, picture or folder of pictures; reads the packets of a file once.
 
     Raises:
         MediaError: if it cannot be read as any of these.
@@ -94,23 +106,25 @@ def open_video(
 ) -> VideoReader:
     """Open a video, gif, folder of pictures (natural order, scaled to the first) or single picture (one frame).
 
-    Frames come turned upright, with square pixels, transparent parts over white. Where the file's frames are
-    irregular, they are repeated or left out so that each is shown at its time.
+    Frames are turned upright, with square pixels and transparent parts over white. Irregular frames are repeated or
+    dropped so that each is shown at its time.
 
     Args:
         path: the file or folder.
-        fps: rate wanted; default: the file's own constant rate, its average where that varies, 25 for pictures.
-            A folder is not resampled: ``fps`` says how fast its pictures follow each other.
-        frame_limit: stop after so many frames.
-        size: (height, width) of the frames; default: as in the file.
-        square: take this square of the frames before scaling; true takes the largest in the middle.
+        fps: frame rate of the result; default: the file's own rate, its average if that varies, 25 for pictures.
+            A folder is not resampled: ``fps`` is the rate of its pictures.
+        frame_limit: largest number of frames.
+        size: (height, width) of the frames in pixels; default: as in the file.
+        square: crop the frames to this square before scaling; True: to the largest one in the middle.
 
     Raises:
         MediaError: if there is no video in it, or it cannot be read.
     """
-    _check_wishes(fps, frame_limit, path)
+    _check_options(fps, frame_limit, path)
     if is_pictures(path):
         return _PictureReader(Path(path), fps or DEFAULT_FPS, frame_limit, size, square)
+    if is_animated(path):
+        return _AnimationReader(probe_file(path), fps, frame_limit, size, square)
     info = probe_file(path)
     if not info.has_video:
         raise MediaError(
@@ -119,7 +133,7 @@ def open_video(
     return _FileReader(info, fps, frame_limit, size, square)
 
 
-def _check_wishes(fps: Fraction | None, frame_limit: int | None, path: str | Path) -> None:
+def _check_options(fps: Fraction | None, frame_limit: int | None, path: str | Path) -> None:
     if fps is not None and fps <= 0:
         raise MediaError(f"a frame rate of {fps} is not possible", where=path, cure="Use a rate above 0.")
     if frame_limit is not None and frame_limit < 1:
@@ -190,10 +204,12 @@ class _FileReader(VideoReader):
     def _check_whole(self, done: int, status: int, child: Child) -> None:
         if done == 0:
             raise MediaError(
-                f"no picture could be decoded ({child.complaint()})", where=self.path, cure="Fetch or record it again."
+                f"no picture could be decoded ({child.first_message()})",
+                where=self.path,
+                cure="Fetch or record it again.",
             )
         if status != 0 or child.messages or self.info.damaged:
-            reason = f" ({child.complaint()})" if child.messages else ""
+            reason = f" ({child.first_message()})" if child.messages else ""
             self.warn(f"the video is damaged or cut off: {done} frames could be read{reason}")
 
     def _arguments(self, pixels: str) -> list[str]:
@@ -203,6 +219,7 @@ class _FileReader(VideoReader):
         return [
             "-max_error_rate",
             "1",
+            *(["-c:v", self.info.decoder] if self.info.decoder else []),
             *input_arguments(self.path),
             *picture,
             "-f",
@@ -213,7 +230,7 @@ class _FileReader(VideoReader):
         ]
 
     def _filters(self) -> str:
-        # The start is given as a number: STARTPTS would begin anew wherever the stream changes its size.
+        # The start is given as a number: STARTPTS would restart wherever the stream changes its size.
         times = f"setpts=PTS-({self.info.start_s})/TB,fps=fps={self.fps}:start_time=0:round=near"
         matrix = "" if self.info.matrix_known else f":in_color_matrix={self._customary_matrix()}"
         scale = f"scale={self.width}:{self.height}:flags={_SCALE_FLAGS}{matrix},setsar=1"
@@ -223,7 +240,7 @@ class _FileReader(VideoReader):
         return "bt709" if min(self.info.stored_size) >= _HD_LINES else "bt601"
 
     def _crop(self) -> str:
-        """The crop in stored pixels, which are not square where the aspect is not 1."""
+        """Crop filter in stored pixels, which are not square if the pixel aspect is not 1."""
         height, width = self.info.stored_size
         across, down = Fraction(width, self.info.width), Fraction(height, self.info.height)
         if isinstance(self._square, Square):
@@ -235,8 +252,32 @@ class _FileReader(VideoReader):
         return "crop=" + ":".join(str(round(number)) for number in numbers)
 
 
+class _AnimationReader(_FileReader):
+    """An animated webp, decoded by Pillow; each frame is repeated or left out to be shown at its time."""
+
+    def _decode(self) -> Generator[Picture, None, None]:
+        places, wanted = read_animation(self.path).places(self.fps), self.frames or 0
+        check_size((self.info.width, self.info.height), MAX_PIXELS, self.path)
+        try:
+            with Image.open(self.path, formats=["WEBP"]) as image:
+                for number, shown in enumerate(places):
+                    image.seek(number)
+                    frame = self._part(over_background(np.array(image.convert("RGBA"))))
+                    for _ in range(shown.start, min(shown.stop, wanted)):
+                        yield frame.copy()
+        except BROKEN as error:
+            self.warn(f"the animation is damaged or cut off ({error})")
+
+    def _part(self, picture: Picture) -> Picture:
+        if isinstance(self._square, Square):
+            picture = cut_square(picture, self._square)
+        elif self._square:
+            picture = center_square(picture)
+        return np.ascontiguousarray(resize(picture, (self.height, self.width)))
+
+
 def _fill(child: Child, frame: Picture) -> bool:
-    """Read one whole frame from the child; False at the end."""
+    """Read one complete frame (H, W, C) from the child; False at the end."""
     view = frame.data.cast("B")
     filled = 0
     while filled < len(view):

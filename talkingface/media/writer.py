@@ -1,4 +1,4 @@
-"""Results: h264 video with sound, gif, or a folder of png; written in one pass, there whole or not at all."""
+"""Results: a video or animation with its sound, or a folder of png; written in one pass, there whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,15 +13,12 @@ from PIL import Image
 
 from ..errors import MediaError, ShapeError
 from .ffmpeg import Child, address, input_arguments, output_of
-from .image import Picture, check_picture
-from .output import FRAME_NAME, Kind, Part, output_kind
+from .formats import HIGHEST_CRF, Encoding, Format
+from .image import Picture, check_picture, over_background
+from .output import FRAME_NAME, PartialOutput, output_format
 from .sound import SoundTrack, sound_track
 
 QUALITIES = {"low": 28, "medium": 23, "high": 18, "lossless": 0}
-_HIGHEST_CRF = 51
-_GIF_FASTEST = Fraction(50)  # viewers show frames of under 2/100 s as if they lasted 10/100 s
-_TO_709 = "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
-_TAGS_709 = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"]
 
 
 class Writer(ABC):
@@ -33,12 +30,13 @@ class Writer(ABC):
         warnings: what was asked for and is not in the result, a sentence each.
     """
 
-    def __init__(self, part: Part, fps: Fraction) -> None:
+    def __init__(self, part: PartialOutput, fps: Fraction, *, alpha: bool) -> None:
+        """Args: alpha: whether the result keeps transparency."""
         self.path = part.target
         self.fps = fps
         self.frames = 0
         self.warnings: list[str] = []
-        self._part = part
+        self._part, self._alpha = part, alpha
         self._shape: tuple[int, ...] | None = None
 
     def __enter__(self) -> Writer:
@@ -56,17 +54,20 @@ class Writer(ABC):
         """Append a frame.
 
         Args:
-            frame: (H, W, 3), RGB, uint8; all frames have the size of the first.
+            frame: (H, W, 3) RGB or (H, W, 4) RGBA with straight alpha, uint8; all frames have the shape of the first.
+                Where the result keeps no transparency, transparent parts are composed over white.
 
         Raises:
             ShapeError: if the frame is none, or of another size.
             MediaError: if it cannot be written.
         """
-        check_picture(frame)
+        check_picture(frame[..., :3] if frame.ndim == 3 and frame.shape[2] == 4 else frame)
         if self._shape is None:
             self._shape = frame.shape
         if frame.shape != self._shape:
             raise ShapeError(f"frame {self.frames} is {frame.shape}, the first was {self._shape}", where=self.path)
+        if frame.shape[2] == 4 and not self._alpha:
+            frame = over_background(frame)
         self._append(np.ascontiguousarray(frame))
         self.frames += 1
 
@@ -111,9 +112,11 @@ def open_writer(
 ) -> Writer:
     """Open a result for writing; its ending decides the format, missing folders are made.
 
-    .mp4 is h264, yuv420p, BT.709, streamable, with AAC sound; an odd side grows by repeating the last row or column.
-    With ``quality="lossless"`` it is h264 in RGB, exact, which few players show. .gif has a palette for each frame.
-    A folder gets 000000.png, 000001.png, ...
+    .mp4 and .mov are h264, yuv420p, BT.709, streamable, with AAC sound; an odd side grows by repeating the last row or
+    column. With ``quality="lossless"`` they are h264 in RGB, exact, which few players show. .webm is VP9 with Opus
+    sound and keeps transparency; lossless it is exact too, but for colours of half size where there is transparency.
+    .webp is an animation that keeps transparency and has no sound; .gif has a palette for each frame. Both run for
+    ever. A folder gets 000000.png, 000001.png, ... Other packages add further endings.
 
     Args:
         output: target; replaced at the end where it exists. A folder is replaced only if it holds nothing but frames.
@@ -126,24 +129,24 @@ def open_writer(
     Raises:
         MediaError: if the ending is unknown, the target cannot be written, the quality is none, or the file given as
             ``audio`` cannot be read. A file without usable sound only leads to a warning.
+        DependencyError: if the ffmpeg lacks an encoder.
     """
-    kind = output_kind(output)
+    target = output_format(output)
     crf = _crf(quality)
     if fps <= 0:
         raise MediaError(f"a frame rate of {fps} is not possible", where=output, cure="Use a rate above 0.")
-    track, warnings = (None, []) if audio is None else _sound_for(kind, audio, audio_duration_s, audio_start_s)
-    part = Part(Path(output), kind)
-    writer: Writer
-    if kind is Kind.FOLDER:
-        writer = _FolderWriter(part, fps)
-    elif kind is Kind.GIF:
-        writer = _EncodingWriter(part, fps, ["-vf", _gif_filters(fps), "-loop", "0", "-f", "gif"], None)
-        if fps > _GIF_FASTEST:
-            warnings = [*warnings, f"a gif cannot show {fps} frames/s; it is written at {_GIF_FASTEST}"]
-    else:
-        lossless = quality == "lossless"
-        writer = _EncodingWriter(part, fps, _h264(crf, lossless), track, even=not lossless)
-    writer.warnings.extend(warnings)
+    if target is None:
+        writer: Writer = _FolderWriter(PartialOutput(Path(output), folder=True), fps, alpha=True)
+        writer.warnings += ["a folder of png holds no sound; write .mp4 to keep it"] if audio is not None else []
+        return writer
+    target.check(Path(output))
+    track, warnings = _sound_for(target, Path(output), audio, audio_duration_s, audio_start_s)
+    part = PartialOutput(Path(output), folder=False)
+    writer = _EncodingWriter(part, fps, target, crf, track, lossless=quality == "lossless")
+    writer.warnings += warnings
+    if target.fastest is not None and fps > target.fastest:
+        what = f"{_article(part.target)} cannot show {fps} frames/s; it is written at {target.fastest}"
+        writer.warnings.append(what)
     return writer
 
 
@@ -167,17 +170,17 @@ class _EncodingWriter(Writer):
     """A file that one ffmpeg process encodes from the frames on its standard input; sound is its second input."""
 
     def __init__(
-        self, part: Part, fps: Fraction, encoder: list[str], track: SoundTrack | None, *, even: bool = False
+        self, part: PartialOutput, fps: Fraction, target: Format, crf: int, track: SoundTrack | None, *, lossless: bool
     ) -> None:
-        super().__init__(part, fps)
-        self._encoder, self._track, self._even = encoder, track, even
+        super().__init__(part, fps, alpha=target.alpha)
+        self._format, self._crf, self._lossless, self._track = target, crf, lossless, track
         self._child: Child | None = None
 
     def _append(self, frame: Picture) -> None:
-        if self._even:
+        if self._format.even and not self._lossless:
             frame = _pad_to_even(frame)
         if self._child is None:
-            self._child = Child(self._arguments(*frame.shape[:2]), feed=True)
+            self._child = Child(self._arguments(*frame.shape), feed=True)
         try:
             self._child.stdin.write(frame.data.cast("B"))
         except OSError as error:
@@ -199,9 +202,9 @@ class _EncodingWriter(Writer):
 
     def _cut_sound(self, pictures_s: Fraction) -> None:
         """Copy the finished part without the sound that goes on after the last picture; nothing is encoded again."""
-        whole, cut = self._part.path, self._part.path.with_suffix(".cut.mp4")
-        copy = ["-map", "0", "-c", "copy", "-t", f"{float(pictures_s):.6f}", "-movflags", "+faststart", "-f", "mp4"]
-        status, _, messages = output_of(["-y", *input_arguments(whole), *copy, address(cut)])
+        whole, cut = self._part.path, self._part.path.with_suffix(f".cut{self._part.path.suffix}")
+        copy = ["-map", "0", "-c", "copy", "-t", f"{float(pictures_s):.6f}"]
+        status, _, messages = output_of(["-y", *input_arguments(whole), *copy, *self._muxer(cut)])
         if status == 0:
             cut.replace(whole)
         else:
@@ -214,51 +217,55 @@ class _EncodingWriter(Writer):
 
     def _failed(self, child: Child) -> MediaError:
         return MediaError(
-            f"the encoder stopped ({child.complaint()})",
+            f"the encoder stopped ({child.first_message()})",
             where=self.path,
             cure="Check the free space; a smaller picture or another ending may do.",
         )
 
-    def _arguments(self, height: int, width: int) -> list[str]:
+    def _arguments(self, height: int, width: int, channels: int) -> list[str]:
         rate = f"{self.fps.numerator}/{self.fps.denominator}"
-        frames = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-framerate", rate, "-i", "pipe:0"]
-        heard = ([], []) if self._track is None else (self._track.input_arguments(), self._track.output_arguments())
+        pixels = "rgba" if channels == 4 else "rgb24"
+        frames = ["-f", "rawvideo", "-pix_fmt", pixels, "-s", f"{width}x{height}", "-framerate", rate, "-i", "pipe:0"]
+        sound, heard = [], []
+        if self._track is not None:
+            sound, heard = self._track.input_arguments(), self._track.output_arguments(self._format.sound)
         # No tags of the sound's file (titles, places, people) in the result.
         plain = ["-map", "0:v:0", "-map_metadata", "-1"]
-        return ["-y", *frames, *heard[0], *plain, *heard[1], *self._encoder, address(self._part.path)]
+        encoder = self._format.encode(Encoding(self._crf, self._lossless, channels == 4, self.fps))
+        return ["-y", *frames, *sound, *plain, *heard, *encoder, *self._muxer(self._part.path)]
+
+    def _muxer(self, path: Path) -> list[str]:
+        """Arguments that write a file of this format."""
+        return [*self._format.muxing, "-f", self._format.container, address(path)]
 
 
 def _sound_for(
-    kind: Kind, audio: str | Path, duration_s: float | Fraction | None, start_s: float | Fraction
+    target: Format,
+    output: Path,
+    audio: str | Path | None,
+    duration_s: float | Fraction | None,
+    start_s: float | Fraction,
 ) -> tuple[SoundTrack | None, list[str]]:
-    if kind is Kind.MP4:
+    if audio is None:
+        return None, []
+    if target.sound:
         return sound_track(audio, duration_s, start_s)
-    return None, [f"a {'gif' if kind is Kind.GIF else 'folder of png'} holds no sound; write .mp4 to keep it"]
+    return None, [f"{_article(output)} holds no sound; write .mp4 to keep it"]
+
+
+def _article(output: Path) -> str:
+    """Name of a format in a sentence: "a gif"."""
+    return f"a {output.suffix.lower()[1:]}"
 
 
 def _crf(quality: int | str) -> int:
     if isinstance(quality, str) and quality in QUALITIES:
         return QUALITIES[quality]
-    if str(quality).isdecimal() and int(quality) <= _HIGHEST_CRF:
+    if str(quality).isdecimal() and int(quality) <= HIGHEST_CRF:
         return int(quality)
     raise MediaError(
         f"quality '{quality}' is unknown", cure=f"Use {', '.join(QUALITIES)}, or a number from 0 (best) to 51."
     )
-
-
-def _h264(crf: int, lossless: bool) -> list[str]:
-    if lossless:
-        codec = ["-c:v", "libx264rgb", "-preset", "veryfast", "-qp", "0"]
-    else:
-        codec = ["-vf", f"{_TO_709},format=yuv420p", "-c:v", "libx264", "-preset", "veryfast", "-crf", str(crf)]
-        codec += _TAGS_709
-    return [*codec, "-movflags", "+faststart", "-f", "mp4"]
-
-
-def _gif_filters(fps: Fraction) -> str:
-    # A palette for each frame: one for the whole clip would have to keep all frames in memory.
-    palette = "split[frame][copy];[copy]palettegen=stats_mode=single[palette];[frame][palette]paletteuse=new=1"
-    return f"fps={_GIF_FASTEST},{palette}" if fps > _GIF_FASTEST else palette
 
 
 def _pad_to_even(frame: Picture) -> Picture:

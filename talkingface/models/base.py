@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError, did_you_mean
+from ..errors import ConfigError, MotionError, did_you_mean
 from ..types import Motion, Source, Square
 
 Batch = dict[str, Tensor]
@@ -25,8 +25,8 @@ class MotionExtractor(ABC):
     Attributes:
         takes: the signals it accepts, of ``"video"``, ``"image"``.
         gives: the kind of motion it makes.
-        size: (height, width) of the frames it wants.
-        locates: whether `locate` searches.
+        size: (height, width) of the frames it takes.
+        locates: true if `locate` searches.
     """
 
     takes: frozenset[str]
@@ -52,14 +52,14 @@ class MotionExtractor(ABC):
 
 
 @dataclass(frozen=True)
-class Script:
-    """What is said, and how.
+class SpeechRequest:
+    """Request of speech from a voice.
 
     Attributes:
         wave: (samples,), mono at the voice's rate, full scale -1..1; None: nobody speaks.
-        frames: how long it takes, at the voice's frame rate; at least one.
+        frames: length at the voice's frame rate; at least one.
         style: of the head motion.
-        blink: whether the eyes close now and then by themselves.
+        blink: the eyes close now and then by themselves.
         eyes: (R, 70 or more), of a video whose expression, blinks above all, is the reference; or None.
         poses: (R, 70 or more), of a video whose head motion is added; or None.
         seed: of all that is random.
@@ -79,10 +79,10 @@ class VoiceModel(ABC):
 
     Attributes:
         gives: the kind of motion it makes.
-        space: what its numbers mean, see :class:`~talkingface.types.Motion`.
-        fps: frames per second of what it makes.
+        space: meaning of its numbers, see :class:`~talkingface.types.Motion`.
+        fps: frames per second of its motion.
         sample_rate: of the sound it takes, in Hz.
-        styles: how many styles of head motion it knows.
+        styles: number of styles of head motion.
     """
 
     gives: str
@@ -92,8 +92,8 @@ class VoiceModel(ABC):
     styles: int
 
     @abstractmethod
-    def speak(self, script: Script, source: Tensor) -> Motion:
-        """The motion of a face that says the script; the same for the same seed on the same machine.
+    def speak(self, request: SpeechRequest, source: Tensor) -> Motion:
+        """Motion of a face that speaks as requested; the same for the same seed on the same machine.
 
         Args:
             source: (1, 70 or more), coefficients of the source picture.
@@ -112,9 +112,9 @@ class Renderer(ABC):
     Attributes:
         takes: the kind of motion it draws.
         size: (height, width) of the pictures it takes and gives.
-        space: what the numbers must mean where a kind has several spaces, see :class:`~talkingface.types.Motion`.
-        radius: how many frames to each side a frame's picture depends on (0: its own motion only).
-        framing: how a face is cut for it: ``"face"`` (upright, 1.5 times the face), ``"sadtalker"`` (the published
+        space: meaning that the numbers must have where a kind has several, see :class:`~talkingface.types.Motion`.
+        radius: frames to each side that a frame's picture depends on (0: its own motion only).
+        framing: cut of the face that it takes: ``"face"`` (upright, 1.5 times the face), ``"sadtalker"`` (the published
             rectangle around 68 landmarks) or ``"ffhq"`` (turned with the face); see ``talkingface.face.crop.framing``.
     """
 
@@ -128,37 +128,46 @@ class Renderer(ABC):
     def encode_source(self, source: Source) -> Any:
         """Everything that depends on the source alone, computed once; opaque to the caller."""
 
+    def check(self, motion: Motion) -> None:
+        """Refuse a motion that is not drawn; the steps of an animation ask before `render`, which need not.
+
+        Raises:
+            MotionError: if it is of another kind.
+        """
+        if motion.kind != self.takes:
+            raise MotionError(f"the renderer draws '{self.takes}', not '{motion.kind}'")
+
     @abstractmethod
     def render(self, state: Any, motion: Motion) -> Tensor:
         """Frames (n, 3, H, W), RGB, [0, 1], of the n frames of ``motion``."""
 
     def render_part(self, state: Any, motion: Motion, part: slice) -> Tensor:
-        """Frames of a part of ``motion``; those outside are there for the others to look at.
+        """Frames (n, 3, H, W) of a part of ``motion``; those outside are only context.
 
         Renderers with a radius draw the part alone; without one, motions come without anything to leave out.
         """
         return self.render(state, motion)[part]
 
     def kept(self, state: Any) -> Mapping[str, Tensor]:
-        """What of a source is worth a file, because it took long to find; by name, empty where nothing did."""
+        """Parts (N, ...) of an encoded source that took long to compute and are worth a file, by name; may be empty."""
         return {}
 
-    def expect(self, frames: int, compile_wish: str = "auto") -> str:
-        """Hear how many frames will be drawn, before the first of them; a line for the user, or ``""``.
+    def expect(self, frames: int, compile_mode: str = "auto") -> str:
+        """Prepare for a number of frames, before the first of them; return a line for the user, or ``""``.
 
         A renderer that can be compiled decides here whether that pays.
 
         Args:
-            compile_wish: ``"auto"``, ``"on"`` or ``"off"``.
+            compile_mode: ``"auto"``, ``"on"`` or ``"off"``.
         """
         return ""
 
     def explain(self, state: Any, motion: Motion) -> dict[str, Tensor]:
-        """Pictures (n, 3, H, W) in [0, 1] that show how the frames came about, by name; for ``--visualize``."""
+        """Pictures (n, 3, H, W) in [0, 1] of intermediate results, by name; for ``--visualize``."""
         return {}
 
     def explain_part(self, state: Any, motion: Motion, part: slice) -> dict[str, Tensor]:
-        """As `explain`, of a part of ``motion``; those outside are there for the others to look at."""
+        """Pictures as of `explain`, of a part of ``motion``; frames outside are only context."""
         return {name: pictures[part] for name, pictures in self.explain(state, motion).items()}
 
 
@@ -174,7 +183,7 @@ class Phase:
         optimizer: parameters -> optimizer.
         every: runs at each ``every``-th step.
         milestones: epochs after which the learning rate is divided by ten.
-        through: names of networks that the loss looks through as they are, so that they have to be trained before.
+        through: names of networks that the loss uses as they are, so that they have to be trained before.
     """
 
     name: str
@@ -187,7 +196,7 @@ class Phase:
 
 
 class ModelPlugin(ABC):
-    """A model family as the toolkit sees it. Built from a typed config; holds its networks by their published names.
+    """Interface of a model family. Built from a typed config; holds its networks by their published names.
 
     Attributes:
         name: the word after ``--model=``.
@@ -196,7 +205,7 @@ class ModelPlugin(ABC):
         inference_networks: names of the networks that inference needs (and that released files must hold); of the
             class, or of an instance where they depend on its config. The same goes for the next.
         voice_networks: names of those among them that :meth:`voice` needs; empty: the model has no voice.
-        stages: parts of the model that are trained one after another, the first unless the user says otherwise; empty
+        stages: parts of the model that are trained one after another, the first unless the user names another; empty
             where all of it is trained at once.
     """
 
@@ -234,25 +243,26 @@ class ModelPlugin(ABC):
         self._stage = name
 
     def adapt(self, name: str, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """The state of a network as its own names and shapes are, where files of others differ; here as it is."""
+        """State of a network under its own names and shapes, where files of others differ; here unchanged."""
         return state
 
     def prepare(self, options: Mapping[str, Any]) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
-        """Take note of the settings of an inference, before its renderer is asked for.
+        """Take the settings of an inference, before its renderer is built.
 
         Args:
-            options: the model's inference settings, as named by their flags.
+            options: the model's inference settings, as named by their flags: the shared ones of movement, and its own
+                (see :class:`~talkingface.models.settings.ModelOptions`).
 
         Returns:
-            Further files that these settings need: name in the catalogue, or path -> takes what is in it.
+            Further files that these settings need: name in the catalogue, or path -> function that takes the content.
 
         Raises:
-            ConfigError: if settings contradict each other, or these weights cannot do what they ask for.
+            ConfigError: if settings contradict each other, or these weights cannot follow them.
         """
         return {}
 
     def file_for_kept(self, options: Mapping[str, Any]) -> Path | None:
-        """File for what the renderer took long to find in a source, see :meth:`Renderer.kept`; None: nothing is kept.
+        """File for the parts of :meth:`Renderer.kept`; None: nothing is kept.
 
         Args:
             options: the model's inference settings, as named by their flags.
@@ -260,7 +270,7 @@ class ModelPlugin(ABC):
         return None
 
     def own_motion(self, source: Motion) -> Motion:
-        """A motion that shows what the model can do with a face, without anything that drives.
+        """Demonstration of the model on a face, without anything that drives.
 
         Args:
             source: one frame of kind ``"3dmm.73"``.
@@ -268,13 +278,12 @@ class ModelPlugin(ABC):
         Raises:
             ConfigError: if the model has none.
         """
-        what = f"{self.name} has no motion of its own"
-        raise ConfigError(what, where="--intuitive_edit", cure="Choose another --model.")
+        raise ConfigError(f"{self.name} has no motion of its own", cure="Choose another --model.")
 
     def extractor(self, precision: torch.dtype = torch.float32) -> MotionExtractor:
         """Extractor of the motion of frames, ready for inference.
 
-        Never asked for where the renderer takes face coefficients (a kind ``"3dmm..."``): these are read off faces in
+        Not used where the renderer takes face coefficients (a kind ``"3dmm..."``): these are read off faces in
         the same way for all models.
         """
         raise ConfigError(f"{self.name} extracts no motion of its own", cure="Give it an `extractor`.")
@@ -289,28 +298,28 @@ class ModelPlugin(ABC):
 
     @abstractmethod
     def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
-        """The driving's movement, fitted to the source.
+        """Driving motion fitted to the source.
 
         Args:
             source: one frame, the motion that is read off the source picture. Where motions are coefficients,
                 of kind ``"3dmm.73"`` whatever the renderer takes: the crop of the source is in it.
             driving: the whole driving motion. Coefficients are ``"3dmm.70"`` or ``"3dmm.73"``, on the CPU, and may come
-                with ``"angles"``: (T, 3), the yaw, pitch and roll in degrees that the user asks for, NaN where none.
+                with ``"angles"``: (T, 3), the yaw, pitch and roll in degrees that the user set, NaN where none.
             options: the model's inference settings, as named by its flags. ``relative`` is false where the driving is
                 meant for this source already: a voice, or the video that the source was taken from.
 
         Returns:
-            What the renderer takes, as many frames as ``driving``.
+            Motion of the kind that the renderer takes, of as many frames as ``driving``.
         """
 
     @abstractmethod
     def samples(self) -> Mapping[str, Any]:
-        """What a training item holds: name -> frames, as described in ``talkingface.data.samples``."""
+        """Contents of a training item: name -> frames, as described in ``talkingface.data.samples``."""
 
     def auxiliary(self, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
-        """Fixed networks of others that training needs, such as ``vgg19``: name in the catalogue -> takes its weights.
+        """Fixed networks of others that training needs, such as ``vgg19``: name in the catalogue -> taker of weights.
 
-        The caller loads those that are there before it asks for the phases, which complain about the others.
+        The caller loads those that are there before it asks for the phases, which report the others.
         """
         return {}
 

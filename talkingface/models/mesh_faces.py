@@ -1,4 +1,4 @@
-"""Faces of the mesh space on pictures: where their points are, and what lies around lips and eyes."""
+"""Faces of the mesh space on pictures: positions of their points, and the surroundings of lips and eyes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..face3d.coefficients import ANGLE, EXP, ID, TRANS, Coefficients
 from ..face3d.mesh_space import shipped_space
 from ..face3d.mesh_topology import CHIN, EYE_CORNERS, FOREHEAD
+from ..motion.coefficients import LAYOUT_260, Coefficients
 from ..nn.compact.face_motion import inside
 
-FULL_ROW = 260
 _FLATTEST = 0.35  # height of a ring's surroundings over its width, at least: a shut eye has some too
-_SURROUNDINGS = 1.5  # how much larger than a ring its surroundings are
+_SURROUNDINGS = 1.5  # size of the surroundings over that of the ring
 
 
 def face_points(rows: Tensor, like: Tensor) -> Tensor:
@@ -34,13 +33,12 @@ def points_of(identity: Tensor, rows: Tensor) -> Tensor:
 
     Args:
         identity: (1, 80), of the mesh space.
-        rows: (N, 70) or (N, 73), which say nothing of who it is.
+        rows: (N, 70) or (N, 73), which hold no identity.
     """
-    named = Coefficients(rows.cpu().numpy())
-    full = np.zeros((len(rows), FULL_ROW), np.float32)
-    full[:, ID], full[:, EXP] = identity.cpu().numpy(), named.exp
-    full[:, ANGLE], full[:, TRANS] = named.angle, named.trans
-    return face_points(torch.from_numpy(full), rows)
+    moved, full = Coefficients(rows.cpu().numpy()), Coefficients(np.zeros((len(rows), LAYOUT_260.width), np.float32))
+    full.id[:] = identity.cpu().numpy()
+    full.exp[:], full.angle[:], full.trans[:] = moved.exp, moved.angle, moved.trans
+    return face_points(torch.from_numpy(full.values), rows)
 
 
 def surroundings(points: Tensor, rings: list[tuple[int, ...]], like: Tensor) -> Tensor:

@@ -168,7 +168,7 @@ def _ramp(size: int, like: Tensor) -> Tensor:
 class MixedGenerator(PointsGenerator):
     """Draws a source as learned keypoints and, where there is a face, points of its mesh say."""
 
-    maps = 8  # belief, two of movement, lips and eyes of the frame, of the source, outer lips of the frame
+    maps = 8  # confidence, two of movement, lips and eyes of the frame, of the source, outer lips of the frame
 
     def __init__(self, params: CompactParams, common: CommonParams) -> None:
         super().__init__(params, common)
@@ -211,7 +211,7 @@ class MixedGenerator(PointsGenerator):
         with float32_region(compact.image):
             moved = self._face_motion(state, face, present)
         told = self.tell(moved.maps)
-        gate = self.gate_of(told, motion, moved.belief)
+        gate = self.gate_of(told, motion, moved.confidence)
         coarse, middle, fine = (hint * present.to(hint.dtype) for hint in self.hints_of(told))
         out = self.draw(compact, overlaid(motion, moved, gate), (coarse, middle, fine), explain=True)
         for name in PARTS:
@@ -221,10 +221,10 @@ class MixedGenerator(PointsGenerator):
     def _face_motion(self, state: MixedState, face: FacePoints, present: Tensor) -> FaceMotion:
         size = (state.rings.shape[-2], state.rings.shape[-1])
         spread = face_size(face.points)[:, None] * self.spread
-        field, belief = points_field(state.face.points, face.points, spread, size)
+        field, confidence = points_field(state.face.points, face.points, spread, size)
         rings = torch.cat([_rings(face, size), state.rings, inside(face.points[:, list(OUTER_LIPS)], size)], dim=1)
-        maps = torch.cat([belief, field * FIELD_SCALE, rings], dim=1)
-        return FaceMotion(field, belief * present, (maps * present).contiguous(memory_format=torch.channels_last))
+        maps = torch.cat([confidence, field * FIELD_SCALE, rings], dim=1)
+        return FaceMotion(field, confidence * present, (maps * present).contiguous(memory_format=torch.channels_last))
 
     def _painted(self, name: str, state: MixedState, face: FacePoints, out: dict[str, Tensor], told: Tensor) -> Tensor:
         """The prediction with a part painted, (N, 3, H, W)."""

@@ -34,12 +34,12 @@ class FaceMotion:
 
     Attributes:
         field: (N, 2, h, w), to be added to each pixel's own place.
-        belief: (N, 1, h, w), 0 off the face.
+        confidence: (N, 1, h, w), 0 off the face.
         maps: (N, C, h, w), what the networks are told.
     """
 
     field: Tensor
-    belief: Tensor
+    confidence: Tensor
     maps: Tensor
 
 
@@ -75,11 +75,11 @@ class PointsGenerator(CompactGenerator):
         nn.init.zeros_(self.gate.weight)
         nn.init.constant_(self.gate.bias, _TRUSTED)  # type: ignore[arg-type]
 
-    def gate_of(self, told: Tensor, motion: DenseMotion, belief: Tensor) -> Tensor:
+    def gate_of(self, told: Tensor, motion: DenseMotion, confidence: Tensor) -> Tensor:
         """Share (N, 1, h, w) of the points' field in the motion, at the size of `told` (N, 24, h, w)."""
         size = (told.shape[-2], told.shape[-1])
         features = F.interpolate(motion.features, size=size, mode="bilinear")
-        return at_least_float32(self.gate(torch.cat([told, features.to(told.dtype)], dim=1))).sigmoid() * belief
+        return at_least_float32(self.gate(torch.cat([told, features.to(told.dtype)], dim=1))).sigmoid() * confidence
 
     def hints_of(self, told: Tensor) -> Hints:
         """Additions to the decoder's maps, from `told` (N, 24, h, w)."""

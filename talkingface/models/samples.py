@@ -1,7 +1,7 @@
-"""How a model says what its training items hold beside pictures: numbers of moments, sound, and who it is.
+"""Parts of a training item that a model can request beside pictures: coefficients, sound, and the identity.
 
-Pictures are said in plain words, see `talkingface.data.samples`. Motion and sound live on a clock of their own, of
-`FPS` moments a second, whatever the frame rate of the clip.
+Pictures are requested by plain values, see `talkingface.data.samples`. Coefficients and sound are addressed in moments,
+of which there are `FPS` in a second, whatever the frame rate of the clip.
 """
 
 from __future__ import annotations
@@ -9,34 +9,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 FPS = 25
-"""Moments in a second, as the published audio networks have them."""
+"""Moments per second, as in the published audio networks."""
 
 SAMPLE_RATE_HZ = 16000
 COEFFICIENTS = "coeff_3dmm"
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """A part of the clip that other parts refer to, of so many moments; it lies inside the clip if that is long enough.
+class Window:
+    """Window of the clip, ``length`` moments long, that other parts refer to; inside the clip if it is long enough.
 
-    Nothing of it is in the batch, and no picture is decoded for it.
+    It adds nothing to the batch, and no picture is decoded for it.
     """
 
     length: int = 1
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Numbers of moments, such as 3DMM coefficients; in the batch as (N, len(moments), width), float32.
+class CoefficientWindow:
+    """Array rows at some moments, such as 3DMM coefficients; in the batch as (N, len(moments), width), float32.
 
-    Between the frames of a clip of another rate they are interpolated; before its first and behind its last frame they
-    are those of that frame.
+    Between the frames of a clip of another rate they are interpolated; before its first and after its last frame, the
+    row of that frame is repeated.
 
     Attributes:
-        around: name of the part that they belong to: a stretch, or a single frame.
-        moments: from the beginning of that part, in moments.
-        key: which numbers, as `ClipStore.array` calls them.
-        space: what coefficients have to mean, ``"bfm"`` or ``"mesh"``; empty for other numbers.
+        around: name of the part that they refer to: a window, or a single frame.
+        moments: positions relative to the beginning of that part, in moments.
+        key: name of the array, as in `ClipStore.array`.
+        space: required space of coefficients, ``"bfm"`` or ``"mesh"``; empty for other arrays.
     """
 
     around: str
@@ -46,12 +46,12 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Sound:
-    """Sound of the clip, mono at 16 kHz, -1..1; in the batch as (N, samples), float32. Around the clip it is silent.
+class AudioWindow:
+    """Sound of the clip, mono at 16 kHz, -1..1; in the batch as (N, samples), float32; silent outside the clip.
 
     Attributes:
-        around: name of the part that it belongs to.
-        start, stop: from the beginning of that part, in moments of 640 samples.
+        around: name of the part that it refers to.
+        start, stop: range relative to the beginning of that part, in moments of 640 samples.
     """
 
     around: str
@@ -61,4 +61,4 @@ class Sound:
 
 @dataclass(frozen=True)
 class Identity:
-    """The number of the person among those of the data set; in the batch as (N,), int64."""
+    """Number of the identity among those of the data set; in the batch as (N,), int64."""

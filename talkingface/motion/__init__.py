@@ -1,1 +1,1 @@
-"""Motions as values: files (`file`), windows of frames (`windows`), edits (`edits`)."""
+"""Motions as values: `coefficients` (rows read by name), `file`, `windows`, `retarget`, and `tracks` made by hand."""

@@ -1,4 +1,4 @@
-"""Motion files: a driving motion without any picture, to be looked at, kept, and replayed.
+"""Motion files: a driving motion without any picture, to be inspected, kept, and replayed.
 
 A ``.motion`` file is a safetensors file: its tensors are the motion's values by name, (T, ...) float32, and its
 metadata has one entry, ``motion``, with JSON::
@@ -28,22 +28,21 @@ import torch
 from ..errors import MotionError, TalkingFaceError
 from ..types import Motion
 from ..weights.files.records import TensorRecord
-from ..weights.files.tensorfile import read_safetensors, replacing, stored, write_safetensors
+from ..weights.files.tensorfile import atomic_write, read_safetensors, to_storable, write_safetensors
+from .coefficients import COEFFICIENTS, LAYOUT_73
 
 MAGIC = b"\x93NUMPY"
-KIND, SPACE, VALUE = "3dmm.73", "bfm", "coefficients"
-"""Kind, space and name of the values of such a motion; the file itself says none of them."""
+SPACE, RATE = "bfm", Fraction(25)
+"""Space and frames per second of StyleHEAT's cache files, which have neither."""
 
-WIDTH = 73
-RATE = Fraction(25)
 _MAKE_AGAIN = "Extract the coefficients again."
 
 
 def load_3dmm(path: Path, fps: Fraction | None = None) -> Motion:
-    """The motion of a cache file.
+    """Read the motion of a cache file.
 
     Args:
-        fps: frames per second, which the file does not say; None takes 25, StyleHEAT's.
+        fps: frames per second, which the file does not have; None takes 25, StyleHEAT's.
 
     Raises:
         MotionError: if it does not hold (T, 73) finite real numbers; Python objects are never unpickled.
@@ -55,34 +54,37 @@ def load_3dmm(path: Path, fps: Fraction | None = None) -> Motion:
     except (ValueError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError, OverflowError) as error:
         # What the header parser and the literal reader behind it raise.
         raise MotionError("not a readable NumPy file of plain numbers", where=path, cure=_MAKE_AGAIN) from error
-    if array.dtype.kind != "f" or array.ndim != 2 or array.shape[1] != WIDTH or not len(array):
+    if array.dtype.kind != "f" or array.ndim != 2 or array.shape[1] != LAYOUT_73.width or not len(array):
         raise MotionError(
-            f"holds {array.dtype} {array.shape}, not (frames, {WIDTH}) real numbers", where=path, cure=_MAKE_AGAIN
+            f"holds {array.dtype} {array.shape}, not (frames, {LAYOUT_73.width}) real numbers",
+            where=path,
+            cure=_MAKE_AGAIN,
         )
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is refused below
         rows = np.array(array, dtype=np.float32)
     if not np.isfinite(rows).all():
         raise MotionError("holds numbers that are not finite", where=path, cure=_MAKE_AGAIN)
-    return Motion(KIND, fps or RATE, {VALUE: torch.from_numpy(rows)}, SPACE)
+    return Motion(LAYOUT_73.kind, fps or RATE, {COEFFICIENTS: torch.from_numpy(rows)}, SPACE)
 
 
 def save_3dmm(path: Path, motion: Motion) -> None:
     """Write a cache file; it is complete or not there at all. The frame rate is not kept.
 
     Raises:
-        MotionError: if the motion is of another kind or space (the file could not say which), or cannot be written.
+        MotionError: if the motion is of another kind or space (the file has no place for them), or cannot be written.
     """
-    if (motion.kind, motion.space) != (KIND, SPACE) or set(motion.values) != {VALUE}:
+    if (motion.kind, motion.space) != (LAYOUT_73.kind, SPACE) or set(motion.values) != {COEFFICIENTS}:
         raise MotionError(
-            f"a .npy file holds motions of kind {KIND!r} and space {SPACE!r}, not {motion.kind!r} and {motion.space!r}",
+            f"a .npy file holds motions of kind {LAYOUT_73.kind!r} and space {SPACE!r}, "
+            f"not {motion.kind!r} and {motion.space!r}",
             where=path,
             cure="Use the ending .motion.",
         )
-    rows = motion.values[VALUE].detach().cpu().float().numpy()
-    if rows.ndim != 2 or rows.shape[1] != WIDTH or not len(rows) or not np.isfinite(rows).all():
-        raise MotionError(f"{rows.shape} are not rows of {WIDTH} finite numbers", where=path)
+    rows = motion.values[COEFFICIENTS].detach().cpu().float().numpy()
+    if rows.ndim != 2 or rows.shape[1] != LAYOUT_73.width or not len(rows) or not np.isfinite(rows).all():
+        raise MotionError(f"{rows.shape} are not rows of {LAYOUT_73.width} finite numbers", where=path)
     try:
-        with replacing(path) as part, part.open("wb") as file:
+        with atomic_write(path) as part, part.open("wb") as file:
             np.save(file, rows, allow_pickle=False)
     except OSError as error:
         raise MotionError(
@@ -101,11 +103,11 @@ _AGAIN = "The file is damaged or was not written by this toolkit; save the motio
 
 @dataclass(frozen=True)
 class MotionFile:
-    """What a file holds.
+    """Contents of a motion file.
 
     Attributes:
         motion: its values are float32, on the CPU.
-        extra: notes that came along, such as the driving video or the framing: anything that JSON can say.
+        extra: notes that came along, such as the driving video or the framing: anything in JSON.
     """
 
     motion: Motion
@@ -118,18 +120,18 @@ def save_motion(path: Path, motion: Motion, extra: Mapping[str, Any] | None = No
     Args:
         path: ends in ``.motion``, or in ``.npy`` for StyleHEAT's layout (kind ``"3dmm.73"`` of space ``"bfm"`` alone).
         motion: has at least one frame.
-        extra: notes to keep with it, which JSON can say; a ``.npy`` file keeps none.
+        extra: notes to keep with it, in JSON; a ``.npy`` file keeps none.
 
     Raises:
         MotionError: if the ending is neither, the motion cannot be kept so, or the file cannot be written.
-        TypeError, ValueError: if JSON cannot say the notes.
+        TypeError, ValueError: if the notes do not fit JSON.
     """
     if path.suffix.lower() == ".npy":
         save_3dmm(path, motion)
         return
     if path.suffix.lower() != SUFFIX:
         raise MotionError(f"unknown ending '{path.suffix}' of a motion file", where=path, cure=f"Use {SUFFIX}.")
-    values = {name: stored(value.float(), None) for name, value in motion.values.items()}
+    values = {name: to_storable(value.float(), None) for name, value in motion.values.items()}
     _check(values, motion.kind, motion.space, path)
     header = _header_text(motion, extra or {}, path)
     try:
@@ -142,15 +144,15 @@ def save_motion(path: Path, motion: Motion, extra: Mapping[str, Any] | None = No
 
 
 def load_motion(path: Path, *, fps: Fraction | None = None) -> Motion:
-    """The motion of a file, see `load_motion_file`."""
+    """Read the motion of a file, see `load_motion_file`."""
     return load_motion_file(path, fps=fps).motion
 
 
 def load_motion_file(path: Path, *, fps: Fraction | None = None) -> MotionFile:
-    """Read a ``.motion`` file, or StyleHEAT's ``3dmm_<name>.npy``; which of them is told by the first bytes.
+    """Read a ``.motion`` file, or StyleHEAT's ``3dmm_<name>.npy``; by its first bytes.
 
     Args:
-        fps: rate of a ``.npy`` file, which does not know its own; None takes StyleHEAT's 25.
+        fps: rate of a ``.npy`` file, which has none; None takes StyleHEAT's 25.
 
     Raises:
         MotionError: if the file is missing, damaged, of a later version, or holds what no motion does.

@@ -1,4 +1,4 @@
-"""Windows of frames around a frame: what networks see of a motion that look a little back and ahead."""
+"""Windows of frames around a frame: the input of networks that take past and future frames too."""
 
 from __future__ import annotations
 

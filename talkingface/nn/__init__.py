@@ -1,1 +1,1 @@
-"""Network blocks and geometry that know nothing of any model, of files or of training."""
+"""Network blocks and geometry that are independent of any model, of files and of training."""

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 
 def gaussian_kernel(scale: float) -> Tensor:
     """Normalised (k, k) blur kernel for downsampling by `scale`: sigma (1 / scale - 1) / 2, four sigma to each side."""
+    from kornia.filters import get_gaussian_kernel2d  # here, as most programs need no kernel
+
     sigma = (1 / scale - 1) / 2
-    radius = round(sigma * 4)
-    offsets = torch.arange(-radius, radius + 1, dtype=torch.float32)
-    line = torch.exp(-(offsets**2) / (2 * sigma**2))
-    kernel = line[:, None] * line
-    return kernel / kernel.sum()
+    side = 2 * round(sigma * 4) + 1
+    return get_gaussian_kernel2d((side, side), (sigma, sigma))[0]
 
 
 class AntiAliasDownsample(nn.Module):
@@ -43,7 +41,7 @@ class AntiAliasDownsample(nn.Module):
 
 
 class ImagePyramid(nn.Module):
-    """Copies of a picture at several scales; not trained, and absent from released checkpoints."""
+    """Copies of pictures (N, C, H, W) by scale; not trained, and absent from released checkpoints."""
 
     def __init__(self, scales: Sequence[float], channels: int = 3) -> None:
         super().__init__()

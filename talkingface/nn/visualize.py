@@ -1,4 +1,4 @@
-"""Pictures that show how a frame came about."""
+"""Keypoints drawn on pictures."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Operations of generators in the manner of StyleGAN2, native where they can be built, else in plain PyTorch.
+"""Operations of StyleGAN2's networks, native where they can be built, else in plain PyTorch.
 
-``TALKINGFACE_OPS=auto|off|require`` chooses: native where possible (the default), never, or an error where not. They
-are built on first use, never at import, into the user's cache; ``--run_mode=doctor`` tells how things stand.
+``TALKINGFACE_OPS=auto|off|require`` selects native operations where possible (the default), never, or always with an
+error if they are missing. They are built on first use, never at import, into the user's cache;
+``--run_mode=doctor`` shows their state.
 """
 
 from .fused_leaky_relu import fused_leaky_relu

@@ -1,8 +1,8 @@
-"""Builds the native libraries on first use, once for all processes, and remembers why it could not.
+"""Build the native libraries on first use, once for all processes, and record failures.
 
-A library is made in a folder of its own and moved into place when it is whole, so what lies at its place can always be
-loaded. One process builds, the others wait for it at a lock of the system's, which goes with the process that holds
-it: a build that was killed leaves nothing but a folder, which the next one removes.
+A library is built in a temporary folder and moved into place when it is complete, so an existing library can always
+be loaded. One process builds, the others wait for it at a file lock, which ends with its process: a killed build leaves
+only a folder, which the next one removes.
 """
 
 from __future__ import annotations
@@ -19,25 +19,26 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ..errors import DependencyError
-from .toolchain import LIBRARY, Recipe, ninja, version_of
+from .toolchain import LIBRARY, BuildRecipe, ninja, version_of
 
 log = logging.getLogger(__name__)
 
 LIMIT_S = 600.0
-"""Longest time that a build may take, and that another process waits for it."""
+"""Time limit of a build, and of other processes waiting for it, in seconds."""
 _FAILURE = "failure.json"
 _PARTIAL = "build-"
 _SHOWN_LINES = 3
 
 
-def build(recipe: Recipe, *, again: bool = False) -> Path:
-    """The library of a recipe, made now unless it is there already.
+def build(recipe: BuildRecipe, *, again: bool = False) -> Path:
+    """Return the library of a recipe; build it if it does not exist.
 
     Args:
-        again: try also what failed with the same compiler before.
+        recipe: the recipe.
+        again: try again even if the same compiler failed before.
 
     Raises:
-        DependencyError: if a program is missing or the build fails; it says why.
+        DependencyError: if a program is missing or the build fails, with the reason.
     """
     folder = folder_of(recipe)
     library = folder / LIBRARY
@@ -59,20 +60,20 @@ def build(recipe: Recipe, *, again: bool = False) -> Path:
     return library
 
 
-def folder_of(recipe: Recipe) -> Path:
-    """Where the library of a recipe is kept: ``$XDG_CACHE_HOME/talkingface/ops/<kind>-<key>``."""
+def folder_of(recipe: BuildRecipe) -> Path:
+    """Folder of a recipe's library: ``$XDG_CACHE_HOME/talkingface/ops/<kind>-<key>``."""
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return root / "talkingface" / "ops" / f"{recipe.kind}-{recipe.key}"
 
 
-def known_failure(recipe: Recipe) -> str | None:
-    """Why the last build of a recipe failed, in short and whatever the compiler; None if it did not."""
+def known_failure(recipe: BuildRecipe) -> str | None:
+    """Short reason why the last build of a recipe failed, with any compiler; None if it did not fail."""
     reason = _read(folder_of(recipe)).get("reason")
-    return None if reason is None else _telling(reason)
+    return None if reason is None else _summary(reason)
 
 
-def _build(recipe: Recipe, folder: Path, compiler: Path, program: Path, version: str) -> None:
-    for left in folder.glob(f"{_PARTIAL}*"):  # we hold the lock: its process has gone
+def _build(recipe: BuildRecipe, folder: Path, compiler: Path, program: Path, version: str) -> None:
+    for left in folder.glob(f"{_PARTIAL}*"):  # the lock is held, so its process has ended
         shutil.rmtree(left, ignore_errors=True)
     started = time.monotonic()
     log.info("building the native operations for %s (once)", recipe.kind)
@@ -93,7 +94,7 @@ def _build(recipe: Recipe, folder: Path, compiler: Path, program: Path, version:
 
 
 def _run(program: Path, folder: Path) -> str | None:
-    """Let ninja build in a folder; what it said if it failed."""
+    """Run ninja in a folder; returns its output if it failed, else None."""
     try:
         done = subprocess.run(  # noqa: S603
             [program, "-C", folder], capture_output=True, text=True, errors="replace", check=False, timeout=LIMIT_S
@@ -108,13 +109,13 @@ def _raise_known_failure(folder: Path, version: str) -> None:
     if known.get("compiler") != version:
         return
     raise DependencyError(
-        f"building the native operations failed: {_telling(known['reason'])}",
-        cure=f"All that the compiler said is in {folder / _FAILURE}; delete it to try again.",
+        f"building the native operations failed: {_summary(known['reason'])}",
+        cure=f"The complete output of the compiler is in {folder / _FAILURE}; delete it to try again.",
     )
 
 
-def _telling(reason: str) -> str:
-    """The lines of a compiler's words that say what is wrong."""
+def _summary(reason: str) -> str:
+    """First lines of a compiler's output that contain an error."""
     lines = reason.splitlines()
     return "; ".join(([line for line in lines if "error" in line.casefold()] or lines)[:_SHOWN_LINES])
 

@@ -15,16 +15,19 @@ from . import native, reference
 def fused_leaky_relu(
     x: Tensor, bias: Tensor | None, negative_slope: float = 0.2, scale: float = math.sqrt(2)
 ) -> Tensor:
-    """``leaky_relu(x + bias) * scale``. The derivative goes by the sign of the OUTPUT; at 0 it is the lower slope.
+    """Compute ``leaky_relu(x + bias) * scale``. The derivative uses the sign of the OUTPUT; at 0, the lower slope.
 
     Args:
         x: (N, C, ...), real.
-        bias: (C,), added along axis 1; None: none.
+        bias: (C,), added along axis 1; None: no bias.
         negative_slope: from 0 to 1.
-        scale: more than 0. The default keeps the variance of normal inputs, about.
+        scale: positive. The default approximately keeps the variance of normal inputs.
+
+    Returns:
+        Same shape and type as ``x``.
 
     Raises:
-        ShapeError: if a shape is another, or a number out of its range.
+        ShapeError: if a shape does not match, or a number is out of its range.
         DependencyError: if ``TALKINGFACE_OPS=require`` and there is no native operation.
     """
     if x.ndim < 2 or (bias is not None and bias.shape != x.shape[1:2]):
@@ -55,7 +58,7 @@ class _Activate(torch.autograd.Function):
 
 
 class _Gate(torch.autograd.Function):
-    """``x`` times one of two slopes by the sign of the gate. Linear in x and its own adjoint."""
+    """Multiply ``x`` by one of two slopes, depending on the sign of the gate. Linear in x, and its own adjoint."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, gate: Tensor, above: float, below: float) -> Tensor:

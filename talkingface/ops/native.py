@@ -1,4 +1,4 @@
-"""The native libraries as Python sees them, and the choice between them and the reference."""
+"""Loading and calling of the native libraries, and the choice between them and the reference."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ DTYPES: Mapping[str, tuple[torch.dtype, ...]] = {
 MOST_TAPS_CUDA = 64
 
 
-class Mode(Enum):
-    """What ``TALKINGFACE_OPS`` asks for."""
+class OpsMode(Enum):
+    """Values of ``TALKINGFACE_OPS``."""
 
     AUTO = "auto"
     OFF = "off"
@@ -40,7 +40,7 @@ class Mode(Enum):
 
 
 class _Sizes(ctypes.Structure):
-    """Same layout as Sizes in csrc/polyphase.h."""
+    """Sizes of a resampling, with the same layout as Sizes in csrc/polyphase.h."""
 
     _fields_ = [
         (name, ctypes.c_int64)
@@ -52,10 +52,10 @@ class _Sizes(ctypes.Structure):
 
 
 class Library:
-    """A library that was built, for ``cpu`` or ``cuda``."""
+    """A loaded library for ``cpu`` or ``cuda``."""
 
     def __init__(self, path: Path, kind: str) -> None:
-        """Load it.
+        """Load the library.
 
         Raises:
             DependencyError: if it cannot be loaded.
@@ -67,21 +67,20 @@ class Library:
             raise DependencyError(f"cannot be loaded: {error}", where=path, cure=cure) from error
         self._kind = kind
 
-    def upfirdn2d(self, x: Tensor, taps: Taps, how: Resampling) -> Tensor:
-        """(N, C, H, W) resampled; a dtype of `DTYPES`."""
+    def upfirdn2d(self, x: Tensor, taps: Taps, resampling: Resampling) -> Tensor:
+        """Resample (N, C, H, W) of a dtype in `DTYPES` to (N, C, H', W')."""
         x = x.contiguous()
         n, c, h, w = x.shape
-        out = x.new_empty((n, c, *how.output_size(h, w, taps)))
+        out = x.new_empty((n, c, *resampling.output_size(h, w, taps)))
         columns, rows = taps.factors
-        sizes = _Sizes(
-            *(n * c, h, w, *out.shape[2:], how.up, how.down, how.top, how.left, *taps.values.shape, len(columns))
-        )
+        factors = resampling.up, resampling.down, resampling.top, resampling.left
+        sizes = _Sizes(n * c, h, w, *out.shape[2:], *factors, *taps.values.shape, len(columns))
         filters = [columns, rows] if self._kind == "cpu" else [np.ascontiguousarray(np.flip(taps.values))]
         self._call("upfirdn2d", x, _address(x), _address(out), ctypes.byref(sizes), *map(_numbers, filters))
         return out
 
     def gated(self, x: Tensor, bias: Tensor | None, gate: Tensor | None, above: float, below: float) -> Tensor:
-        """As `reference.gated`, without derivatives; a dtype of `DTYPES`."""
+        """Compute `reference.gated` of (N, C, ...) without derivatives; a dtype in `DTYPES`."""
         x = x.contiguous()
         bias = None if bias is None else bias.to(x.dtype).contiguous()
         gate = None if gate is None else gate.contiguous()
@@ -105,13 +104,13 @@ class Library:
 
 
 @dataclass(frozen=True)
-class State:
-    """What there is of one kind of device, for people.
+class OpsState:
+    """State of the operations for one kind of device, for messages.
 
     Attributes:
         kind: ``cpu`` or ``cuda``.
-        text: what would be used.
-        cure: what to do about it; empty where nothing is wrong.
+        text: the implementation that would be used.
+        cure: advice; empty if nothing is wrong.
     """
 
     kind: str
@@ -123,84 +122,85 @@ _loaded: dict[str, Library | DependencyError] = {}
 _loading = threading.Lock()
 
 
-def mode() -> Mode:
-    """What the user asks for.
+def mode() -> OpsMode:
+    """Mode that ``TALKINGFACE_OPS`` selects.
 
     Raises:
-        ConfigError: if it is no word of `Mode`.
+        ConfigError: if it is not in `OpsMode`.
     """
-    word = os.environ.get(VARIABLE, Mode.AUTO.value)
+    word = os.environ.get(VARIABLE, OpsMode.AUTO.value)
     try:
-        return Mode(word)
+        return OpsMode(word)
     except ValueError:
         raise ConfigError(f"'{word}' is not known", where=VARIABLE, cure="Use auto, off or require.") from None
 
 
 def library_for(x: Tensor, problem: str | None = None) -> Library | None:
-    """The library to compute with, built and loaded now if it is not yet; None: the reference is to be used.
+    """Return the library for a tensor (...), built and loaded if necessary; None: use the reference.
 
     Args:
-        problem: why the operation cannot be native, where the caller knows one.
+        x: input of the operation.
+        problem: reason why the operation cannot be native, if the caller knows one.
 
     Raises:
-        DependencyError: if there is none, but the user requires it.
+        DependencyError: if there is no library, but the user requires it.
     """
     wanted = mode()
-    if wanted is Mode.OFF:
+    if wanted is OpsMode.OFF:
         return None
     kind = x.device.type
     if x.dtype not in DTYPES.get(kind, ()):
         problem = f"{x.dtype} on {kind}"
     if problem is not None:
-        if wanted is Mode.REQUIRE:
+        if wanted is OpsMode.REQUIRE:
             raise DependencyError(f"there is no native operation for {problem}", where=f"{VARIABLE}=require")
         return None
-    found = _load(kind, again=wanted is Mode.REQUIRE)
-    if isinstance(found, Library):
-        return found
-    if wanted is Mode.REQUIRE:
-        raise DependencyError(found.what, where=f"{VARIABLE}=require", cure=found.cure)
+    library = _load(kind, again=wanted is OpsMode.REQUIRE)
+    if isinstance(library, Library):
+        return library
+    if wanted is OpsMode.REQUIRE:
+        raise DependencyError(library.what, where=f"{VARIABLE}=require", cure=library.cure)
     return None
 
 
-def states() -> list[State]:
-    """What there is for the processor and, where there is one, for the GPU; builds nothing."""
+def states() -> list[OpsState]:
+    """States for the CPU and, if there is one, for the GPU; nothing is built."""
     kinds = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     return [_state(kind) for kind in kinds]
 
 
-def _state(kind: str) -> State:
+def _state(kind: str) -> OpsState:
     try:
-        if mode() is Mode.OFF:
-            return State(kind, f"{VARIABLE}=off: plain PyTorch")
-        how = recipe(kind)
-        path = folder_of(how) / LIBRARY
+        if mode() is OpsMode.OFF:
+            return OpsState(kind, f"{VARIABLE}=off: plain PyTorch")
+        library_recipe = recipe(kind)
+        path = folder_of(library_recipe) / LIBRARY
         if path.is_file():
-            return State(kind, f"native, built: {path}")
-        reason = known_failure(how)
+            return OpsState(kind, f"native, built: {path}")
+        reason = known_failure(library_recipe)
         if reason is not None:
             cure = f"Mend it and delete {path.parent}."
-            return State(kind, f"plain PyTorch; building failed: {reason}", cure)
-        compiler, _ = how.compiler(), ninja()
-        return State(kind, f"native, to be built with {compiler} on first use")
+            return OpsState(kind, f"plain PyTorch; building failed: {reason}", cure)
+        compiler, _ = library_recipe.compiler(), ninja()
+        return OpsState(kind, f"native, to be built with {compiler} on first use")
     except ConfigError as error:
-        return State(kind, f"{error.where}: {error.what}", error.cure or "")
+        return OpsState(kind, f"{error.where}: {error.what}", error.cure or "")
     except DependencyError as error:
-        return State(kind, f"plain PyTorch: {error.what}", error.cure or "")
+        return OpsState(kind, f"plain PyTorch: {error.what}", error.cure or "")
 
 
 def _load(kind: str, *, again: bool) -> Library | DependencyError:
     with _loading:
-        found = _loaded.get(kind)
-        if found is None or (again and isinstance(found, DependencyError)):
+        loaded = _loaded.get(kind)
+        if loaded is None or (again and isinstance(loaded, DependencyError)):
             try:
-                found = Library(build(recipe(kind), again=again), kind)
+                loaded = Library(build(recipe(kind), again=again), kind)
             except DependencyError as error:
-                found = error
-                if not again:  # who requires them gets the error itself
+                loaded = error
+                if not again:  # with "require" the error itself is raised
                     log.info("operations for %s in plain PyTorch: %s", kind, error)
-            _loaded[kind] = found
-        return found
+            _loaded[kind] = loaded
+        return loaded
 
 
 def _address(tensor: Tensor | None) -> ctypes.c_void_p:

@@ -1,4 +1,4 @@
-"""How pictures are resampled, and how large they become."""
+"""Parameters of a resampling: factors, padding and filter, and the size of the result."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ _SAME = 1e-7
 
 @dataclass(frozen=True, eq=False)
 class Taps:
-    """A filter as a sum of separable ones.
+    """A filter, decomposed into a sum of separable ones.
 
     Attributes:
-        values: (height, width) as given; it slides FLIPPED over the picture, as in a true convolution.
+        values: (height, width), float64; applied FLIPPED, as in a true convolution.
     """
 
     values: Floats
 
     @cached_property
     def factors(self) -> tuple[Floats, Floats]:
-        """(rank, height) and (rank, width) in sliding order; their outer products add up to the flipped filter."""
+        """Factors (rank, height) and (rank, width) whose outer products add up to the flipped filter."""
         left, sizes, right = np.linalg.svd(np.flip(self.values))
         rank = max(1, int(np.sum(sizes > _SAME * sizes[0])))
         return np.ascontiguousarray((left[:, :rank] * sizes[:rank]).T), np.ascontiguousarray(right[:rank])
 
     @cached_property
     def flipped(self) -> Taps:
-        """The same filter turned by half a turn, as derivatives need it."""
+        """The filter rotated by 180 degrees, as derivatives need it."""
         return Taps(np.ascontiguousarray(np.flip(self.values)))
 
 
 def taps_of(kernel: Tensor) -> Taps:
-    """The numbers of a filter (height, width); remembered until the tensor changes or goes.
+    """Read the values of a filter (height, width); they are cached until the tensor changes or is deleted.
 
-    Reading them from a GPU waits for it, which is another reason to do so once.
+    Reading them from a GPU waits for it, which is another reason to read them once.
 
     Raises:
-        ShapeError: if it has not two axes or is empty.
+        ShapeError: if it does not have two axes or is empty.
     """
     if kernel.ndim != 2 or kernel.numel() == 0:
         raise ShapeError(f"a filter is (height, width), not {tuple(kernel.shape)}")
-    if kernel.is_inference():  # these count no changes
+    if kernel.is_inference():  # inference tensors have no version counter
         return _read(kernel)
     version, taps = _known.get(kernel, (None, None))
     if taps is None or version != kernel._version:
@@ -77,7 +77,7 @@ class Resampling:
     right: int
 
     def output_size(self, height: int, width: int, taps: Taps) -> tuple[int, int]:
-        """Height and width of what comes out.
+        """Height and width of the result in pixels.
 
         Raises:
             ShapeError: if the filter is larger than the padded picture.
@@ -92,7 +92,7 @@ class Resampling:
         return spare[0] // self.down + 1, spare[1] // self.down + 1
 
     def adjoint(self, height: int, width: int, taps: Taps) -> Resampling:
-        """The resampling that, with the flipped filter, takes the gradient of the output to that of the input."""
+        """Resampling that maps, with the flipped filter, the gradient of the output to that of the input."""
         out = self.output_size(height, width, taps)
         tall, wide = taps.values.shape
         top, left = tall - 1 - self.top, wide - 1 - self.left

@@ -1,4 +1,4 @@
-"""What the native operations are compiled with, for the processor and for the GPU."""
+"""Compilers, flags and ninja files of the native operations, for the CPU and for the GPU."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _SUFFIX = {"cpu": ".cpp", "cuda": ".cu"}
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How the library of one kind of device is made.
+class BuildRecipe:
+    """Build parameters of the library for one kind of device.
 
     Attributes:
         kind: ``cpu`` or ``cuda``.
-        target: the architecture it is made for, in words.
-        compile_flags, link_flags: for the compiler.
+        target: description of the target architecture.
+        compile_flags, link_flags: flags of the compiler.
     """
 
     kind: str
@@ -39,13 +39,13 @@ class Recipe:
 
     @property
     def key(self) -> str:
-        """Changes with the sources, torch, CUDA, the architecture and the flags."""
+        """Hash of the sources, torch, CUDA, the architecture and the flags."""
         texts = [path.read_text(encoding="utf-8") for path in sorted(SOURCES.iterdir()) if path.is_file()]
         parts = [texts, torch.__version__, torch.version.cuda, self.target, self.compile_flags, self.link_flags]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     def ninja_file(self, compiler: Path) -> str:
-        """The build, for ninja: each source by itself, then the library."""
+        """Content of the ninja file: compile each source, then link the library."""
         sources = sorted(path for path in SOURCES.iterdir() if path.suffix == _SUFFIX[self.kind])
         objects = [f"{path.stem}.o" for path in sources]
         lines = [
@@ -59,7 +59,7 @@ class Recipe:
         return "\n".join([*lines, f"build {LIBRARY}: link {' '.join(objects)}", ""])
 
     def compiler(self) -> Path:
-        """The compiler to use.
+        """Path of the compiler.
 
         Raises:
             DependencyError: if there is none.
@@ -67,28 +67,28 @@ class Recipe:
         return _nvcc() if self.kind == "cuda" else _cxx()
 
 
-def recipe(kind: str) -> Recipe:
-    """How the library for ``cpu`` or ``cuda`` is made on this machine.
+def recipe(kind: str) -> BuildRecipe:
+    """Build recipe of the library for ``cpu`` or ``cuda`` on this machine.
 
     Raises:
-        DependencyError: if it cannot be made on this system.
+        DependencyError: if it cannot be built on this system.
     """
     if sys.platform not in ("linux", "darwin"):
         raise DependencyError(f"native operations are not built on {sys.platform}")
     if kind == "cuda":
         arch = "sm_{}{}".format(*torch.cuda.get_device_capability())
-        return Recipe(kind, arch, ("-O3", "-std=c++17", f"-arch={arch}", "-Xcompiler", "-fPIC"), ())
+        return BuildRecipe(kind, arch, ("-O3", "-std=c++17", f"-arch={arch}", "-Xcompiler", "-fPIC"), ())
     home = Path(torch.__file__).parent
     mac = sys.platform == "darwin"
     tuned = "-mcpu=native" if mac and platform.machine() == "arm64" else "-march=native"
-    # Threads come from torch's own OpenMP library: it is loaded already, so it is not linked, and there is no second.
+    # Threads use torch's own OpenMP library, which is loaded already: it is not linked, so that no second one loads.
     parallel = () if mac else ("-fopenmp",)
     flags = ("-O3", "-std=c++20", "-fPIC", tuned, *parallel, "-isystem", str(home / "include"))
-    return Recipe(kind, _processor(), flags, (f"-L{home / 'lib'}", "-ltorch_cpu", "-lc10"))
+    return BuildRecipe(kind, _processor(), flags, (f"-L{home / 'lib'}", "-ltorch_cpu", "-lc10"))
 
 
 def ninja() -> Path:
-    """The ninja program: that of the Python package where it is installed.
+    """Path of the ninja program, preferably that of the Python package.
 
     Raises:
         DependencyError: if there is none.
@@ -96,16 +96,16 @@ def ninja() -> Path:
     try:
         from ninja import BIN_DIR
     except ImportError:
-        found = shutil.which("ninja")
+        program = shutil.which("ninja")
     else:
-        found = shutil.which("ninja", path=BIN_DIR) or shutil.which("ninja")
-    if found is None:
+        program = shutil.which("ninja", path=BIN_DIR) or shutil.which("ninja")
+    if program is None:
         raise DependencyError("ninja is not installed", cure="Install it with: pip install ninja")
-    return Path(found)
+    return Path(program)
 
 
 def version_of(program: Path) -> str:
-    """What a compiler says of itself; empty if it does not start."""
+    """Path and version text of a compiler; empty if it does not start."""
     try:
         done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, timeout=60)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired):
@@ -114,26 +114,26 @@ def version_of(program: Path) -> str:
 
 
 def _cxx() -> Path:
-    wished = os.environ.get("CXX")
-    for name in [wished] if wished else ["c++", "g++", "clang++"]:
-        found = shutil.which(name)
-        if found:
-            return Path(found)
-    said = f"CXX={wished} cannot be found" if wished else "there is no C++ compiler"
-    raise DependencyError(said, cure="Install g++ (Debian: apt install g++).")
+    preferred = os.environ.get("CXX")
+    for name in [preferred] if preferred else ["c++", "g++", "clang++"]:
+        program = shutil.which(name)
+        if program:
+            return Path(program)
+    what = f"CXX={preferred} cannot be found" if preferred else "there is no C++ compiler"
+    raise DependencyError(what, cure="Install g++ (Debian: apt install g++).")
 
 
 def _nvcc() -> Path:
     homes = [os.environ[name] for name in ("CUDA_HOME", "CUDA_PATH") if os.environ.get(name)]
     for place in (*(str(Path(home) / "bin") for home in homes), None, "/usr/local/cuda/bin"):
-        found = shutil.which("nvcc", path=place)
-        if found:
-            return Path(found)
+        program = shutil.which("nvcc", path=place)
+        if program:
+            return Path(program)
     raise DependencyError("there is no nvcc", cure="Install the CUDA toolkit and let CUDA_HOME name its folder.")
 
 
 def _processor() -> str:
-    """The machine and the instructions of its processor, as a library tuned to one need not run on another."""
+    """Machine type and CPU instructions, because a library tuned to one CPU may not run on another."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:  # not Linux
@@ -143,5 +143,5 @@ def _processor() -> str:
 
 
 def _command(*words: object) -> str:
-    """Words of a command line, quoted for the shell that ninja starts and for ninja itself."""
+    """Quote the words of a command line, for the shell that ninja starts and for ninja itself."""
     return shlex.join(str(word) for word in words).replace("$", "$$")

@@ -14,9 +14,10 @@ from ..config.schema import Movement
 from ..errors import ConfigError, TalkingFaceError
 from ..paths import default_checkpoint_root
 from . import enhance
+from .checks import check_settings
 from .crops import Cropper
 from .drivers import Driver, DriverContext, DriverKey
-from .drivers.opened import OpenedDrivers
+from .drivers.assign import OpenedDrivers
 from .drivers.voices import VoiceLoader
 from .face_video import write_face_video
 from .inputs import Plan, plan_each, plan_one
@@ -60,7 +61,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Batch:
+class BatchResult:
     """The finished animations of several pictures, and the pictures that failed with their errors."""
 
     results: list[Result] = field(default_factory=list)
@@ -97,13 +98,14 @@ def animate(settings: Settings, progress: Progress = SILENT) -> Result:
     Raises:
         TalkingFaceError: anything the user can mend; no half-written output stays.
     """
+    check_settings(settings)
     batch = _animate_plans([plan_one(settings)], settings, progress)
     for _, error in batch.failures:
         raise error
     return batch.results[0]
 
 
-def animate_each(settings: Settings, progress: Progress = SILENT) -> Batch:
+def animate_each(settings: Settings, progress: Progress = SILENT) -> BatchResult:
     """Animate every picture of the folder ``image_source`` by one video, whose motion is made once.
 
     A picture that fails is noted and left out; the others go on, and finished results stay. A plain picture is a
@@ -112,17 +114,18 @@ def animate_each(settings: Settings, progress: Progress = SILENT) -> Batch:
     Raises:
         TalkingFaceError: what concerns all of them: settings, weights, the driving video.
     """
+    check_settings(settings)
     return _animate_plans(plan_each(settings), settings, progress)
 
 
-def _animate_plans(plans: list[Plan], settings: Settings, progress: Progress) -> Batch:
+def _animate_plans(plans: list[Plan], settings: Settings, progress: Progress) -> BatchResult:
     enhancement = enhance.open_enhancement(settings)
     model = load_model(settings)
     check_coefficient_settings(settings, model)
     run = open_run(model, settings, progress, enhancement)
     progress.note(model.weights)
     progress.note("; ".join(filter(None, [f"faces: {run.cropper.name}", model.reader.label])))
-    batch = Batch()
+    batch = BatchResult()
     for plan in plans:
         shared = run.drivers.get(plan.assignments[0]).recorded if plan.same_identity else None
         try:
@@ -151,7 +154,8 @@ def open_run(
     crop, video = CropOptions.of(settings), VideoOptions.of(settings)
     cropper = Cropper(crop, model.reader, model.device, framing=model.renderer.framing)
     voices = VoiceLoader(model, settings, progress)
-    context = DriverContext(model, cropper, video, SpeechOptions.of(settings), voices, progress)
+    brought = {name: getattr(settings, name) for group in settings.DriverOptions for name in group.model_fields}
+    context = DriverContext(model, cropper, video, SpeechOptions.of(settings), voices, progress, brought)
     return Run(
         model=model,
         cropper=cropper,

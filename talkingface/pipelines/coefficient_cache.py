@@ -30,7 +30,7 @@ from .drivers.base import DrivingMotion
 from .motions import ROWS
 
 LARGEST = 256 * 2**20  # bytes of all files; those that were used longest ago make room
-SOURCES = ("face", "face3d", "media", "pipelines")  # packages whose code decides the numbers
+SOURCES = ("face", "face3d", "media", "motion", "nn", "pipelines")  # packages whose code decides the numbers
 _VIDEO = "{video}"  # stands in notes for the path of the video, which may be another one next time
 _POINTS = ("landmarks", "mesh", "five")
 

@@ -19,8 +19,9 @@ from ..face.crop.crop import Crop
 from ..face.detect.analyser import FaceAnalyser, open_analyser
 from ..face.face import Box, Face
 from ..face.track.track import Track, TrackSettings, track_faces
-from ..face3d.coefficients import ANGLE, EXP, ID, TRANS, Coefficients, row70, row73
+from ..face3d.deep import find_files
 from ..face3d.reconstruction import FRAME, Reconstructor, open_reconstructor
+from ..motion.coefficients import Coefficients, row70, row73
 from ..types import Motion, Source
 from ..weights import load_catalogue
 from .frames import Frame, chunked, to_tensor
@@ -87,7 +88,7 @@ class CoefficientReader(MotionReader):
 
     def source(self, image: Tensor, row: Rows) -> Source:
         """Picture (1, 3, H, W), RGB, [0, 1], with the coefficients and the identity of its row (1, 260)."""
-        return Source(image, torch.from_numpy(row73(row)), torch.from_numpy(row[:, ID].copy()))
+        return Source(image, torch.from_numpy(row73(row)), torch.from_numpy(Coefficients(row).id.copy()))
 
     def own_motion(self, source: Source, driving: Motion, where: object = None) -> Motion:
         """Motion of one frame of the source's own coefficients, of kind ``"3dmm.73"``."""
@@ -265,9 +266,23 @@ def open_reader(space: str, *, model: str, root: Path, device: torch.device | st
         reconstructor = open_reconstructor(space, root=root, device=str(device))
         return CoefficientReader(reconstructor, device, root=root)
     except WeightsError as error:
-        ours = shipped_weights(model)
-        without = f" Or take --checkpoint={ours[0]}, which needs none of these." if ours and space == "bfm" else ""
-        raise WeightsError(error.what, where=error.where, cure=f"{error.cure or ''}{without}".strip()) from error
+        raise with_way_out(error, space, model) from error
+
+
+def check_files(space: str, *, model: str, root: Path) -> None:
+    """Refuse a space whose files are missing, without opening one; arguments and errors as for `open_reader`."""
+    if space == "bfm":
+        try:
+            find_files(root)
+        except WeightsError as error:
+            raise with_way_out(error, space, model) from error
+
+
+def with_way_out(error: WeightsError, space: str, model: str) -> WeightsError:
+    """The error with the weights of the model, if there are some, that do without the files of the space."""
+    ours = shipped_weights(model)
+    without = f" Or take --checkpoint={ours[0]}, which needs none of these." if ours and space == "bfm" else ""
+    return WeightsError(error.what, where=error.where, cure=f"{error.cure or ''}{without}".strip())
 
 
 def shipped_weights(model: str) -> list[str]:
@@ -300,7 +315,6 @@ def with_motion(source: Rows, rows: NDArray[np.floating]) -> Rows:
     Returns:
         (T, 260).
     """
-    moved = np.repeat(source, len(rows), axis=0)
-    named = Coefficients(row70(np.asarray(rows, np.float32)))
-    moved[:, EXP], moved[:, ANGLE], moved[:, TRANS] = named.exp, named.angle, named.trans
-    return moved
+    moved, named = Coefficients(np.repeat(source, len(rows), axis=0)), Coefficients(row70(np.asarray(rows, np.float32)))
+    moved.exp[:], moved.angle[:], moved.trans[:] = named.exp, named.angle, named.trans
+    return moved.values

@@ -23,9 +23,8 @@ from ..face.crop.framing import (
     subject_box,
     whole_crop,
 )
-from ..face.detect.analyser import FaceAnalyser
+from ..face.detect.analyser import FaceAnalyser, insists_on_a_face
 from ..face.detect.debug import no_face
-from ..face.detect.from_file import GivenAnalyser
 from ..face.face import Face
 from ..face.track.select import left_to_right, select_face, select_faces, select_track
 from ..face.track.track import Track, TrackSettings
@@ -34,8 +33,7 @@ from .frames import Frame, to_tensor
 from .motion_reader import MotionReader, Place
 from .options import CropOptions
 from .progress import SILENT, Progress
-from .source_picture import first_good_frame
-from .video import first_looks, picture_size, track_video
+from .video import first_good_frame, first_looks, picture_size, track_video
 
 if TYPE_CHECKING:
     from .drivers import DriverAssignment
@@ -135,7 +133,7 @@ class Cropper:
     def first_good(self, path: Path) -> int:
         """Number of the first frame of a source video with a usable face; 0 where none is found."""
         analyser = self._detectors.source
-        if analyser is None or isinstance(analyser, GivenAnalyser):
+        if analyser is None or analyser.from_file:
             return 0
         return first_good_frame(path, analyser) or 0
 
@@ -166,16 +164,16 @@ class Cropper:
         shape = picture_size(path)
         if not self._searches:
             return DrivingView(self._fixed(shape, size))
-        analyser, wish = self._detectors.driving, self._options.driving_face
+        analyser, choice = self._detectors.driving, self._options.driving_face
         settings = TrackSettings(keep_mesh=self._keep_mesh)
         tracks: list[Track] = []
         if analyser is not None:
             tracks = track_video(path, shape, analyser, settings, fps=fps, frame_limit=limit, progress=progress)
         if not tracks:
-            self._check_found(analyser, path, next(first_looks(path), None), insist=bool(wish))
+            self._check_found(analyser, path, next(first_looks(path), None), insist=bool(choice))
             return DrivingView(self._by_model(analyser, path, first_looks(path), size, notify))
-        track = select_track(tracks, wish or "largest", shape, path, tell=notify)
-        if len(tracks) > 1 and wish is None:
+        track = select_track(tracks, choice or "largest", shape, path, notify=notify)
+        if len(tracks) > 1 and choice is None:
             notify(
                 f"{path}: {len(tracks)} faces or scenes; number {track.number}, the largest, drives (--driving_face)"
             )
@@ -207,16 +205,15 @@ class Cropper:
     ) -> list[Face]:
         """Faces that some driver moves, in any order, maybe some twice."""
         named = [assignment.face for assignment in assignments if assignment.face is not None]
-        chosen = [select_face(faces, str(number), shape, path, flag="--drive", tell=notify) for number in named]
+        chosen = [select_face(faces, str(number), shape, path, flag="--drive", notify=notify) for number in named]
         if len(named) < len(assignments):
-            wish = self._options.face or ("all" if named else None)
-            chosen += select_faces(faces, wish, shape, path, tell=notify)
+            choice = self._options.face or ("all" if named else None)
+            chosen += select_faces(faces, choice, shape, path, notify=notify)
         return chosen
 
     def _check_found(self, analyser: FaceAnalyser | None, path: Path, picture: Frame | None, *, insist: bool) -> None:
         """Refuse a picture without a face where one is insisted on; draw what was searched where the options ask."""
-        named = self._options.landmarks in ("mesh", "retinaface", "face_alignment")
-        insists = insist or named or self._reader.needs_face
+        insists = insist or insists_on_a_face(self._options.landmarks) or self._reader.needs_face
         if analyser is None or picture is None:
             if insists:
                 raise NoFaceError(f"no face can be looked for: {self.name}", where=path, cure="See --run_mode=doctor.")

@@ -9,7 +9,6 @@ import torch
 
 from ..errors import DependencyError, WeightsError
 from ..face.detect.analyser import FaceAnalyser, identity_of, open_analyser
-from ..face.detect.from_file import GivenAnalyser
 from .options import CropOptions
 
 
@@ -53,7 +52,7 @@ def open_detectors(
     if options.landmarks == "none":
         return FaceDetectors()
     analyser, missing = _open(options.landmarks, options, device, options.landmarks_file, needed=needed, prefer=prefer)
-    if not isinstance(analyser, GivenAnalyser):
+    if analyser is None or not analyser.from_file:
         return FaceDetectors(analyser, analyser, missing)
     driving, missing = _open("auto", options, device, prefer=prefer)
     return FaceDetectors(analyser, driving, missing)

@@ -19,20 +19,20 @@ from ..enhance.frames import Enhancer, enhance_frames
 from ..enhance.networks import open_restorer, open_upscaler
 from ..errors import ConfigError, MediaError
 from ..face.crop.framing import FULL_SIDE
-from ..face.detect.analyser import FaceAnalyser, open_analyser
+from ..face.detect.analyser import FaceAnalyser, open_analyser, searching_backends
 from ..face.track.track import Track, TrackSettings
 from ..media.video import open_video
 from ..media.writer import Writer, open_writer
 from ..paths import default_checkpoint_root
 from . import render
-from .device import choose_device
 from .frames import Frame
+from .model import choose_device
 from .progress import SILENT, Progress
 from .video import track_video
 
 if TYPE_CHECKING:
     from ..config.schema import Settings
-    from ..enhance.background import Upscaler
+    from ..enhance.frames import Upscaler
     from ..enhance.restore import Restorer
 
 LARGEST = 2  # times the size of the plain result
@@ -84,7 +84,7 @@ def open_enhancement(settings: Settings) -> Enhancement | None:
     restorer = open_restorer(settings.enhancer, root, device) if settings.enhancer else None
     upscaler = open_upscaler(settings.background_enhancer, root, device) if settings.background_enhancer else None
     # Points that a file gives are those of the source; the faces of a result have to be looked for.
-    backend = "auto" if settings.landmarks in ("given", "none") else settings.landmarks
+    backend = settings.landmarks if settings.landmarks in searching_backends() else "auto"
     analyser = open_analyser(backend, root=root, device=str(device)) if restorer else None
     return Enhancement(" and ".join(words), restorer, upscaler, analyser, settings.upscale, device)
 

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..config.checks import drivers_in
 from ..errors import ConfigError, MediaError
 from ..media.audio import has_audio
 from ..media.image import PICTURE_ENDINGS
-from ..media.output import Part, output_kind
+from ..media.output import check_output, endings, is_format
 from ..media.pictures import is_picture
 from ..media.probe import describe
 from .drivers import DriverAssignment
-from .drivers.assign import assign_drivers, drives_by
-from .drivers.files import MOTION_ENDINGS, has_frames
+from .drivers.assign import assign_drivers
+from .drivers.base import MOTION_ENDINGS, has_frames
 
 if TYPE_CHECKING:
     from ..config.schema import Settings
@@ -49,7 +50,7 @@ class Plan:
     @property
     def same_identity(self) -> bool:
         """True where the driving video's own first frame is the source."""
-        return self.source == self.driving and len(self.assignments) == 1 and self.assignments[0].driver.shows_frames
+        return self.source == self.driving and len(self.assignments) == 1 and self.assignments[0].entry.shows_frames
 
 
 def plan_one(settings: Settings) -> Plan:
@@ -93,22 +94,22 @@ def choose_inputs(settings: Settings) -> tuple[Path, tuple[DriverAssignment, ...
     if source is not None and not source.exists():
         raise MediaError("no such file or folder", where=f"--image_source={source}")
     assignments = assign_drivers(settings)
-    if source is None and (settings.cross_id or not assignments[0].driver.shows_frames or settings.drive):
-        flag = next(flag for flag in ("cross_id", "drive", *drives_by(settings)) if getattr(settings, flag))
+    if source is None and (settings.cross_id or not assignments[0].entry.shows_frames or settings.drive):
+        flag = next(flag for flag in ("cross_id", "drive", *drivers_in(settings)) if getattr(settings, flag))
         raise ConfigError(f"--{flag} needs a picture to animate", cure="Give --image_source=PICTURE.")
     return source or assignments[0].driving, assignments
 
 
 def _plan(settings: Settings, source: Path, assignments: tuple[DriverAssignment, ...], taken: Collection[Path]) -> Plan:
-    drivings = tuple(dict.fromkeys(assignment.driving for assignment in assignments if assignment.driver.reads_file))
-    watched = (assignment.driving for assignment in assignments if assignment.driver.shows_frames)
+    drivings = tuple(dict.fromkeys(assignment.driving for assignment in assignments if assignment.entry.reads_file))
+    watched = (assignment.driving for assignment in assignments if assignment.entry.shows_frames)
     for path in {source, *watched, *filter(None, (settings.ref_pose, settings.ref_eyeblink))}:
         _check_has_picture(path)
     output = choose_output(settings, source, assignments[0].driving, taken)
     for path in (source, *drivings):
         if output.resolve() == path.resolve():
             raise ConfigError("the result would replace its own input", where=output, cure="Choose another --output.")
-    still = all(one.driver.shows_frames and is_picture(one.driving) for one in assignments)
+    still = all(one.entry.shows_frames and is_picture(one.driving) for one in assignments)
     _check_output(output, single=still or settings.frame_limit == 1)
     _check_motion_output(settings, drivings)
     sound, notes = choose_sound(settings.audio, source, drivings)
@@ -121,10 +122,11 @@ def _check_output(output: Path, *, single: bool) -> None:
     Args:
         single: whether the result is one frame, which a picture file can hold.
     """
-    if output.suffix.lower() not in PICTURE_ENDINGS:
-        Part(output, output_kind(output)).discard()
+    if is_format(output) or output.suffix.lower() not in PICTURE_ENDINGS:
+        check_output(output)
     elif not single:
-        raise ConfigError("one picture cannot hold a video", where=f"--output={output}", cure="Write an .mp4 or .gif.")
+        cure = f"Write one of {', '.join(endings())}."
+        raise ConfigError("one picture cannot hold a video", where=f"--output={output}", cure=cure)
 
 
 def _check_motion_output(settings: Settings, drivings: Sequence[Path]) -> None:

@@ -12,20 +12,57 @@ import torch
 
 from .. import registry
 from ..config import model_config, variant_params
-from ..config.schema import Edits, Movement
-from ..errors import ConfigError, MotionError, WeightsError
+from ..config.schema import Movement
+from ..errors import ConfigError, MotionError
 from ..models.base import ModelPlugin, MotionExtractor, Renderer
 from ..paths import default_checkpoint_root
-from ..weights import Resolved, load_catalogue, resolve
+from ..weights import Resolved, resolve
 from ..weights.load import load_networks, load_strict, load_together, read_notes
-from ..weights.status import advice
+from ..weights.status import file_of
 from .coefficients import open_reader
-from .device import choose_device, choose_precision
 from .motion_reader import FrameReader, MotionReader
 from .motions import of_coefficients
 
 if TYPE_CHECKING:
     from ..config.schema import Settings
+
+
+def choose_device(word: str) -> torch.device:
+    """The device named ``auto``, ``cpu``, ``mps``, ``cuda`` or ``cuda:N``; ``auto`` is the first GPU, else the CPU.
+
+    Raises:
+        ConfigError: the device named is not there.
+    """
+    if word == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(word)
+    there = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": 1}[device.type]
+    if (device.index or 0) >= there:
+        raise ConfigError(
+            f"no such device: torch sees {there} of this type", where=f"--device={word}", cure="Use --device=auto."
+        )
+    return device
+
+
+def choose_precision(word: str, device: torch.device) -> torch.dtype:
+    """float32 or bfloat16; ``auto`` is bfloat16 where the device multiplies matrices faster in it."""
+    if word != "auto":
+        return {"float32": torch.float32, "bf16": torch.bfloat16}[word]
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = device.type == "cpu" and "amx_bf16" in cpu_bf16_units()
+    return torch.bfloat16 if fast else torch.float32
+
+
+def cpu_bf16_units() -> list[str]:
+    """The CPU's instruction sets for bfloat16; AMX makes it several times faster than float32.
+
+    Empty with a torch too old to say it, so that ``auto`` stays with float32 there.
+    """
+    ask = getattr(torch.cpu, "get_capabilities", None)
+    able = ask() if ask is not None else {}
+    return [name for name in ("amx_bf16", "avx512_bf16") if able.get(name)]
 
 
 @dataclass(frozen=True)
@@ -75,7 +112,7 @@ def load_plugin(settings: Settings, device: torch.device, *, voice: bool = False
     """
     plugin_class = registry.model(settings.model)
     root = settings.checkpoint_root or default_checkpoint_root()
-    found = resolve(settings.model, settings.checkpoint, root, wishes=dict(settings))
+    found = resolve(settings.model, settings.checkpoint, root, preferences=dict(settings))
     base = base_config(settings.model, found, read_notes(found.paths))
     plugin = plugin_class(model_config(settings, _at_size(settings, base)))
     names = plugin.voice_networks if voice else plugin.inference_networks
@@ -95,34 +132,17 @@ def prepare(plugin: ModelPlugin, settings: Settings) -> None:
         ConfigError: the wishes contradict each other, or these weights cannot do it.
         WeightsError: a file is missing, damaged, or of another model.
     """
-    if type(plugin).prepare is ModelPlugin.prepare:
-        check_unedited(settings)
-    catalogue, root = load_catalogue(), settings.checkpoint_root or default_checkpoint_root()
+    root = settings.checkpoint_root or default_checkpoint_root()
     for name, take in plugin.prepare(model_options(settings)).items():
-        entry = catalogue.entries.get(name)
-        path = Path(name) if entry is None else entry.path(root)
-        if entry is not None and not path.is_file():
-            raise WeightsError(f"its file {path} is not there", where=name, cure=advice(entry, root))
-        states = load_networks(path, model=plugin.name if entry is None else entry.model).states
-        take(next(iter(states.values())))
-
-
-def check_unedited(settings: Settings) -> None:
-    """Refuse edits where the model has none.
-
-    Raises:
-        ConfigError: names the flag.
-    """
-    usual = Edits()
-    for name in Edits.model_fields:
-        if getattr(settings, name) != getattr(usual, name):
-            what = f"{settings.model} has no such edit"
-            raise ConfigError(what, where=f"--{name}", cure="Choose another --model, or leave it out.")
+        path, model = file_of(name, root)
+        take(next(iter(load_networks(path, model=model or plugin.name).states.values())))
 
 
 def model_options(settings: Settings) -> dict[str, Any]:
-    """The inference settings that are for the model, by the names of their flags."""
-    return {name: getattr(settings, name) for group in (Movement, Edits) for name in group.model_fields}
+    """The inference settings that are for the model, by the names of their flags: movement, and its own."""
+    own = settings.own
+    shared = {name: getattr(settings, name) for name in Movement.model_fields}
+    return shared | {name: getattr(own, name) for name in type(own).model_fields}
 
 
 def base_config(model: str, found: Resolved, notes: Mapping[str, str]) -> dict[str, Any]:

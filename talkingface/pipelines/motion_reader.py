@@ -24,8 +24,7 @@ from ..types import Motion, Source, Square
 from .frames import Frame, chunked, to_tensor
 from .motions import check_layout
 from .progress import SILENT, Progress
-from .source_picture import read_crop
-from .video import CutFrames
+from .video import CutFrames, read_crop
 
 Size = tuple[int, int]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import MotionError
 from ..models.base import Renderer
-from ..motion.edits import spread_angles
+from ..motion.tracks import spread_angles
 from ..types import Motion
 
 ROWS = "coefficients"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ..paths import default_checkpoint_root
 
@@ -165,7 +165,7 @@ class OutputOptions:
     """
 
     preprocess: str = "crop"
-    paste: Literal["soft", "poisson", "round"] = "soft"
+    paste: str = "soft"
     ratio: float = 0.4
     compare: bool = False
     visualize: bool = False

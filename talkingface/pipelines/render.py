@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice, repeat
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import torch
 
 from ..errors import MediaError
 from ..media.image import PICTURE_ENDINGS, write_image
+from ..media.output import is_format
 from ..media.writer import open_writer
 from ..models.base import ModelPlugin, Renderer
 from ..types import Motion, Source
@@ -75,6 +76,7 @@ def encode_source(renderer: Renderer, source: Source) -> Any:
 
 def render(renderer: Renderer, state: Any, motion: Motion, *, chunk: int = 4) -> Iterator[Frame]:
     """Draw the frames of a motion, uint8 (H, W, 3), ``chunk`` at a time, which does not change the numbers."""
+    renderer.check(motion)
     for window, keep in windows(len(motion), chunk, renderer.radius):
         with torch.inference_mode():
             pictures = renderer.render_part(state, motion[window], keep)
@@ -145,7 +147,7 @@ def write(
     """Encode frames as they come.
 
     Args:
-        output: .mp4, .gif, a folder for png frames, or a picture file for a single frame.
+        output: a file of one of the formats, a folder for png frames, or a picture file for a single frame.
         sound: file whose sound goes with the frames.
         sound_s: seconds of it to use.
 
@@ -156,15 +158,17 @@ def write(
         MediaError: there is no frame, or the output cannot be written; nothing half-written stays.
     """
     if output.suffix.lower() in PICTURE_ENDINGS:
-        return _write_picture(frames, output), []
+        first = list(islice(frames := iter(frames), 2))
+        if len(first) == 1 or not is_format(output):
+            return _write_picture(first, output), []
+        frames = chain(first, frames)
     with open_writer(output, fps=fps, audio=sound, audio_duration_s=sound_s, quality=quality) as writer:
         for frame in frames:
             writer.write(frame)
     return writer.frames, list(writer.warnings)
 
 
-def _write_picture(frames: Iterable[Frame], output: Path) -> int:
-    pictures = list(islice(frames, 2))
+def _write_picture(pictures: Sequence[Frame], output: Path) -> int:
     if len(pictures) != 1:
         count = "several" if pictures else "no"
         raise MediaError(f"{count} frames do not make one picture", where=output, cure="Write an .mp4.")

@@ -23,7 +23,7 @@ from .model import LoadedModel
 from .motion_reader import Place
 from .options import OutputOptions
 from .render import encode_source
-from .source_picture import read_crop, read_picture
+from .video import read_crop, read_picture
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ __all__ = ["TrainResult", "TrainSettings", "Trainer"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load a part when it is first asked for: the settings of this package are read where there is no torch yet."""
+    """Import a part on first use: the settings of this package are also read by code that must not load torch."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -13,12 +13,12 @@ from ..data.cache.batches import PairBatches
 from ..data.cache.draws import PairSampler
 from ..data.cache.settings import DrawSettings
 from ..data.cache.store import FaceCache
-from ..data.loader import UNCHANGED, batch_loader
+from ..data.loader import NO_AUGMENTATION, batch_loader
 from ..data.store import Clip, ClipStore, Frames
 from ..models.base import Batch, ModelPlugin
+from .report import Validation
 from .settings import TrainSettings
 from .trainer import Trainer
-from .validate import Validation
 
 
 class CacheStore(ClipStore):
@@ -54,13 +54,13 @@ class PairValidation(Validation):
         self, plugin: ModelPlugin, cache: FaceCache, settings: TrainSettings, draws: DrawSettings, *, scored: bool
     ) -> None:
         self._plugin, self.scored, self._best = plugin, scored, settings.best_score
-        self._batches = PairBatches(PairSampler(cache, draws), settings.batch_size, UNCHANGED)  # type: ignore[assignment]
+        self._batches = PairBatches(PairSampler(cache, draws), settings.batch_size, NO_AUGMENTATION)  # type: ignore[assignment]
         self._count = settings.validate_batches
 
     def pictures(self, device: torch.device) -> dict[str, Tensor]:
         """Source, driving frame, and what the plug-in shows."""
         batch = {name: value.to(device) for name, value in self._batches[0].items()}
-        _, shown = self._judge(0, device)
+        _, shown = self._validate_batch(0, device)
         return {"source": batch["source"], "driving": batch["driving"], **shown}
 
 

@@ -1,30 +1,32 @@
-"""What a run leaves on disk: saved states, the newest and the best, and exported weights."""
+"""Files of a run: initial weights, saved states (the newest and the best), resuming, and exported weights."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
-from ..models.base import ModelPlugin
+from ..errors import ConfigError, TrainingError, did_you_mean
+from ..models.base import ModelPlugin, Phase
 from . import state
-from .ema import WeightAverage
 from .settings import TrainSettings
-from .start import changed_settings
 from .state import States
+from .step import WeightAverage
 
 FORMAT = "talkingface/1"
 
 
 def export(path: Path, plugin: ModelPlugin, states: States, dtype: str, facts: Mapping[str, str]) -> Path:
-    """Write weights as a file that ``--checkpoint`` takes.
+    """Write weights as a file for ``--checkpoint``; returns its path.
 
     Args:
-        path: of the safetensors file.
-        plugin: names the model and holds its config.
-        states: weights by network.
+        path: the safetensors file.
+        plugin: the model, with its name and config.
+        states: weights (...) by network and key.
         dtype: ``"float32"``, ``"float16"`` or ``"bfloat16"``.
         facts: further metadata.
     """
@@ -37,7 +39,7 @@ def export(path: Path, plugin: ModelPlugin, states: States, dtype: str, facts: M
 
 
 def _config(plugin: ModelPlugin) -> str:
-    """The model's config as JSON, so that the file alone is enough to build it."""
+    """Config of the model as JSON, so that it can be built from the file alone."""
     return json.dumps(plugin.config.model_dump(mode="json"))
 
 
@@ -45,9 +47,9 @@ class Checkpoints:
     """Saves and restores a run in ``states/`` and ``export/`` of its folder.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
         plugin: the model.
-        average: of its weights; this is what is exported.
+        average: running average of its weights, which is exported.
         optimizers: by name of the phase.
         settings: group ``train``.
         metadata: further facts for exported weights.
@@ -74,39 +76,116 @@ class Checkpoints:
         return self._folder / "states" / f"step-{step:08d}"
 
     def weights(self, name: str) -> Path:
-        """Exported weights: ``"last"`` or ``"best"``."""
+        """Path of exported weights: ``"last"`` or ``"best"``."""
         return self._folder / "export" / f"{name}.safetensors"
 
     def improves(self, score: float, step: int) -> bool:
-        """Take note of a score; whether it is the best so far."""
+        """Record a score; returns True if it is the best so far."""
         if self.best is not None and score >= self.best[0]:
             return False
         self.best = (score, self.state(step).name)
         return True
 
     def save(self, step: int, *, best: bool = False) -> None:
-        """Write the state and the weights of now; of older states the newest few and the best one stay."""
+        """Write the present state and weights; of the older states keep the newest few and the best one."""
         settings = self._settings.model_dump(mode="json")
         facts = {"step": step, "model": self._plugin.name, "best": self.best, "settings": settings}
         folder = self.state(step)
         state.save(folder, self._plugin.networks, self._average.states, self._optimizers, facts)
         state.prune(folder.parent, self._settings.keep_last, folder.parent / self.best[1] if self.best else None)
         for name in ("last", "best") if best else ("last",):
-            noted = {**self._metadata, "step": str(step)}
-            export(self.weights(name), self._plugin, self._average.states, self._settings.export_dtype, noted)
+            metadata = {**self._metadata, "step": str(step)}
+            export(self.weights(name), self._plugin, self._average.states, self._settings.export_dtype, metadata)
 
-    def restore(self, found: Path) -> tuple[int, str]:
-        """Go on from a saved state.
+    def restore(self, folder: Path) -> tuple[int, str]:
+        """Continue from a saved state.
 
         Returns:
-            Its step, and a line that says where it came from and which settings differ.
+            Its step, and a log line with its folder and the settings that differ.
 
         Raises:
             TrainingError: if the state is of another model.
         """
-        facts, average = state.load(found, self._plugin.networks, self._optimizers)
+        facts, average = state.load(folder, self._plugin.networks, self._optimizers)
         self._average.load(average)
         self.best = (float(facts["best"][0]), str(facts["best"][1])) if facts["best"] else None
         changed = changed_settings(facts["settings"], self._settings.model_dump(mode="json"))
-        line = f"goes on from {found}" + (f"; changed since: {', '.join(changed)}" if changed else "")
+        line = f"goes on from {folder}" + (f"; changed since: {', '.join(changed)}" if changed else "")
         return int(facts["step"]), line
+
+
+def initialise(networks: nn.ModuleDict, path: Path, model: str) -> tuple[list[str], str]:
+    """Load initial weights into networks; optimizers and step stay new.
+
+    Args:
+        networks: networks of the model; those that are not in the file keep their own weights.
+        path: a weights file, a saved state or a run folder.
+        model: name of the model, for the check of a file.
+
+    Returns:
+        Names of the loaded networks, and a line for the log.
+
+    Raises:
+        TrainingError: if a folder holds no state, or the state is of another model.
+        WeightsError: if a file does not fit.
+    """
+    if path.is_dir():
+        origin = state.find(path)
+        if origin is None:
+            raise TrainingError("no saved state", where=path, cure="Give a weights file, a state or a run folder.")
+        held = state.load_networks(origin, networks)
+    else:
+        held, origin = _from_file(networks, path, model), path
+    left = [name for name in networks if name not in held]
+    return held, f"starts with {', '.join(held)} of {origin}" + (f"; {', '.join(left)} new" if left else "")
+
+
+def _from_file(networks: nn.ModuleDict, path: Path, model: str) -> list[str]:
+    from ..weights.load import load_networks, load_strict
+
+    loaded = load_networks(path, model=model)
+    held = [name for name in networks if name in loaded.states]
+    for name in held:
+        load_strict(networks[name], loaded.states[name], where=f"{path}: {name}")
+    return held
+
+
+def check_required_networks(phases: Iterable[Phase], held: Collection[str]) -> None:
+    """Check that the networks that phases backpropagate through, without training them, have trained weights.
+
+    Args:
+        phases: phases of the training.
+        held: names of the networks that start with weights of an earlier training.
+
+    Raises:
+        ConfigError: if a phase needs another network.
+    """
+    for phase in phases:
+        if new := [name for name in phase.through if name not in held]:
+            what = f"the phase '{phase.name}' looks through {', '.join(new)}, which nobody has trained"
+            cure = "Start with weights that hold them: --train.init_from=FILE_OR_RUN, or --checkpoint=NAME_OR_FILE."
+            raise ConfigError(what, where="train.init_from", cure=cure)
+
+
+def find_resume(resume: str, run_dir: Path) -> Path | None:
+    """Find the state for ``--train.resume``; None to start a new training.
+
+    Raises:
+        TrainingError: if a path is given and holds no state.
+    """
+    if resume in ("", "auto"):
+        return state.find(run_dir) if resume else None
+    origin = state.find(Path(resume))
+    if origin is None:
+        near = did_you_mean(Path(resume).name, [path.name for path in state.saved(Path(resume).parent)])
+        raise TrainingError("no saved state", where=f"--train.resume {resume}", cure=near)
+    return origin
+
+
+def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Describe the settings of the trainer that differ, such as "image_size 128 -> 256"."""
+    return [
+        f"{name} {before.get(name)} -> {value}"
+        for name, value in now.items()
+        if name not in ("resume", "init_from") and before.get(name) != value
+    ]

@@ -1,10 +1,15 @@
-"""One training over several processes, as torchrun starts them. With one process everything here is plain."""
+"""Processes of a training: several ones as torchrun starts them, and an orderly stop on a signal or after a time."""
 
 from __future__ import annotations
 
 import os
+import signal
+import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import FrameType, TracebackType
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
@@ -12,14 +17,16 @@ from torch import Tensor, distributed, nn
 from ..errors import ConfigError
 from ..models.base import Batch, Losses, Phase
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 @dataclass(frozen=True)
 class Processes:
-    """Which process this is.
+    """Number of this process and of all processes.
 
     Attributes:
         rank: number of this process; 0 writes logs and states.
-        world: how many there are.
+        world: number of processes.
     """
 
     rank: int = 0
@@ -30,7 +37,7 @@ class Processes:
         return self.rank == 0
 
     def any(self, flag: bool) -> bool:
-        """Whether the flag is up in any process; the same answer in all."""
+        """True in all processes if the flag is set in any of them."""
         if self.world == 1:
             return flag
         value = torch.tensor([int(flag)], device="cuda" if distributed.get_backend() == "nccl" else "cpu")
@@ -38,22 +45,22 @@ class Processes:
         return bool(value.item())
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Wait until all processes have called this."""
         if self.world > 1:
             distributed.barrier()
 
-    def leave(self) -> None:
-        """Part from the others, when all are done: one that ends earlier can take the rest down with it."""
+    def finish(self) -> None:
+        """Leave the process group after all are done; a process that ends earlier can abort the others."""
         if self.world > 1:
             distributed.barrier()
             distributed.destroy_process_group()
 
 
 def join(device: torch.device) -> Processes:
-    """Join the processes that torchrun started; a single one where it did not.
+    """Join the processes that torchrun started; without torchrun there is a single one.
 
     Args:
-        device: decides how they talk: NCCL between GPUs, gloo on the CPU.
+        device: selects the backend: NCCL between GPUs, gloo on the CPU.
     """
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         return Processes()
@@ -63,17 +70,17 @@ def join(device: torch.device) -> Processes:
 
 
 def local_device(device: torch.device) -> torch.device:
-    """The GPU of this process where torchrun started several on one machine; else the device itself."""
+    """GPU of this process if torchrun started several on one machine, else the device itself."""
     if device.type == "cuda" and device.index is None and "LOCAL_RANK" in os.environ:
         return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     return device
 
 
 def share_statistics(networks: nn.ModuleDict, device: torch.device) -> None:
-    """Replace batch norms by ones that average over all processes.
+    """Replace batch norms by synchronised ones, whose statistics cover all processes.
 
     Raises:
-        ConfigError: on the CPU, where torch has no such layer.
+        ConfigError: on the CPU, for which torch has no such layer.
     """
     if device.type != "cuda":
         raise ConfigError("needs GPUs", where="--train.sync_batchnorm", cure="Leave it out on the CPU.")
@@ -82,10 +89,10 @@ def share_statistics(networks: nn.ModuleDict, device: torch.device) -> None:
 
 
 class PhaseLoss(nn.Module):
-    """The loss of a phase as a module whose parameters are those that the phase steps.
+    """Loss of a phase, batch (N, ...) -> loss terms (), as a module with the parameters that the phase trains.
 
-    DistributedDataParallel averages the gradients of the module that it wraps; wrapped like this the plug-in keeps its
-    plain networks, and each phase communicates for itself.
+    DistributedDataParallel averages the gradients of the module that it wraps. With this module the plug-in keeps its
+    plain networks, and each phase averages its own gradients.
     """
 
     def __init__(self, phase: Phase, networks: nn.ModuleDict) -> None:
@@ -97,19 +104,19 @@ class PhaseLoss(nn.Module):
         return self._loss(batch)
 
 
-def spread(
+def phase_losses(
     phases: list[Phase], networks: nn.ModuleDict, processes: Processes
 ) -> Mapping[str, Callable[[Batch], Losses]]:
-    """Loss functions by phase; with several processes their gradients are averaged."""
+    """Loss functions by phase: batch (N, ...) -> loss terms (); with several processes gradients are averaged."""
     losses: dict[str, nn.Module] = {phase.name: PhaseLoss(phase, networks) for phase in phases}
     if processes.world == 1:
         return losses
-    # Without device_ids the batch is handed on as it is, so that phases can tell that they see the same one.
+    # Without device_ids the batch is passed on as it is, so that phases can tell that it is the same one.
     return {name: nn.parallel.DistributedDataParallel(loss) for name, loss in losses.items()}
 
 
 def mean_over(processes: Processes, values: dict[str, Tensor]) -> dict[str, float]:
-    """Scalars averaged over the processes, for the log."""
+    """Average scalars () over the processes, for the log."""
     if not values:
         return {}
     stacked = torch.stack([value.detach().float() for value in values.values()])
@@ -117,3 +124,42 @@ def mean_over(processes: Processes, values: dict[str, Tensor]) -> dict[str, floa
         distributed.all_reduce(stacked)
         stacked /= processes.world
     return dict(zip(values, stacked.tolist(), strict=True))
+
+
+class StopRequest:
+    """Context in which the first Ctrl-C or SIGTERM only sets `reason`; the second one acts as usual.
+
+    Args:
+        max_seconds: time after which a stop is requested too; None: never.
+    """
+
+    def __init__(self, max_seconds: float | None = None) -> None:
+        self._reason = ""
+        self._end = None if max_seconds is None else time.monotonic() + max_seconds
+        self._before: dict[int, Any] = {}
+
+    @property
+    def reason(self) -> str:
+        """Reason to stop, for example ``"SIGTERM"`` or ``"time is up"``; empty to continue."""
+        if not self._reason and self._end is not None and time.monotonic() >= self._end:
+            self._reason = "time is up"
+        return self._reason
+
+    def __enter__(self) -> StopRequest:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._remember) for number in _SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._restore()
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        self._reason = signal.Signals(number).name
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}

@@ -1,4 +1,4 @@
-"""What a training run tells: text, JSON lines, pictures, TensorBoard."""
+"""Log of a training run: text, JSON lines, pictures, TensorBoard."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..data.loader import Batches
+from ..data.store import ClipStore
+from ..errors import ConfigError, did_you_mean
+from ..models.base import ModelPlugin
+from .settings import TrainSettings
+
 _log = logging.getLogger(__name__)
 _ROWS = 6
 
@@ -22,9 +28,9 @@ class TrainingLog:
     """Writes ``train.log``, ``scalars.jsonl``, ``pictures/step-*.png`` and ``tensorboard/`` of a run folder.
 
     Args:
-        folder: of the run; made where it is missing.
-        tensorboard: write for TensorBoard too; where it is not installed this says so once and goes on.
-        silent: write nothing at all, as all processes but the first do.
+        folder: folder of the run; created if it is missing.
+        tensorboard: write for TensorBoard too; if it is not installed, a line says so and the rest is written.
+        silent: write nothing, as in all processes but the first.
     """
 
     def __init__(self, folder: Path, *, tensorboard: bool = True, silent: bool = False) -> None:
@@ -37,7 +43,7 @@ class TrainingLog:
         self._board = _summary_writer(folder / "tensorboard", self) if tensorboard else None
 
     def line(self, text: str) -> None:
-        """One line in the text log, and to the program's log."""
+        """Write a line to the text log and to the program's log."""
         if self._silent:
             return
         _log.info("%s", text)
@@ -45,7 +51,7 @@ class TrainingLog:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 
     def scalars(self, step: int, group: str, values: Mapping[str, float]) -> None:
-        """Numbers of a step, by name."""
+        """Write the scalars of a step, by name."""
         if self._silent or not values:
             return
         seconds = round(time.monotonic() - self._started, 1)
@@ -57,7 +63,7 @@ class TrainingLog:
         self.line(f"step {step} {group}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
 
     def pictures(self, step: int, columns: Mapping[str, Tensor]) -> None:
-        """A sheet with a row per item and a column per name; (N, 3, H, W) in [0, 1] each."""
+        """Write a contact sheet with a row per item and a column per name; each is (N, 3, H, W) in [0, 1]."""
         if self._silent or not columns:
             return
         from ..media.image import write_image
@@ -76,7 +82,10 @@ class TrainingLog:
 
 
 def contact_sheet(columns: Mapping[str, Tensor]) -> np.ndarray:
-    """(rows * H, columns * W, 3) uint8: up to six items, pictures of other sizes scaled to those of the first name."""
+    """Arrange pictures (N, 3, H, W) in [0, 1] by name as one picture (rows * H, columns * W, 3), uint8, RGB.
+
+    It shows up to six items; pictures of other sizes are scaled to those of the first name.
+    """
     first = next(iter(columns.values()))
     count = min(_ROWS, *(len(pictures) for pictures in columns.values()))
     cells = [_cells(pictures[:count], first.shape[-2:]) for pictures in columns.values()]
@@ -85,7 +94,7 @@ def contact_sheet(columns: Mapping[str, Tensor]) -> np.ndarray:
 
 
 def _cells(pictures: Tensor, size: torch.Size) -> Tensor:
-    """Pictures of one column as uint8 of one size; grey becomes RGB."""
+    """Convert the pictures of one column to uint8 of one size, grey ones to RGB."""
     pictures = pictures.detach().float().cpu().expand(-1, 3, -1, -1)
     if pictures.shape[-2:] != size:
         pictures = functional.interpolate(pictures, size=tuple(size), mode="bilinear", antialias=True)
@@ -99,3 +108,61 @@ def _summary_writer(folder: Path, log: TrainingLog) -> Any:
         log.line("TensorBoard is not installed, its log is left out; pip install 'talkingface[log]' brings it")
         return None
     return SummaryWriter(str(folder))
+
+
+_SEED = 0
+
+
+class Validation:
+    """Validation of a model on fixed batches of a store.
+
+    Args:
+        plugin: the model; the present weights of its networks are validated.
+        store: clips of the validation.
+        settings: group ``train``.
+        scored: the clips are not those of the training, so that their scores are meaningful.
+    """
+
+    def __init__(self, plugin: ModelPlugin, store: ClipStore, settings: TrainSettings, *, scored: bool) -> None:
+        self._plugin, self.scored, self._best = plugin, scored, settings.best_score
+        self._batches = Batches(
+            store, plugin.samples(), batch_size=settings.batch_size, image_size=settings.image_size, seed=_SEED
+        )
+        self._count = settings.validate_batches
+
+    def scores(self, device: torch.device) -> dict[str, float]:
+        """Mean scores, by the names of the plug-in."""
+        totals: dict[str, float] = {}
+        for number in range(self._count):
+            scores, _ = self._validate_batch(number, device)
+            for name, value in scores.items():
+                totals[name] = totals.get(name, 0.0) + value / self._count
+        return totals
+
+    def pictures(self, device: torch.device) -> dict[str, Tensor]:
+        """Columns of the contact sheet, (N, 3, H, W) in [0, 1]: the inputs, then the pictures of the plug-in."""
+        batch = self._batches[0]
+        _, shown = self._validate_batch(0, device)
+        inputs = {name: value for name, value in batch.items() if value.ndim == 4 and name not in shown}
+        return {**inputs, **shown}
+
+    def ranked(self, scores: dict[str, float]) -> float:
+        """Score that selects the best state; lower is better.
+
+        Raises:
+            ConfigError: if the model has no score of the name in ``best_score``.
+        """
+        name = self._best or next(iter(scores))
+        if name not in scores:
+            raise ConfigError(f"no score '{name}'", where="--train.best_score", cure=did_you_mean(name, scores))
+        return scores[name]
+
+    def _validate_batch(self, number: int, device: torch.device) -> tuple[dict[str, float], dict[str, Tensor]]:
+        batch = {name: value.to(device) for name, value in self._batches[number].items()}
+        networks = self._plugin.networks
+        networks.eval()
+        try:
+            with torch.no_grad():
+                return self._plugin.validate(batch)
+        finally:
+            networks.train()

@@ -11,7 +11,7 @@ from ..data.settings import AugmentSettings
 
 
 class TrainSettings(BaseModel):
-    """How a model is trained. What the model itself is stands in the model's own settings."""
+    """Training of a model. The networks have settings of their own, in the model's settings."""
 
     model_config = ConfigDict(extra="forbid")
 

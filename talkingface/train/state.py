@@ -1,4 +1,4 @@
-"""The saved state of a training run: a folder of safetensors and JSON, whole or not there at all."""
+"""Saved state of a training run: a folder of safetensors and JSON that appears only when it is complete."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def save(
     """Write a state beside ``folder`` and rename it.
 
     Args:
-        folder: where the state is then, for example ``states/step-00001000``.
+        folder: folder of the state, for example ``states/step-00001000``.
         networks: all networks, by name.
-        average: averaged weights, by network and parameter.
+        average: averaged weights (...), by network and parameter.
         optimizers: by name of the phase.
-        facts: what else is needed to go on, as JSON values.
+        facts: other data needed to resume, as JSON values.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -56,10 +56,10 @@ def save(
 
 
 def load(folder: Path, networks: nn.ModuleDict, optimizers: Mapping[str, torch.optim.Optimizer]) -> tuple[dict, States]:
-    """Put a saved state back into networks and optimizers.
+    """Restore networks and optimizers from a saved state.
 
     Returns:
-        The facts that were saved with it, and the averaged weights.
+        The facts saved with it, and the averaged weights (...) by network and parameter.
 
     Raises:
         TrainingError: if the state is of another model.
@@ -79,7 +79,7 @@ def load(folder: Path, networks: nn.ModuleDict, optimizers: Mapping[str, torch.o
 
 
 def load_networks(folder: Path, networks: nn.ModuleDict) -> list[str]:
-    """Put only the networks of a saved state back; gives the names of those that it holds.
+    """Restore only the networks of a saved state; returns the names of those that it holds.
 
     Raises:
         TrainingError: if the state is of another model.
@@ -98,13 +98,13 @@ def load_networks(folder: Path, networks: nn.ModuleDict) -> list[str]:
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
-    """The JSON part of a saved state."""
+    """Read the JSON part of a saved state."""
     facts: dict[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     return facts
 
 
 def find(path: Path) -> Path | None:
-    """The state that a path means: itself, or the newest one of a run folder; None where there is none."""
+    """Find the state at a path: the path itself, or the newest state of a run folder; None if there is none."""
     if (path / FACTS).is_file():
         return path
     states = saved(path / "states")
@@ -112,7 +112,7 @@ def find(path: Path) -> Path | None:
 
 
 def saved(folder: Path) -> list[Path]:
-    """States in a folder, oldest first."""
+    """List the states in a folder, oldest first."""
     return sorted(path.parent for path in folder.glob(f"step-*/{FACTS}"))
 
 
@@ -124,7 +124,7 @@ def prune(folder: Path, keep_last: int, best: Path | None) -> None:
 
 
 def _flat(states: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """One mapping of plain contiguous tensors; copies, because safetensors refuses memory that is shared."""
+    """Flatten states to one mapping of contiguous copies, because safetensors refuses shared memory."""
     return {
         f"{name}{_SEPARATOR}{key}": value.detach().cpu().contiguous().clone()
         for name, state in states.items()
@@ -141,7 +141,7 @@ def _nested(flat: Mapping[str, Tensor]) -> States:
 
 
 def _tensors(state: Mapping[int, Mapping[str, Any]]) -> dict[str, Tensor]:
-    """State of an optimizer, ``"<parameter>/<key>"`` -> tensor."""
+    """Flatten the state of an optimizer to ``"<parameter>/<key>"`` -> tensor."""
     return {
         f"{index}{_SEPARATOR}{key}": torch.as_tensor(value)
         for index, own in state.items()
@@ -164,5 +164,5 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tens
 
 
 def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:
-    """The value in the memory order of its parameter: another order can round differently in the last bit."""
+    """Copy a value to the memory order of its parameter; another order can round differently in the last bit."""
     return torch.empty_like(parameter, dtype=value.dtype).copy_(value) if value.shape == parameter.shape else value

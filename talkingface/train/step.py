@@ -1,9 +1,10 @@
-"""One phase of one training step."""
+"""One phase of one training step, its learning rate, and the running average of the weights."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -12,16 +13,21 @@ from ..errors import TrainingError
 from ..models.base import Losses, Phase
 from .settings import TrainSettings
 
+_AVERAGED_BUFFERS = ("running_mean", "running_var")
+_CURE = "Go on from the last saved state with a lower --train.learning_rate or with --train.clip_gradient."
 
-def factor(settings: TrainSettings, step: int, total: int, epoch_steps: int, milestones: Sequence[int] = ()) -> float:
-    """What the learning rate is multiplied with in a step.
+
+def learning_rate_factor(
+    settings: TrainSettings, step: int, total: int, epoch_steps: int, milestones: Sequence[int] = ()
+) -> float:
+    """Factor of the learning rate in a step.
 
     Args:
-        settings: names the schedule.
+        settings: settings with the schedule.
         step: number of the step, from 0.
-        total: steps of the whole training.
+        total: steps of the complete training.
         epoch_steps: steps of an epoch.
-        milestones: the model's own, in epochs; those of the settings go first.
+        milestones: milestones of the model, in epochs; those of the settings take precedence.
     """
     warm = min(1.0, (step + 1) / (settings.warmup_steps + 1))
     if settings.schedule == "cosine":
@@ -34,19 +40,19 @@ def factor(settings: TrainSettings, step: int, total: int, epoch_steps: int, mil
 
 
 def freeze_others(networks: nn.ModuleDict, phase: Phase, trainable: Set[int]) -> None:
-    """Let gradients reach the parameters of the phase's networks only.
+    """Enable gradients for the parameters of the phase's networks only.
 
     Args:
         networks: all networks of the model.
         phase: the phase that runs next.
-        trainable: ids of the parameters that the model wants trained at all; the others stay frozen.
+        trainable: ids of the parameters that the model trains in any phase; the others stay frozen.
     """
     stepped = {id(p) for name in phase.networks for p in networks.get_submodule(name).parameters()} & trainable
     for parameter in networks.parameters():
         parameter.requires_grad_(id(parameter) in stepped)
 
 
-def thaw(networks: nn.ModuleDict, trainable: Set[int]) -> None:
+def restore_trainable(networks: nn.ModuleDict, trainable: Set[int]) -> None:
     """Undo :func:`freeze_others`, so that the networks can be used and trained further."""
     for parameter in networks.parameters():
         parameter.requires_grad_(id(parameter) in trainable)
@@ -55,14 +61,21 @@ def thaw(networks: nn.ModuleDict, trainable: Set[int]) -> None:
 def take_step(
     phase: Phase, losses: Losses, optimizer: torch.optim.Optimizer, step: int, clip_gradient: float | None
 ) -> None:
-    """Step the parameters of a phase down the sum of its losses, which is taken in float32.
+    """Take one optimizer step of a phase on the sum of its losses, computed in float32.
+
+    Args:
+        phase: the phase.
+        losses: loss terms by name, scalars ().
+        optimizer: optimizer of the phase.
+        step: number of the step, for errors.
+        clip_gradient: largest norm of the gradient; None: no limit.
 
     Raises:
-        TrainingError: if a loss or the gradient is not finite; the parameters are untouched then.
+        TrainingError: if a loss or the gradient is not finite; the parameters are unchanged then.
     """
     total = torch.stack([value.float() for value in losses.values()]).sum()
     if not math.isfinite(total.item()):
-        raise TrainingError(_blame(losses), where=f"step {step}, phase {phase.name}", cure=_CURE)
+        raise TrainingError(_describe_bad_losses(losses), where=f"step {step}, phase {phase.name}", cure=_CURE)
     optimizer.zero_grad(set_to_none=True)
     total.backward()  # type: ignore[no-untyped-call]
     norm = _clip([p for group in optimizer.param_groups for p in group["params"]], clip_gradient)
@@ -71,20 +84,78 @@ def take_step(
     optimizer.step()
 
 
-_CURE = "Go on from the last saved state with a lower --train.learning_rate or with --train.clip_gradient."
-
-
 def _clip(parameters: list[Tensor], largest: float | None) -> Tensor:
-    """Norm of the gradient; scales it down to ``largest`` where that is given."""
+    """Compute the norm () of the gradient, and scale the gradient down to ``largest`` if that is given."""
     norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
     if largest is not None:
         nn.utils.clip_grads_with_norm_(parameters, largest, norm)
     return norm
 
 
-def _blame(losses: Losses) -> str:
-    """Which loss terms went wrong, as "loss 'perceptual' is nan"."""
+def _describe_bad_losses(losses: Losses) -> str:
+    """Describe the loss terms that are not finite, such as "loss 'perceptual' is nan"."""
     bad = {name: value.item() for name, value in losses.items() if not math.isfinite(value.item())}
     if not bad:
         return "the sum of the losses is not finite"
     return ", ".join(f"loss '{name}' is {value}" for name, value in bad.items())
+
+
+class WeightAverage:
+    """Exponential moving average of the weights (...) of some networks, which is validated and exported.
+
+    After step t the average keeps ``min(decay, (1 + t) / (10 + t))`` of itself, so that the first random weights have
+    little influence. Statistics of batch norms are averaged too; other buffers are copied.
+
+    Args:
+        networks: all networks of the model.
+        names: networks to average.
+        decay: weight of the past; 0 keeps a copy of the present weights.
+    """
+
+    def __init__(self, networks: nn.ModuleDict, names: Iterable[str], decay: float) -> None:
+        self._networks = {name: networks[name] for name in names}
+        self._decay = decay
+        self.states = {name: _copy(network) for name, network in self._networks.items()}
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Add the weights after step number ``step`` (the first is 1)."""
+        keep = min(self._decay, (1 + step) / (10 + step))
+        averages: list[Tensor] = []
+        present: list[Tensor] = []
+        for name, network in self._networks.items():
+            parameters = {key for key, _ in network.named_parameters()}
+            for key, value in network.state_dict().items():
+                average = self.states[name][key]
+                if key in parameters or key.endswith(_AVERAGED_BUFFERS):
+                    averages.append(average)
+                    present.append(value)
+                else:
+                    average.copy_(value)
+        torch._foreach_lerp_(averages, present, 1 - keep)
+
+    @torch.no_grad()
+    def load(self, states: dict[str, dict[str, Tensor]]) -> None:
+        """Restore saved averages, by network and key."""
+        for name, state in self.states.items():
+            for key, value in state.items():
+                value.copy_(states[name][key])
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Put the averages into the networks inside the block, and their own weights back after it."""
+        own = {name: _copy(network) for name, network in self._networks.items()}
+        _fill(self._networks, self.states)
+        try:
+            yield
+        finally:
+            _fill(self._networks, own)
+
+
+def _copy(network: nn.Module) -> dict[str, Tensor]:
+    return {key: value.detach().clone() for key, value in network.state_dict().items()}
+
+
+def _fill(networks: dict[str, nn.Module], states: dict[str, dict[str, Tensor]]) -> None:
+    for name, network in networks.items():
+        network.load_state_dict(states[name])

@@ -1,4 +1,4 @@
-"""The training loop of all models."""
+"""Training loop of all models."""
 
 from __future__ import annotations
 
@@ -17,27 +17,23 @@ from ..data.store import ClipStore
 from ..errors import ConfigError, did_you_mean
 from ..models.base import Batch, ModelPlugin, Phase
 from . import processes
-from . import step as schedule
-from .checkpoints import Checkpoints
-from .ema import WeightAverage
-from .report import TrainingLog
+from .checkpoints import Checkpoints, check_required_networks, find_resume, initialise
+from .processes import StopRequest
+from .report import TrainingLog, Validation
 from .settings import TrainSettings
-from .start import check_through, find_resume, initialise
-from .step import freeze_others, take_step, thaw
-from .stop import StopRequest
-from .validate import Validation
+from .step import WeightAverage, freeze_others, learning_rate_factor, restore_trainable, take_step
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """How a run ended.
+    """Result of a training run.
 
     Attributes:
-        step: steps done in all.
-        reason: why it ended: ``"finished"``, ``"time is up"``, ``"SIGINT"`` or ``"SIGTERM"``.
+        step: total number of steps.
+        reason: reason of its end: ``"finished"``, ``"time is up"``, ``"SIGINT"`` or ``"SIGTERM"``.
         state: folder of the last saved state.
         weights: exported weights of the last state.
-        best: exported weights of the best validation, None where there was none.
+        best: exported weights of the best validation, None without validation.
         score: the best validation score.
     """
 
@@ -53,22 +49,22 @@ class Trainer:
     """Trains a model on a store.
 
     A step is a pure function of the saved state and its number: items and random draws follow from seed and step, the
-    learning rate from the step. So a resumed run gives the same weights, bit for bit, as an uninterrupted one on the
-    same machine.
+    learning rate from the step. A resumed run therefore gives the same weights, bit for bit, as an uninterrupted one on
+    the same machine.
 
     Args:
         plugin: the model.
         store: training clips.
         settings: group ``train``.
         run_dir: folder of the results: ``states/``, ``export/``, ``pictures/``, ``train.log``, ``scalars.jsonl``.
-        device: where to train.
+        device: device of the training.
         precision: ``"float32"``, or ``"bf16"`` for networks in mixed precision (weights and sums of losses float32).
-        validation: clips of the test split; None leaves validation out.
-        metadata: further facts for exported weights, for example the variant.
+        validation: clips of the test split; None: no validation.
+        metadata: further metadata of exported weights, for example the variant.
         held: names of the networks that already hold weights of an earlier training.
 
     Raises:
-        ConfigError: for settings that name phases the model does not have.
+        ConfigError: if settings name phases that the model does not have.
         TrainingError: if the state to resume is missing or of another model.
     """
 
@@ -97,7 +93,7 @@ class Trainer:
         self._prepare_networks()
         self._optimizers = self._make_optimizers()
         self._rates = {name: [g["lr"] for g in own.param_groups] for name, own in self._optimizers.items()}
-        self._losses = processes.spread(self._phases, plugin.networks, self._group)
+        self._losses = processes.phase_losses(self._phases, plugin.networks, self._group)
         self._average = WeightAverage(plugin.networks, plugin.inference_networks, settings.ema_decay)
         self._validation = Validation(plugin, validation or store, settings, scored=validation is not None)
         self._epoch_steps = max(1, len(store.clips()) * settings.repeats // (settings.batch_size * self._group.world))
@@ -106,17 +102,17 @@ class Trainer:
         self.step = self._resume()
 
     def run(self) -> TrainResult:
-        """Train to the end, until the time is up, or until Ctrl-C or SIGTERM; the state is saved before leaving.
+        """Train to the end, to the time limit, or until Ctrl-C or SIGTERM; the state is saved before returning.
 
         Raises:
-            TrainingError: if a loss or a gradient is not finite; nothing of that step is saved.
+            TrainingError: if a loss or a gradient is not finite; that step is not saved.
         """
         self._log.line(self._headline())
         with StopRequest(self._settings.max_seconds) as stop:
             try:
                 reason = self._loop(stop)
             finally:
-                thaw(self._plugin.networks, self._trainable)
+                restore_trainable(self._plugin.networks, self._trainable)
         self._save()
         self._group.wait()
         self._log.line(f"{reason} after step {self.step}: {self._checkpoints.state(self.step)}")
@@ -143,7 +139,7 @@ class Trainer:
         return "finished"
 
     def _one_step(self, batch: Batch) -> dict[str, Tensor]:
-        """All phases of one step, in their order; returns the loss terms by ``phase/term``."""
+        """Run all phases of one step in order; returns the loss terms () by ``phase/term``."""
         torch.manual_seed(_seed_of(self._settings.seed, self.step, self._group.rank))
         losses: dict[str, Tensor] = {}
         for phase in self._phases:
@@ -164,7 +160,7 @@ class Trainer:
         return torch.autocast(self._device.type, torch.bfloat16, enabled=self._precision == "bf16")
 
     def _set_learning_rate(self, phase: Phase, optimizer: torch.optim.Optimizer) -> None:
-        scale = schedule.factor(self._settings, self.step, self._total, self._epoch_steps, phase.milestones)
+        scale = learning_rate_factor(self._settings, self.step, self._total, self._epoch_steps, phase.milestones)
         for group, base in zip(optimizer.param_groups, self._rates[phase.name], strict=True):
             group["lr"] = scale * self._settings.learning_rates.get(phase.name, self._settings.learning_rate or base)
 
@@ -220,7 +216,7 @@ class Trainer:
         self._log.scalars(self.step, "train", {**means, **rates, "steps_per_s": steps_per_s})
 
     def _report_if_due(self) -> None:
-        """Validate and show pictures, with the averaged weights, at their intervals and after the last step."""
+        """Validate and write pictures, with the averaged weights, at their intervals and after the last step."""
         settings = self._settings
         score_due = self._due(settings.validate_every) and self._validation.scored
         show_due = self._due(settings.image_every)
@@ -239,7 +235,7 @@ class Trainer:
         return self.step % (every or self._epoch_steps) == 0 or self.step == self._total
 
     def _score(self) -> bool:
-        """Validate; returns whether this is the best so far."""
+        """Validate; returns True if the score is the best so far."""
         scores = self._validation.scores(self._device)
         self._log.scalars(self.step, "validation", scores)
         return self._checkpoints.improves(self._validation.ranked(scores), self.step)
@@ -249,12 +245,12 @@ class Trainer:
             self._checkpoints.save(self.step)
 
     def _resume(self) -> int:
-        """Go on from the state that the settings name, if they do; returns the steps done so far."""
-        found = find_resume(self._settings.resume, self._folder)
-        if found is None:
-            check_through(self._phases, self._held)
+        """Restore the state that the settings name, if any; returns the number of steps done."""
+        saved = find_resume(self._settings.resume, self._folder)
+        if saved is None:
+            check_required_networks(self._phases, self._held)
             return 0
-        step, line = self._checkpoints.restore(found)
+        step, line = self._checkpoints.restore(saved)
         self._log.line(line)
         return step
 
@@ -281,12 +277,12 @@ def _check_phases(phases: list[Phase], settings: TrainSettings) -> None:
 
 
 def _lay_channels_last(networks: nn.ModuleDict) -> None:
-    """Kernels of pictures with their channels last; those of volumes and others stay as they are."""
+    """Store 2-D convolution kernels with channels last; other weights stay as they are."""
     for value in networks.state_dict(keep_vars=True).values():
         if value.ndim == 4:
             value.data = value.data.contiguous(memory_format=torch.channels_last)
 
 
 def _seed_of(*numbers: int) -> int:
-    """One seed out of several numbers; near numbers give unrelated seeds."""
+    """Combine several numbers to one seed; similar numbers give unrelated seeds."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))

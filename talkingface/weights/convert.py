@@ -1,4 +1,4 @@
-"""Turns weight files into each other: any known kind into ours, and back to the layout the models were published in."""
+"""Convert weight files: any known kind into ours, and back to the layout in which the models were published."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import WeightsError
-from .files.tensorfile import replacing, stored
-from .load import Networks, States, load_networks, save_networks
+from .files.tensorfile import atomic_write, to_storable
+from .load import NetworkWeights, States, load_networks, save_networks
 
 LAYOUTS = ("safetensors", "published")
 
@@ -19,19 +19,18 @@ def convert(
     to: str | None = None,
     half: bool = False,
     model: str | None = None,
-) -> Networks:
+) -> NetworkWeights:
     """Write the networks of ``source`` to ``target`` and return them.
 
-    Tensors keep their values bit by bit unless ``half`` is set. What only training needs (optimizer states, the epoch)
-    is left out.
+    Tensors keep their values bit by bit unless ``half`` is set. Optimizer states and the epoch are left out.
 
     Args:
         source: any file that `load_networks` reads, or several of one model; where two hold a network of the same
-            name, the first one's is taken.
+            name, the first one counts.
         target: the file to write; it must not be a source.
-        to: ``"safetensors"`` (ours) or ``"published"`` (torch file of state dicts); None goes by the target's ending.
-        half: numbers with a fraction become float16.
-        model: the model that the weights are meant for; None takes any that is recognised.
+        to: ``"safetensors"`` (ours) or ``"published"`` (torch file of state dicts); None: by the target's ending.
+        half: convert floating-point numbers to float16.
+        model: name of the model that the weights must belong to; None accepts any.
 
     Raises:
         WeightsError: if the source cannot be read or the target is the source.
@@ -51,8 +50,8 @@ def convert(
     return networks
 
 
-def _joined(parts: Sequence[Networks], target: Path) -> Networks:
-    """Networks of several files as of one."""
+def _joined(parts: Sequence[NetworkWeights], target: Path) -> NetworkWeights:
+    """Join the networks of several files; the first file that holds a network counts."""
     models = sorted({part.model for part in parts})
     if len(models) > 1:
         raise WeightsError(
@@ -62,14 +61,14 @@ def _joined(parts: Sequence[Networks], target: Path) -> Networks:
     metadata: dict[str, str] = {}
     for part in parts:
         states, metadata = part.states | states, part.metadata | metadata
-    return Networks(states, metadata, parts[0].model, parts[0].layout)
+    return NetworkWeights(states, metadata, parts[0].model, parts[0].layout)
 
 
 def layout_of(target: Path) -> str:
-    """Layout that a file's ending asks for.
+    """Layout that belongs to a file's ending.
 
     Raises:
-        WeightsError: if it is neither ``.safetensors`` nor one of torch's.
+        WeightsError: if it is neither ``.safetensors`` nor one of torch's endings.
     """
     if target.suffix == ".safetensors":
         return "safetensors"
@@ -78,13 +77,14 @@ def layout_of(target: Path) -> str:
     raise WeightsError(f"no known ending {target.suffix!r}", where=target, cure="Use .safetensors or .pth.tar.")
 
 
-def save_published(path: Path, networks: Networks, dtype: object = None) -> None:
-    """Write a torch file of the kind the published code loads: network -> state dict; complete or not there at all."""
+def save_published(path: Path, networks: NetworkWeights, dtype: object = None) -> None:
+    """Write a torch file as the published code loads it: network -> state dict; it appears only when complete."""
     import torch
 
     wanted = dtype if isinstance(dtype, torch.dtype) else None
     states = {
-        name: {key: stored(value, wanted) for key, value in state.items()} for name, state in networks.states.items()
+        name: {key: to_storable(value, wanted) for key, value in state.items()}
+        for name, state in networks.states.items()
     }
-    with replacing(path) as part:
+    with atomic_write(path) as part:
         torch.save(states, part)

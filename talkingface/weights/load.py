@@ -1,21 +1,24 @@
-"""Weights into networks: any file in, state dicts out, and a report that a person can act on where they do not fit."""
+"""Load weight files of any kind as state dicts, put them into networks, and report mismatches in full."""
 
 from __future__ import annotations
 
 import difflib
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+from torch import nn
+
 from ..errors import WeightsError
-from .files.read import KINDS, Content, naming, read
+from .files.read import KINDS, Content, file_errors, read
 from .files.records import TensorRecord, check_cost
-from .files.tensorfile import stored, write_safetensors
-from .identify import RECIPES, Recognised, Records, recognise, split
+from .files.tensorfile import to_storable, write_safetensors
+from .identify import SIGNATURES, Identified, Records, identify, split
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
 
 FORMAT = "talkingface/1"
@@ -27,13 +30,13 @@ States = dict[str, dict[str, "Tensor"]]
 
 
 @dataclass(frozen=True)
-class Networks:
+class NetworkWeights:
     """Weights of one file.
 
     Attributes:
         states: network -> state dict, on the CPU, in the number type of the file.
         metadata: text notes of the file; our own have ``format``, ``model``, ``variant`` and ``config``.
-        model: whose weights they are; ``""`` where they were not recognised.
+        model: name of the model; ``""`` where it was not identified.
         layout: ``"talkingface/1"`` for our own files, else the kind of file (`read.KINDS`).
     """
 
@@ -43,32 +46,32 @@ class Networks:
     layout: str
 
 
-def load_networks(path: Path, *, model: str | None = None, only: Collection[str] | None = None) -> Networks:
+def load_networks(path: Path, *, model: str | None = None, only: Collection[str] | None = None) -> NetworkWeights:
     """Read the networks of a weight file of any known kind. Nothing in the file is executed.
 
     Args:
         path: a torch file (old or new), safetensors file, NumPy archive, Paddle file, or a folder with the three
-            archives of a port. What only training needs (optimizer states) is not read.
-        model: the model they are meant for; None takes any.
+            archives of a port. Optimizer states are not read.
+        model: name of the model that the weights must belong to; None accepts any.
         only: networks to read; None reads all.
 
     Raises:
         WeightsError: if the file is missing, damaged, unsafe, not recognised, or of another model.
     """
     content = read(path)
-    with naming(path):
-        found = identify(content)
+    with file_errors(path):
+        identified = identify_content(content)
         if model is not None:
-            _check_model(found, model)
-        wanted = {name: state for name, state in found.networks.items() if only is None or name in only}
+            _check_model(identified, model)
+        wanted = {name: state for name, state in identified.networks.items() if only is None or name in only}
         check_cost((record for state in wanted.values() for record in state.values()), content.size)
         states = {name: {key: record.tensor() for key, record in state.items()} for name, state in wanted.items()}
     layout = FORMAT if _is_ours(content) else content.kind
-    return Networks(states, content.metadata, found.model, layout)
+    return NetworkWeights(states, content.metadata, identified.model, layout)
 
 
 def read_notes(paths: Sequence[Path]) -> dict[str, str]:
-    """Text notes of weight files, without their numbers; where files say different things, the first is believed.
+    """Read the text notes of weight files, without their numbers; where files disagree, the first one counts.
 
     Raises:
         WeightsError: if a file is missing, damaged or unsafe.
@@ -84,8 +87,11 @@ def load_together(paths: Sequence[Path], *, model: str, only: Collection[str]) -
 
     Args:
         paths: one or more; as for `load_networks`.
-        model: the model they are meant for.
-        only: the networks to read; all must be there.
+        model: name of the model that the weights must belong to.
+        only: the networks to read; all must exist.
+
+    Returns:
+        network -> key -> tensor (...), on the CPU.
 
     Raises:
         WeightsError: as `load_networks`, and if a network is in none of them.
@@ -100,20 +106,21 @@ def load_together(paths: Sequence[Path], *, model: str, only: Collection[str]) -
     return states
 
 
-def identify(content: Content) -> Recognised:
-    """Whose weights a file holds, with its networks under torch's names."""
+def identify_content(content: Content) -> Identified:
+    """Identify the model and the networks of a file, with torch's names for all keys."""
     if _is_ours(content):
         networks = split({key: value for key, value in content.tree.items() if isinstance(value, TensorRecord)})
         model = content.metadata.get("model", "")
-        return Recognised(model, f"networks ({content.metadata.get('variant', 'no variant')})", networks)
-    found = recognise(content.tree)
+        return Identified(model, f"networks ({content.metadata.get('variant', 'no variant')})", networks)
+    identified = identify(content.tree)
     if content.kind != "paddle":
-        return found
-    return Recognised(found.model, found.part, {name: torch_names(state) for name, state in found.networks.items()})
+        return identified
+    networks = {name: paddle_to_torch(state) for name, state in identified.networks.items()}
+    return Identified(identified.model, identified.part, networks)
 
 
-def torch_names(state: Records) -> Records:
-    """A Paddle state under torch's names: other words for batch statistics, weights of linear layers turned.
+def paddle_to_torch(state: Records) -> Records:
+    """Convert the names of a Paddle state to torch's and transpose the weights of linear layers.
 
     A matrix named ``weight`` is a linear layer's there, (in, out) where torch has (out, in); none of the models here
     has an embedding, the other layer with such a matrix.
@@ -128,15 +135,15 @@ def torch_names(state: Records) -> Records:
 
 
 def load_strict(module: nn.Module, state: Mapping[str, Tensor], *, where: object) -> None:
-    """Load a state dict; every key must be there, none may be left over, all shapes must agree.
+    """Load a state dict; missing keys, unexpected keys and differing shapes are errors.
 
     Args:
-        module: takes the values in its own number type and on its own device.
-        state: key -> tensor. ``OPTIONAL_KEYS`` may be missing.
+        module: receives the values in its own number type and on its own device.
+        state: key -> tensor (...). ``OPTIONAL_KEYS`` may be missing.
         where: network and file, for the message.
 
     Raises:
-        WeightsError: naming the first few keys of each kind of misfit, with near names; the module is unchanged.
+        WeightsError: with the first few keys of each kind of mismatch and similar names; the module is unchanged.
     """
     wanted = module.state_dict()
     missing = [key for key in wanted if key not in state and key.rpartition(".")[2] not in OPTIONAL_KEYS]
@@ -159,13 +166,13 @@ def save_networks(
     metadata: Mapping[str, str],
     dtype: torch.dtype | None = None,
 ) -> None:
-    """Write networks as one safetensors file with keys ``<network>.<key>``; it is complete or not there at all.
+    """Write networks as one safetensors file with keys ``<network>.<key>``; the file appears only when it is complete.
 
     Args:
         path: ends in ``.safetensors``.
-        networks: network -> state dict; names of networks hold no dot.
+        networks: network -> key -> tensor (...); names of networks hold no dot.
         metadata: text notes; ``format`` is added.
-        dtype: number type of all tensors with a fraction; None keeps each as it is.
+        dtype: number type of all floating-point tensors; None keeps each as it is.
 
     Raises:
         ValueError: if a network's name holds a dot.
@@ -173,7 +180,7 @@ def save_networks(
     if any("." in name for name in networks):
         raise ValueError(f"names of networks hold no dot: {sorted(networks)}")
     tensors = {
-        f"{name}.{key}": stored(value, dtype) for name, state in networks.items() for key, value in state.items()
+        f"{name}.{key}": to_storable(value, dtype) for name, state in networks.items() for key, value in state.items()
     }
     write_safetensors(path, tensors, {"format": FORMAT, **metadata})
 
@@ -187,18 +194,18 @@ def _is_ours(content: Content) -> bool:
     return content.metadata.get("format", "").startswith("talkingface/")
 
 
-def _check_model(found: Recognised, model: str) -> None:
-    """Refuse another model's weights, and unknown ones where the model's own would have been recognised."""
-    if found.model and found.model != model:
-        what = f"{found.model}'s {found.part}"
+def _check_model(identified: Identified, model: str) -> None:
+    """Refuse another model's weights, and unknown ones where the model's own would have been identified."""
+    if identified.model and identified.model != model:
+        what = f"{identified.model}'s {identified.part}"
         raise WeightsError(f"holds {what}, but --model={model}", cure=f"Name a checkpoint of {model}.")
-    if not found.model and any(recipe.model == model for recipe in RECIPES):
-        names = ", ".join(sorted(found.networks)[:_SHOWN]) or "loose tensors"
+    if not identified.model and any(signature.model == model for signature in SIGNATURES):
+        names = ", ".join(sorted(identified.networks)[:_SHOWN]) or "loose tensors"
         raise WeightsError(f"not recognised as weights of {model}; it holds {names}")
 
 
 def _some(title: str, keys: list[str]) -> str:
-    """``"3 missing (a, b, ...)"``, or nothing."""
+    """Text such as ``"3 missing (a, b, ...)"``; empty without keys."""
     if not keys:
         return ""
     more = ", ..." if len(keys) > _SHOWN else ""
@@ -213,7 +220,7 @@ def _with_near(key: str, others: list[str]) -> str:
 __all__ = [
     "FORMAT",
     "KINDS",
-    "Networks",
+    "NetworkWeights",
     "States",
     "load_networks",
     "load_strict",
@@ -221,3 +228,19 @@ __all__ = [
     "read_notes",
     "save_networks",
 ]
+
+
+DIGITS = 12
+
+
+def fingerprint(network: nn.Module) -> str:
+    """A short word that is the same for the same weights on every machine, and another one after any training.
+
+    Args:
+        network: as built and loaded, not rearranged for speed.
+    """
+    digest = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(f"{name}{tuple(value.shape)}".encode())
+        digest.update(value.detach().to("cpu", torch.float32).contiguous().numpy())
+    return digest.hexdigest()[:DIGITS]

@@ -1,4 +1,4 @@
-"""Tells which weight files are there and how to get the others."""
+"""State of the catalogued weight files on this machine, and advice on getting the missing ones."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ State = Literal["present", "missing", "damaged"]
 
 @dataclass(frozen=True)
 class EntryStatus:
-    """Whether a catalogued file can be used.
+    """State of one catalogued file.
 
     Attributes:
-        state: ``"damaged"`` if the file is there but cannot be read as weights.
-        path: where it is, or goes.
-        advice: how to get or mend it, as a sentence; ``""`` if it is present.
+        state: ``"damaged"`` if the file exists but cannot be read as weights.
+        path: place of the file, whether it exists or not.
+        advice: sentence on how to get or replace it; ``""`` if it is present.
     """
 
     entry: Entry
@@ -32,7 +32,7 @@ class EntryStatus:
 
 
 def status(root: Path, catalogue: Catalogue | None = None) -> list[EntryStatus]:
-    """State of every catalogued file. Files are opened and their structure checked, without reading their numbers."""
+    """State of every catalogued file. Their structure is checked, their numbers are not read."""
     catalogue = catalogue or load_catalogue()
     return [_status(entry, root) for entry in catalogue.entries.values()]
 
@@ -49,7 +49,7 @@ def _status(entry: Entry, root: Path) -> EntryStatus:
 
 
 def check_usable(path: Path) -> None:
-    """Look whether a file is whole, without reading its numbers; models of other runtimes and bare numbers pass.
+    """Check that a file is complete, without reading its numbers; models of other runtimes and plain arrays pass.
 
     Raises:
         WeightsError: if it is empty, a web page, truncated or otherwise not a readable weight file.
@@ -65,7 +65,7 @@ def check_usable(path: Path) -> None:
 
 
 def describe_missing(statuses: Iterable[EntryStatus]) -> list[str]:
-    """One line for each file that cannot be used: its name, its state, where it goes, how to get it."""
+    """One line for each file that cannot be used: name, state, place, and advice on getting it."""
     return [
         f"{item.entry.name}: {item.state}, goes to {item.path}. {item.advice}"
         for item in statuses
@@ -73,8 +73,27 @@ def describe_missing(statuses: Iterable[EntryStatus]) -> list[str]:
     ]
 
 
+def file_of(name: str, root: Path, where: str | None = None) -> tuple[Path, str | None]:
+    """(a file that has to be there, the model that the catalogue says it belongs to).
+
+    Args:
+        name: in the catalogue, or a path, of which the catalogue says nothing.
+        root: folder of the weights that the user adds.
+        where: the flag that needs it; None: its name.
+
+    Raises:
+        WeightsError: it is not there; says how to get it.
+    """
+    entry = load_catalogue().entries.get(name)
+    path = Path(name) if entry is None else entry.path(root)
+    if not path.is_file():
+        cure = "Check the path." if entry is None else advice(entry, root)
+        raise WeightsError(f"its file {path} is not there", where=where or name, cure=cure)
+    return path, None if entry is None else entry.model
+
+
 def advice(entry: Entry, root: Path) -> str:
-    """How to get a file, as one or two sentences."""
+    """Advice on getting a file, as one or two sentences."""
     path = entry.path(root)
     if entry.shipped_path:
         return "It ships with the toolkit: install or clone it again."
@@ -84,18 +103,20 @@ def advice(entry: Entry, root: Path) -> str:
     return f"{fetch}, or get {entry.origin} by hand and put it at {path}."
 
 
-def advice_on(entries: Sequence[Entry], word: str, root: Path) -> str:
-    """How to get several files that are wanted together, each by name.
+def advice_for_all(entries: Sequence[Entry], word: str, root: Path) -> str:
+    """Advice on getting several files that are needed together.
 
     Args:
-        word: that fetches all of them.
+        entries: the files.
+        word: value of ``--checkpoint`` that fetches all of them.
+        root: folder of the weights that the user adds.
     """
     if len(entries) == 1:
         return advice(entries[0], root)
     by_hand = [entry for entry in entries if entry.shipped_path or isinstance(entry.sources[0], ManualSource)]
-    said = [advice(entry, root) for entry in by_hand]
-    by_itself = [f"{entry.origin} to {entry.path(root)}" for entry in entries if entry not in by_hand]
-    if by_itself:
+    sentences = [advice(entry, root) for entry in by_hand]
+    fetchable = [f"{entry.origin} to {entry.path(root)}" for entry in entries if entry not in by_hand]
+    if fetchable:
         fetch = f"Run with --run_mode=fetch --checkpoint={word}"
-        said.insert(0, f"{fetch}, or get by hand: {'; '.join(by_itself)}.")
-    return " ".join(said)
+        sentences.insert(0, f"{fetch}, or get by hand: {'; '.join(fetchable)}.")
+    return " ".join(sentences)

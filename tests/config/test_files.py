@@ -1,4 +1,4 @@
-"""Layers of files and flags: which wins, where a value came from, and how a file's mistakes are told."""
+"""Layers of files and flags: which wins, where a value came from, and how a file's mistakes are reported."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
         ("--variant=no-such", "FOM has no variant"),
     ],
 )
-def test_unknown_names_are_told_with_the_nearest(flag: str, near: str) -> None:
+def test_unknown_names_are_reported_with_the_nearest(flag: str, near: str) -> None:
     with pytest.raises(UnknownNameError) as error:
         load_settings([flag])
     assert near in str(error.value)

@@ -98,14 +98,14 @@ def test_the_whole_line_of_the_published_demo() -> None:
         (["--model_params.common_params.num_kp=x"], "--model_params.common_params.num_kp: 'x' should be a valid integ"),
     ],
 )
-def test_mistakes_are_told_in_one_line_with_the_nearest_word(words: list[str], line: str) -> None:
+def test_mistakes_are_reported_in_one_line_with_the_nearest_word(words: list[str], line: str) -> None:
     with pytest.raises(ConfigError) as error:
         load_settings(words)
     assert str(error.value).startswith(line)
     assert "\n" not in str(error.value)
 
 
-def test_all_wrong_values_are_told_at_once() -> None:
+def test_all_wrong_values_are_reported_at_once() -> None:
     with pytest.raises(ConfigError) as error:
         load_settings(["--fps=x", "--batch_size=0", "--run_mode=walk"])
     lines = str(error.value).splitlines()

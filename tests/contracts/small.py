@@ -2,46 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-import torch
-
-from talkingface import registry
-from talkingface.models.base import ModelPlugin
-from talkingface.train import TrainSettings
-
-
-@dataclass(frozen=True)
-class Small:
-    """A model, made small.
-
-    Attributes:
-        model: the word after ``--model=``.
-        label: tells several small builds of one model apart.
-        params: its settings, which may leave everything out that is small by default.
-        train: settings of its training, for example to leave out a loss that needs a download.
-        may_default: groups of its settings that a variant's file need not spell out.
-    """
-
-    model: str
-    label: str
-    params: Mapping[str, Any]
-    train: Mapping[str, Any] = field(default_factory=dict)
-    may_default: frozenset[str] = frozenset()
-
-    def build(self, seed: int = 0) -> ModelPlugin:
-        """The plug-in with fresh weights drawn from ``seed``."""
-        torch.manual_seed(seed)
-        kind = registry.model(self.model)
-        plugin = kind(kind.Config.model_validate(dict(self.params)))
-        plugin.choose_stage(str(self.train.get("stage", "")))
-        return plugin
-
-    def settings(self) -> TrainSettings:
-        return TrainSettings.model_validate({"batch_size": 2, "workers": 0, "tensorboard": False, **self.train})
-
+from talkingface.testing import SmallModel
 
 STYLEHEAT: dict[str, Any] = {
     "space": "mesh",
@@ -55,7 +18,7 @@ STYLEHEAT: dict[str, Any] = {
 }
 
 SMALL = [
-    Small(
+    SmallModel(
         "FOM",
         "published",
         {
@@ -73,7 +36,7 @@ SMALL = [
         train={"loss_weights": {"perceptual": [], "reconstruction": 10}},
         may_default=frozenset({"compact_params", "train_params"}),
     ),
-    Small(
+    SmallModel(
         "FOM",
         "compact",
         {
@@ -103,7 +66,7 @@ SMALL = [
         may_default=frozenset({"kp_detector_params", "generator_params", "discriminator_params", "train_params"}),
     ),
     *(
-        Small(
+        SmallModel(
             "SadTalker",
             f"published-{columns}",
             {
@@ -145,7 +108,7 @@ SMALL = [
         )
         for columns, stage in ((70, "render"), (73, "mapping"))
     ),
-    Small(
+    SmallModel(
         "SadTalker",
         "compact",
         {
@@ -167,13 +130,13 @@ SMALL = [
         train={"stage": "expression"},
         may_default=frozenset({"kp_detector_params", "generator_params", "train_params", "trained_in"}),
     ),
-    Small(
+    SmallModel(
         "StyleHeat",
         "published",
         STYLEHEAT | {"train_params": {"inversion": {"loss_weights": {"adversarial": 0.1}}}},
         train={"stage": "inversion"},
     ),
-    Small(
+    SmallModel(
         "StyleHeat",
         "tuned",
         STYLEHEAT
@@ -183,5 +146,5 @@ SMALL = [
         },
         train={"stage": "inversion"},
     ),
-    Small("Drift", "example", {"width": 8}),
+    SmallModel("Drift", "example", {"width": 8}),
 ]

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import talkingface
 from talkingface import registry
 from talkingface.cli import main
+from talkingface.config import load_settings, save_settings, settings_from
+from talkingface.media.video import open_video
 from talkingface.paths import CLONE, shipped
+from talkingface.testing import SmallModel
+from talkingface.train.checkpoints import export
 
 from .conftest import EXAMPLE
 
-QUOTE = re.compile(r"`(examples/drift/[^`]+)`[^\n]*\n\n```\w+\n(.*?)```", re.DOTALL)
+QUOTE = re.compile(r"`(examples/(?:drift|parts)/[^`]+)`[^\n]*\n\n```\w+\n(.*?)```", re.DOTALL)
 
 
 def test_the_guide_quotes_the_example_as_it_is() -> None:
     quotes = QUOTE.findall((CLONE / "CONTRIBUTING.md").read_text(encoding="utf-8"))
-    assert len(quotes) >= 4
+    assert len(quotes) >= 12
     for path, text in quotes:
         assert text in (CLONE / path).read_text(encoding="utf-8"), path
 
@@ -31,6 +38,66 @@ def test_it_is_found_through_its_entry_point_without_torch() -> None:
     check = f"import sys; sys.path.append({str(EXAMPLE)!r}); import talkingface_drift; sys.exit('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", check], cwd=CLONE, check=False)
     assert done.returncode == 0
+
+
+def test_its_own_test_passes() -> None:
+    runpy.run_path(str(EXAMPLE / "tests" / "test_drift.py"))["test_keeps_the_contract"]()
+
+
+def test_its_flag_is_one_of_the_commands_without_torch(example: list[Path]) -> None:
+    code = "import sys; from talkingface.cli import main; print(main(sys.argv[1:]), 'torch' in sys.modules)"
+
+    def told(*words: str) -> str:
+        path = os.pathsep.join([*map(str, example), str(CLONE)])
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words],
+            env={**os.environ, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.rstrip().endswith(" False")
+        return done.stdout + done.stderr
+
+    text = told("--model=Drift", "--help")
+    assert "How far the picture drifts (Drift)\n  --drift_strength X" in text
+    assert "Flags of Drift alone: --drift_strength" in told("--help")
+    assert "drift_strength: 2.0  # --drift-strength\n" in told("--model=Drift", "--drift-strength=2", "--print_config")
+    assert "--drift_strenght: unknown flag. Did you mean '--drift_strength'?" in told(
+        "--model=Drift", "--drift_strenght=2"
+    )
+    assert "--drift_strength: '5' should be less than or equal to 4" in told("--model=Drift", "--drift_strength=5")
+    refused = told("--model=FOM", "--drift_strength=2", "--video_source=a.mp4")
+    assert "error: --drift_strength is a flag of Drift; FOM has no such flag. Choose --model=Drift" in refused
+
+
+def test_its_flag_is_saved_and_read_again(tmp_path: Path) -> None:
+    path = save_settings(settings_from({"model": "Drift", "drift_strength": 0.5}), tmp_path / "run.yaml")
+    assert "drift_strength: 0.5" in path.read_text()
+    again = load_settings(["--config", str(path)])
+    assert again.own.model_dump() == {"drift_strength": 0.5} and again.origin("drift_strength") == str(path)
+    assert load_settings(["--config", str(path), "--drift_strength=1"]).own.model_dump() == {"drift_strength": 1.0}
+
+
+def test_its_flag_changes_what_is_drawn(tmp_path: Path) -> None:
+    made = SmallModel("Drift", params={"width": 8}).build()
+    states = {name: made.networks[name].state_dict() for name in made.inference_networks}
+    weights = export(tmp_path / "weights.safetensors", made, states, "float32", {})
+    drawn = {}
+    for strength in (0.0, 1.0, 4.0):
+        result = talkingface.animate(
+            "Drift",
+            source=shipped("dataset", "sample", "source.png"),
+            driving=shipped("dataset", "sample", "driving.mp4"),
+            output=tmp_path / f"times {strength:g}",
+            checkpoint=str(weights),
+            drift_strength=strength,
+            frame_limit=12,
+        )
+        with open_video(result.path) as frames:
+            drawn[strength] = np.stack(list(frames)).astype(int)
+    changed = {strength: np.abs(frames - frames[:1]).sum() for strength, frames in drawn.items()}
+    assert changed[0.0] == 0 < changed[1.0] < changed[4.0]
 
 
 def test_trains_resumes_animates_and_evaluates_by_the_command(

@@ -8,16 +8,16 @@ import numpy as np
 
 from talkingface.data.cache.build import SUFFIX, head_angles
 from talkingface.data.cache.shard import write_shard
-from talkingface.face3d.coefficients import ANGLE, EXP
 from talkingface.face3d.mesh_space import shipped_space
+from talkingface.motion.coefficients import LAYOUT_260
 
 
 def write_clip(folder: Path, name: str, identity: str, frames: int = 12, size: int = 128, seed: int = 0) -> Path:
     """Write a clip whose pictures are noise and whose meshes are those of a moving face."""
     random = np.random.default_rng(seed)
     rows = np.zeros((frames, 260), np.float32)
-    rows[:, EXP.start] = np.linspace(-2, 2, frames)
-    rows[:, ANGLE.start + 1] = np.linspace(0.3, -0.3, frames)
+    rows[:, LAYOUT_260.exp.start] = np.linspace(-2, 2, frames)
+    rows[:, LAYOUT_260.angle.start + 1] = np.linspace(0.3, -0.3, frames)
     mesh = shipped_space().decode(rows, size=size).astype(np.float32)
     pictures = list(random.integers(0, 256, (frames, size, size, 3), dtype=np.uint8))
     folder.mkdir(parents=True, exist_ok=True)

@@ -9,14 +9,14 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from talkingface.data.augment import apply_changes, draw_change
+from talkingface.data.augment import augment_batch, draw_augmentation
 from talkingface.data.cache.batches import PairBatches, changed_points
 from talkingface.data.cache.build import spread
 from talkingface.data.cache.draws import PairSampler
 from talkingface.data.cache.settings import CacheSettings, DrawSettings
 from talkingface.data.cache.shard import read_shard, write_shard
 from talkingface.data.cache.store import FaceCache
-from talkingface.data.loader import UNCHANGED
+from talkingface.data.loader import NO_AUGMENTATION
 from talkingface.data.settings import AugmentSettings
 from talkingface.data.store import Clip
 from talkingface.errors import DataError
@@ -76,7 +76,7 @@ def test_preferred_pairs_disagree(cache: FaceCache, share: str, curve: str) -> N
 
 
 def test_batches_hold_frames_and_points(cache: FaceCache) -> None:
-    batch = PairBatches(PairSampler(cache, DrawSettings()), 3, UNCHANGED)[5]
+    batch = PairBatches(PairSampler(cache, DrawSettings()), 3, NO_AUGMENTATION)[5]
     assert batch["source"].shape == batch["driving"].shape == (3, 3, 128, 128)
     assert batch["points_source"].shape == (3, 468, 2)
     assert float(batch["points_driving"].abs().max()) < 1
@@ -91,8 +91,8 @@ def test_points_follow_the_picture_through_a_change() -> None:
     picture[0, 0, place[1] - 1 : place[1] + 2, place[0] - 1 : place[0] + 2] = 255
     points = np.tile(np.array(place, float), (1, 468, 1))
     for seed in range(12):
-        change = draw_change(settings, np.random.default_rng(seed))
-        moved = apply_changes(torch.from_numpy(picture), [change], settings)[0, 0].mean(dim=0)
+        change = draw_augmentation(settings, np.random.default_rng(seed))
+        moved = augment_batch(torch.from_numpy(picture), [change], settings)[0, 0].mean(dim=0)
         found = changed_points(points, change, side)[0, 0]
         if np.abs(found).max() > 0.9:
             continue

@@ -19,7 +19,7 @@ from talkingface.weights import load_catalogue
 from talkingface.weights.load import load_networks
 
 CPU = torch.device("cpu")
-needs_spandrel = pytest.mark.skipif(networks.problem() is not None, reason=str(networks.problem()))
+needs_spandrel = pytest.mark.skipif(networks.missing_package() is not None, reason=str(networks.missing_package()))
 
 
 def test_a_missing_package_is_one_line_with_the_cure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_a_missing_package_is_one_line_with_the_cure(monkeypatch: pytest.MonkeyP
     message = str(caught.value)
     assert message.startswith("--enhancer=gfpgan: spandrel is not installed") and "\n" not in message
     assert "pip install 'talkingface[enhance]'" in message and "leave the flag out" in message
-    assert str(networks.problem()).startswith("--enhancer: spandrel is not installed")
+    assert str(networks.missing_package()).startswith("--enhancer: spandrel is not installed")
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_torchvision_that_is_missing_or_of_another_torch_is_told_apart(
     (tmp_path / "spandrel.py").write_text(line)
     monkeypatch.delitem(sys.modules, "spandrel", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
-    error = networks.problem()
+    error = networks.missing_package()
     assert isinstance(error, DependencyError) and said in str(error) and "\n" not in str(error)
 
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from talkingface.enhance.align import SIDE, TEMPLATE, aligned_crop, five_of, similarity, warp
+from talkingface.enhance.align import SIDE, TEMPLATE, aligned_crop, five_of, warp
 from talkingface.enhance.frames import Enhancer, enhance_frames
 from talkingface.enhance.restore import mask_of, restore_faces
 from talkingface.face.crop.crop import Crop
-from talkingface.face.face import Points
+from talkingface.face.face import Points, similarity
 from talkingface.face.track.track import Track
 from talkingface.media.image import read_image
 
@@ -64,6 +64,14 @@ def test_warp_cuts_whole_pixels_exactly() -> None:
     picture = noise(40, 50)
     shift = np.array([[1.0, 0, 7], [0, 1, 5], [0, 0, 1]])
     torch.testing.assert_close(warp(picture, shift, (20, 30)), picture[..., 5:25, 7:37], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("scale", [0.4, 3.0])
+def test_warp_far_beyond_the_picture_gives_its_border_or_nothing(scale: float) -> None:
+    picture = torch.full((1, 3, 40, 50), 0.5)
+    beyond = turned(scale, 20, (500, -300))
+    torch.testing.assert_close(warp(picture, beyond, (8, 9)), torch.full((1, 3, 8, 9), 0.5))
+    assert not warp(picture, beyond, (8, 9), outside="zeros").any()
 
 
 @pytest.mark.parametrize("scale", [0.4, 1.3, 3.0])

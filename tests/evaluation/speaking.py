@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -12,10 +11,10 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from talkingface.evaluation.talking_sound import loudness
+from talkingface.evaluation.talking_curves import loudness
 from talkingface.face3d.mesh_measure import curves
 from talkingface.face3d.mesh_space import shipped_space
-from talkingface.models.base import Batch, ModelPlugin, Phase, Renderer, Script, VoiceModel
+from talkingface.models.base import Batch, ModelPlugin, Phase, Renderer, SpeechRequest, VoiceModel
 from talkingface.types import Motion, Source
 
 FPS, RATE = Fraction(25), 16000
@@ -35,10 +34,10 @@ class LoudVoice(VoiceModel):
     def __init__(self, mouth: nn.Linear) -> None:
         self.mouth = mouth
 
-    def speak(self, script: Script, source: Tensor) -> Motion:
-        assert script.wave is not None
-        loud = torch.from_numpy(loudness(script.wave.numpy(), RATE, FPS, script.frames)).float()
-        rows = torch.zeros(script.frames, 70)
+    def speak(self, request: SpeechRequest, source: Tensor) -> Motion:
+        assert request.wave is not None
+        loud = torch.from_numpy(loudness(request.wave.numpy(), RATE, FPS, request.frames)).float()
+        rows = torch.zeros(request.frames, 70)
         rows[:, :64] = self.mouth(loud[:, None] / 60 + 1)
         return Motion(self.gives, FPS, {"coefficients": rows}, self.space)
 
@@ -86,7 +85,7 @@ class Puppet(ModelPlugin):
         return StillRenderer()
 
     def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
-        return replace(driving, kind=source.kind)
+        return driving
 
     def samples(self) -> Mapping[str, Any]:
         return {}

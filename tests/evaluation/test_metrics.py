@@ -1,4 +1,4 @@
-"""Metrics against closed forms, and SSIM against scikit-image where it is installed."""
+"""Metrics against closed forms, and SSIM against kornia, and scikit-image where it is installed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from talkingface.errors import ShapeError
-from talkingface.evaluation.metrics import l1, psnr, ssim
+from talkingface.evaluation.metric import l1, psnr, ssim
 
 
 def pictures(seed: int, count: int = 2, size: int = 24) -> Tensor:
@@ -45,6 +45,15 @@ def test_ssim_agrees_with_scikit_image() -> None:
             one, two, data_range=1, channel_axis=2, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
         )
         assert value == pytest.approx(expected, abs=1e-5)
+
+
+def test_ssim_agrees_with_kornia() -> None:
+    from kornia.metrics import ssim as ssim_map
+
+    real = pictures(1, size=64)
+    other = (real + 0.2 * pictures(2, size=64) - 0.1).clamp(0, 1)
+    expected = ssim_map(other, real, 11, eps=0.0, padding="valid").mean(dim=(1, 2, 3))
+    torch.testing.assert_close(ssim(other, real), expected, rtol=0, atol=1e-5)
 
 
 def test_shapes_are_checked() -> None:

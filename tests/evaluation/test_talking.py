@@ -16,8 +16,7 @@ from talkingface.errors import ConfigError, DataError
 from talkingface.evaluation import EvaluateSettings, Report
 from talkingface.evaluation.reconstruct import reconstruct
 from talkingface.evaluation.talking import evaluate_talking
-from talkingface.evaluation.talking_curves import Curves, of_rows
-from talkingface.evaluation.talking_sound import STILL, correlations, lags, looped, loudness, padded
+from talkingface.evaluation.talking_curves import STILL, Curves, correlations, curves_of, lags, looped, loudness, padded
 from talkingface.face.detect.analyser import problem_of
 from talkingface.paths import default_checkpoint_root, shipped
 from talkingface.pipelines.model import LoadedModel, assemble
@@ -101,7 +100,7 @@ def test_curves_at_another_rate() -> None:
 def test_ranges_of_the_head_in_degrees() -> None:
     rows = np.zeros((101, 70))
     rows[:, 65] = np.radians(np.linspace(-10, 10, 101))
-    pitch, yaw, roll = of_rows(rows, FPS).turning()
+    pitch, yaw, roll = curves_of(rows, FPS).turning()
     assert (pitch, yaw, roll) == (0, pytest.approx(18), 0), "90 % of 20 degrees"
 
 

@@ -14,9 +14,9 @@ import pytest
 import soundfile
 
 from talkingface.errors import MediaError, NoFaceError
-from talkingface.face.crop.video import Found, Output, ffmpeg_commands, find_crops, write_crops
+from talkingface.face.crop.video import CropOutput, CropPlan, ffmpeg_commands, find_crops, write_crops
 from talkingface.face.detect.analyser import FaceAnalyser
-from talkingface.face.track.segments import CropRules, crops_of, stretches
+from talkingface.face.track.segments import CropRules, crops_of, split_track
 from talkingface.face.track.track import Track
 from talkingface.media.audio import read_audio
 from talkingface.media.ffmpeg import executable
@@ -50,16 +50,16 @@ def moving(frames: int, *, start: float = 40, step: float = 0, radius: float = 2
     return Track(0, 100, np.array(boxes, np.float32), None, np.ones(frames, np.float32))
 
 
-def crop(found: Found, **options: object) -> list[Path]:
-    return write_crops(found, **options)  # type: ignore[arg-type]
+def crop(plan: CropPlan, **options: object) -> list[Path]:
+    return write_crops(plan, **options)  # type: ignore[arg-type]
 
 
 def test_a_stretch_ends_where_the_face_has_left_its_first_place() -> None:
-    parts = list(stretches(moving(30, step=2), 0.25))
+    parts = list(split_track(moving(30, step=2), 0.25))
     assert [(part.start, part.stop) for part in parts] == [(100, 113), (113, 126), (126, 130)]
     for part in parts[:2]:
         assert part.box.width == pytest.approx(40 + 2 * 12)
-    assert [len(part) for part in stretches(moving(30), 0.25)] == [30]
+    assert [len(part) for part in split_track(moving(30), 0.25)] == [30]
 
 
 def test_a_short_stretch_names_the_setting_that_takes_it() -> None:
@@ -99,10 +99,10 @@ def test_clips_hold_the_frames_of_their_stretch_at_the_same_rate(tmp_path: Path)
     rate = Fraction(30000, 1001)
     frames = [frame((50, 60, 20), (150, 60 + k / 2, 15)) if k < 30 else frame((50, 60, 20)) for k in range(40)]
     source = video(tmp_path / "two discs.mp4", frames, fps=rate)
-    found = find_crops(source, SoftDiscs(), RULES, Output(tmp_path / "out"))
-    assert found.refused == [] and not found.is_still
+    plan = find_crops(source, SoftDiscs(), RULES, CropOutput(tmp_path / "out"))
+    assert plan.refused == [] and not plan.is_still
     names = ["two discs_face0_0000-0039.mp4", "two discs_face1_0000-0029.mp4"]
-    paths = crop(found)
+    paths = crop(plan)
     assert [path.name for path in paths] == names
     for path, count in zip(paths, (40, 30), strict=True):
         info = probe(path)
@@ -118,7 +118,7 @@ def test_the_sound_of_a_clip_is_that_of_its_frames(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "tone.wav", wave, 16000)
     frames = [frame(*([(60, 60, 20)] if 40 <= k < 90 else [])) for k in range(100)]
     source = video(tmp_path / "d.mp4", frames, audio=tmp_path / "tone.wav")
-    (path,) = crop(find_crops(source, SoftDiscs(), RULES, Output(tmp_path)))
+    (path,) = crop(find_crops(source, SoftDiscs(), RULES, CropOutput(tmp_path)))
     start, stop = map(int, re.findall(r"\d{4}", path.stem))
     assert 40 <= start < 45 and stop == 89
     wave = read_audio(path)
@@ -129,16 +129,16 @@ def test_the_sound_of_a_clip_is_that_of_its_frames(tmp_path: Path) -> None:
 
 def test_a_picture_gives_a_picture_of_each_face(tmp_path: Path) -> None:
     source = write_image(tmp_path / "discs.png", frame((50, 60, 20), (150, 60, 30)))
-    found = find_crops(source, Discs(), RULES, Output(tmp_path))
-    assert [path.name for path in crop(found)] == ["discs_face0.png", "discs_face1.png"]
+    plan = find_crops(source, Discs(), RULES, CropOutput(tmp_path))
+    assert [path.name for path in crop(plan)] == ["discs_face0.png", "discs_face1.png"]
     assert read_image(tmp_path / "discs_face1.png").shape == (64, 64, 3)
-    assert all(cropped[32, 32].min() == 255 for cropped in map(read_image, crop(found)))
+    assert all(cropped[32, 32].min() == 255 for cropped in map(read_image, crop(plan)))
 
 
 @pytest.mark.parametrize(("kind", "ending"), [("gif", ".gif"), ("png", "")])
 def test_other_formats(tmp_path: Path, kind: str, ending: str) -> None:
     source = video(tmp_path / "d.gif", [frame((60, 60, 20))] * 12, fps=Fraction(10))
-    (path,) = crop(find_crops(source, SoftDiscs(), RULES, Output(tmp_path, kind)))
+    (path,) = crop(find_crops(source, SoftDiscs(), RULES, CropOutput(tmp_path, kind)))
     assert path.name == f"d_face0_0000-0011{ending}"
     with open_video(path) as frames:
         assert len(list(frames)) == 12
@@ -148,14 +148,14 @@ def test_nothing_that_exists_is_replaced_unless_asked(tmp_path: Path) -> None:
     source = write_image(tmp_path / "a_face0.png", frame((60, 60, 20)))
     before = source.read_bytes()
     stem = write_image(tmp_path / "a.png", frame((60, 60, 20)))
-    write = [crop(find_crops(stem, Discs(), RULES, Output(tmp_path)))[0].name for _ in range(2)]
+    write = [crop(find_crops(stem, Discs(), RULES, CropOutput(tmp_path)))[0].name for _ in range(2)]
     assert write == ["a_face0_2.png", "a_face0_3.png"] and source.read_bytes() == before
-    output = Output(tmp_path, overwrite=True)
+    output = CropOutput(tmp_path, overwrite=True)
     assert crop(find_crops(stem, Discs(), RULES, output))[0].name == "a_face0.png" and source.read_bytes() != before
 
 
 def test_the_input_is_never_an_output(tmp_path: Path) -> None:
-    output = Output(tmp_path, overwrite=True)
+    output = CropOutput(tmp_path, overwrite=True)
     source = write_image(tmp_path / "a.png", frame((60, 60, 20)))
     link = tmp_path / "a_face0.png"
     link.symlink_to(source)
@@ -166,7 +166,7 @@ def test_the_input_is_never_an_output(tmp_path: Path) -> None:
 def test_a_file_without_a_face(tmp_path: Path) -> None:
     source = video(tmp_path / "empty.mp4", [frame()] * 12)
     with pytest.raises(NoFaceError, match=r"12 frames.*'discs'"):
-        find_crops(source, SoftDiscs(), RULES, Output(tmp_path), debug_dir=tmp_path / "debug")
+        find_crops(source, SoftDiscs(), RULES, CropOutput(tmp_path), debug_dir=tmp_path / "debug")
     assert (tmp_path / "debug" / "empty_no_face.png").is_file()
 
 
@@ -174,17 +174,17 @@ def test_a_clip_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> 
     source = video(tmp_path / "d.mp4", [frame((60, 60, 20))] * 12)
     (tmp_path / "out").write_text("a file, not a folder")
     with pytest.raises(MediaError):
-        crop(find_crops(source, SoftDiscs(), RULES, Output(tmp_path / "out")))
+        crop(find_crops(source, SoftDiscs(), RULES, CropOutput(tmp_path / "out")))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["d.mp4", "out"]
 
 
 def test_the_printed_commands_make_the_same_clips(tmp_path: Path) -> None:
     frames = [frame(*([(60, 60, 20)] if 15 <= k < 32 else [])) for k in range(50)]
     source = video(tmp_path / 'it\'s a "clip" é.mp4', frames)
-    found = find_crops(source, SoftDiscs(), RULES, Output(tmp_path))
-    (line,) = ffmpeg_commands(found)
+    plan = find_crops(source, SoftDiscs(), RULES, CropOutput(tmp_path))
+    (line,) = ffmpeg_commands(plan)
     assert "\n" not in line and not list(tmp_path.glob("*face*"))
-    (path,) = crop(found)
+    (path,) = crop(plan)
     ours = np.stack(list(open_video(path))).astype(int)
     path.unlink()
     command = shlex.split(line)
@@ -254,9 +254,9 @@ def test_shared_clips(
     name: str, rules: CropRules, spans: list[str], mesh: FaceAnalyser, shared_data: Path, tmp_path: Path
 ) -> None:
     source = shared_data / name
-    found = find_crops(source, mesh, rules, Output(tmp_path), tell=lambda note: None)
-    assert len(found.refused) == (not spans)
-    paths = crop(found)
+    plan = find_crops(source, mesh, rules, CropOutput(tmp_path), notify=lambda note: None)
+    assert len(plan.refused) == (not spans)
+    paths = crop(plan)
     assert [path.name for path in paths] == [f"{source.stem}_face0_{span}.mp4" for span in spans]
     for path in paths:
         with open_video(path) as frames:

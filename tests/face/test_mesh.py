@@ -14,7 +14,7 @@ from PIL import Image
 from talkingface.errors import DependencyError, WeightsError
 from talkingface.face.detect.analyser import available, open_analyser, problem_of
 from talkingface.face.detect.mediapipe import MeshAnalyser, region_of
-from talkingface.face.detect.region import Pyramid, Region
+from talkingface.face.detect.tflite import Pyramid, Region
 from talkingface.face.face import Face
 from talkingface.media.image import Picture, read_image
 from talkingface.media.video import open_video
@@ -190,7 +190,7 @@ def test_missing_files_and_what_auto_says(tmp_path: Path) -> None:
 @needs_mesh
 def test_auto_takes_the_mesh_and_a_damaged_file_is_named(tmp_path: Path) -> None:
     assert open_analyser(root=ROOT).name == "mesh"
-    for entry in load_catalogue().meant_by("mesh"):
+    for entry in load_catalogue().entries_for("mesh"):
         entry.path(tmp_path).parent.mkdir(exist_ok=True)
         entry.path(tmp_path).write_bytes(b"not a network" * 100)
     with pytest.raises(WeightsError, match=r"\.tflite: not a network"):

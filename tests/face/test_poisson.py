@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from talkingface.face.paste.poisson import clone, solve
+from talkingface.face.paste.blend import clone, solve
 
 
 def noise(*shape: int) -> np.ndarray:

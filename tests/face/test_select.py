@@ -43,7 +43,7 @@ GROUP = [face(600, side=120), face(100, side=90), face(350, side=110)]
 def test_the_only_face_is_meant() -> None:
     notes: list[str] = []
     one = face(400)
-    assert select_face([one], None, SIZE, FILE, tell=notes.append) is one and notes == []
+    assert select_face([one], None, SIZE, FILE, notify=notes.append) is one and notes == []
 
 
 def test_among_several_alike_the_user_is_asked() -> None:
@@ -56,17 +56,17 @@ def test_among_several_alike_the_user_is_asked() -> None:
 
 def test_one_twice_as_large_as_the_next_is_meant_and_the_user_is_told() -> None:
     notes: list[str] = []
-    assert select_face([face(100, side=60), face(500, side=121)], None, SIZE, FILE, tell=notes.append).box.side == 121
+    assert select_face([face(100, side=60), face(500, side=121)], None, SIZE, FILE, notify=notes.append).box.side == 121
     assert len(notes) >= 1 and "2 faces" in notes[0] and "--face" in notes[0]
     with pytest.raises(SeveralFacesError):
         select_face([face(100, side=61), face(500, side=121)], None, SIZE, FILE)
 
 
 @pytest.mark.parametrize(
-    ("wish", "x"), [("largest", 600), ("left", 100), ("right", 600), ("0", 100), ("1", 350), ("2", 600)]
+    ("choice", "x"), [("largest", 600), ("left", 100), ("right", 600), ("0", 100), ("1", 350), ("2", 600)]
 )
-def test_wishes(wish: str, x: float) -> None:
-    assert select_face(GROUP, wish, SIZE, FILE).box.center[0] == x
+def test_choices(choice: str, x: float) -> None:
+    assert select_face(GROUP, choice, SIZE, FILE).box.center[0] == x
 
 
 def test_all_gives_all_from_the_left_and_one_where_one_is_wanted() -> None:
@@ -79,36 +79,36 @@ def test_all_gives_all_from_the_left_and_one_where_one_is_wanted() -> None:
 
 def test_all_leaves_out_what_cannot_be_used_and_says_so() -> None:
     notes: list[str] = []
-    chosen = select_faces([*GROUP, face(200, side=20)], "all", SIZE, FILE, tell=notes.append)
+    chosen = select_faces([*GROUP, face(200, side=20)], "all", SIZE, FILE, notify=notes.append)
     assert len(chosen) == 3 and any("face 1 is left out: the face is only 20 pixels" in note for note in notes)
     with pytest.raises(SmallFaceError):
         select_faces([face(200, side=20), face(300, side=21)], "all", SIZE, FILE)
 
 
-@pytest.mark.parametrize("wish", ["3", "99"])
-def test_a_number_that_is_not_there(wish: str) -> None:
-    with pytest.raises(NoFaceError, match=f"no face number {wish}; 3 faces .*from 0 to 2"):
-        select_face(GROUP, wish, SIZE, FILE)
+@pytest.mark.parametrize("choice", ["3", "99"])
+def test_a_number_that_is_not_there(choice: str) -> None:
+    with pytest.raises(NoFaceError, match=f"no face number {choice}; 3 faces .*from 0 to 2"):
+        select_face(GROUP, choice, SIZE, FILE)
 
 
-@pytest.mark.parametrize("wish", ["larges", "", "-1", "1.5", "²", "first"])
-def test_a_wish_that_is_none(wish: str) -> None:
+@pytest.mark.parametrize("choice", ["larges", "", "-1", "1.5", "²", "first"])
+def test_a_choice_that_is_none(choice: str) -> None:
     with pytest.raises(ConfigError, match="no choice of a face") as caught:
-        select_face(GROUP, wish, SIZE, FILE)
+        select_face(GROUP, choice, SIZE, FILE)
     assert "largest" in str(caught.value) and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("wish", [None, "largest", "all", "0"])
-def test_no_face(wish: str | None) -> None:
+@pytest.mark.parametrize("choice", [None, "largest", "all", "0"])
+def test_no_face(choice: str | None) -> None:
     with pytest.raises(NoFaceError, match=r"group\.png: no face was found"):
-        select_faces([], wish, SIZE, FILE)
+        select_faces([], choice, SIZE, FILE)
 
 
 def test_too_small_says_how_small() -> None:
     with pytest.raises(SmallFaceError, match=r"only 31 pixels.*32 pixels or more"):
         select_face([face(300, side=31)], None, SIZE, FILE)
     notes: list[str] = []
-    select_face([face(300, side=33)], None, SIZE, FILE, tell=notes.append)
+    select_face([face(300, side=33)], None, SIZE, FILE, notify=notes.append)
     assert len(notes) == 1 and "soft" in notes[0]
 
 
@@ -122,7 +122,7 @@ def test_a_face_without_an_eye_or_mouth_is_cut(x: float, y: float, edge: str) ->
 
 def test_a_face_that_loses_a_cheek_is_told_of() -> None:
     notes: list[str] = []
-    select_face([face(34)], None, SIZE, FILE, tell=notes.append)
+    select_face([face(34)], None, SIZE, FILE, notify=notes.append)
     assert notes == ["group.png: the left edge cuts off 16% of the face"]
 
 
@@ -138,7 +138,7 @@ def test_a_box_without_points_may_lose_a_third() -> None:
 def test_tracks_count_by_size_and_time() -> None:
     long, blink = track(0, 200, 100, 200), track(1, 600, 120, 3, start=50)
     notes: list[str] = []
-    assert select_track([long, blink], None, SIZE, FILE, tell=notes.append) is long and len(notes) == 1
+    assert select_track([long, blink], None, SIZE, FILE, notify=notes.append) is long and len(notes) == 1
     assert select_track([long, blink], "1", SIZE, FILE) is blink
     assert select_track([long, blink], "right", SIZE, FILE) is blink
     rival = track(1, 600, 120, 150)
@@ -194,7 +194,7 @@ def test_shared_pictures(name: str, mesh: FaceAnalyser, shared_data: Path) -> No
 def test_a_shared_face_that_the_edge_cuts_is_told_of(mesh: FaceAnalyser, shared_data: Path) -> None:
     picture = read_image(shared_data / "source" / "s23_face_cut_by_edge.jpg")
     notes: list[str] = []
-    select_face(mesh.faces(picture), None, picture.shape[:2], "s23", tell=notes.append)
+    select_face(mesh.faces(picture), None, picture.shape[:2], "s23", notify=notes.append)
     assert any("the right edge cuts off" in note for note in notes)
     narrow = np.ascontiguousarray(picture[:, : picture.shape[1] - 30])
     with pytest.raises(CutFaceError, match="right edge"):

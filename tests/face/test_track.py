@@ -12,8 +12,7 @@ import pytest
 from talkingface.face.detect.analyser import FaceAnalyser
 from talkingface.face.face import Box
 from talkingface.face.track.scenes import scenes
-from talkingface.face.track.smooth import fill_gaps, smooth
-from talkingface.face.track.track import Track, TrackSettings, track_faces
+from talkingface.face.track.track import Track, TrackSettings, fill_gaps, smooth, track_faces
 from talkingface.media.image import Picture, read_image, resize
 from talkingface.media.video import open_video
 from talkingface.paths import shipped
@@ -51,13 +50,13 @@ def test_moving_faces_are_followed_each_under_its_number() -> None:
 
 def test_the_whole_picture_is_searched_only_now_and_then() -> None:
     analyser = Discs()
-    track_faces([frame((60, 60, 20))] * 41, analyser, TrackSettings(look_every=10))
+    track_faces([frame((60, 60, 20))] * 41, analyser, TrackSettings(detect_every=10))
     assert analyser.looks == 5
 
 
 def test_a_face_that_appears_later_gets_the_next_number() -> None:
     frames = [frame((40, 60, 20), *([(150, 60, 20)] if k >= 12 else [])) for k in range(30)]
-    tracks = track_faces(frames, Discs(), TrackSettings(look_every=5))
+    tracks = track_faces(frames, Discs(), TrackSettings(detect_every=5))
     assert [track.number for track in tracks] == [0, 1] and 12 <= tracks[1].start <= 16
     assert tracks[1].frames[-1] == 29 and tracks[1].union.center == pytest.approx((150, 60), abs=0.1)
 
@@ -83,7 +82,7 @@ def test_a_long_loss_ends_the_track_at_the_last_sight() -> None:
     assert (tracks[0].scores > 0).all()
 
 
-def test_a_face_that_leaves_does_not_hand_its_number_to_a_stranger() -> None:
+def test_a_face_that_leaves_does_not_hand_its_number_to_another_face() -> None:
     frames = [frame((30, 30, 14)) if k < 10 else frame((160, 90, 14)) for k in range(20)]
     tracks = track_faces(frames, Discs(), TrackSettings(split_scenes=False))
     assert spans(tracks) == [(0, 0, 10), (1, 10, 10)]

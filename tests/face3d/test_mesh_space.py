@@ -11,7 +11,6 @@ import torch
 
 from talkingface.errors import ShapeError, WeightsError
 from talkingface.face.face import Box, Face
-from talkingface.face3d.coefficients import ANGLE, CROP, EXP, ID, TRANS, row73
 from talkingface.face3d.fit.mesh_space import find_partners
 from talkingface.face3d.five_points import MEASURED, align, fit_pose
 from talkingface.face3d.mesh_measure import curves, measure
@@ -19,6 +18,7 @@ from talkingface.face3d.mesh_pose import angles_of, find_pose, matrices
 from talkingface.face3d.mesh_space import SIZE, MeshReconstructor, MeshSpace, shipped_space
 from talkingface.face3d.reconstruction import open_reconstructor
 from talkingface.face3d.surface.face_model import rotation
+from talkingface.motion.coefficients import LAYOUT_260, row73
 from talkingface.types import Motion
 from talkingface.weights import load_catalogue
 
@@ -37,12 +37,12 @@ def drawn_rows(space: MeshSpace, frames: int = 40, seed: int = 0) -> np.ndarray:
         return size * np.sin(time * rng.uniform(1, 4, count) + rng.uniform(0, 6, count))
 
     rows = np.zeros((frames, 260), np.float32)
-    rows[:, ID][:, : space.identities] = rng.standard_normal(space.identities)
-    rows[:, EXP] = wave(64, 0.8) * np.clip(np.sin(time), 0, 1)
-    rows[:, ANGLE] = wave(3, 0.25)
-    rows[:, TRANS] = wave(3, 0.1)
-    scale = SIZE * np.exp(rows[:, TRANS][:, 2])
-    rows[:, CROP] = np.stack([102 / scale, *(127.5 + rows[:, TRANS][:, :2].T * scale)], 1)
+    rows[:, LAYOUT_260.id][:, : space.identities] = rng.standard_normal(space.identities)
+    rows[:, LAYOUT_260.exp] = wave(64, 0.8) * np.clip(np.sin(time), 0, 1)
+    rows[:, LAYOUT_260.angle] = wave(3, 0.25)
+    rows[:, LAYOUT_260.trans] = wave(3, 0.1)
+    scale = SIZE * np.exp(rows[:, LAYOUT_260.trans][:, 2])
+    rows[:, LAYOUT_260.crop] = np.stack([102 / scale, *(127.5 + rows[:, LAYOUT_260.trans][:, :2].T * scale)], 1)
     return rows
 
 
@@ -61,17 +61,17 @@ def test_a_decoded_face_is_found_again(space: MeshSpace) -> None:
     assert found.shape == (40, 260) and found.dtype == np.float32
     error = np.linalg.norm((space.decode(found) - mesh)[..., :2], axis=-1).mean() / eye_distance(mesh)
     assert error < 0.006
-    assert np.abs(found[:, ANGLE] - rows[:, ANGLE]).max() < 0.04
-    assert np.abs(found[:, CROP][:, 0] - rows[:, CROP][:, 0]).max() < 0.03
-    assert np.ptp(found[:, ID], axis=0).max() == 0
+    assert np.abs(found[:, LAYOUT_260.angle] - rows[:, LAYOUT_260.angle]).max() < 0.04
+    assert np.abs(found[:, LAYOUT_260.crop][:, 0] - rows[:, LAYOUT_260.crop][:, 0]).max() < 0.03
+    assert np.ptp(found[:, LAYOUT_260.id], axis=0).max() == 0
     assert not found[:, 144:224].any() and not found[:, 227:254].any()
 
 
 def test_with_the_identity_known_the_strong_expressions_come_back(space: MeshSpace) -> None:
     rows = drawn_rows(space)
-    found = space.fit(space.decode(rows), identity=rows[0, ID][: space.identities])
+    found = space.fit(space.decode(rows), identity=rows[0, LAYOUT_260.id][: space.identities])
     for direction in range(4):
-        one, other = rows[:, EXP][:, direction], found[:, EXP][:, direction]
+        one, other = rows[:, LAYOUT_260.exp][:, direction], found[:, LAYOUT_260.exp][:, direction]
         assert np.corrcoef(one, other)[0, 1] > 0.98
         assert 0.9 < one @ other / (one @ one) < 1.1
 
@@ -102,20 +102,20 @@ def test_the_model_itself_is_symmetrical(space: MeshSpace) -> None:
 
 def test_the_mean_face_has_no_expression_no_identity_and_looks_ahead(space: MeshSpace) -> None:
     rows = space.fit(space.decode(np.zeros((1, 260))))
-    assert np.abs(rows[:, EXP]).max() < 0.05 and np.abs(rows[:, ID]).max() < 0.05
-    assert np.abs(rows[:, ANGLE]).max() < 0.01 and np.abs(rows[:, TRANS]).max() < 0.01
+    assert np.abs(rows[:, LAYOUT_260.exp]).max() < 0.05 and np.abs(rows[:, LAYOUT_260.id]).max() < 0.05
+    assert np.abs(rows[:, LAYOUT_260.angle]).max() < 0.01 and np.abs(rows[:, LAYOUT_260.trans]).max() < 0.01
 
 
 def test_angles_turn_the_head_as_documented(space: MeshSpace) -> None:
     rows = np.zeros((4, 260), np.float32)
-    rows[1:, ANGLE] = np.eye(3) * 0.3
+    rows[1:, LAYOUT_260.angle] = np.eye(3) * 0.3
     ahead, down, right, leaning = space.decode(rows)
     nose, chin, left_eye, right_eye = 4, 152, 33, 263
     assert down[nose, 1] > ahead[nose, 1] + 5 and abs(down[nose, 0] - ahead[nose, 0]) < 2
     assert right[nose, 0] > ahead[nose, 0] + 5
     assert leaning[left_eye, 1] > ahead[left_eye, 1] + 5 and leaning[right_eye, 1] < ahead[right_eye, 1] - 5
     assert ahead[nose, 2] < ahead[chin, 2]
-    assert np.allclose(space.fit(space.decode(rows))[:, ANGLE], rows[:, ANGLE], atol=0.03)
+    assert np.allclose(space.fit(space.decode(rows))[:, LAYOUT_260.angle], rows[:, LAYOUT_260.angle], atol=0.03)
 
 
 def test_rotations_are_those_of_the_other_space() -> None:
@@ -139,11 +139,11 @@ def test_a_pose_is_found_exactly_and_never_a_mirror_image() -> None:
 
 def test_crop_numbers_mean_what_five_points_give(space: MeshSpace) -> None:
     rows = np.zeros((1, 260), np.float32)
-    rows[0, TRANS] = 0.2, -0.1, 0.15
+    rows[0, LAYOUT_260.trans] = 0.2, -0.1, 0.15
     mesh = space.decode(rows)[0]
     five = np.stack([mesh[[33, 133]].mean(0), mesh[[263, 362]].mean(0), mesh[4], mesh[61], mesh[291]])[:, :2]
     given = align(five, (256, 256), MEASURED).parameters
-    found = space.fit(mesh[None])[0, CROP]
+    found = space.fit(mesh[None])[0, LAYOUT_260.crop]
     assert abs(given[0] / found[0] - 1) < 0.03
     assert np.abs(given[1:] - found[1:]).max() < 3
     upright = five * (1, -1) + (0, 255)
@@ -160,7 +160,7 @@ def test_the_size_of_the_picture_does_not_matter(space: MeshSpace, size: int) ->
 
 def test_rows_without_identity_are_drawn_as_the_mean_person(space: MeshSpace) -> None:
     rows = drawn_rows(space, 3)
-    rows[:, ID] = 0
+    rows[:, LAYOUT_260.id] = 0
     assert np.allclose(space.decode(row73(rows)), space.decode(rows))
     assert np.allclose(space.decode(row73(rows)[:, :70]), space.decode(rows))
 
@@ -168,8 +168,8 @@ def test_rows_without_identity_are_drawn_as_the_mean_person(space: MeshSpace) ->
 def test_mouth_and_lids_are_among_the_first_directions(space: MeshSpace) -> None:
     def reach(name: str, count: int) -> float:
         rows = np.zeros((2 * count, 260), np.float32)
-        rows[:count, EXP] = np.eye(64)[:count] * 2
-        rows[count:, EXP] = np.eye(64)[:count] * -2
+        rows[:count, LAYOUT_260.exp] = np.eye(64)[:count] * 2
+        rows[count:, LAYOUT_260.exp] = np.eye(64)[:count] * -2
         return float(np.ptp(curves(space.decode(rows))[name]))
 
     assert reach("mouth opening", 4) > 0.14
@@ -182,7 +182,7 @@ def test_noise_moves_expressions_little(space: MeshSpace) -> None:
     noise = np.random.default_rng(0).standard_normal(mesh.shape) * 0.002 * eye_distance(mesh)
     still = space.fit(mesh)
     assert still.std(0).max() < 1e-4
-    assert space.fit(mesh + noise)[:, EXP].std(0).mean() < 0.1
+    assert space.fit(mesh + noise)[:, LAYOUT_260.exp].std(0).mean() < 0.1
 
 
 def test_wrong_meshes_are_refused(space: MeshSpace) -> None:

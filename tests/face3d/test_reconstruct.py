@@ -14,12 +14,12 @@ import torch
 from talkingface.errors import ShapeError, TalkingFaceError, UnknownNameError, WeightsError
 from talkingface.face.detect.analyser import open_analyser
 from talkingface.face.face import Box, Face
-from talkingface.face3d.coefficients import Coefficients, row73
 from talkingface.face3d.deep import DeepReconstructor, ReconNet
 from talkingface.face3d.five_points import MEASURED, align, load_standard
 from talkingface.face3d.mesh_space import MeshReconstructor, shipped_space
 from talkingface.face3d.reconstruction import open_reconstructor
 from talkingface.media.image import Picture, read_image, resize
+from talkingface.motion.coefficients import Coefficients, row73
 from talkingface.paths import shipped
 from talkingface.weights.files.tensorfile import write_safetensors
 

@@ -9,9 +9,10 @@ import pytest
 import soundfile
 
 from talkingface.errors import MediaError, ShapeError
+from talkingface.media import formats
 from talkingface.media.audio import read_audio
 from talkingface.media.image import read_image
-from talkingface.media.output import Kind, output_kind
+from talkingface.media.output import check_output, output_format
 from talkingface.media.video import open_video, probe
 from talkingface.media.writer import open_writer
 
@@ -181,7 +182,7 @@ def test_folder_with_other_things_is_not_touched(tmp_path: Path) -> None:
     assert (tmp_path / "diary.txt").read_text() == "dear diary"
 
 
-@pytest.mark.parametrize("name", ["x.mp4", "x.gif", "frames"])
+@pytest.mark.parametrize("name", ["x.mp4", "x.gif", "x.mov", "x.webm", "x.webp", "frames"])
 def test_an_error_leaves_nothing_new_and_the_old_result(tmp_path: Path, name: str) -> None:
     write(tmp_path / name, smooth_frames(2))
     before = sorted(str(file) for file in tmp_path.rglob("*"))
@@ -192,7 +193,7 @@ def test_an_error_leaves_nothing_new_and_the_old_result(tmp_path: Path, name: st
     assert len(list(open_video(tmp_path / name))) == 2
 
 
-@pytest.mark.parametrize("name", ["x.mp4", "x.gif", "frames"])
+@pytest.mark.parametrize("name", ["x.mp4", "x.gif", "x.mov", "x.webm", "x.webp", "frames"])
 def test_no_frame_is_no_result(tmp_path: Path, name: str) -> None:
     with pytest.raises(MediaError, match="no frame"), open_writer(tmp_path / name, fps=Fraction(25)):
         pass
@@ -215,11 +216,12 @@ def test_a_failing_encoder_is_one_line_and_leaves_nothing(tmp_path: Path) -> Non
 
 
 def test_endings(tmp_path: Path) -> None:
-    assert output_kind("a.mp4") is output_kind("A.MP4") is Kind.MP4
-    assert output_kind("a.gif") is Kind.GIF
-    assert output_kind("frames") is output_kind("frames.v2/") is output_kind(tmp_path) is Kind.FOLDER
-    with pytest.raises(MediaError, match=r"\.mp4, \.gif"):
-        output_kind("a.avi")
+    assert output_format("a.mp4") is output_format("A.MP4") is formats.MP4
+    assert output_format("a.gif") is formats.GIF
+    assert output_format("a.b.webm") is formats.WEBM and output_format("a.webp") is formats.WEBP
+    assert output_format("frames") is output_format("frames.v2/") is output_format(tmp_path) is None
+    with pytest.raises(MediaError, match=r"\.mp4, \.gif, \.mov, \.webm, \.webp, or a name"):
+        output_format("a.avi")
 
 
 def test_targets_that_cannot_be_made(tmp_path: Path) -> None:
@@ -244,3 +246,9 @@ def test_written_pictures_are_readable_by_others(tmp_path: Path) -> None:
     assert (tmp_path / "x.mp4").stat().st_mode == (tmp_path / "probe").stat().st_mode
     write(tmp_path / "f", smooth_frames(1))
     assert read_image(tmp_path / "f" / "000000.png").shape == (64, 80, 3)
+
+
+@pytest.mark.parametrize("name", ["deep/er/x.mp4", "deep/er/frames"])
+def test_looking_whether_a_target_can_be_made_leaves_nothing(tmp_path: Path, name: str) -> None:
+    check_output(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,7 @@ import torch
 from talkingface.errors import ShapeError
 from talkingface.nn.blocks.ir_se import Stage
 from talkingface.nn.losses.identity import ALIGNED_SIZE, FACE_COLUMNS, FACE_ROWS, IdentityNetwork, identity_loss
-from talkingface.nn.losses.lpips import LPIPS
+from talkingface.nn.losses.perceptual import LPIPS
 from talkingface.weights.load import load_strict
 
 STAGES = (Stage(16, 1), Stage(32, 2))

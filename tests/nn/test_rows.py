@@ -5,21 +5,21 @@ from __future__ import annotations
 import pytest
 import torch
 
-from talkingface.models.fom.renderer import FIRST, Rows
-from talkingface.nn.fingerprint import fingerprint
+from talkingface.models.fom.renderer import FIRST, RowBuffer
+from talkingface.weights.load import fingerprint
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 300])
 def test_all_rows_are_kept_in_order(chunk):
     wanted = torch.arange((2 * FIRST + 7) * 2.0).view(-1, 2)
-    rows = Rows()
+    rows = RowBuffer()
     for part in wanted.split(chunk):
         rows.append(part)
     assert torch.equal(rows.tensor(), wanted)
 
 
 def test_what_is_given_out_does_not_change_later():
-    rows = Rows()
+    rows = RowBuffer()
     rows.append(torch.ones(2))
     given = rows.tensor()
     rows.append(torch.zeros(1))

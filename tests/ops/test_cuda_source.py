@@ -14,7 +14,7 @@ from torch import Tensor
 
 from talkingface.ops import native, reference
 from talkingface.ops.resampling import Resampling, taps_of
-from talkingface.ops.toolchain import LIBRARY, SOURCES, Recipe
+from talkingface.ops.toolchain import LIBRARY, SOURCES, BuildRecipe
 
 from .settings import BLUR, USUAL, odd_settings
 
@@ -57,7 +57,7 @@ def test_nvcc_builds_the_library(tmp_path: Path, compiler: Path) -> None:
     nvcc = next((found for home in (None, "/usr/local/cuda/bin") if (found := shutil.which("nvcc", path=home))), None)
     if nvcc is None:
         pytest.skip("there is no nvcc")
-    made = Recipe("cuda", "sm_90", ("-O3", "-std=c++17", "-arch=sm_90", "-Xcompiler", "-fPIC"), ())
+    made = BuildRecipe("cuda", "sm_90", ("-O3", "-std=c++17", "-arch=sm_90", "-Xcompiler", "-fPIC"), ())
     (tmp_path / "build.ninja").write_text(made.ninja_file(Path(nvcc)))
     from talkingface.ops.toolchain import ninja
 

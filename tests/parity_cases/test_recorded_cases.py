@@ -66,7 +66,7 @@ def test_unknown_kind_is_not_covered(tmp_path: Path, small: Path):
 def test_unreadable_case_is_a_typed_error(tmp_path: Path):
     (tmp_path / "case.json").write_text("{}")
     with pytest.raises(DataError, match="not a parity case"):
-        run_case(tmp_path)
+        read_case(tmp_path)
 
 
 def test_arrays_follow_from_their_names_alone():

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 import torch
 
-from talkingface import registry
+from talkingface import plugins, registry
 from talkingface.config import Settings, settings_from
 from talkingface.face.detect.analyser import problem_of
 from talkingface.media.video import open_video
@@ -37,9 +37,9 @@ def puppet(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: puppet\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(f"[{registry.GROUP}]\nPuppet = pipelines.puppet:ENTRY\n")
     monkeypatch.syspath_prepend(str(site))
-    registry._reason.cache_clear()
+    plugins.forget()
     yield
-    registry._reason.cache_clear()
+    plugins.forget()
 
 
 def save_puppet(path: Path, **config: Any) -> Path:

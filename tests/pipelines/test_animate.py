@@ -19,8 +19,7 @@ from talkingface.pipelines import render
 from talkingface.pipelines.animate import animate, animate_each
 from talkingface.pipelines.frames import to_tensor
 from talkingface.pipelines.model import load_model
-from talkingface.pipelines.source_picture import read_crop, read_picture
-from talkingface.pipelines.video import CutFrames, picture_size
+from talkingface.pipelines.video import CutFrames, picture_size, read_crop, read_picture
 from talkingface.types import Source
 
 from .small import FRAMES, SIDE
@@ -172,6 +171,16 @@ def test_failure_while_rendering_leaves_nothing(make, tmp_path):
     with pytest.raises(MediaError, match="disk is gone"):
         render.write(failing(), tmp_path / "half.mp4", fps=Fraction(25))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_webp_is_a_picture_of_one_frame_and_an_animation_of_several(tmp_path):
+    frames = [np.full((4, 4, 3), level, np.uint8) for level in (10, 90, 200)]
+    for count in (1, 3):
+        path = tmp_path / f"{count}.webp"
+        assert render.write(iter(frames[:count]), path, fps=Fraction(25), quality="lossless") == (count, [])
+        assert probe(path).frames == count
+    assert np.array_equal(read_image(tmp_path / "1.webp"), frames[0])
+    assert [frame[0, 0, 0] for frame in open_video(tmp_path / "3.webp")] == [10, 90, 200]
 
 
 def test_several_frames_are_no_picture(tmp_path):

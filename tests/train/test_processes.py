@@ -47,7 +47,7 @@ from talkingface.train.processes import join
 sys.path.insert(0, sys.argv[1])
 from train.test_processes import train
 train(Path(sys.argv[2]), Path(sys.argv[3]), 2)
-join(torch.device("cpu")).leave()
+join(torch.device("cpu")).finish()
 """
 
 

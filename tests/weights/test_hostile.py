@@ -20,7 +20,7 @@ import pytest
 import torch
 
 from talkingface.errors import WeightsError
-from talkingface.weights.files.pickles import Machine
+from talkingface.weights.files.pickles import PickleMachine
 from talkingface.weights.load import load_networks
 
 # Processor time, under the memory tracer, which makes Python some times slower.
@@ -141,7 +141,7 @@ def test_malformed_pickles(tmp_path: Path, body: tuple[str, bytes], wrap: Callab
 
 def test_names_stay_text() -> None:
     """Not even a module that is known by name is imported: the machine's value is the two words."""
-    value = Machine({}).run(io.BytesIO(PROTO + b"cposix\nsystem\n."))
+    value = PickleMachine({}).run(io.BytesIO(PROTO + b"cposix\nsystem\n."))
     assert str(value) == "posix.system" and not callable(value)
 
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from talkingface.errors import WeightsError
 from talkingface.weights.files.records import contiguous
-from talkingface.weights.identify import recognise
+from talkingface.weights.identify import identify
 from talkingface.weights.load import load_networks, load_strict, save_networks
 
 from .conftest import States, assert_equal_states, shared_folder
@@ -165,7 +165,7 @@ def test_unknown_weights_are_refused_for_a_known_model_only(tmp_path: Path) -> N
 def test_published_layouts_are_told_apart(case: str, inside: str, model: str, part: str) -> None:
     manifest = json.loads((shared_folder() / "parity" / case / "case.json").read_text())["weights"]
     tree = _records(manifest)
-    found = recognise({inside: tree} if inside else tree)
+    found = identify({inside: tree} if inside else tree)
     assert (found.model, found.part) == (model, part)
     assert all(found.networks.values())
 

@@ -8,4 +8,7 @@ ENTRY = ModelEntry(
     plugin="talkingface_drift.plugin:Drift",
     config="talkingface_drift.config:DriftConfig",
     properties=Path(__file__).parent / "properties",
+    options="talkingface_drift.config:DriftOptions",
+    coefficients=False,
+    pose_styles=0,
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
+from talkingface.models.settings import ModelOptions
+
 
 class DriftConfig(BaseModel):
     """Everything that shapes Drift's networks."""
@@ -13,3 +15,9 @@ class DriftConfig(BaseModel):
     width: PositiveInt = Field(16, description="Channels of every layer.")
     image_size: PositiveInt = Field(64, description="Side of the square pictures, in pixels.")
     rate: float = Field(1e-3, gt=0, description="Learning rate.")
+
+
+class DriftOptions(ModelOptions):
+    """How far the picture drifts (Drift)"""
+
+    drift_strength: float = Field(1.0, ge=0, le=4, description="times the shift of the picture; 0: it rests")

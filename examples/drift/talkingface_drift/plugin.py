@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from talkingface.errors import MotionError
 from talkingface.models.base import Batch, Losses, ModelPlugin, MotionExtractor, Phase, Renderer
 from talkingface.types import Motion, Source
 
@@ -48,8 +47,6 @@ class DriftRenderer(Renderer):
 
     @torch.inference_mode()
     def render(self, state: tuple[Tensor, Tensor], motion: Motion) -> Tensor:
-        if motion.kind != KIND:
-            raise MotionError(f"the renderer draws '{KIND}', not '{motion.kind}'")
         image, point = state
         return self.networks["painter"](image.expand(len(motion), -1, -1, -1), motion.values["point"] - point)
 
@@ -74,11 +71,11 @@ class Drift(ModelPlugin):
         return DriftRenderer(self.networks, self.config.image_size)
 
     def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
-        """The driving's points, or (``relative``) the source's point with the driving's movement."""
-        if not options.get("relative", True):
-            return driving
-        point = driving.values["point"]
-        return Motion(KIND, driving.fps, {"point": source.values["point"] + point - point[:1]})
+        """Points of the source, moved like the driving's (``relative``: since its first frame), times the strength."""
+        own, point = source.values["point"], driving.values["point"]
+        start = point[:1] if options.get("relative", True) else own
+        strength = options.get("drift_strength", 1.0)
+        return Motion(KIND, driving.fps, {"point": own + strength * (point - start)})
 
     def samples(self) -> Mapping[str, Any]:
         return {"source": "random", "driving": "random"}

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ...face3d.mesh_space import shipped_space
-from ..augment import Change, apply_changes, draw_change
+from ..augment import Augmentation, augment_batch, draw_augmentation
 from ..settings import AugmentSettings
 from .draws import Pair, PairSampler
 
@@ -36,14 +36,14 @@ class PairBatches(Dataset[dict[str, Tensor]]):
         """
         randoms = [self._sampler.generator(step * self._batch_size + index) for index in range(self._batch_size)]
         pairs = [self._sampler.pair(random) for random in randoms]
-        changes = [draw_change(self._augment, random) for random in randoms]
+        changes = [draw_augmentation(self._augment, random) for random in randoms]
         return pairs_of(pairs, changes, self._augment)
 
 
-def pairs_of(pairs: Sequence[Pair], changes: Sequence[Change], augment: AugmentSettings) -> dict[str, Tensor]:
+def pairs_of(pairs: Sequence[Pair], changes: Sequence[Augmentation], augment: AugmentSettings) -> dict[str, Tensor]:
     """A batch of pairs, changed."""
     frames = np.stack([[pair.clip.shard.frame(number) for number in pair.frames] for pair in pairs])
-    pictures = apply_changes(torch.from_numpy(frames), list(changes), augment)
+    pictures = augment_batch(torch.from_numpy(frames), list(changes), augment)
     moved = augment.crop > 0 or augment.rotation_deg > 0
     points = np.stack(
         [
@@ -56,7 +56,9 @@ def pairs_of(pairs: Sequence[Pair], changes: Sequence[Change], augment: AugmentS
     return {"source": source, "driving": driving, "points_source": found[:, 0], "points_driving": found[:, 1]}
 
 
-def changed_points(points: NDArray[np.floating], change: Change, side: int, moved: bool = True) -> NDArray[np.float64]:
+def changed_points(
+    points: NDArray[np.floating], change: Augmentation, side: int, moved: bool = True
+) -> NDArray[np.float64]:
     """Where points are after a change of their picture.
 
     Args:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from ...face.detect.analyser import FaceAnalyser
 from ...face.face import Face
-from ...face3d.coefficients import ANGLE
 from ...face3d.mesh_space import shipped_space
 from ...face3d.mesh_topology import POINTS
+from ...motion.coefficients import LAYOUT_260
 from ..store import Clip, ClipStore, Frames
 from .settings import CacheSettings
 from .shard import write_shard
@@ -100,4 +100,4 @@ def head_angles(mesh: NDArray[np.floating], size: int) -> NDArray[np.float32]:
     if not len(mesh):
         return np.zeros((0, 3), np.float32)
     rows = shipped_space().fit(mesh.astype(np.float64), size=size)
-    return np.degrees(rows[:, ANGLE]).astype(np.float32)
+    return np.degrees(rows[:, LAYOUT_260.angle]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""LMDB environments as they are read: opened when first asked for, once in a process, and never carried to another."""
+"""Read access to LMDB environments: each is opened on first use, once per process, and never passed to another."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .keys import DATA_FILE
 
 
 class Environment:
-    """One environment, read only; use :func:`environment` to get it."""
+    """One read-only environment; open it with :func:`environment`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -29,12 +29,12 @@ class Environment:
             raise DataError(what, where=folder / DATA_FILE, cure="Prepare it again, or copy it again whole.") from error
 
     def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """The values of some keys, None for each that is not there."""
+        """Values of some keys, None for each missing one."""
         with self._env.begin() as transaction:
             return [_bytes(transaction.get(key)) for key in keys]
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         self._env.close()
 
     def names(self) -> Iterator[bytes]:
@@ -44,9 +44,9 @@ class Environment:
 
 
 def environment(folder: Path) -> Environment:
-    """The environment of a folder in this process, shared by all who hold it and closed after the last.
+    """Return the environment of a folder in this process, shared by all users and closed after the last one.
 
-    LMDB allows one handle for a file in a process, and none that has crossed a fork: a forked process opens its own.
+    LMDB allows one handle for a file in a process, and none from before a fork: a forked process opens its own.
 
     Raises:
         DataError: if it cannot be read.
@@ -62,7 +62,7 @@ _opened: WeakValueDictionary[str, Environment] = WeakValueDictionary()
 
 
 def _leave_inherited() -> None:
-    """Close a forked process's copies; else its own would count as opened twice. The parent's are not touched."""
+    """Close the copies of a forked process, else its own would count as opened twice; the parent's stay open."""
     for opened in list(_opened.values()):
         opened.close()
     _opened.clear()
@@ -72,8 +72,8 @@ if hasattr(os, "register_at_fork"):  # Windows does not fork
     os.register_at_fork(after_in_child=_leave_inherited)
 
 
-class Lazy:
-    """Holds an environment for a store: opened by the process that reads, and left behind when the store is pickled."""
+class LazyEnvironment:
+    """Environment of a store that each reading process opens for itself; it is not pickled with the store."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -97,24 +97,24 @@ CROP_PARAMS = "crop_params"
 
 
 class LMDBTable:
-    """An environment with one array for each clip.
+    """Environment with one array for each clip.
 
     Args:
-        folder: the environment (with ``data.mdb``).
-        columns: numbers of a row.
-        dtype: how they are stored.
-        ending: part of the key behind the clip's name; empty where the key is the name alone.
+        folder: folder of the environment (with ``data.mdb``).
+        columns: numbers in a row.
+        dtype: their stored type.
+        ending: part of the key after the clip's name; empty if the key is the name alone.
 
     Raises:
         DataError: if the environment cannot be read.
     """
 
     def __init__(self, folder: Path, columns: int, dtype: str, ending: str = "") -> None:
-        self._env, self._columns, self._dtype, self._ending = Lazy(folder), columns, np.dtype(dtype), ending
+        self._env, self._columns, self._dtype, self._ending = LazyEnvironment(folder), columns, np.dtype(dtype), ending
         self._env()
 
     def rows(self, clip: str) -> NDArray[Any]:
-        """The array of a clip, (n, columns).
+        """Array of a clip, (n, columns).
 
         Raises:
             DataError: if there is none, or its length is no whole number of rows.
@@ -133,10 +133,10 @@ class LMDBTable:
 
 
 def open_mel(folder: Path) -> LMDBTable:
-    """Log-mel spectra: float64 (n, 80), 80 rows for a second of sound, under the clip's name."""
+    """Open a table of log-mel spectra: float64 (n, 80), 80 rows per second of sound, with the clip's name as key."""
     return LMDBTable(folder, MEL_BANDS, "<f8")
 
 
 def open_crops(folder: Path) -> LMDBTable:
-    """Squares that clips were cut from: int64 (frames, 4), under ``<clip>-crop_params``."""
+    """Open a table of crop squares: int64 (frames, 4), with the key ``<clip>-crop_params``."""
     return LMDBTable(folder, 4, "<i8", CROP_PARAMS)

@@ -1,6 +1,6 @@
-"""Names inside StyleHEAT's and PIRenderer's LMDB files.
+"""Keys of StyleHEAT's and PIRenderer's LMDB files.
 
-A key is its parts joined by "-", whole numbers with seven digits, in UTF-8. ``<path>/<resolution>`` is an environment;
+A key is its parts joined by "-", integers with seven digits, in UTF-8. ``<path>/<resolution>`` is an environment;
 ``<path>/train_list.txt`` and ``test_list.txt`` hold a clip's name per line.
 
 | key | value |
@@ -34,23 +34,23 @@ _OWN = re.compile(rf"({ALIGN}-)?\d{{7,}}|{LENGTH}|{DIGEST}|{'|'.join(ARRAYS)}")
 
 
 def key(*parts: str | int) -> bytes:
-    """The key of some parts, as ``key("anna", 12)``, which is ``b"anna-0000012"``."""
+    """Join parts to a key: ``key("anna", 12)`` is ``b"anna-0000012"``."""
     return "-".join(f"{part:07d}" if isinstance(part, int) else part for part in parts).encode()
 
 
 def frame_key(clip: str, number: int, *, aligned: bool = False) -> bytes:
-    """The key of a frame, or of its aligned twin."""
+    """Key of a frame, or of its aligned version."""
     return key(clip, ALIGN, number) if aligned else key(clip, number)
 
 
-def belongs(found: bytes, clip: str) -> bool:
-    """Whether a key is one of this clip, and not of another whose name begins alike."""
+def belongs(stored: bytes, clip: str) -> bool:
+    """True if a stored key is one of this clip, and not of another whose name begins alike."""
     prefix = key(clip, "")
-    return found.startswith(prefix) and _OWN.fullmatch(found[len(prefix) :].decode("utf-8", "replace")) is not None
+    return stored.startswith(prefix) and _OWN.fullmatch(stored[len(prefix) :].decode("utf-8", "replace")) is not None
 
 
 def check_name(clip: str) -> None:
-    """Refuse names that cannot be told apart in keys or lists.
+    """Refuse names that would be ambiguous in keys or lists.
 
     Raises:
         DataError: if the name is empty, too long, holds a line break, or ends like the keys of aligned frames.
@@ -66,10 +66,10 @@ def check_name(clip: str) -> None:
 
 
 def is_lmdb(root: Path) -> bool:
-    """Whether a folder is a data set in LMDB."""
+    """True if a folder is a data set in LMDB."""
     return (root / DATA_FILE).is_file() or bool(resolutions(root))
 
 
 def resolutions(root: Path) -> list[int]:
-    """Sizes of pictures for which there is an environment, the smallest first."""
+    """Sides in pixels of the pictures for which an environment exists, in ascending order."""
     return sorted(int(path.parent.name) for path in root.glob(f"*/{DATA_FILE}") if path.parent.name.isdecimal())

@@ -1,4 +1,4 @@
-"""How large an LMDB will be, told before it is written."""
+"""Estimate of the size of an LMDB before it is written."""
 
 from __future__ import annotations
 
@@ -18,22 +18,19 @@ from .write import QUALITY, encode_frame
 _log = logging.getLogger(__name__)
 
 _PAGE, _PAGE_HEADER, _NODE_HEADER = 4096, 16, 8
-_LARGEST_INSIDE = 2030  # bytes of key and value; longer values get pages of their own
-_FILLED = 0.6  # of the pages of keys, on average
-_CLIPS, _FRAMES = 6, 12  # looked at
+_LARGEST_INLINE = 2030  # bytes of key and value; longer values are stored in pages of their own
+_FILLED = 0.6  # used share of the pages of keys, on average
+_CLIPS, _FRAMES = 6, 12  # numbers of samples
 
 
 def forecast(store: ClipStore, size: int, *, quality: int = QUALITY, arrays: Sequence[int] = (260, 136)) -> int:
-    """Size of the LMDB of a store, from some frames of some clips.
+    """Estimate the size of the LMDB of a store in bytes, from some frames of some clips.
 
     Args:
-        store: the clips that are to be written.
+        store: the clips to write.
         size: side of the pictures in pixels.
-        quality: of the jpegs.
-        arrays: numbers per frame of the arrays that each clip gets.
-
-    Returns:
-        Bytes.
+        quality: quality of the jpegs, 1 to 100.
+        arrays: numbers per frame of the arrays of each clip.
     """
     clips = store.clips()
     chosen = clips[:: max(len(clips) // _CLIPS, 1)][:_CLIPS]
@@ -47,7 +44,7 @@ def forecast(store: ClipStore, size: int, *, quality: int = QUALITY, arrays: Seq
 
 
 def stored_size(clip: str, pictures: Sequence[bytes], arrays: Sequence[int] = (260, 136)) -> int:
-    """Bytes that a clip takes in the file.
+    """Size of a clip in the file, in bytes.
 
     Args:
         clip: its name.
@@ -60,37 +57,37 @@ def stored_size(clip: str, pictures: Sequence[bytes], arrays: Sequence[int] = (2
 
 
 def check_room(folder: Path, needed: int) -> None:
-    """Tell how large the LMDB will be.
+    """Check that the disk has room for an LMDB, and log both sizes.
 
     Args:
-        folder: where it is to be written; may not be there yet.
-        needed: bytes, as :func:`forecast` says.
+        folder: folder of the LMDB; it need not exist.
+        needed: size in bytes, as estimated by :func:`forecast`.
 
     Raises:
         DataError: if the disk has too little room.
     """
     place = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     free = shutil.disk_usage(place).free
-    _log.info("%s: the LMDB will take about %s, %s are free", folder, _told(needed), _told(free))
+    _log.info("%s: the LMDB will take about %s, %s are free", folder, _text(needed), _text(free))
     if needed > free:
         cure = "Make room, or choose smaller --prepare.resolutions or a lower --prepare.jpeg_quality."
-        raise DataError(f"the LMDB needs about {_told(needed)}, {_told(free)} are free", where=folder, cure=cure)
+        raise DataError(f"the LMDB needs about {_text(needed)}, {_text(free)} are free", where=folder, cure=cure)
 
 
 def _pictures(store: ClipStore, clip: Clip, size: int, quality: int) -> list[tuple[int, int]]:
-    """Lengths of keys and values of some frames, spread over the first part of a clip."""
+    """Lengths of keys and values of some frames, distributed over the first part of a clip."""
     frames = store.whole(clip, limit=4 * _FRAMES)
     name = len(keys.frame_key(clip.name, 0))
     return [(name, len(encode_frame(frame, size, quality=quality))) for frame in islice(frames, 0, None, 4)]
 
 
 def _stored(key: int, value: int) -> float:
-    """Bytes that a key and its value take in the file."""
+    """Size of a key and its value in the file, in bytes."""
     node = _NODE_HEADER + key
-    if key + value <= _LARGEST_INSIDE:
+    if key + value <= _LARGEST_INLINE:
         return (node + value) / _FILLED
     return (node + 8) / _FILLED + -(-(value + _PAGE_HEADER) // _PAGE) * _PAGE
 
 
-def _told(size: int) -> str:
+def _text(size: int) -> str:
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"

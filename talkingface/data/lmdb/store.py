@@ -1,9 +1,10 @@
-"""Store of clips in LMDB, as the published StyleHEAT and PIRenderer data are laid out."""
+"""Store of clips in LMDB, in the layout of the published StyleHEAT and PIRenderer data."""
 
 from __future__ import annotations
 
 import io
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,18 +17,18 @@ from PIL import Image
 from ...errors import DataError
 from ..store import Clip, ClipStore, Frames
 from . import keys
-from .environment import Environment, Lazy
+from .environment import Environment, LazyEnvironment
 
-_LOOKED_AT = 16  # clips, spread over all
+_CHECKED_CLIPS = 16  # number of clips, distributed over all
 
 
 @dataclass(frozen=True)
-class Layout:
+class ArrayLayout:
     """An array of the published layouts.
 
     Attributes:
-        shapes: of one frame, all that are known.
-        meaning: what it holds, for messages.
+        shapes: all known shapes of one frame.
+        meaning: description of its content, for messages.
     """
 
     shapes: tuple[tuple[int, ...], ...]
@@ -35,48 +36,48 @@ class Layout:
 
     @property
     def widths(self) -> list[int]:
-        return [_product(shape) for shape in self.shapes]
+        return [math.prod(shape) for shape in self.shapes]
 
 
 LAYOUTS = {
-    keys.COEFFICIENTS: Layout(((260,),), "Deep3DFaceRecon's 257 coefficients and 3 numbers of the crop"),
-    keys.KEYPOINTS: Layout(((68, 2),), "68 points, x and y"),
-    keys.DECA_COEFFICIENTS: Layout(((349,),), "DECA's coefficients"),
-    keys.DECA_KEYPOINTS: Layout(((68, 2), (68, 3)), "68 points of DECA"),
+    keys.COEFFICIENTS: ArrayLayout(((260,),), "Deep3DFaceRecon's 257 coefficients and 3 numbers of the crop"),
+    keys.KEYPOINTS: ArrayLayout(((68, 2),), "68 points, x and y"),
+    keys.DECA_COEFFICIENTS: ArrayLayout(((349,),), "DECA's coefficients"),
+    keys.DECA_KEYPOINTS: ArrayLayout(((68, 2), (68, 3)), "68 points of DECA"),
 }
 
 
 def check_widths(env: Environment, clips: Sequence[Clip]) -> dict[str, int]:
-    """Numbers per frame of each array that the clips have.
+    """Numbers per frame of each array of the clips.
 
     Raises:
         DataError: if a width is none of the published ones, or clips differ.
     """
-    found: dict[str, int] = {}
-    for clip in clips[:: max(len(clips) // _LOOKED_AT, 1)]:
+    expected: dict[str, int] = {}
+    for clip in clips[:: max(len(clips) // _CHECKED_CLIPS, 1)]:
         widths = _widths(env, clip)
-        if found and widths != found:
-            what = f"clip '{clip.name}' has {told(widths)}; clip '{clips[0].name}' has {told(found)}"
+        if expected and widths != expected:
+            what = f"clip '{clip.name}' has {describe(widths)}; clip '{clips[0].name}' has {describe(expected)}"
             raise DataError(what, where=env.folder, cure="All clips need the same arrays: prepare the data set again.")
-        found = widths
-    return found
+        expected = widths
+    return expected
 
 
-def told(widths: Mapping[str, int]) -> str:
-    """Arrays in words: ``coeff_3dmm with 260 numbers a frame (...)``."""
+def describe(widths: Mapping[str, int]) -> str:
+    """Describe arrays in words: ``coeff_3dmm with 260 numbers a frame (...)``."""
     words = [f"{name} with {width} numbers a frame ({LAYOUTS[name].meaning})" for name, width in widths.items()]
     return ", ".join(words) or "no arrays"
 
 
 def missing_array(wanted: str, widths: Mapping[str, int], folder: Path) -> DataError:
-    """The error for an array that the clips do not have."""
+    """Error for an array that the clips do not have."""
     cure = "Prepare the data set with --run_mode=prepare."
     if wanted == keys.COEFFICIENTS and keys.DECA_COEFFICIENTS in widths:
         cure = (
             "DECA's numbers make rows of 68, which do not fit the 73 rows that the models read "
             "(64 expression, 3 angles, 3 translation, 3 crop). " + cure
         )
-    return DataError(f"no array '{wanted}'; the clips have {told(widths)}", where=folder, cure=cure)
+    return DataError(f"no array '{wanted}'; the clips have {describe(widths)}", where=folder, cure=cure)
 
 
 def shape_of(name: str, width: int) -> tuple[int, ...]:
@@ -100,14 +101,7 @@ def _widths(env: Environment, clip: Clip) -> dict[str, int]:
     return widths
 
 
-def _product(shape: tuple[int, ...]) -> int:
-    product = 1
-    for length in shape:
-        product *= length
-    return product
-
-
-FPS = Fraction(25)  # the layout has no place for a rate; the published data are all made at this one
+FPS = Fraction(25)  # the layout does not store a rate; all published data have this one
 
 _log = logging.getLogger(__name__)
 
@@ -115,29 +109,29 @@ _log = logging.getLogger(__name__)
 class LMDBStore(ClipStore):
     """Clips in LMDB (layout: :mod:`talkingface.data.lmdb.keys`).
 
-    Each process that reads opens the environment for itself, so the store may be pickled, forked and spawned. Nothing
-    may write meanwhile.
+    Each reading process opens the environment for itself, so the store may be pickled, forked and spawned. No other
+    process may write at the same time.
 
     Args:
         root: the data set, with an environment for each size of pictures, or one such environment.
-        split: takes the clips of ``<split>_list.txt``; None takes all there are.
-        size: side in pixels that is wanted: the next stored size that is not smaller is opened, else the largest.
+        split: read the clips of ``<split>_list.txt``; None reads all.
+        size: required side in pixels; the next stored size that is not smaller is opened, else the largest.
 
     Attributes:
-        resolution: side of the stored pictures as the folder's name says it; None where ``root`` itself is read.
-        widths: numbers per frame of the arrays that the clips have, as ``{"coeff_3dmm": 260, "keypoint": 136}``.
+        resolution: side of the stored pictures in pixels, from the folder's name; None where ``root`` itself is read.
+        widths: numbers per frame of the arrays of the clips, such as ``{"coeff_3dmm": 260, "keypoint": 136}``.
 
     Raises:
-        DataError: if the layout is another one, a listed clip is not there, or an array has an unknown width.
+        DataError: if the layout is another one, a listed clip is missing, or an array has an unknown width.
     """
 
     def __init__(self, root: Path, split: str | None = None, size: int | None = None) -> None:
         self.root = root
         self.resolution = _choose(root, size)
         self._folder = root / str(self.resolution) if self.resolution else root
-        self._env = Lazy(self._folder)
+        self._env = LazyEnvironment(self._folder)
         self._list = _list_of(root, split)
-        self._clips = self._listed(self._list) if self._list else self._found()
+        self._clips = self._listed(self._list) if self._list else self._all_clips()
         self.widths = check_widths(self._env(), self._clips)
 
     def clips(self) -> list[Clip]:
@@ -150,7 +144,7 @@ class LMDBStore(ClipStore):
         return self._pictures([keys.frame_key(clip.name, int(index)) for index in indices], size)
 
     def aligned(self, clip: Clip, indices: Sequence[int], size: int | None = None) -> Frames:
-        """As :meth:`frames`, of the pictures that are aligned as FFHQ; not all data sets have them."""
+        """Frames (n, H, W, 3) uint8 like :meth:`frames`, but aligned as in FFHQ; not all data sets have them."""
         return self._pictures([keys.frame_key(clip.name, int(index), aligned=True) for index in indices], size)
 
     def arrays(self) -> frozenset[str]:
@@ -172,11 +166,11 @@ class LMDBStore(ClipStore):
         return np.stack(pictures)
 
     def _values(self, names: Sequence[bytes]) -> list[bytes]:
-        found = self._env().get(names)
-        values = [value for value in found if value is not None]
+        stored = self._env().get(names)
+        values = [value for value in stored if value is not None]
         if len(values) < len(names):
-            gone = names[found.index(None)].decode()
-            raise DataError(f"there is no '{gone}'", where=self._folder, cure="Prepare the data set again.")
+            missing = names[stored.index(None)].decode()
+            raise DataError(f"there is no '{missing}'", where=self._folder, cure="Prepare the data set again.")
         return values
 
     def _listed(self, path: Path) -> list[Clip]:
@@ -189,8 +183,8 @@ class LMDBStore(ClipStore):
             raise DataError(what, where=path, cure=f"Finish preparing, or take them out of the list. {_EXPECTED}")
         return [self._clip(name, length) for name, length in zip(names, lengths, strict=True) if length is not None]
 
-    def _found(self) -> list[Clip]:
-        """All clips, found by going through the keys."""
+    def _all_clips(self) -> list[Clip]:
+        """All clips of the environment, by its keys."""
         end = keys.key("", keys.LENGTH)
         lengths = [key for key in self._env().names() if key.endswith(end)]
         if not lengths:
@@ -213,21 +207,21 @@ _EXPECTED = "Expected are keys such as '<clip>-length', '<clip>-0000000' and '<c
 
 
 def _choose(root: Path, wanted: int | None) -> int | None:
-    """The stored size to read, None for ``root`` itself."""
+    """Choose the stored size to read; None for ``root`` itself."""
     if (root / keys.DATA_FILE).is_file():
         return None
-    there = keys.resolutions(root)
-    if not there:
+    stored = keys.resolutions(root)
+    if not stored:
         raise DataError(f"no LMDB as <resolution>/{keys.DATA_FILE}", where=root, cure="Prepare it: --run_mode=prepare.")
-    chosen = next((side for side in there if wanted is not None and side >= wanted), there[-1])
+    chosen = next((side for side in stored if wanted is not None and side >= wanted), stored[-1])
     if wanted is not None and chosen < wanted:
-        sizes = ", ".join(map(str, there))
+        sizes = ", ".join(map(str, stored))
         _log.warning("%s: pictures of %d pixels are enlarged to %d; there are: %s", root, chosen, wanted, sizes)
     return chosen
 
 
 def _list_of(root: Path, split: str | None) -> Path | None:
-    """The list of a split; beside an environment where ``root`` is one. Without any list every clip is in every split.
+    """List of a split, also beside ``root`` if that is an environment. Without any list all splits hold all clips.
 
     Raises:
         DataError: if there are lists, but not this one.
@@ -238,8 +232,8 @@ def _list_of(root: Path, split: str | None) -> Path | None:
     for path in lists:
         if path.name == f"{split}{keys.LIST_ENDING}":
             return path
-    found = ", ".join(path.name for path in lists) or "no list"
-    cure = f"There is {found}; a list has a clip's name per line. --data.train_split= takes all clips."
+    existing = ", ".join(path.name for path in lists) or "no list"
+    cure = f"There is {existing}; a list has a clip's name per line. --data.train_split= takes all clips."
     raise DataError(f"no {split}{keys.LIST_ENDING}", where=root, cure=cure)
 
 

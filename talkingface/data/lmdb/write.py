@@ -1,4 +1,4 @@
-"""Writes the LMDB layout of :mod:`talkingface.data.lmdb.keys`; can be killed at any moment and goes on."""
+"""Write the LMDB layout of :mod:`talkingface.data.lmdb.keys`; an interrupted run continues where it was killed."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ _SHAPES: dict[str, tuple[int, ...]] = {keys.COEFFICIENTS: (260,), keys.KEYPOINTS
 class LMDBWriter:
     """Writes clips into the environment ``root/resolution``.
 
-    A clip is one transaction and is on the disk when :meth:`write` returns: after a kill it is there whole or not at
-    all. The same clips give the same keys and values, whatever was killed and redone between. One process writes at a
-    time (LMDB makes others wait); nothing may read with :class:`~talkingface.data.lmdb.store.LMDBStore` meanwhile.
+    A clip is one transaction and is on the disk when :meth:`write` returns: after a kill it is complete or absent. The
+    same clips give the same keys and values, whether runs were killed or not. One process writes at a time (LMDB makes
+    others wait); no :class:`~talkingface.data.lmdb.store.LMDBStore` may read at the same time.
 
     Args:
-        root: folder of the data set; made where it is missing.
-        resolution: side of the pictures in pixels; names the environment.
+        root: folder of the data set; created if it is missing.
+        resolution: side of the pictures in pixels; name of the environment.
         map_size: first size of the map in bytes; it grows when it is full.
 
     Raises:
-        DataError: if there is something else than an LMDB.
+        DataError: if the folder holds something else than an LMDB.
     """
 
     def __init__(self, root: Path, resolution: int, *, map_size: int = _FIRST_MAP) -> None:
@@ -65,7 +65,7 @@ class LMDBWriter:
         keypoints: NDArray[np.float32] | None = None,
         aligned: Sequence[bytes] = (),
     ) -> bool:
-        """Store a clip in place of what there is under its name.
+        """Write a clip; replaces a clip of the same name.
 
         Args:
             clip: its name.
@@ -75,7 +75,7 @@ class LMDBWriter:
             aligned: encoded aligned pictures, one per frame or none.
 
         Returns:
-            False if exactly this was there already and nothing was written.
+            False if exactly this clip exists and nothing was written.
 
         Raises:
             DataError: if lengths or shapes do not fit, or the disk is full.
@@ -87,23 +87,23 @@ class LMDBWriter:
         if self.digest(clip) == digest:
             return False
         values[keys.key(clip, keys.DIGEST)] = digest.encode()
-        values[keys.key(clip, keys.LENGTH)] = keys.key(len(frames))  # last: what has no length is no clip
+        values[keys.key(clip, keys.LENGTH)] = keys.key(len(frames))  # last: without a length it is no clip
         self._growing(lambda transaction: _replace(transaction, clip, values), sum(map(len, values.values())))
         return True
 
     def digest(self, clip: str) -> str | None:
-        """Digest of a finished clip, None where there is none (or another program wrote it)."""
+        """Digest of a complete clip, None if there is none (or another program wrote it)."""
         with self._env.begin() as transaction:
             stored = transaction.get(keys.key(clip, keys.DIGEST))
-            whole = transaction.get(keys.key(clip, keys.LENGTH)) is not None
-        return stored.decode() if stored is not None and whole else None
+            complete = transaction.get(keys.key(clip, keys.LENGTH)) is not None
+        return stored.decode() if stored is not None and complete else None
 
     def clips(self) -> list[str]:
-        """Names of the finished clips, in order."""
+        """Names of the complete clips, sorted."""
         end = keys.key("", keys.LENGTH)
         with self._env.begin() as transaction:
-            found = [key for key in transaction.cursor().iternext(values=False) if key.endswith(end)]
-        return sorted(key[: -len(end)].decode() for key in found)
+            lengths = [key for key in transaction.cursor().iternext(values=False) if key.endswith(end)]
+        return sorted(key[: -len(end)].decode() for key in lengths)
 
     def keep(self, clips: Iterable[str]) -> list[str]:
         """Remove all other clips; returns their names."""
@@ -114,7 +114,7 @@ class LMDBWriter:
         return others
 
     def close(self) -> None:
-        """Let go of the files; they are whole without it too."""
+        """Close the files; they are valid without it too."""
         self._env.close()
 
     def __enter__(self) -> LMDBWriter:
@@ -126,7 +126,7 @@ class LMDBWriter:
         self.close()
 
     def _growing(self, change: Any, size: int) -> None:
-        """Make a change in a transaction of its own; where the map is full enlarge it and begin again."""
+        """Make a change in one transaction; if the map is full, enlarge it and start again."""
         while True:
             try:
                 with self._env.begin(write=True) as transaction:
@@ -143,12 +143,12 @@ class LMDBWriter:
 
 
 def encode_frame(picture: Picture, size: int, *, quality: int = QUALITY) -> bytes:
-    """A frame as it is stored: scaled to (size, size) bicubic, as jpeg.
+    """Scale a frame to (size, size), bicubic, and encode it as jpeg.
 
     Args:
         picture: (H, W, 3), RGB, uint8.
         size: side in pixels.
-        quality: of the jpeg, 1 to 100.
+        quality: quality of the jpeg, 1 to 100.
     """
     image = Image.fromarray(picture)
     if image.size != (size, size):
@@ -159,7 +159,7 @@ def encode_frame(picture: Picture, size: int, *, quality: int = QUALITY) -> byte
 
 
 def write_lists(root: Path, splits: Mapping[str, Iterable[str]]) -> None:
-    """Write ``<split>_list.txt`` for each split, sorted; each appears whole."""
+    """Write ``<split>_list.txt`` for each split, sorted; each file is replaced atomically."""
     for split, clips in splits.items():
         target = root / f"{split}{keys.LIST_ENDING}"
         part = target.with_suffix(".part")
@@ -171,7 +171,7 @@ def write_lists(root: Path, splits: Mapping[str, Iterable[str]]) -> None:
 
 
 def content_digest(path: Path) -> str:
-    """sha256 over all keys and values in order, of an environment or of all environments and lists of a data set."""
+    """SHA-256 over all keys and values in order, of an environment or of all environments and lists of a data set."""
     if (path / keys.DATA_FILE).is_file():
         return _digest(_all_items(path))
     parts = sorted(file for file in path.iterdir() if (file / keys.DATA_FILE).is_file())
@@ -183,7 +183,7 @@ def content_digest(path: Path) -> str:
 def _values(
     clip: str, frames: Sequence[bytes], aligned: Sequence[bytes], arrays: Mapping[str, NDArray[Any]]
 ) -> dict[bytes, bytes]:
-    """All values of a clip but its length and digest, in the order of the keys."""
+    """Values of a clip without its length and digest, in the order of the keys."""
     if not frames:
         raise DataError("no frames", where=clip)
     if aligned and len(aligned) != len(frames):
@@ -208,8 +208,8 @@ def _remove(transaction: lmdb.Transaction, clip: str) -> None:
     prefix = keys.key(clip, "")
     cursor = transaction.cursor()
     more = cursor.set_range(prefix)
-    while more and (found := bytes(cursor.key())).startswith(prefix):
-        more = cursor.delete() if keys.belongs(found, clip) else cursor.next()
+    while more and (stored := bytes(cursor.key())).startswith(prefix):
+        more = cursor.delete() if keys.belongs(stored, clip) else cursor.next()
 
 
 def _all_items(path: Path) -> Iterator[tuple[bytes, bytes]]:

@@ -1,5 +1,5 @@
-"""From raw videos to a data set: list, download, crop, landmarks, coefficients, LMDB.
+"""Data preparation, from raw videos to a data set: list, download, crop, landmarks, coefficients, LMDB.
 
-Each step is a function of one item (a video, or a clip cut out of it). What it made and from what is written to a
-manifest, so that a run that was killed goes on where it was, and a finished one does again only what has changed.
+Each step is a function of one item (a video, or a clip cut out of it). Inputs and outputs are recorded in a manifest,
+so that an interrupted run continues, and a finished one repeats only what has changed.
 """

@@ -1,4 +1,4 @@
-"""The whole chain on one data set: list, download, crop, landmarks, coefficients, LMDB."""
+"""All preparation steps on one data set: list, download, crop, landmarks, coefficients, LMDB."""
 
 from __future__ import annotations
 
@@ -15,31 +15,30 @@ from ...face.track.segments import CropRules
 from ..store import identity_of
 from .engine import Engine, open_engine
 from .files import remove_parts
-from .items import Clip, Video
+from .items import ClipFile, Video
 from .manifest import Manifest, Record
-from .report import Report
+from .report import PreparationReport
 from .run_step import clips_of, run_step
 from .settings import PrepareSettings, StepName
-from .step import Step, Thing
-from .steps.coefficients import ExtractCoefficients
+from .step import ItemType, Step
 from .steps.crop import CropVideo
 from .steps.download import Download
-from .steps.landmarks import ExtractLandmarks
+from .steps.faces import ExtractCoefficients, ExtractLandmarks
 from .steps.lists import check_splits, videos
 from .steps.lmdb import EncodeClip, store_clips
-from .tools import Tools
+from .tools import PrepareTools
 
 _LOCK = ".prepare.lock"
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Where everything goes.
+    """Folders of a data set in preparation.
 
     Attributes:
-        root: of the data set; the LMDB is here.
-        clips, landmarks, coefficients: of the steps, each with subfolders ``train`` and ``test``.
-        manifests: of all steps.
+        root: folder of the data set; holds the LMDB.
+        clips, landmarks, coefficients: outputs of the steps, each with subfolders ``train`` and ``test``.
+        manifests: manifests of all steps.
     """
 
     root: Path
@@ -50,67 +49,69 @@ class Folders:
 
     @classmethod
     def under(cls, root: Path) -> Folders:
-        """The usual places: all but the LMDB in ``prepare/``, which no store looks into."""
+        """The default folders: all but the LMDB in ``prepare/``, which no store reads."""
         root = root.absolute()
         home = root / "prepare"
         return cls(root, home / "clips", home / "landmarks", home / "coefficients", home / "manifests")
 
     @classmethod
     def flat(cls, out: Path) -> Folders:
-        """One step's results in a folder of their own, as the published scripts leave them."""
+        """All results of one step in a single folder, as the published scripts leave them."""
         out = out.absolute()
         return cls(out, out, out, out, out / ".prepare" / "manifests")
 
 
-def prepare(settings: PrepareSettings, folders: Folders, tools: Tools, *, offline: bool = False) -> Report:
-    """Make (or go on making) a data set; what is there and still valid is kept.
+def prepare(
+    settings: PrepareSettings, folders: Folders, tools: PrepareTools, *, offline: bool = False
+) -> PreparationReport:
+    """Prepare a data set, or continue its preparation; valid results of earlier runs are kept.
 
     Args:
-        settings: what to make of what.
-        folders: where it is made.
+        settings: raw videos, steps and their options.
+        folders: folders of the data set.
         tools: landmark backend and reconstructor.
         offline: download nothing.
 
     Returns:
-        What came of it; also written to ``report.json`` beside the manifests.
+        Report of the run; also written to ``report.json`` beside the manifests.
 
     Raises:
-        ConfigError, DataError: if settings or list make no sense, or another run is at work there.
-        DependencyError, WeightsError: if a step lacks its tool; nothing has been begun then.
+        ConfigError, DataError: if settings or list are invalid, or another run works in the same folder.
+        DependencyError, WeightsError: if a package or weights that a step needs are missing; nothing has started then.
     """
-    found = videos(settings)
+    raw_videos = videos(settings)
     wanted = set(settings.steps)
-    tools = tools.chosen(
+    tools = tools.resolved(
         landmarks=bool({"crop", "landmarks"} & wanted),
-        space=bool({"landmarks", "coefficients"} & wanted),  # it decides what is kept of the landmarks
+        space=bool({"landmarks", "coefficients"} & wanted),  # decides whether the face mesh is kept
     )
     with ExitStack() as stack:
-        stack.enter_context(alone(folders.root))
-        if settings.raw is not None and any(video.url for video in found):
-            stack.enter_context(alone(settings.raw))
-        report = _Chain(settings, folders, tools, offline, stack).run(found)
+        stack.enter_context(exclusive(folders.root))
+        if settings.raw is not None and any(video.url for video in raw_videos):
+            stack.enter_context(exclusive(settings.raw))
+        report = _Chain(settings, folders, tools, offline, stack).run(raw_videos)
     report.save(folders.manifests.parent / "report.json")
     return report
 
 
 class _Chain:
-    """One run: the steps, the engine they share, and the report as it grows."""
+    """One run: the steps, the engine they share, and the report."""
 
     def __init__(
-        self, settings: PrepareSettings, folders: Folders, tools: Tools, offline: bool, stack: ExitStack
+        self, settings: PrepareSettings, folders: Folders, tools: PrepareTools, offline: bool, stack: ExitStack
     ) -> None:
         self.settings, self.folders, self.tools, self.offline = settings, folders, tools, offline
-        self.report = Report(folders.root)
+        self.report = PreparationReport(folders.root)
         self._stack = stack
 
     @cached_property
     def engine(self) -> Engine:
-        """Started when there is anything to do."""
+        """Engine that runs the steps; started by the first step with work to do."""
         return self._stack.enter_context(open_engine(self.settings))
 
-    def run(self, found: Sequence[Video]) -> Report:
-        dead = self._fetch(found)
-        cropped = self._do(self._crop(), [video for video in found if video.path not in dead])
+    def run(self, raw_videos: Sequence[Video]) -> PreparationReport:
+        missing = self._fetch(raw_videos)
+        cropped = self._do(self._crop(), [video for video in raw_videos if video.path not in missing])
         clips = clips_of(cropped, self.folders.root)
         check_splits((identity_of(clip.name), clip.split) for clip in clips)
         clips = self._done(clips, self._do(self._landmarks(), clips))
@@ -123,24 +124,24 @@ class _Chain:
         self.report.count(clips, lengths)
         return self.report
 
-    def _fetch(self, found: Sequence[Video]) -> set[Path]:
-        """Download what is still needed; gives the files that cannot be had.
+    def _fetch(self, raw_videos: Sequence[Video]) -> set[Path]:
+        """Download videos that are still needed; returns the paths of those that cannot be downloaded.
 
-        A raw video whose clips are there may have been deleted to make room, and is not fetched again.
+        A raw video whose clips exist may have been deleted to make room, and is not downloaded again.
         """
         crop = self._crop()
         known, digest = Manifest(self.folders.manifests / f"{crop.name}.jsonl").records, crop.digest()
         wanted = {
-            video.path: video  # the video of two people is fetched once
-            for video in found
+            video.path: video  # a video of two people is downloaded once
+            for video in raw_videos
             if video.url and not (video.name in known and known[video.name].holds(self.folders.root, digest))
         }
         records = {record.item: record for record in self._do(self._download(), list(wanted.values()))}
         outcomes = {path: records.get(video.name) for path, video in wanted.items()}
         return {path for path, record in outcomes.items() if record is not None and record.outcome == "failed"}
 
-    def _do(self, step: Step[Thing], items: Sequence[Thing]) -> list[Record]:
-        """Do a step if it is wanted; the records that there are of these items."""
+    def _do(self, step: Step[ItemType], items: Sequence[ItemType]) -> list[Record]:
+        """Run a step if the settings name it; returns the existing records of the items."""
         if step.name not in self.settings.steps:
             return Manifest(self.folders.manifests / f"{step.name}.jsonl").of(item.name for item in items)
         if not items and step.name == "download":
@@ -155,13 +156,13 @@ class _Chain:
         self.report.steps.append(report)
         return records
 
-    def _done(self, clips: Sequence[Clip], records: Sequence[Record]) -> list[Clip]:
-        """The clips for which a step is done; all where it was never begun."""
+    def _done(self, clips: Sequence[ClipFile], records: Sequence[Record]) -> list[ClipFile]:
+        """Clips for which a step is done; all clips if it never ran."""
         names = {record.item for record in records if record.outcome == "done"}
         return [clip for clip in clips if clip.name in names] if records else list(clips)
 
-    def _store(self, clips: Sequence[Clip]) -> list[Clip]:
-        """The step ``lmdb``; gives the clips that are in it."""
+    def _store(self, clips: Sequence[ClipFile]) -> list[ClipFile]:
+        """Run the step ``lmdb``; returns the clips in the LMDB."""
         report, kept, _ = store_clips(
             self._encode(), clips, lambda: self.engine, self.folders.manifests, retry_failed=self.settings.retry_failed
         )
@@ -169,7 +170,7 @@ class _Chain:
         return kept
 
     def _has(self, name: StepName) -> bool:
-        """Whether a step is done now or was done before."""
+        """True if a step runs now or ran before."""
         return name in self.settings.steps or (self.folders.manifests / f"{name}.jsonl").is_file()
 
     def _download(self) -> Download:
@@ -178,16 +179,17 @@ class _Chain:
         )
 
     def _crop(self) -> CropVideo:
-        wish = self.settings
+        settings = self.settings
+        size = (settings.image_size, settings.image_size)
         return CropVideo(
             self.folders.root,
             self.folders.clips,
             self.tools,
-            CropRules(wish.min_frames, wish.min_size, wish.increase, wish.iou, (wish.image_size, wish.image_size)),
-            max_frames=wish.max_frames,
-            fps=wish.fps,
-            format=wish.format,
-            dataset_version=wish.dataset_version,
+            CropRules(settings.min_frames, settings.min_size, settings.increase, settings.iou, size),
+            max_frames=settings.max_frames,
+            fps=settings.fps,
+            format=settings.format,
+            dataset_version=settings.dataset_version,
         )
 
     def _landmarks(self) -> ExtractLandmarks:
@@ -209,23 +211,22 @@ class _Chain:
         )
 
     def _encode(self) -> EncodeClip:
-        wish = self.settings
         return EncodeClip(
             self.folders.root,
             self.folders.landmarks if self._has("landmarks") else None,
             self.folders.coefficients if self._has("coefficients") else None,
-            wish.resolutions,
-            coefficients_format=wish.coefficients_format,
-            quality=wish.jpeg_quality,
+            self.settings.resolutions,
+            coefficients_format=self.settings.coefficients_format,
+            quality=self.settings.jpeg_quality,
         )
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Keep others from working in a folder, and clear what a killed run has left half-done there.
+def exclusive(folder: Path) -> Iterator[None]:
+    """Lock a folder against other runs, and remove unfinished files of killed ones.
 
     Raises:
-        DataError: if another run is at work there.
+        DataError: if another run holds the lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / _LOCK)

@@ -1,4 +1,4 @@
-"""What the scripts of single steps share: flags of the engine, clips in a folder, running one step, exit status."""
+"""Common parts of the scripts that run single steps: engine flags, clips of a folder, one step, exit status."""
 
 from __future__ import annotations
 
@@ -14,33 +14,34 @@ from pydantic import ValidationError
 from ...errors import ConfigError, DataError, TalkingFaceError
 from ..store import identity_of
 from ..stores import VIDEO_ENDINGS, pictures
-from .chain import Folders, alone
+from .chain import Folders, exclusive
 from .engine import open_engine
-from .items import SPLITS, Clip
-from .report import Report
+from .items import SPLITS, ClipFile
+from .report import PreparationReport
 from .run_step import run_step
 from .settings import PrepareSettings
 from .step import Step
 from .steps.lists import split_of
 from .steps.lmdb import EncodeClip, store_clips
-from .tools import Tools
+from .tools import PrepareTools
 
 
 def add_engine(parser: argparse.ArgumentParser, workers: Sequence[str] = ("--workers",)) -> None:
-    """Add the flags that every script has: who does the work, and with what."""
+    """Add the flags that every script has: engine, devices, landmark backend and weights."""
+    from ...face.detect.analyser import searching_backends
+
     group = parser.add_argument_group("engine")
     group.add_argument(*workers, dest="workers", type=int, help="processes at work; none: one for each core")
     group.add_argument("--device_ids", help="GPUs that they share, such as 0,1; none: the CPU")
     group.add_argument("--engine", choices=("process", "ray"), default="process", help="this machine, or a Ray cluster")
     group.add_argument("--ray_address", help="address of the Ray cluster; none: one on this machine")
-    backends = ("auto", "mesh", "retinaface", "face_alignment")
-    group.add_argument("--landmarks", choices=backends, default="auto", help="finds faces")
+    group.add_argument("--landmarks", choices=("auto", *searching_backends()), default="auto", help="finds faces")
     group.add_argument("--checkpoint_root", type=Path, help="folder with weights; none: checkpoints/ of the clone")
     group.add_argument("--retry_failed", action="store_true", help="try again what failed before")
 
 
 def settings_of(options: argparse.Namespace, **values: Any) -> PrepareSettings:
-    """The settings of the flags of :func:`add_engine` and others.
+    """Settings from the flags of :func:`add_engine` and others.
 
     Raises:
         ConfigError: if a value is out of its range.
@@ -54,31 +55,31 @@ def settings_of(options: argparse.Namespace, **values: Any) -> PrepareSettings:
         raise ConfigError(problem["msg"], where="--" + ".".join(map(str, problem["loc"]))) from error
 
 
-def tools_of(options: argparse.Namespace, space: str = "auto") -> Tools:
-    """Landmark backend and reconstructor of the flags."""
+def tools_of(options: argparse.Namespace, space: str = "auto") -> PrepareTools:
+    """Landmark backend and reconstructor from the flags."""
     device = "cuda" if options.device_ids else "cpu"
-    return Tools(options.landmarks, space, options.checkpoint_root, device)
+    return PrepareTools(options.landmarks, space, options.checkpoint_root, device)
 
 
 def square(text: str) -> int:
-    """Side of a size such as ``256,256``; for argparse."""
+    """Parse a square size such as ``256,256``; returns its side. For argparse."""
     sides = {int(word) for word in text.split(",")}
     if len(sides) != 1:
         raise argparse.ArgumentTypeError("must be square, such as 256,256")
     return sides.pop()
 
 
-def clips_in(folder: Path, test_share: float = 0.05) -> list[Clip]:
-    """Clips below a folder: videos, and folders of pictures.
+def clips_in(folder: Path, test_share: float = 0.05) -> list[ClipFile]:
+    """Find the clips below a folder: videos, and folders of pictures.
 
-    A folder ``train`` or ``test`` above a clip says its split; else it follows from the identity.
+    A folder ``train`` or ``test`` above a clip is its split; else the split follows from the identity.
 
     Raises:
-        DataError: if there is none, or two have one name.
+        DataError: if there is no clip, or two have the same name.
     """
     if not folder.is_dir():
         raise DataError("no such folder", where=folder)
-    found: dict[str, Clip] = {}
+    clips: dict[str, ClipFile] = {}
     for path in sorted(folder.rglob("*")):
         inner = path.relative_to(folder)
         if any(part.startswith(".") for part in inner.parts):
@@ -87,31 +88,31 @@ def clips_in(folder: Path, test_share: float = 0.05) -> list[Clip]:
         if not is_video and not (path.is_dir() and pictures(path)):
             continue
         name = path.stem if is_video else path.name
-        if name in found:
-            raise DataError(f"two clips have the name '{name}'", where=path, cure=f"The other is {found[name].path}.")
+        if name in clips:
+            raise DataError(f"two clips have the name '{name}'", where=path, cure=f"The other is {clips[name].path}.")
         split = next((part for part in inner.parts[:-1] if part in SPLITS), None)
-        found[name] = Clip(name, split or split_of(identity_of(name), test_share), path.absolute())
-    if not found:
+        clips[name] = ClipFile(name, split or split_of(identity_of(name), test_share), path.absolute())
+    if not clips:
         raise DataError("no clips", where=folder, cure="It has to hold videos or folders of pictures.")
-    return list(found.values())
+    return list(clips.values())
 
 
-def run_one(step: Step[Clip], clips: Sequence[Clip], out: Path, settings: PrepareSettings) -> Report:
+def run_one(step: Step[ClipFile], clips: Sequence[ClipFile], out: Path, settings: PrepareSettings) -> PreparationReport:
     """Run one step over clips; manifests and report go to ``.prepare`` in the output folder."""
     folders = Folders.flat(out)
-    report = Report(folders.root)
-    with alone(folders.root), open_engine(settings) as engine:
+    report = PreparationReport(folders.root)
+    with exclusive(folders.root), open_engine(settings) as engine:
         done, _ = run_step(step, clips, lambda: engine, folders.manifests, retry_failed=settings.retry_failed)
     report.steps.append(done)
     report.save(folders.manifests.parent / "report.json")
     return report
 
 
-def store_all(step: EncodeClip, clips: Sequence[Clip], out: Path, settings: PrepareSettings) -> Report:
-    """Put clips into the LMDB in a folder, which holds these and no others afterwards."""
+def store_all(step: EncodeClip, clips: Sequence[ClipFile], out: Path, settings: PrepareSettings) -> PreparationReport:
+    """Write clips to the LMDB in a folder and remove all others from it."""
     folders = Folders.flat(out)
-    report = Report(folders.root)
-    with alone(folders.root), open_engine(settings) as engine:
+    report = PreparationReport(folders.root)
+    with exclusive(folders.root), open_engine(settings) as engine:
         done, kept, frames = store_clips(
             step, clips, lambda: engine, folders.manifests, retry_failed=settings.retry_failed
         )
@@ -122,14 +123,14 @@ def store_all(step: EncodeClip, clips: Sequence[Clip], out: Path, settings: Prep
 
 
 def ending_in(folder: Path | None, ours: str, published: str) -> str:
-    """The ending of the files in a folder: the published one where there are only such."""
+    """Ending of the files in a folder: the published one if there are only such files, else ours."""
     if folder is None or any(folder.rglob(f"*{ours}")) or not any(folder.rglob(f"*{published}")):
         return ours
     return published
 
 
-def finish(work: Callable[[], Report]) -> int:
-    """Do the work, print what came of it, and give the exit status: 0, 2 if nothing usable was made, 130 if stopped."""
+def finish(work: Callable[[], PreparationReport]) -> int:
+    """Run a script, print its report and return the exit status: 0, 2 without usable results, 130 if interrupted."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         report = work()

@@ -1,4 +1,4 @@
-"""Who does the work: the common face of the engines, and the choice between them."""
+"""Engines that run a step on many items: their interface, a pool of processes, and the choice by settings."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from multiprocessing.sharedctypes import Synchronized
 from types import TracebackType
 
 from .settings import PrepareSettings
-from .step import Answer, Step, Thing
+from .step import ItemType, Step, WorkerResult
 
-# Read by numpy and torch when they are loaded. More threads than one in each worker only get into each other's way.
+# Read by numpy and torch when they are loaded. Several threads in each worker would compete for the same cores.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
 KILLED = "the process at work on it was killed each time (most often: not enough memory; try fewer --workers)"
 
 
 class Engine(ABC):
-    """Does a step on many items at once. Leaving the ``with`` block ends its processes.
+    """Runs a step on many items in parallel. Leaving the ``with`` block ends its processes.
 
     Attributes:
-        workers: how many items are in work at a time.
+        workers: number of items processed at a time.
     """
 
     workers: int
@@ -43,22 +43,22 @@ class Engine(ABC):
         self.close(at_once=error is not None)
 
     @abstractmethod
-    def answers(self, step: Step[Thing], items: Sequence[Thing]) -> Iterator[tuple[Thing, Answer]]:
-        """Do a step on each item; in the order in which they are finished.
+    def results(self, step: Step[ItemType], items: Sequence[ItemType]) -> Iterator[tuple[ItemType, WorkerResult]]:
+        """Run a step on each item and yield results as they are finished.
 
-        An item whose process dies is tried again, and recorded as failed if that ends the same way.
+        An item whose process dies is tried again, and recorded as failed if its process dies again.
         """
 
     @abstractmethod
     def close(self, *, at_once: bool = False) -> None:
-        """End all processes; ``at_once`` in the middle of their work."""
+        """End all processes; ``at_once``: without waiting for their current items."""
 
 
 def open_engine(settings: PrepareSettings) -> Engine:
-    """The engine of the settings.
+    """Open the engine that the settings name.
 
     Raises:
-        DependencyError: if Ray is wanted and not installed.
+        DependencyError: if Ray is required and not installed.
     """
     workers = settings.workers or len(os.sched_getaffinity(0))
     if settings.engine == "ray":
@@ -75,12 +75,12 @@ logger = logging.getLogger(__name__)
 class ProcessEngine(Engine):
     """A pool of spawned processes.
 
-    When one dies (out of memory), the pool is of no more use and nobody can say which item it was. So a new pool does
-    the items that were in work, one at a time: what kills its process twice is the culprit, and is recorded as failed.
+    When one dies (out of memory), the pool breaks without telling the item. A new pool then runs the items that were
+    in progress, one at a time; an item that kills its process twice is recorded as failed.
 
     Args:
         workers: number of processes.
-        device_ids: GPUs that they share in turn, as CUDA_VISIBLE_DEVICES takes them; empty: the CPU.
+        device_ids: GPUs assigned to them in turn, as in CUDA_VISIBLE_DEVICES; empty: the CPU.
     """
 
     def __init__(self, workers: int, device_ids: Sequence[str] = ()) -> None:
@@ -88,11 +88,11 @@ class ProcessEngine(Engine):
         self._device_ids = tuple(device_ids)
         self._pool: ProcessPoolExecutor | None = None
 
-    def answers(self, step: Step[Thing], items: Sequence[Thing]) -> Iterator[tuple[Thing, Answer]]:
+    def results(self, step: Step[ItemType], items: Sequence[ItemType]) -> Iterator[tuple[ItemType, WorkerResult]]:
         waiting = deque(items)
-        running: dict[Future[Answer], Thing] = {}
+        running: dict[Future[WorkerResult], ItemType] = {}
         while waiting or running:
-            while waiting and len(running) < 2 * self.workers:  # one more for each, so that none has to wait
+            while waiting and len(running) < 2 * self.workers:  # one in reserve for each, so that no worker is idle
                 item = waiting.popleft()
                 running[self._submit(step, item)] = item
             done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -111,26 +111,26 @@ class ProcessEngine(Engine):
     def close(self, *, at_once: bool = False) -> None:
         if self._pool is not None:
             for child in multiprocessing.active_children() if at_once else ():
-                child.kill()  # what it has not finished is done again next time
+                child.kill()  # unfinished items run again next time
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
 
-    def _one_by_one(self, step: Step[Thing], items: Sequence[Thing]) -> Iterator[tuple[Thing, Answer]]:
+    def _one_by_one(self, step: Step[ItemType], items: Sequence[ItemType]) -> Iterator[tuple[ItemType, WorkerResult]]:
         logger.warning("a worker was killed; %d items are tried again, one at a time", len(items))
         for item in items:
-            # Twice, because the first death may have been another item's doing, and this one's own first only now.
-            answer = self._alone(step, item) or self._alone(step, item)
-            yield item, answer or Answer(step.failure(item, KILLED, passing=True))
+            # Twice, because another item may have killed the first process, which makes this the first own death.
+            result = self._alone(step, item) or self._alone(step, item)
+            yield item, result or WorkerResult(step.failure(item, KILLED, passing=True))
 
-    def _alone(self, step: Step[Thing], item: Thing) -> Answer | None:
-        """The answer to an item that has the pool to itself; None if its process died."""
+    def _alone(self, step: Step[ItemType], item: ItemType) -> WorkerResult | None:
+        """Result of an item that runs alone in the pool; None if its process died."""
         try:
             return self._submit(step, item).result()
         except BrokenProcessPool:
             self._discard()
             return None
 
-    def _submit(self, step: Step[Thing], item: Thing) -> Future[Answer]:
+    def _submit(self, step: Step[ItemType], item: ItemType) -> Future[WorkerResult]:
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(
@@ -140,18 +140,17 @@ class ProcessEngine(Engine):
                 initargs=(context.Value("i", 0), self._device_ids),
             )
         try:
-            with _environment(
-                ONE_THREAD
-            ):  # a worker is spawned by the call, and has loaded numpy before it can be told
-                return self._pool.submit(step.answer, item)
+            # The call spawns a worker, which loads numpy before any code of ours runs in it.
+            with _environment(ONE_THREAD):
+                return self._pool.submit(step.run, item)
         except BrokenProcessPool as error:
-            # Broken between two calls: the item was never begun, but shares the way of those that were.
-            future: Future[Answer] = Future()
+            # Broken between two calls: the item never started, and is treated like those that did.
+            future: Future[WorkerResult] = Future()
             future.set_exception(error)
             return future
 
     def _discard(self) -> None:
-        """End what is left of a broken pool."""
+        """Shut a broken pool down."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
@@ -159,7 +158,7 @@ class ProcessEngine(Engine):
 
 @contextmanager
 def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Variables that processes begun in this block find."""
+    """Set environment variables for processes started inside the block."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -173,17 +172,17 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 def _begin(count: Synchronized[int], device_ids: Sequence[str]) -> None:
-    """First thing in a worker: its device, and an eye on the parent."""
+    """Initialise a worker: select its device and end it when the parent ends."""
     with count.get_lock():
         number = count.value
         count.value += 1
     os.environ["CUDA_VISIBLE_DEVICES"] = device_ids[number % len(device_ids)] if device_ids else ""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends the workers
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 
 def _leave_with_parent() -> None:
-    """End this process when the parent is killed: a pool's workers would wait for work for ever."""
+    """End this process when the parent is killed; a pool's workers would wait for work for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait_for([parent.sentinel])

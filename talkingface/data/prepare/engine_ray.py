@@ -1,7 +1,7 @@
-"""Several machines: each step is a stage of Ray Data, one task to an item.
+"""Engine for several machines: each step is a stage of Ray Data with one task per item.
 
 All machines see the raw videos and the data set under the same paths (a shared file system) and have this package
-installed. The records come back here, and this process alone writes manifests and LMDB.
+installed. Only the main process writes manifests and LMDB.
 """
 
 from __future__ import annotations
@@ -20,26 +20,27 @@ from ... import __version__
 from ...errors import ConfigError, DependencyError, TalkingFaceError
 from .engine import KILLED, ONE_THREAD, Engine
 from .files import PART
-from .step import Answer, Step, Thing
+from .step import ItemType, Step, WorkerResult
 
 logger = logging.getLogger(__name__)
-_ITEMS_A_BLOCK = 8  # what is lost with a worker when there are very many items
+_ITEMS_A_BLOCK = 8  # number of items lost with a worker, where there are very many items
 _MOST_BLOCKS = 1000
 _ATTEMPTS = 2
 _INSTALL = "Install the same version on all its machines: pip install 'talkingface[ray]'"
 
 
 class LostClusterError(TalkingFaceError):
-    """The cluster went away in the middle of a step."""
+    """The connection to the cluster was lost during a step."""
 
 
 class RayEngine(Engine):
-    """Stages of Ray Data.
+    """Engine that runs steps as stages of Ray Data.
 
     Args:
-        workers: tasks at a time; None: as many as the cluster has CPUs.
-        address: of a running cluster (``auto``, ``ray://...``); None starts one on this machine, which ends with it.
-        gpus: whether each task asks for a GPU.
+        workers: tasks at a time; None: one for each CPU of the cluster.
+        address: address of a running cluster (``auto``, ``ray://...``); None starts one on this machine and ends it
+            with the engine.
+        gpus: reserve a GPU for each task.
 
     Raises:
         DependencyError: if Ray is not installed.
@@ -47,7 +48,7 @@ class RayEngine(Engine):
     """
 
     def __init__(self, workers: int | None, address: str | None = None, *, gpus: bool = False) -> None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no usage statistics are sent
         try:
             import ray
             import ray.data
@@ -60,7 +61,7 @@ class RayEngine(Engine):
         self._check_version()
         self.workers = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
 
-    def answers(self, step: Step[Thing], items: Sequence[Thing]) -> Iterator[tuple[Thing, Answer]]:
+    def results(self, step: Step[ItemType], items: Sequence[ItemType]) -> Iterator[tuple[ItemType, WorkerResult]]:
         if not items:
             return
         ray = self._ray
@@ -71,26 +72,26 @@ class RayEngine(Engine):
         step.root.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=PART, dir=step.root) as attempts:
             stage = source.map(
-                _answer,
+                _run_task,
                 fn_args=(step, Path(attempts)),
                 concurrency=self.workers,
                 num_cpus=1,
                 num_gpus=int(self._gpus),
             )
-            for answer in self._answers(stage):
-                yield by_name[answer.record.item], answer
+            for result in self._rows(stage):
+                yield by_name[result.record.item], result
 
-    def _answers(self, stage: Any) -> Iterator[Answer]:
-        """The answers of a stage as they come.
+    def _rows(self, stage: Any) -> Iterator[WorkerResult]:
+        """Yield the results of a stage as they are finished.
 
         Raises:
-            LostClusterError: if not a task but the cluster is gone.
+            LostClusterError: if the cluster fails, not a task.
         """
         try:
             for row in stage.iter_rows():
-                yield row["answer"]
+                yield row["result"]
         except self._ray.exceptions.RayTaskError:
-            raise  # a fault of ours in the task; its traceback is inside
+            raise  # a bug in the task; the error holds its traceback
         except (self._ray.exceptions.RayError, ConnectionError) as error:
             what = f"the Ray cluster is lost ({type(error).__name__})"
             raise LostClusterError(what, where="--engine=ray", cure="Run it again; it goes on from here.") from error
@@ -98,15 +99,15 @@ class RayEngine(Engine):
     def close(self, *, at_once: bool = False) -> None:
         self._ray.shutdown()
         if self._on_term is not None and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self._on_term)  # Ray puts a handler of its own in its place and leaves it
+            signal.signal(signal.SIGTERM, self._on_term)  # Ray replaces the handler and does not restore it
 
     def _start(self, workers: int | None) -> None:
         if self._ray.is_initialized():
             return
         quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
         if self._address is None:
-            os.environ.update(ONE_THREAD)  # found by the workers, which are begun as our children
-            os.environ.setdefault("RAY_worker_niceness", "0")  # 15 by default: starved beside any other work
+            os.environ.update(ONE_THREAD)  # inherited by the workers
+            os.environ.setdefault("RAY_worker_niceness", "0")  # 15 by default, which starves them beside other work
             self._ray.init(num_cpus=workers, include_dashboard=False, **quiet)
         else:
             try:
@@ -114,35 +115,35 @@ class RayEngine(Engine):
             except ConnectionError as error:
                 cure = "Start one with: ray start --head, or leave the address out."
                 raise ConfigError(f"no Ray cluster answers ({error})", where="--ray_address", cure=cure) from error
-        logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # failures are told by our own report
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # our own report lists the failures
 
     def _check_version(self) -> None:
-        """Raise ConfigError if the cluster's Python has not this package: each task would fail, and Ray not say why."""
+        """Raise ConfigError if the cluster lacks this package: each task would fail, and Ray would not say why."""
         try:
-            theirs = self._ray.get(self._ray.remote(_version).remote())
+            installed = self._ray.get(self._ray.remote(_version).remote())
         except self._ray.exceptions.RayError as error:
             what = f"a worker of the cluster cannot import this package ({type(error).__name__})"
             raise ConfigError(what, where="--engine=ray", cure=_INSTALL) from error
-        if theirs != __version__:
+        if installed != __version__:
             raise ConfigError(
-                f"the cluster has version {theirs}, not {__version__}", where="--engine=ray", cure=_INSTALL
+                f"the cluster has version {installed}, not {__version__}", where="--engine=ray", cure=_INSTALL
             )
 
 
 def _version() -> str:
-    """The version of this package where the task runs."""
+    """Version of this package where the task runs."""
     return __version__
 
 
-def _answer(row: dict[str, Any], step: Step[Any], attempts: Path) -> dict[str, Answer]:
-    """One task: the answer to one item.
+def _run_task(row: dict[str, Any], step: Step[Any], attempts: Path) -> dict[str, WorkerResult]:
+    """Run one task: a step on one item.
 
-    Ray Data begins a task whose worker was killed again and again, without end. So each attempt leaves a mark.
+    Ray Data restarts a task whose worker was killed without limit, so each attempt is counted in a file.
     """
     item = row["item"]
-    mark = attempts / hashlib.sha256(item.name.encode()).hexdigest()
-    with mark.open("ab") as file:
+    counter = attempts / hashlib.sha256(item.name.encode()).hexdigest()
+    with counter.open("ab") as file:
         file.write(b".")
-    if mark.stat().st_size > _ATTEMPTS:
-        return {"answer": Answer(step.failure(item, KILLED, passing=True))}
-    return {"answer": step.answer(item)}
+    if counter.stat().st_size > _ATTEMPTS:
+        return {"result": WorkerResult(step.failure(item, KILLED, passing=True))}
+    return {"result": step.run(item)}

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and how it is known that one has changed."""
+"""Atomic file writing, and fingerprints that detect changed files."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ PART = ".part-"  # as talkingface.media names its unfinished files
 
 
 @dataclass(frozen=True)
-class Print:
-    """What a file or folder was when it was looked at.
+class Fingerprint:
+    """Size, time and hash of a file or folder at one moment.
 
     Attributes:
-        path: where; relative to the data set if it is inside.
-        size: in bytes; for a folder, of the files in it together.
+        path: its path; relative to the data set if it is inside.
+        size: in bytes; for a folder, the sum over its files.
         mtime_ns: time of the last change (the latest of a folder's files).
         sha256: of the contents; for a folder, of the names and contents of its files in order.
     """
@@ -33,21 +33,23 @@ class Print:
     sha256: str
 
 
-def print_of(path: Path, root: Path) -> Print:
-    """The print of what is there now.
+def fingerprint(path: Path, root: Path) -> Fingerprint:
+    """Take the fingerprint of an existing file or folder.
 
     Raises:
         OSError: if it cannot be read.
     """
     size, mtime_ns = _measure(path)
-    return Print(_shown(path, root), size, mtime_ns, _content(path))
+    return Fingerprint(_shown(path, root), size, mtime_ns, _content(path))
 
 
-def unchanged(known: Print, root: Path, *, quick: bool = False) -> bool:
-    """Whether the file still holds what it did; it is read only if its size agrees but its time does not.
+def unchanged(known: Fingerprint, root: Path, *, quick: bool = False) -> bool:
+    """True if a file still has the known content; it is read only if its size agrees but its time does not.
 
     Args:
-        quick: take a file of the same size as unchanged (for what nobody but this program writes).
+        known: earlier fingerprint.
+        root: folder of the data set.
+        quick: compare the size alone, for files that only this program writes.
     """
     path = root / known.path
     try:
@@ -60,8 +62,8 @@ def unchanged(known: Print, root: Path, *, quick: bool = False) -> bool:
 
 
 @contextmanager
-def whole(target: Path) -> Iterator[Path]:
-    """A place to write a file to; it replaces the target when the block is left well, and vanishes otherwise."""
+def atomic_file(target: Path) -> Iterator[Path]:
+    """Give a temporary file that replaces the target at the end of the block, or is deleted after an error."""
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{PART}{secrets.token_hex(6)}{target.suffix}")
     try:
@@ -73,7 +75,7 @@ def whole(target: Path) -> Iterator[Path]:
 
 
 def sync(path: Path) -> None:
-    """Have the system put a file on the disk now, so that it outlives a power cut."""
+    """Flush a file to the disk, so that it survives a power cut."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -82,13 +84,13 @@ def sync(path: Path) -> None:
 
 
 def remove_parts(root: Path) -> None:
-    """Remove what an earlier run left unfinished. Nobody else may be writing there."""
+    """Remove unfinished files of an earlier run; no other run may be writing there."""
     for path in list(root.rglob(f"{PART}*")):
         remove(path)
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there."""
+    """Remove a file or a folder, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -1,4 +1,4 @@
-"""What the steps work on: raw videos, the parts of them that a list names, and the clips that are cut out."""
+"""Items that the steps process: raw videos, the parts of them that a list names, and the clips cut out of them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ SPLITS = ("train", "test")
 
 
 @dataclass(frozen=True)
-class Part:
+class VideoPart:
     """A part of a video that a list names.
 
     Attributes:
-        name: of the clips made from it, without the number behind it.
-        start_s, end_s: place in the video, in seconds; None for its beginning and end.
-        box: (left, top, right, bottom), the region to take as it is; None: faces are looked for.
-        frame_height: height of the picture in which ``box`` is meant; None: the video's own.
-        annotation: VoxCeleb txt file with a box for each frame, which tells whose face is meant.
+        name: name of the clips made from it, without the number at their end.
+        start_s, end_s: range in the video, in seconds; None for its beginning and end.
+        box: (left, top, right, bottom), the fixed region to cut out; None: faces are detected.
+        frame_height: height of the picture that ``box`` refers to, in pixels; None: that of the video.
+        annotation: VoxCeleb txt file with the box of the right face for each frame.
     """
 
     name: str
@@ -34,11 +34,11 @@ class Video:
 
     Attributes:
         name: unique among the videos; a file name without its ending.
-        identity: the person seen.
+        identity: the person shown.
         split: ``"train"`` or ``"test"``.
-        path: where the file is, or will be once it is downloaded.
-        url: where it comes from; empty for a file of the user's own.
-        parts: what to take of it; empty: every face, from beginning to end.
+        path: the file, which may still have to be downloaded.
+        url: address to download it from; empty for the user's own file.
+        parts: parts to cut out; empty: every face, from beginning to end.
     """
 
     name: str
@@ -46,16 +46,16 @@ class Video:
     split: str
     path: Path
     url: str = ""
-    parts: tuple[Part, ...] = ()
+    parts: tuple[VideoPart, ...] = ()
 
 
 @dataclass(frozen=True)
-class Clip:
-    """A cropped clip.
+class ClipFile:
+    """File of a cropped clip.
 
     Attributes:
         name: unique among the clips; begins with the identity and '#'.
-        split: as that of its video.
+        split: split of its video.
         path: its video file, or its folder of pictures.
     """
 
@@ -64,4 +64,4 @@ class Clip:
     path: Path
 
 
-Item = Video | Clip
+Item = Video | ClipFile

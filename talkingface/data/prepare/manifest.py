@@ -1,7 +1,7 @@
-"""What was done to each item: one line of JSON each, appended and put on the disk before the next is begun.
+"""Manifest of a step: one line of JSON for each finished item, appended and flushed to the disk.
 
-A line is written after the files that it tells of, so whatever the moment of a kill, a line that is there is true. Only
-the last line can be torn, and is then left out. A later line about an item replaces an earlier one.
+A line is written after the files that it describes, so it holds whenever the process is killed. Only the last line
+can be incomplete, and is then ignored. A later line about an item replaces an earlier one.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-from .files import Print, unchanged
+from .files import Fingerprint, unchanged
 
 Outcome = Literal["done", "failed", "skipped"]
 
 
 @dataclass(frozen=True)
 class Record:
-    """What came of one step on one item.
+    """Outcome of one step on one item.
 
     Attributes:
         item: name of the item.
-        outcome: ``"done"``; ``"failed"``: see the reason; ``"skipped"``: there was nothing to do, for the reason given.
-        settings: digest of the settings that shape the outcome.
-        reason: why it failed or was skipped, as a sentence.
-        passing: the failure may be gone another time (network, memory), so the next run tries again.
-        inputs, outputs: what was read and written.
-        facts: numbers about the outputs, for the steps behind and for the report.
-        seconds: time that it took.
+        outcome: ``"done"``, ``"failed"`` or ``"skipped"`` (nothing to do).
+        settings: digest of the settings that the result depends on.
+        reason: sentence on the failure or on why it was skipped.
+        passing: the failure is temporary (network, memory), so the next run tries again.
+        inputs, outputs: files that were read and written.
+        facts: numbers about the outputs, for later steps and for the report.
+        seconds: duration.
     """
 
     item: str
@@ -38,67 +38,66 @@ class Record:
     settings: str
     reason: str = ""
     passing: bool = False
-    inputs: tuple[Print, ...] = ()
-    outputs: tuple[Print, ...] = ()
+    inputs: tuple[Fingerprint, ...] = ()
+    outputs: tuple[Fingerprint, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
 
     def holds(self, root: Path, settings: str, *, retry_failed: bool = False) -> bool:
-        """Whether the step need not be done again: same settings, same inputs, and the outputs are there.
+        """True if the step need not run again: same settings, same inputs, and the outputs exist.
 
         Args:
             root: folder of the data set.
             settings: digest of the present settings.
-            retry_failed: take no failure as final.
+            retry_failed: treat every failure as temporary.
         """
         if self.settings != settings or (self.outcome == "failed" and (self.passing or retry_failed)):
             return False
-        # An input that is gone (raw videos are often deleted to make room) cannot give anything else.
+        # A deleted input (raw videos are often removed to make room) cannot give another result.
         if not all(unchanged(known, root) or not (root / known.path).exists() for known in self.inputs):
             return False
         return all(unchanged(known, root, quick=True) for known in self.outputs)
 
 
 class Manifest:
-    """The records of one step.
+    """Records of one step.
 
     Args:
-        path: the file, made when the first record is added.
+        path: the file; created with the first record.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.records: dict[str, Record] = {}
-        self._made: set[str] = set()
+        self._outputs: set[str] = set()
         for record in _read(path):
-            self._take(record)
+            self._keep(record)
 
     def add(self, record: Record) -> None:
-        """Append a record; it is on the disk when this returns."""
+        """Append a record and flush it to the disk."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps(asdict(record), sort_keys=True, ensure_ascii=False) + "\n"
         with self.path.open("a+b") as file:
-            file.write(_end_of_torn_line(file) + line.encode())
+            file.write(_line_break_if_torn(file) + line.encode())
             file.flush()
             os.fsync(file.fileno())
-        self._take(record)
+        self._keep(record)
 
     def superseded(self) -> list[str]:
-        """Outputs of earlier records that no present record has, relative to the data set; what is left of them may
-        be removed."""
-        return sorted(self._made - {known.path for record in self.records.values() for known in record.outputs})
+        """Outputs of replaced records that no present record has, relative to the data set; they may be removed."""
+        return sorted(self._outputs - {known.path for record in self.records.values() for known in record.outputs})
 
-    def _take(self, record: Record) -> None:
+    def _keep(self, record: Record) -> None:
         self.records[record.item] = record
-        self._made.update(known.path for known in record.outputs)
+        self._outputs.update(known.path for known in record.outputs)
 
     def of(self, names: Iterable[str]) -> list[Record]:
-        """The records of some items, in their order; items without one are left out."""
+        """Records of some items, in their order; items without one are left out."""
         return [self.records[name] for name in names if name in self.records]
 
 
-def _end_of_torn_line(file: BinaryIO) -> bytes:
-    """What ends the line that a kill has cut, so that the next one stands alone."""
+def _line_break_if_torn(file: BinaryIO) -> bytes:
+    """Line break if the last line is incomplete, so that the next one starts on its own line."""
     if file.seek(0, os.SEEK_END) == 0:
         return b""
     file.seek(-1, os.SEEK_END)
@@ -115,11 +114,11 @@ def _read(path: Path) -> Iterable[Record]:
 
 
 def _parsed(line: bytes) -> Record | None:
-    """A record, or None for a torn line, whose item is then simply done again."""
+    """Parse a record; None for an incomplete line, whose item then runs again."""
     try:
         values = json.loads(line)
         for key in ("inputs", "outputs"):
-            values[key] = tuple(Print(**entry) for entry in values[key])
+            values[key] = tuple(Fingerprint(**entry) for entry in values[key])
         return Record(**values)
     except (ValueError, TypeError, KeyError):
         return None

@@ -1,4 +1,4 @@
-"""What came of a preparation: counts and reasons, as a table for the terminal and as JSON for later."""
+"""Report of a preparation: counts and reasons, as a table for the terminal and as JSON."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..store import identity_of
-from .files import whole
-from .items import Clip
+from .files import atomic_file
+from .items import ClipFile
 from .manifest import Record
 
 _REASONS_SHOWN = 5
@@ -20,16 +20,16 @@ _REASONS_SHOWN = 5
 
 @dataclass
 class StepReport:
-    """One step.
+    """Counts of one step.
 
     Attributes:
-        name: of the step.
-        items: how many there were.
-        kept: of these, done in an earlier run and still valid.
+        name: name of the step.
+        items: number of items.
+        kept: items done in an earlier run and still valid.
         done, skipped, failed: outcomes over all items.
         seconds: wall time of this run.
         failures: item -> reason.
-        refused: sentences about stretches of videos that were left out.
+        refused: sentences about segments of videos that were left out.
     """
 
     name: str
@@ -44,7 +44,7 @@ class StepReport:
 
     @classmethod
     def of(cls, name: str, records: Sequence[Record], *, items: int, kept: int, seconds: float) -> StepReport:
-        """From the records of all its items."""
+        """Count the records of all items of a step."""
         outcomes = Counter(record.outcome for record in records)
         return cls(
             name=name,
@@ -60,14 +60,14 @@ class StepReport:
 
 
 @dataclass
-class Report:
-    """The whole preparation.
+class PreparationReport:
+    """Report of all steps.
 
     Attributes:
         root: folder of the data set.
-        steps: those that were done, in order.
-        clips, frames, identities: what there is now, by split.
-        space: of the coefficients; empty if there are none.
+        steps: steps of this run, in order.
+        clips, frames, identities: their numbers in the data set now, by split.
+        space: space of the coefficients; empty if there are none.
         notes: sentences that the user should read.
     """
 
@@ -81,15 +81,15 @@ class Report:
 
     @property
     def usable(self) -> bool:
-        """Whether the last step that was done has made anything."""
+        """True if the last step has any result."""
         return bool(self.steps) and self.steps[-1].done + self.steps[-1].skipped > 0
 
-    def count(self, clips: Sequence[Clip], frames: Mapping[str, int]) -> None:
-        """Fill in what there is now.
+    def count(self, clips: Sequence[ClipFile], frames: Mapping[str, int]) -> None:
+        """Count clips, frames and identities of the data set.
 
         Args:
-            clips: all that are there.
-            frames: name of a clip -> how many it has.
+            clips: all clips of the data set.
+            frames: name of a clip -> number of frames.
         """
         for clip in clips:
             self.clips[clip.split] = self.clips.get(clip.split, 0) + 1
@@ -101,7 +101,7 @@ class Report:
             self.notes.append(f"nobody is left for testing; {cure}")
 
     def table(self) -> str:
-        """Lines for the terminal: the steps, why items failed (counted), and what there is now."""
+        """Text for the terminal: the steps, counted reasons of failures, and the size of the data set."""
         lines = [f"{'step':<13}{'items':>7}{'kept':>7}{'done':>7}{'failed':>7}{'seconds':>9}"]
         for step in self.steps:
             lines.append(
@@ -116,15 +116,15 @@ class Report:
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
     def save(self, path: Path) -> Path:
-        """Write it as JSON."""
+        """Write the report as JSON; returns the path."""
         values: dict[str, Any] = {**asdict(self), "root": self.root.as_posix()}
-        with whole(path) as part:
+        with atomic_file(path) as part:
             part.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         return path
 
 
 def _counted(heading: str, sentences: Iterable[str]) -> list[str]:
-    """The most frequent sentences; those that differ in names and numbers alone count as one."""
+    """Lines with the most frequent sentences; those that differ only in names and numbers count as one."""
     kinds: dict[str, list[str]] = {}
     for sentence in sentences:
         key = re.sub(r"\d+", "0", re.sub(r"\S*#\S+", "", sentence))

@@ -1,4 +1,4 @@
-"""Runs one step over its items: leaves out what is still valid, records the rest, clears away what was replaced."""
+"""Run one step over its items: skip valid ones, record the others, remove outputs that were replaced."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from pathlib import Path
 
 from .engine import Engine
 from .files import remove
-from .items import Clip
+from .items import ClipFile
 from .manifest import Manifest, Record
 from .report import StepReport
-from .step import Answer, Step, Thing
+from .step import ItemType, Step, WorkerResult
 
 logger = logging.getLogger(__name__)
 _PROGRESS_S = 5.0
-Take = Callable[[Thing, Answer], None]
-There = Callable[[Thing], bool]
+Store = Callable[[ItemType, WorkerResult], None]
+IsStored = Callable[[ItemType], bool]
 
 
 def run_step(
-    step: Step[Thing],
-    items: Sequence[Thing],
+    step: Step[ItemType],
+    items: Sequence[ItemType],
     engine: Callable[[], Engine],
     manifests: Path,
     *,
     retry_failed: bool = False,
-    take: Take[Thing] | None = None,
-    there: There[Thing] | None = None,
+    store: Store[ItemType] | None = None,
+    is_stored: IsStored[ItemType] | None = None,
 ) -> tuple[StepReport, list[Record]]:
-    """Do a step.
+    """Run a step.
 
     Args:
-        step: what to do.
-        items: all items that there are now.
-        engine: gives the engine; asked only if there is anything to do.
+        step: the step.
+        items: all present items.
+        engine: returns the engine; called only if there is work to do.
         manifests: folder of the manifests.
-        retry_failed: try again what failed before.
-        take: called with each answer before it is recorded, in this process; writes what the workers may not.
-        there: whether what ``take`` wrote of an item is still there.
+        retry_failed: try items again that failed before.
+        store: called in this process with each result before it is recorded; writes what the workers must not write.
+        is_stored: true if ``store`` has written an item and it still exists.
 
     Returns:
         The report, and the records of the items in their order.
@@ -47,22 +47,22 @@ def run_step(
     manifest = Manifest(manifests / f"{step.name}.jsonl")
     digest, started = step.digest(), time.monotonic()
 
-    def holds(item: Thing) -> bool:
+    def holds(item: ItemType) -> bool:
         record = manifest.records.get(item.name)
         if record is None or not record.holds(step.root, digest, retry_failed=retry_failed):
             return False
-        return there is None or record.outcome != "done" or there(item)
+        return is_stored is None or record.outcome != "done" or is_stored(item)
 
     todo = [item for item in items if not holds(item)]
     if todo:
         step.check()
         progress = _Progress(step.name, len(todo), len(items))
-        for item, answer in engine().answers(step, todo):
-            if take is not None and answer.record.outcome == "done":
-                take(item, answer)
-            manifest.add(answer.record)
-            progress.one(answer.record)
-        progress.say()
+        for item, result in engine().results(step, todo):
+            if store is not None and result.record.outcome == "done":
+                store(item, result)
+            manifest.add(result.record)
+            progress.update(result.record)
+        progress.log()
     for path in manifest.superseded() if step.owns_outputs else ():
         remove(step.root / path)
     records = manifest.of(item.name for item in items)
@@ -70,34 +70,34 @@ def run_step(
     return StepReport.of(step.name, records, items=len(items), kept=kept, seconds=seconds), records
 
 
-def clips_of(records: Sequence[Record], root: Path) -> list[Clip]:
-    """The clips that the step ``crop`` made, by their records, sorted by name."""
+def clips_of(records: Sequence[Record], root: Path) -> list[ClipFile]:
+    """Clips of the records of the step ``crop``, sorted by name."""
     paths = [root / known.path for record in records if record.outcome == "done" for known in record.outputs]
     return sorted(
-        (Clip(path.stem if path.suffix == ".mp4" else path.name, path.parent.name, path) for path in paths),
+        (ClipFile(path.stem if path.suffix == ".mp4" else path.name, path.parent.name, path) for path in paths),
         key=lambda clip: clip.name,
     )
 
 
 class _Progress:
-    """A line every few seconds."""
+    """Logs a line every few seconds."""
 
     def __init__(self, name: str, todo: int, items: int) -> None:
         self._name, self._todo, self._done, self._failed = name, todo, 0, 0
-        self._start = self._said = time.monotonic()
+        self._start = self._logged = time.monotonic()
         logger.info("%s: %d of %d to do", name, todo, items)
 
-    def one(self, record: Record) -> None:
+    def update(self, record: Record) -> None:
         self._done += 1
         self._failed += record.outcome == "failed"
         if record.outcome == "failed":
             logger.debug("%s: %s failed: %s", self._name, record.item, record.reason)
-        if time.monotonic() - self._said >= _PROGRESS_S:
-            self.say()
+        if time.monotonic() - self._logged >= _PROGRESS_S:
+            self.log()
 
-    def say(self) -> None:
-        self._said = time.monotonic()
-        rate = 60 * self._done / max(self._said - self._start, 1e-3)
+    def log(self) -> None:
+        self._logged = time.monotonic()
+        rate = 60 * self._done / max(self._logged - self._start, 1e-3)
         left = (self._todo - self._done) / max(rate, 1e-9)
         ahead = f", about {left:.0f} min left" if left >= 1 else ""
         logger.info(

@@ -13,7 +13,7 @@ STEPS: tuple[StepName, ...] = ("download", "crop", "landmarks", "coefficients", 
 
 
 class PrepareSettings(BaseModel):
-    """What is made of which raw videos, and by how many processes."""
+    """Data preparation: raw videos, steps and their options, processes."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,4 +1,4 @@
-"""What a step is: a function of one item, with what it reads, what shapes its outcome, and what it made."""
+"""Interface of a preparation step: a function of one item, with its inputs, relevant settings and outputs."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ...errors import TalkingFaceError
-from .files import Print, print_of
+from .files import Fingerprint, fingerprint
 from .items import Item
 from .manifest import Record
 
 logger = logging.getLogger(__name__)
-Thing = TypeVar("Thing", bound=Item)
+ItemType = TypeVar("ItemType", bound=Item)
 
 
 @dataclass(frozen=True)
-class Made:
-    """What a step made of an item.
+class StepResult:
+    """Result of a step on one item.
 
     Attributes:
-        outputs: files and folders, all whole and in their places.
-        facts: numbers and words about them, for the steps behind and for the report; plain JSON.
-        skipped: why there was nothing to make; empty where there was.
-        payload: what the process that keeps the manifests is to write itself.
+        outputs: files and folders, all complete and in their final places.
+        facts: numbers and text about them, for later steps and for the report; plain JSON.
+        skipped: reason why there was nothing to do; empty otherwise.
+        payload: data that the main process writes itself.
     """
 
     outputs: Sequence[Path] = ()
@@ -40,20 +40,20 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a worker gives back: the record for the manifest, and the payload."""
+class WorkerResult:
+    """Return value of a worker: the record for the manifest, and the payload."""
 
     record: Record
     payload: Any = None
 
 
-class PassingError(TalkingFaceError):
-    """A failure that may be gone another time; the next run tries again."""
+class TemporaryError(TalkingFaceError):
+    """A failure that may not occur again; the next run tries the item again."""
 
 
 @dataclass(frozen=True)
-class Step(ABC, Generic[Thing]):
-    """One step of the chain. Small enough to be sent to another process with each item.
+class Step(ABC, Generic[ItemType]):
+    """One step of the chain; it is sent to another process with each item, so it must be small.
 
     Attributes:
         root: folder of the data set; paths in the manifest are relative to it.
@@ -62,67 +62,69 @@ class Step(ABC, Generic[Thing]):
     root: Path
 
     name = ""
-    version = 1  # counted up where the same settings would now give something else
-    owns_outputs = True  # what it no longer makes may be removed
+    version = 1  # raise it when the same settings give another result
+    owns_outputs = True  # outputs that it no longer makes may be removed
 
     @abstractmethod
-    def inputs(self, item: Thing) -> list[Path]:
-        """Files that the outcome depends on."""
+    def inputs(self, item: ItemType) -> list[Path]:
+        """Files that the result depends on."""
 
     @abstractmethod
-    def shaping(self) -> dict[str, Any]:
-        """Settings that the outcome depends on, as plain JSON."""
+    def outcome_settings(self) -> dict[str, Any]:
+        """Settings that the result depends on, as plain JSON."""
 
     @abstractmethod
-    def perform(self, item: Thing) -> Made:
-        """Do it.
+    def perform(self, item: ItemType) -> StepResult:
+        """Process one item.
 
         Raises:
-            TalkingFaceError: if nothing can be made of this item; the sentence becomes the reason in the manifest.
+            TalkingFaceError: if the item cannot be processed; the message becomes the reason in the manifest.
         """
 
     def check(self) -> None:
-        """Raise the error that every item would raise, such as a missing package, before the first is begun."""
+        """Raise errors that concern every item, such as a missing package, before the first item starts."""
         return
 
     def digest(self) -> str:
-        """Digest of all that shapes the outcome beside the inputs."""
-        text = json.dumps([self.name, self.version, self.shaping()], sort_keys=True, default=str)
+        """Digest of name, version and settings, that is of all that the result depends on beside the inputs."""
+        text = json.dumps([self.name, self.version, self.outcome_settings()], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def answer(self, item: Thing) -> Answer:
-        """Perform and record; a failure is an answer too, so that one bad video never stops a run."""
+    def run(self, item: ItemType) -> WorkerResult:
+        """Process one item and record the outcome; a failure is a result too, so that one bad video stops no run."""
         started = time.perf_counter()
-        inputs: tuple[Print, ...] = ()
+        inputs: tuple[Fingerprint, ...] = ()
         try:
-            inputs = self._prints(self.inputs(item))
-            made = self.perform(item)
-            outputs = self._prints(made.outputs)
+            inputs = self._fingerprints(self.inputs(item))
+            result = self.perform(item)
+            outputs = self._fingerprints(result.outputs)
         except TalkingFaceError as error:
             reason = str(TalkingFaceError(error.what, cure=error.cure))  # the item says where
-            return Answer(self.failure(item, reason, inputs, passing=isinstance(error, PassingError)))
+            return WorkerResult(self.failure(item, reason, inputs, passing=isinstance(error, TemporaryError)))
         except (OSError, MemoryError) as error:
             reason = f"{type(error).__name__}: {error}".rstrip(": ")
-            return Answer(self.failure(item, reason, inputs, passing=True))
+            return WorkerResult(self.failure(item, reason, inputs, passing=True))
         except Exception as error:
-            # A fault of ours on one video in a hundred thousand: its traceback goes to the log, the others go on.
+            # A bug that shows on one video in a hundred thousand: log its traceback and go on with the others.
             logger.error("%s of %s:\n%s", self.name, item.name, traceback.format_exc())
-            return Answer(self.failure(item, f"unexpected {type(error).__name__}: {error}", inputs, passing=True))
+            return WorkerResult(self.failure(item, f"unexpected {type(error).__name__}: {error}", inputs, passing=True))
         record = Record(
             item.name,
-            "skipped" if made.skipped else "done",
+            "skipped" if result.skipped else "done",
             self.digest(),
-            made.skipped,
+            result.skipped,
             inputs=inputs,
             outputs=outputs,
-            facts=made.facts,
+            facts=result.facts,
             seconds=round(time.perf_counter() - started, 3),
         )
-        return Answer(record, made.payload)
+        return WorkerResult(record, result.payload)
 
-    def failure(self, item: Thing, reason: str, inputs: tuple[Print, ...] = (), *, passing: bool = False) -> Record:
-        """The record of a failure."""
+    def failure(
+        self, item: ItemType, reason: str, inputs: tuple[Fingerprint, ...] = (), *, passing: bool = False
+    ) -> Record:
+        """Record of a failure."""
         return Record(item.name, "failed", self.digest(), " ".join(reason.split()), passing, inputs)
 
-    def _prints(self, paths: Sequence[Path]) -> tuple[Print, ...]:
-        return tuple(print_of(path, self.root) for path in paths)
+    def _fingerprints(self, paths: Sequence[Path]) -> tuple[Fingerprint, ...]:
+        return tuple(fingerprint(path, self.root) for path in paths)

@@ -1,4 +1,4 @@
-"""What finds faces and gives coefficients, opened once in each process."""
+"""Landmark backend and reconstructor of the preparation, opened once in each process."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Tools:
-    """Which ones to open.
+class PrepareTools:
+    """Choice of landmark backend and reconstructor.
 
     Attributes:
         landmarks: landmark backend, as ``--landmarks``.
-        space: kind of coefficients, as ``--prepare.space``.
-        root: folder of the weights that the user adds; None takes the usual one.
-        device: where networks of torch run.
+        space: space of the coefficients, as ``--prepare.space``.
+        root: folder of the weights that the user adds; None takes the default.
+        device: device of the networks.
     """
 
     landmarks: str = "auto"
@@ -29,21 +29,21 @@ class Tools:
     device: str = "cpu"
 
     def analyser(self) -> FaceAnalyser:
-        """The landmark backend; raises what :func:`talkingface.face.detect.analyser.open_analyser` does."""
+        """Open the landmark backend; errors as :func:`talkingface.face.detect.analyser.open_analyser`."""
         return _analyser(self.landmarks, self.root, self.device)
 
     def reconstructor(self) -> Reconstructor:
-        """What gives coefficients; raises what :func:`talkingface.face3d.open_reconstructor` does."""
+        """Open the reconstructor of coefficients; errors as :func:`talkingface.face3d.open_reconstructor`."""
         return _reconstructor(self.space, self.root, self.device)
 
-    def chosen(self, *, landmarks: bool, space: bool) -> Tools:
-        """With "auto" replaced by what it stands for here, so that manifests tell one from another.
+    def resolved(self, *, landmarks: bool, space: bool) -> PrepareTools:
+        """Replace "auto" by the actual choice, so that the manifests record it.
 
         Args:
-            landmarks, space: which of them are needed; what is not is left as it is, and may be missing.
+            landmarks, space: the ones that are needed; the others stay as they are, and may be missing.
 
         Raises:
-            TalkingFaceError: if one that is needed cannot be opened; says what is missing.
+            TalkingFaceError: if one that is needed cannot be opened.
         """
         name = self.analyser().name if landmarks else self.landmarks
         return replace(self, landmarks=name, space=self.reconstructor().space if space else self.space)

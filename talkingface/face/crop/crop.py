@@ -73,7 +73,7 @@ class Crop:
 
     @property
     def is_upright(self) -> bool:
-        """Whether it is neither turned nor mirrored nor skewed."""
+        """True if it is neither turned nor mirrored nor skewed."""
         (a, b), (c, d) = self.matrix[:2, :2]
         return bool(max(abs(b), abs(c)) * max(self.size) < WHOLE and a > 0 and d > 0)
 
@@ -118,7 +118,7 @@ class Crop:
         return 1.0 - float(inside.all(-1).mean())
 
     def cut(self, picture: Picture, *, border: Border = "edge") -> Picture:
-        """The crop of a picture.
+        """Cut the crop out of a picture.
 
         Reductions average over the area they leave out. Upright crops of whole pixels are cut first and scaled then,
         as :func:`talkingface.media.image.resize` does; where they have the crop's size, pixels come out untouched.
@@ -132,14 +132,14 @@ class Crop:
             (height, width, 3) of ``size``; may be a view of the picture.
 
         Raises:
-            ShapeError: if this is no picture, or the crop reaches absurdly far beyond it.
+            ShapeError: if this is no picture, or the crop would have more than ``MAX_PIXELS`` pixels.
         """
         check_picture(picture)
         part = sample(picture, self.matrix, self.size, border, self._pixels())
         return self._blurred_outside(part, picture.shape[:2]) if border == "blur" else part
 
     def _blurred_outside(self, part: Picture, picture_size: tuple[int, int]) -> Picture:
-        """A crop whose mirrored parts fade into a blurred copy, so that nobody takes them for a second face."""
+        """A crop whose mirrored parts fade into a blurred copy, so that they are not taken for a second face."""
         y, x = np.indices(self.size, dtype=np.float64)
         points = self.to_picture(np.stack([x, y], axis=-1)) + 0.5
         outside = np.maximum(-points, points - (picture_size[1], picture_size[0])).max(-1).clip(0) / self.scale
@@ -165,7 +165,7 @@ class Crop:
 def square_crop(
     box: Box, size: int | tuple[int, int], picture_size: tuple[int, int], *, scale: float = 1.5, whole: bool = True
 ) -> Crop:
-    """The square around a face that first-order motion models want, moved inside the picture where it fits.
+    """The square around a face for first-order motion models, moved inside the picture where it fits.
 
     Args:
         box: of the face; for a video the union of its boxes, so that one crop serves all frames.
@@ -190,7 +190,7 @@ def square_crop(
 
 
 def _moved_inside(start: float, length: float, available: int, whole: bool) -> float:
-    """Start of a stretch, moved the least way so that it lies in -0.5 .. available - 0.5, or holds all of that."""
+    """Start of an interval, moved the least way so that it lies in -0.5 .. available - 0.5, or holds all of that."""
     start = float(np.rint(start + 0.5)) - 0.5 if whole else start
     slack = available - length
     return float(np.clip(start, min(0.0, slack) - 0.5, max(0.0, slack) - 0.5))

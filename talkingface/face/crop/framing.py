@@ -1,4 +1,4 @@
-"""Which part of a picture the model is shown, and how large the result is: geometry only."""
+"""Part of a picture that the model gets, and size of the result: geometry only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Size = tuple[int, int]
 FACE_SCALE = 1.5  # side of the crop over the longer side of the face: the framing of the training clips
 EXTENDED_SCALE = 2.2  # with --preprocess=extcrop and extfull: head and shoulders
 LEAST_SCALE = 1.1  # where the picture has no more room; below it chin or forehead would be cut
-ALIKE = 0.85  # overlap (IoU) of a crop with the central square from which on that is taken, untouched
+ALIKE = 0.85  # overlap (IoU) of a crop with the central square from which on the square is taken
 FULL_SIDE = 1920  # pixels of the longer side of a video of the full picture
 
 
@@ -25,7 +25,7 @@ PREFERRED = {"sadtalker": "retinaface"}
 
 
 def framed(framing: str, face: Face, size: Size, picture_size: Size, preprocess: str | None) -> Crop:
-    """The part of a picture that a renderer wants to see of a face.
+    """The part of a picture that a renderer gets of a face.
 
     Args:
         framing: ``"face"``: see :func:`face_crop`; ``"sadtalker"``: the rectangle that the published weights were
@@ -33,7 +33,7 @@ def framed(framing: str, face: Face, size: Size, picture_size: Size, preprocess:
         face: in pixels of the picture.
         size: (height, width) of the crop.
         picture_size: (height, width).
-        preprocess: the word of the flag; its ext forms show more, except of ``"ffhq"``, which knows one framing.
+        preprocess: the word of the flag; its ext forms show more, except of ``"ffhq"``, which has one framing.
 
     Raises:
         UnknownNameError: there is no such framing.
@@ -61,7 +61,8 @@ def face_crop(box: Box, size: Size, picture_size: Size, scale: float = FACE_SCAL
     """The part around a face, undistorted, within the picture as far as the face allows.
 
     Where there is no room for it at this scale it shows less around the face, and only where the face would be cut it
-    juts out. What is nearly the central square anyway is just that, so that clips that are cut already stay untouched.
+    juts out. A crop that is nearly the central square becomes that square, so that clips that are
+    cut already stay untouched.
 
     Args:
         box: of the face; of a video the union of its boxes.
@@ -75,13 +76,13 @@ def face_crop(box: Box, size: Size, picture_size: Size, scale: float = FACE_SCAL
 
 
 def subject_box(square: Square) -> Box:
-    """The face in a square that a model found by itself and that is framed as in training."""
+    """The face in a square that a model found by itself, framed as in training."""
     edges = Box(square.left - 0.5, square.top - 0.5, square.left + square.side - 0.5, square.top + square.side - 0.5)
     return edges.enlarged(1 / FACE_SCALE)
 
 
 def check_inside(box: Box, crop: Crop, where: object) -> None:
-    """Refuse a face that a crop cuts off which was not chosen by it.
+    """Refuse a face that is cut off by a crop which was not chosen for it.
 
     Raises:
         CutFaceError: less than three quarters of the face are inside.

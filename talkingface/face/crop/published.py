@@ -17,7 +17,7 @@ MARGIN, LEAST_MARGIN = 0.1, 3  # share of the square's side, and pixels
 
 @dataclass(frozen=True, eq=False)
 class Framing:
-    """Where the face is in the picture that was shrunk and cut.
+    """A picture, shrunk and cut, and the face square in it.
 
     Attributes:
         shrink: whole factor that the picture is made smaller by.
@@ -97,7 +97,7 @@ class FaceSquare:
 
 
 def face_square(landmarks: NDArray[np.floating]) -> FaceSquare:
-    """The square of a face.
+    """The FFHQ square of a face.
 
     Args:
         landmarks: (68, 2).
@@ -109,7 +109,7 @@ def face_square(landmarks: NDArray[np.floating]) -> FaceSquare:
     left, right = points[LEFT_EYE].mean(0), points[RIGHT_EYE].mean(0)
     eyes, mouth = (left + right) / 2, points[MOUTH_CORNERS].mean(0)
     between, below = right - left, mouth - eyes
-    # Both say where the right of the face is: the line of the eyes, and that to the mouth turned by a quarter.
+    # Both point to the right of the face: the line of the eyes, and the one to the mouth turned by a quarter.
     across = between + np.array([below[1], -below[0]])
     length = float(np.hypot(*across))
     if not np.isfinite(length) or length < 1e-6:
@@ -119,7 +119,7 @@ def face_square(landmarks: NDArray[np.floating]) -> FaceSquare:
 
 
 def ffhq_crop(landmarks: NDArray[np.floating], size: int, picture_size: tuple[int, int] | None = None) -> Crop:
-    """The FFHQ alignment of a face, as a crop of (size, size); see :func:`face_square`.
+    """The FFHQ alignment of a face (landmarks (68, 2), in pixels) as a crop of (size, size); see :func:`face_square`.
 
     It may jut out of the picture. The data set fills that by reflection that blurs outwards, ``border="blur"`` of
     :meth:`Crop.cut`; published recipes without padding leave it ``"black"``.
@@ -131,12 +131,12 @@ XSIZE = 512  # pixels that the published program sizes its first cut for
 
 
 @dataclass(frozen=True)
-class Mode:
-    """What a mode shows the network, and what becomes of the result.
+class CropMode:
+    """A value of ``--preprocess``: the part that the network gets, and use of the result.
 
     Attributes:
         part: ``"inner"`` rectangle of the face, the ``"outer"`` one with its margin, or the ``"whole"`` picture.
-        pastes_back: whether the result goes back into the whole picture.
+        pastes_back: the result goes back into the whole picture.
     """
 
     part: str
@@ -144,11 +144,11 @@ class Mode:
 
 
 MODES = {
-    "crop": Mode("inner", False),
-    "extcrop": Mode("outer", False),
-    "resize": Mode("whole", False),
-    "full": Mode("inner", True),
-    "extfull": Mode("outer", True),
+    "crop": CropMode("inner", False),
+    "extcrop": CropMode("outer", False),
+    "resize": CropMode("whole", False),
+    "full": CropMode("inner", True),
+    "extfull": CropMode("outer", True),
 }
 
 
@@ -202,7 +202,7 @@ def sadtalker_crop(
     *,
     published: bool = False,
 ) -> Crop:
-    """The part of a picture that a mode shows the network.
+    """The part of a picture that a mode gives the network.
 
     Ours is never squeezed: the rectangle is widened to the network's shape and moved inside the picture where it
     fits, and in mode ``"resize"`` the whole picture lies in the middle of a larger part. The published one is the

@@ -1,4 +1,4 @@
-"""Sampling a part of a picture by an affine map, without aliasing and without a look at the rest of it."""
+"""Sampling of a part of a picture by an affine map, without aliasing; the rest of the picture is not read."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ LARGEST_BLOCK = 4_500_000  # weights that are held at once; 36 MB
 
 
 def sample(picture: Picture, matrix: Matrix, size: tuple[int, int], border: Border, pixels: Pixels | None) -> Picture:
-    """The part of a picture that a matrix takes the crop's points to; bicubic, averaging where it shrinks.
+    """Sample the part of a picture that a matrix takes the crop's points to; bicubic, averaging where it shrinks.
 
     Args:
+        picture: (H, W, 3), uint8.
         matrix: (3, 3), crop to picture, pixel centres at whole numbers.
-        size: (height, width) of what comes out.
+        size: (height, width) of the result.
         border: what lies outside the picture; ``"blur"`` is ``"reflect"`` here.
         pixels: the part, where it is upright and made of whole pixels: left, top, right, bottom (the last excluded).
     """
@@ -39,13 +40,14 @@ def sample(picture: Picture, matrix: Matrix, size: tuple[int, int], border: Bord
 
 
 def take(picture: Picture, pixels: Pixels, border: Border) -> Picture:
-    """Whole pixels of a picture; a view where they all lie inside.
+    """Cut whole pixels out of a picture; a view where they all lie inside.
 
     Args:
+        picture: (H, W, 3), uint8.
         pixels: left, top, right, bottom, the last two excluded; any may lie outside.
 
     Raises:
-        ShapeError: if it would be a picture of more than ``MAX_PIXELS``.
+        ShapeError: if it would have more than ``MAX_PIXELS``.
     """
     left, top, right, bottom = pixels
     height, width = picture.shape[:2]
@@ -110,7 +112,7 @@ def _reduced(part: Picture, shrink: int) -> Picture:
 
 
 def _taps(matrix: Matrix) -> tuple[int, int]:
-    """How many pixels of the picture across and down make one of the crop."""
+    """Numbers of pixels of the picture, across and down, that make one of the crop."""
     x, y = np.maximum(1, np.hypot(matrix[:, 0], matrix[:, 1]))
     return int(np.ceil(2 * REACH * x)), int(np.ceil(2 * REACH * y))
 
@@ -135,10 +137,9 @@ def _weights(matrix_bytes: bytes, rows: tuple[int, int], width: int, shape: tupl
     matrix = np.frombuffer(matrix_bytes).reshape(2, 3)
     y, x = np.mgrid[rows[0] : rows[1], :width]
     points = np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
-    stretch = np.maximum(1, np.hypot(matrix[:, 0], matrix[:, 1]))
+    scale = np.maximum(1, np.hypot(matrix[:, 0], matrix[:, 1]))
     (columns, across), (lines, down) = (
-        _kernel(place, reach, count)
-        for place, reach, count in zip(matrix @ points, stretch, _taps(matrix), strict=True)
+        _kernel(place, reach, count) for place, reach, count in zip(matrix @ points, scale, _taps(matrix), strict=True)
     )
     pixels = lines[:, :, None] * shape[1] + columns[:, None, :]
     weights = down[:, :, None] * across[:, None, :]
@@ -146,11 +147,11 @@ def _weights(matrix_bytes: bytes, rows: tuple[int, int], width: int, shape: tupl
     return csr_array((weights.ravel(), pixels.ravel(), ends), shape=(len(pixels), shape[0] * shape[1]))
 
 
-def _kernel(places: Matrix, stretch: float, count: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+def _kernel(places: Matrix, scale: float, count: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """(n, count) pixels around n places along an axis, and their weights (Keys' cubic, a = -1/2; they sum up to 1)."""
-    first = np.floor(places - REACH * stretch) + 1
+    first = np.floor(places - REACH * scale) + 1
     pixels = (first[:, None] + np.arange(count)).astype(np.int32)
-    t = np.abs((pixels - places[:, None]) / stretch)
+    t = np.abs((pixels - places[:, None]) / scale)
     near, far = (1.5 * t - 2.5) * t * t + 1, ((-0.5 * t + 2.5) * t - 4) * t + 2
     weights = np.where(t < 1, near, np.where(t < 2, far, 0))
     weights /= weights.sum(1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Cuts the faces out of a video, gif or picture: a clip with its sound for each stretch over which a face stays."""
+"""Cut the faces out of a video, gif or picture: a clip with its sound for each segment over which a face stays."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from ...media.video import VideoReader, open_video
 from ...media.writer import Writer, open_writer
 from ..detect.analyser import FaceAnalyser
 from ..detect.debug import no_face
-from ..track.segments import CropRules, Stretch, crops_of
+from ..track.segments import CropRules, FaceSegment, crops_of
 from ..track.track import TrackSettings, track_faces
 from .crop import Crop
 
 FORMATS = {"mp4": ".mp4", "gif": ".gif", "png": ""}
 PICTURE_ENDING = ".png"
 
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Output:
-    """Where crops go.
+class CropOutput:
+    """Folder, format and names of crops.
 
     Attributes:
         folder: made if it is missing.
@@ -41,10 +41,10 @@ class Output:
     format: str = "mp4"
     overwrite: bool = False
 
-    def path(self, source: Path, stretch: Stretch, *, still: bool, taken: set[Path]) -> Path:
+    def path(self, source: Path, segment: FaceSegment, *, still: bool, taken: set[Path]) -> Path:
         """A name for a crop that neither is the source nor was given before."""
-        frames = "" if still else f"_{stretch.start:04d}-{stretch.stop - 1:04d}"
-        name = f"{_stem(source)}_face{stretch.number}{frames}"
+        frames = "" if still else f"_{segment.start:04d}-{segment.stop - 1:04d}"
+        name = f"{_stem(source)}_face{segment.number}{frames}"
         ending = PICTURE_ENDING if still else FORMATS[self.format]
         for number in range(1, 1_000_000):
             path = self.folder / f"{name}{'' if number == 1 else f'_{number}'}{ending}"
@@ -56,19 +56,19 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Found:
+class CropPlan:
     """The crops of one file.
 
     Attributes:
         source: the file.
-        is_still: whether it is a single picture.
-        crops: stretch, crop and the file it goes to.
-        refused: a sentence about each stretch that is left out.
+        is_still: it is a single picture.
+        crops: segment, crop and the file it goes to.
+        refused: a sentence about each segment that is left out.
     """
 
     source: Path
     is_still: bool
-    crops: list[tuple[Stretch, Crop, Path]]
+    crops: list[tuple[FaceSegment, Crop, Path]]
     refused: list[str]
 
 
@@ -76,17 +76,17 @@ def find_crops(
     source: Path,
     analyser: FaceAnalyser,
     rules: CropRules,
-    output: Output,
+    output: CropOutput,
     *,
     debug_dir: Path | None = None,
-    tell: Tell = print,
-) -> Found:
-    """Follow the faces of a file and decide what is to be cut out.
+    notify: Notify = print,
+) -> CropPlan:
+    """Follow the faces of a file and plan what is cut out.
 
     Args:
         source: video, gif, folder of frames, or picture. Of a picture every face becomes one picture.
-        debug_dir: folder for a picture of what was looked at, where no face was found.
-        tell: takes sentences that the user should read.
+        debug_dir: folder for a picture of the search where no face was found.
+        notify: takes sentences that the user should read.
 
     Raises:
         NoFaceError: if no face was found in it.
@@ -96,70 +96,70 @@ def find_crops(
     if is_still:
         rules = CropRules(1, rules.min_size, rules.increase, rules.iou, rules.size)
     with open_video(source) as reader:
-        seen = _Seen(reader)
-        tracks = track_faces(seen, analyser, TrackSettings(keep_mesh=False))
+        frames = _SampledFrames(reader)
+        tracks = track_faces(frames, analyser, TrackSettings(keep_mesh=False))
         for warning in reader.warnings:
-            tell(f"{source}: {warning}")
+            notify(f"{source}: {warning}")
     if not tracks:
-        raise seen.no_face(source, analyser, debug_dir)
-    planned, refused = crops_of(tracks, rules, (reader.height, reader.width))
+        raise frames.no_face(source, analyser, debug_dir)
+    accepted, refused = crops_of(tracks, rules, (reader.height, reader.width))
     taken: set[Path] = set()
-    crops = [(stretch, crop, output.path(source, stretch, still=is_still, taken=taken)) for stretch, crop in planned]
-    return Found(source, is_still, crops, refused)
+    crops = [(segment, crop, output.path(source, segment, still=is_still, taken=taken)) for segment, crop in accepted]
+    return CropPlan(source, is_still, crops, refused)
 
 
-def write_crops(found: Found, fps: Fraction | None = None, *, tell: Tell = print) -> list[Path]:
-    """Write what was found, in one pass over the file; clips have the sound of their frames.
+def write_crops(plan: CropPlan, fps: Fraction | None = None, *, notify: Notify = print) -> list[Path]:
+    """Write the crops of a plan, in one pass over the file; clips have the sound of their frames.
 
     Args:
-        found: from :func:`find_crops`.
+        plan: from :func:`find_crops`.
         fps: frames per second of a folder of pictures; a video keeps its own.
-        tell: takes sentences that the user should read.
+        notify: takes sentences that the user should read.
 
     Returns:
-        The files that were written, in the order of ``found.crops``.
+        The files that were written, in the order of ``plan.crops``.
 
     Raises:
         MediaError: if the file cannot be read or a crop cannot be written; those that were finished stay.
     """
-    if found.is_still:
-        picture = read_image(found.source)
-        return [write_image(path, crop.cut(picture)) for _, crop, path in found.crops]
-    with open_video(found.source, fps=fps) as reader, ExitStack() as stack:
-        sound = found.source if reader.info.has_audio else None
-        waiting = sorted((_Clip(*crop) for crop in found.crops), key=lambda clip: clip.stretch.start)
+    if plan.is_still:
+        picture = read_image(plan.source)
+        return [write_image(path, crop.cut(picture)) for _, crop, path in plan.crops]
+    with open_video(plan.source, fps=fps) as reader, ExitStack() as stack:
+        sound = plan.source if reader.info.has_audio else None
+        waiting = sorted((_Clip(*crop) for crop in plan.crops), key=lambda clip: clip.segment.start)
         running: list[_Clip] = []
-        last = max((clip.stretch.stop for clip in waiting), default=0)
+        last = max((clip.segment.stop for clip in waiting), default=0)
         for index, frame in enumerate(islice(reader, last)):
-            while waiting and waiting[0].stretch.start == index:
+            while waiting and waiting[0].segment.start == index:
                 clip = waiting.pop(0)
                 clip.open(reader.fps, sound, stack)
                 running.append(clip)
             for clip in running:
                 clip.write(frame)
-            running = [clip for clip in running if not clip.finish_at(index + 1, tell)]
-    return [path for _, _, path in found.crops if path.exists()]
+            running = [clip for clip in running if not clip.finish_at(index + 1, notify)]
+    return [path for _, _, path in plan.crops if path.exists()]
 
 
-def ffmpeg_commands(found: Found) -> Iterator[str]:
-    """A line for each crop: the ffmpeg command that makes it, quoted for a POSIX shell; times in seconds."""
-    with open_video(found.source) as reader:
+def ffmpeg_commands(plan: CropPlan) -> Iterator[str]:
+    """One line for each crop: the ffmpeg command that makes it, quoted for a POSIX shell; times in seconds."""
+    with open_video(plan.source) as reader:
         info, fps = reader.info, reader.fps
     scaled = (
-        [] if found.is_still or info.stored_size == (info.height, info.width) else [f"scale={info.width}:{info.height}"]
+        [] if plan.is_still or info.stored_size == (info.height, info.width) else [f"scale={info.width}:{info.height}"]
     )
-    for stretch, crop, path in found.crops:
+    for segment, crop, path in plan.crops:
         box, (height, width) = crop.box, crop.size
         part = f"crop={box.width:.0f}:{box.height:.0f}:{box.left + 0.5:.0f}:{box.top + 0.5:.0f}:exact=1"
         filters = ", ".join([*scaled, part, f"scale={width}:{height}"])
-        start, length = info.start_s + stretch.start / fps, len(stretch) / fps
-        times = [] if found.is_still else ["-ss", _seconds(start), "-t", _seconds(length)]
-        source, target = _ffmpeg_name(found.source), _ffmpeg_name(path)
+        start, length = info.start_s + segment.start / fps, len(segment) / fps
+        times = [] if plan.is_still else ["-ss", _seconds(start), "-t", _seconds(length)]
+        source, target = _ffmpeg_name(plan.source), _ffmpeg_name(path)
         yield shlex.join(["ffmpeg", "-i", source, *times, "-filter:v", filters, target])
 
 
-class _Seen:
-    """The frames of a video as they pass, of which the one in the middle of those passed so far is kept, about."""
+class _SampledFrames:
+    """Frames of a video as they pass; about the middle one of those so far is kept."""
 
     def __init__(self, frames: VideoReader) -> None:
         self._frames = frames
@@ -183,16 +183,20 @@ class _Seen:
 class _Clip:
     """A crop on its way into its file."""
 
-    def __init__(self, stretch: Stretch, crop: Crop, path: Path) -> None:
-        self.stretch, self._crop, self._path = stretch, crop, path
+    def __init__(self, segment: FaceSegment, crop: Crop, path: Path) -> None:
+        self.segment, self._crop, self._path = segment, crop, path
         self._writer: Writer | None = None
 
     def open(self, fps: Fraction, sound: Path | None, stack: ExitStack) -> None:
         """Begin; if the stack is left before the clip is finished, nothing of it stays."""
-        heard = sound if self._path.suffix == ".mp4" else None
-        start_s, length_s = self.stretch.start / fps, len(self.stretch) / fps
+        audio = sound if self._path.suffix == ".mp4" else None
+        start_s, length_s = self.segment.start / fps, len(self.segment) / fps
         self._writer = open_writer(
-            self._path, fps=fps, audio=heard, audio_start_s=start_s, audio_duration_s=length_s if heard else None
+            self._path,
+            fps=fps,
+            audio=audio,
+            audio_start_s=start_s,
+            audio_duration_s=length_s if audio else None,
         )
         stack.callback(self._abandon)
 
@@ -200,13 +204,13 @@ class _Clip:
         assert self._writer is not None  # noqa: S101 (opened before; narrows the type)
         self._writer.write(self._crop.cut(frame))
 
-    def finish_at(self, index: int, tell: Tell) -> bool:
-        """Complete the file if the stretch ends before frame ``index``; returns whether it does."""
-        if self._writer is None or self.stretch.stop != index:
+    def finish_at(self, index: int, notify: Notify) -> bool:
+        """Complete the file if the segment ends before frame ``index``; return True if it does."""
+        if self._writer is None or self.segment.stop != index:
             return False
         self._writer.finish()
         for warning in self._writer.warnings:
-            tell(f"{self._path}: {warning}")
+            notify(f"{self._path}: {warning}")
         self._writer = None
         return True
 
@@ -227,6 +231,6 @@ def _seconds(time: Fraction) -> str:
 
 
 def _ffmpeg_name(path: Path) -> str:
-    """A file as ffmpeg wants it named: neither an option nor a protocol."""
+    """A file name for ffmpeg: neither an option nor a protocol."""
     name = str(path)
     return f"file:{name}" if name.startswith("-") or ":" in name else name

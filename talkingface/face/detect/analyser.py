@@ -1,23 +1,22 @@
-"""Finding faces and their landmarks: the protocol of all backends, and the choice between them."""
+"""Detection of faces and their landmarks: the interface of all backends, and the choice between them."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from ...errors import ConfigError, DependencyError, TalkingFaceError, UnknownNameError, WeightsError, did_you_mean
+from ...errors import ConfigError, DependencyError, TalkingFaceError, UnknownNameError, WeightsError
 from ...media.image import Picture
 from ...paths import default_checkpoint_root
+from ...plugins import LANDMARKS
 from ...weights import Entry, load_catalogue
 from ...weights.download.http import sha256_of
 from ..face import Box, Face, Points
-from .report import Candidate, Evidence
-
-NAMES = ("mesh", "retinaface", "face_alignment", "given")  # also the order of "auto", behind a file of the user's own
+from .report import Candidate, DetectionReport
 
 
 class FaceAnalyser(ABC):
@@ -25,9 +24,11 @@ class FaceAnalyser(ABC):
 
     Attributes:
         name: the backend's word for ``--landmarks``; the faces it finds carry it.
+        from_file: true if it reads a file, see :class:`Backend`.
     """
 
     name: str
+    from_file: bool = False
 
     @abstractmethod
     def faces(self, picture: Picture) -> list[Face]:
@@ -38,12 +39,12 @@ class FaceAnalyser(ABC):
         """
 
     def faces_of(self, pictures: Sequence[Picture]) -> list[list[Face]]:
-        """All faces of each picture; the pictures may differ in size."""
+        """All faces of each picture, each (H, W, 3), RGB, uint8; the pictures may differ in size."""
         return [self.faces(picture) for picture in pictures]
 
     @abstractmethod
     def follow(self, picture: Picture, previous: Sequence[Face]) -> list[Face | None]:
-        """The same faces in the next picture of a video, looked for where they were, without a detector.
+        """Follow faces into the next picture of a video, from where they were, without a detector.
 
         Args:
             picture: (H, W, 3), RGB, uint8.
@@ -53,18 +54,18 @@ class FaceAnalyser(ABC):
             As many as in ``previous``, in their order; None where a face is lost.
         """
 
-    def evidence(self, picture: Picture) -> Evidence:
-        """What is looked at in a picture and what is weighed there, for the user of a picture without a face.
+    def report(self, picture: Picture) -> DetectionReport:
+        """Parts of a picture (H, W, 3), RGB, uint8, that are searched, and the candidates in them.
 
-        A backend that tells nothing of its search gives the whole picture and the faces it finds.
+        It explains a picture without a face. The default is the whole picture and the faces found in it.
         """
-        found = (Candidate(face.box, face.score) for face in self.faces(picture))
-        return Evidence(self.name, (Box.of_picture(picture),), tuple(found))
+        candidates = (Candidate(face.box, face.score) for face in self.faces(picture))
+        return DetectionReport(self.name, (Box.of_picture(picture),), tuple(candidates))
 
 
 @dataclass(frozen=True)
 class Availability:
-    """Whether a backend can be used on this machine.
+    """A backend and the reason why it cannot be used on this machine, if there is one.
 
     Attributes:
         name: its word for ``--landmarks``.
@@ -79,23 +80,36 @@ class Availability:
         """In a few words."""
         if self.problem is None:
             return "can be used"
+        if isinstance(self.problem, UnknownNameError):
+            return "broken"
         return "its files are not there" if isinstance(self.problem, WeightsError) else "not installed"
 
 
 @dataclass(frozen=True)
-class _Needs:
-    """What a backend needs: a bundle of the catalogue, and maybe a package and the command that installs it."""
+class Backend:
+    """A landmark backend, as ``--landmarks`` names it: how it is opened, what it gives and what it needs.
 
-    bundle: str
-    package: str | None = None
+    Attributes:
+        open: (folder of the weights that the user adds, device of torch, file of the user's own or None) -> the
+            analyser; called only where nothing that is listed here is missing.
+        gives: of ``"landmarks"`` (68 points) and ``"mesh"`` (468 points), what its faces have besides a box.
+        from_file: it reads ``--landmarks_file`` and detects nothing, so it serves the source alone.
+        insists: a user who names it wants a face; there is no fallback where none is found.
+        bundle: word of the catalogue that fetches its files; empty where it has none there.
+        package, install: Python package that it needs, and the command that installs it.
+        cpu_only: it does not run on ``--device``.
+        version: part of the cache key of its results; change it when they change.
+    """
+
+    open: Callable[[Path, str, Path | None], FaceAnalyser]
+    gives: frozenset[str] = frozenset({"landmarks"})
+    from_file: bool = False
+    insists: bool = True
+    bundle: str = ""
+    package: str = ""
     install: str = ""
-
-
-_NEEDS = {
-    "mesh": _Needs("mesh", "ai_edge_litert", 'pip install "talkingface[landmarks]"'),
-    "retinaface": _Needs("sadtalker_faces"),
-    "face_alignment": _Needs("face_alignment", "face_alignment", 'pip install "talkingface[fan]"'),
-}
+    cpu_only: bool = False
+    version: str = ""
 
 
 def open_analyser(
@@ -109,8 +123,8 @@ def open_analyser(
     """Open a backend.
 
     Args:
-        name: ``"mesh"``, ``"retinaface"``, ``"face_alignment"``, ``"given"``, or ``"auto"``: the file if one is given,
-            else the first of the others that is installed and whose files are there.
+        name: a backend, or ``"auto"``: the file if one is given, else the first of the others that is installed and
+            whose files are there.
         root: folder of the weights that the user adds; None takes the usual one.
         device: where networks of torch run; the mesh always runs on the CPU.
         landmarks_file: points or boxes for ``"given"``.
@@ -125,50 +139,60 @@ def open_analyser(
     root = root or default_checkpoint_root()
     if name == "auto":
         name = "given" if landmarks_file else _first_available(root, prefer)
-    if name == "given":
-        return _open_given(landmarks_file)
-    if name not in _NEEDS:
-        raise UnknownNameError(
-            f"no landmark backend {name!r}", where="--landmarks", cure=did_you_mean(name, ("auto", *NAMES))
-        )
+    backend = LANDMARKS.get(name, where="--landmarks")
     problem = problem_of(name, root)
     if problem is not None:
         raise problem
-    return _open_mesh(root) if name == "mesh" else _OPENED_BY_TORCH[name](root, device)
+    return backend.open(root, device, landmarks_file)
+
+
+def insists_on_a_face(name: str) -> bool:
+    """True if a user who writes this word after ``--landmarks`` wants a face or an error."""
+    return name not in ("auto", "none") and LANDMARKS.get(name, where="--landmarks").insists
+
+
+def searching_backends() -> list[str]:
+    """Names of the backends that look at pictures, in the order in which ``"auto"`` tries them."""
+    return [name for name in LANDMARKS.names() if name in LANDMARKS.broken() or not LANDMARKS.get(name).from_file]
 
 
 def available(root: Path) -> list[Availability]:
-    """The backends that need something, in the order in which ``"auto"`` tries them."""
-    return [Availability(name, problem_of(name, root)) for name in _NEEDS]
+    """State of each backend that reads pictures, in the order in which ``"auto"`` tries them."""
+    return [Availability(name, problem_of(name, root)) for name in searching_backends()]
 
 
 def problem_of(name: str, root: Path) -> TalkingFaceError | None:
-    """Why a backend cannot be used, with the cure; None if it can."""
-    needs = _NEEDS[name]
-    if needs.package is not None and find_spec(needs.package) is None:
-        return DependencyError(
-            f"{needs.package} is not installed", where=f"--landmarks={name}", cure=f"Install it: {needs.install}"
-        )
-    missing = [entry for entry in load_catalogue().meant_by(needs.bundle) if not entry.path(root).is_file()]
+    """Reason why a backend cannot be used, with the cure; None if it can."""
+    try:
+        backend = LANDMARKS.get(name, where="--landmarks")
+    except (UnknownNameError, ConfigError) as error:
+        return error
+    if backend.package and find_spec(backend.package) is None:
+        what, cure = f"{backend.package} is not installed", f"Install it: {backend.install}"
+        return DependencyError(what, where=f"--landmarks={name}", cure=cure)
+    missing = [entry for entry in _files_of(backend) if not entry.path(root).is_file()]
     return missing_files(f"--landmarks={name}", missing, root) if missing else None
 
 
 def identity_of(name: str, root: Path) -> dict[str, str]:
-    """What tells one state of a backend from another: the digests of its files, and the version of its package.
+    """Digests of a backend's files and versions of its code: together they identify its state.
 
     Args:
         name: of a backend that can be used; one that needs nothing has no states.
         root: folder of the weights that the user adds.
     """
-    needs = _NEEDS.get(name)
-    if needs is None:
-        return {}
-    known = {entry.name: sha256_of(entry.path(root)) for entry in load_catalogue().meant_by(needs.bundle)}
-    return known if needs.package is None else known | {needs.package: version(needs.package)}
+    backend = LANDMARKS.get(name)
+    known = {entry.name: sha256_of(entry.path(root)) for entry in _files_of(backend)}
+    known |= {backend.package: version(backend.package)} if backend.package else {}
+    return known | ({"version": backend.version} if backend.version else {})
+
+
+def _files_of(backend: Backend) -> Sequence[Entry]:
+    return load_catalogue().entries_for(backend.bundle) if backend.bundle else ()
 
 
 def missing_files(where: str, entries: Sequence[Entry], root: Path) -> WeightsError:
-    """The error that says which files are not there, where they come from, and where they go."""
+    """The error of missing files, with their origin and their place."""
     places = "; ".join(f"{entry.path(root)}, from {entry.origin}{_hash_note(entry)}" for entry in entries)
     word = entries[0].bundle or entries[0].name
     cure = f"Run with --run_mode=fetch --checkpoint={word}, or put them there by hand."
@@ -182,59 +206,35 @@ def _hash_note(entry: Entry) -> str:
 
 
 def _first_available(root: Path, prefer: str | None) -> str:
-    found = available(root)
-    for backend in sorted(found, key=lambda one: one.name != prefer):
-        if backend.problem is None:
-            return backend.name
-    reasons = ", ".join(f"{item.name}: {item.state}" for item in found)
-    fetch = "--run_mode=fetch --checkpoint="
-    cures = [f"{needs.install}{', then ' if needs.install else ''}{fetch}{needs.bundle}" for needs in _NEEDS.values()]
-    raise DependencyError(
-        f"no landmark backend is there ({reasons})", where="--landmarks=auto", cure=f"Either {', or '.join(cures)}."
-    )
+    tried = []
+    for name in sorted(searching_backends(), key=lambda name: name != prefer):
+        tried.append(Availability(name, problem_of(name, root)))
+        if tried[-1].problem is None:
+            return name
+    reasons = ", ".join(f"{item.name}: {item.state}" for item in available(root))
+    cures = [_how_to_get(LANDMARKS.get(item.name)) for item in available(root) if item.state != "broken"]
+    what, cure = f"no landmark backend is there ({reasons})", f"Either {', or '.join(filter(None, cures))}."
+    raise DependencyError(what, where="--landmarks=auto", cure=cure)
 
 
-def _open_given(file: Path | None) -> FaceAnalyser:
-    from .from_file import GivenAnalyser
-
-    if file is None:
-        raise ConfigError("needs a file with points or boxes", where="--landmarks=given", cure="Give --landmarks_file.")
-    return GivenAnalyser.open(file)
+def _how_to_get(backend: Backend) -> str:
+    """Commands that install a backend and fetch its files."""
+    fetch = f"--run_mode=fetch --checkpoint={backend.bundle}" if backend.bundle else ""
+    return ", then ".join(filter(None, (backend.install, fetch)))
 
 
-def _open_mesh(root: Path) -> FaceAnalyser:
-    from .mediapipe import MeshAnalyser
-
-    return MeshAnalyser.open(root)
-
-
-def _open_fan(root: Path, device: str) -> FaceAnalyser:
-    from .face_alignment import FanAnalyser
-
-    return FanAnalyser.open(root, device=device)
-
-
-def _open_retinaface(root: Path, device: str) -> FaceAnalyser:
-    from .retinaface import RetinaAnalyser
-
-    return RetinaAnalyser.open(root, device=device)
-
-
-_OPENED_BY_TORCH = {"retinaface": _open_retinaface, "face_alignment": _open_fan}
-
-
-# One that is followed counts as lost when its landmarks' box has less in common than this with the one before, as
-# points that find nothing to hold on to collapse or scatter.
+# A followed face counts as lost when the box of its landmarks overlaps the one before by less than this:
+# points without a face under them collapse or scatter.
 FOLLOWED_OVERLAP = 0.3
 
 
-def moved(face: Face, landmarks: Points, backend: str) -> Face | None:
+def track_by_landmarks(face: Face, landmarks: Points, backend: str) -> Face | None:
     """The face with new landmarks and its box moved and scaled as they were; None where they no longer fit it.
 
     Args:
         face: as it was in the picture before; with a box alone it keeps that.
-        landmarks: (68, 2), in the box of it.
-        backend: who found them.
+        landmarks: (68, 2), in that box.
+        backend: name of the backend that found them.
     """
     new = Box.around(landmarks)
     old = Box.around(face.landmarks) if face.landmarks is not None else face.box

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..face import Box
-from .region import Pyramid, Region
-from .tflite import Model
+from .tflite import Model, Pyramid, Region
 
 # (cells along a side, boxes for each cell), in the order of the network's output.
 SHORT_RANGE_GRIDS = ((16, 2), (8, 6))
@@ -25,12 +24,12 @@ _EYES = slice(0, 2)
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """A place where a face may be.
+    """A candidate for a face.
 
     Attributes:
         score: from 0 to 1.
         region: square around it, upright with respect to the face; its side is that of the detector's own box.
-        view: how much of the picture the detector looked at, as the side of the square in pixels.
+        view: side of the square that the detector was given, in pixels of the picture.
     """
 
     score: float
@@ -44,7 +43,7 @@ class Detection:
 
 
 class Detector:
-    """A detector network and how its numbers are read."""
+    """A detector network with the decoding of its output."""
 
     def __init__(self, model: Model, grids: tuple[tuple[int, int], ...]) -> None:
         """Args: grids: one of the two above, as the file demands."""
@@ -55,7 +54,8 @@ class Detector:
         """Faces within a view of the picture, best first.
 
         Args:
-            view: square to look at; a turned one finds faces that are turned.
+            pyramid: of a picture (H, W, 3), RGB, uint8.
+            view: square that is searched; a turned one finds turned faces.
             threshold: lowest score that counts.
         """
         picture = pyramid.cut(view, self._model.side, "black").astype(np.float32)
@@ -66,7 +66,7 @@ class Detector:
         numbers = raw[chosen].astype(np.float64).reshape(-1, 8, 2) / self._model.side
         numbers[:, 0] += self._anchors[chosen]
         numbers[:, 2:] += self._anchors[chosen, None]
-        return [_detection(found, score, view) for found, score in _blended(numbers, scores[chosen])]
+        return [_detection(values, score, view) for values, score in _blended(numbers, scores[chosen])]
 
 
 def _cells(grids: tuple[tuple[int, int], ...]) -> NDArray[np.float64]:
@@ -85,14 +85,14 @@ def _blended(numbers: NDArray[np.float64], scores: NDArray[np.floating]) -> list
     Args:
         numbers: (n, 8, 2), best first: middle, size, six points.
     """
-    found = []
+    faces = []
     while len(numbers):
         same = _iou_with_first(numbers) > _SAME_FACE_IOU
         same[0] = True  # even where its size is not positive
         weights = scores[same] / scores[same].sum()
-        found.append(((numbers[same] * weights[:, None, None]).sum(0), float(scores[0])))
+        faces.append(((numbers[same] * weights[:, None, None]).sum(0), float(scores[0])))
         numbers, scores = numbers[~same], scores[~same]
-    return found
+    return faces
 
 
 def _iou_with_first(numbers: NDArray[np.float64]) -> NDArray[np.float64]:

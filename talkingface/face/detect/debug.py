@@ -1,4 +1,4 @@
-"""Pictures of what was looked at: where a search went, what it weighed, and which faces were found."""
+"""Drawings of a search for faces: the views, the candidates and the faces that were found."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from ...errors import NoFaceError
 from ...media.image import Picture, write_image
 from ..face import Box, Face
 from .analyser import FaceAnalyser
-from .report import Evidence
+from .report import DetectionReport
 
 VIEW, REFUSED, FOUND = (90, 160, 255), (255, 120, 40), (60, 220, 90)
-WEIGHED = 20  # candidates that are drawn
+MAX_CANDIDATES = 20  # candidates that are drawn
 LARGEST = 1600  # pixels of the longer side of a debug picture
 
 
 def no_face(
     where: Path, picture: Picture, analyser: FaceAnalyser, debug_dir: Path | None, *, frames: int = 1
 ) -> NoFaceError:
-    """The error for a picture in which no face was found; says what was tried, and draws it where a folder is given.
+    """The error for a picture in which no face was found; it names the search, drawn where a folder is given.
 
     Args:
         where: file that the picture comes from.
         picture: what was searched, (H, W, 3) RGB uint8; of a video a frame that stands for it.
         debug_dir: folder for the drawing, ``<name>_no_face.png``; made if it is missing.
-        frames: how many frames of a video were searched.
+        frames: number of frames of a video that were searched.
 
     Raises:
         MediaError: if the drawing cannot be written.
     """
-    evidence = analyser.evidence(picture)
+    report = analyser.report(picture)
     what = "no face was found"
-    what += f" ({evidence})" if frames == 1 else f" in {frames} frames (in one of them {evidence})"
+    what += f" ({report})" if frames == 1 else f" in {frames} frames (in one of them {report})"
     cure = "Use one that shows a face from the front, large enough and not covered"
     if debug_dir is None:
         return NoFaceError(what, where=where, cure=f"{cure}; --debug_dir shows the search.")
-    drawing = write_image(debug_dir / f"{where.stem or where.name}_no_face.png", draw_search(picture, evidence))
+    drawing = write_image(debug_dir / f"{where.stem or where.name}_no_face.png", draw_search(picture, report))
     return NoFaceError(what, where=where, cure=f"{cure}; the search is drawn in {drawing}.")
 
 
-def draw_search(picture: Picture, evidence: Evidence) -> Picture:
-    """The picture with the views that were searched (blue) and what was weighed in them, with score and reason.
+def draw_search(picture: Picture, report: DetectionReport) -> Picture:
+    """Draw the views that were searched (blue) and the candidates in them, with score and reason.
 
     Args:
         picture: (H, W, 3) RGB uint8.
@@ -53,16 +53,16 @@ def draw_search(picture: Picture, evidence: Evidence) -> Picture:
         (h, w, 3), reduced where it is larger than 1600 pixels.
     """
     sheet = _Sheet(picture)
-    for view in evidence.views:
+    for view in report.views:
         sheet.frame(view, VIEW)
-    for candidate in reversed(evidence.candidates[:WEIGHED]):
+    for candidate in reversed(report.candidates[:MAX_CANDIDATES]):
         label = f"{candidate.score:.2f} {candidate.reason}".rstrip()
         sheet.frame(candidate.box, REFUSED if candidate.reason else FOUND, label)
     return sheet.picture
 
 
 def draw_faces(picture: Picture, faces: Sequence[Face]) -> Picture:
-    """The picture with the box, number (in the order given), score and landmarks of each face; sizes as above."""
+    """Draw box, number, score and landmarks of faces, in their order, on (H, W, 3); sizes as in `draw_search`."""
     sheet = _Sheet(picture)
     for number, face in enumerate(faces):
         sheet.frame(face.box, FOUND, f"{number}: {face.score:.2f}")

@@ -1,8 +1,8 @@
 """The backend of the package face-alignment: S3FD or BlazeFace find faces, FAN puts 68 landmarks on them.
 
 The package would fetch its files itself, without checking them. Here they come from the catalogue: each is checked
-against what is known of its sha256, and the package is shown the folder where they lie. Its landmarks are left as it
-gives them, whole pixels, because networks trained on them expect just those (Bulat & Tzimiropoulos 2017, "How far are
+against what is known of its sha256, and the package is pointed to their folder. Its landmarks are left as it
+gives them, whole pixels, because networks trained on them expect them (Bulat & Tzimiropoulos 2017, "How far are
 we from solving the 2D & 3D Face Alignment problem?").
 """
 
@@ -20,7 +20,7 @@ from ...media.image import Picture, check_picture
 from ...weights import Entry, load_catalogue
 from ...weights.download.http import sha256_of
 from ..face import Box, Face, Points, largest_first
-from .analyser import FaceAnalyser, missing_files, moved
+from .analyser import FaceAnalyser, missing_files, track_by_landmarks
 
 WHERE = "--landmarks=face_alignment"
 INSTALL = 'pip install "talkingface[fan]"'
@@ -32,7 +32,7 @@ DETECTORS = {
 LANDMARKS = "fan_2d"
 
 
-class FanAnalyser(FaceAnalyser):
+class FaceAlignmentAnalyser(FaceAnalyser):
     """Finds faces as the package does. Slow on a CPU: a second or more for a picture."""
 
     name = "face_alignment"
@@ -42,7 +42,9 @@ class FanAnalyser(FaceAnalyser):
         self._network = network
 
     @classmethod
-    def open(cls, root: Path, *, device: str = "cpu", detector: str = "sfd", batch_size: int = 8) -> FanAnalyser:
+    def open(
+        cls, root: Path, *, device: str = "cpu", detector: str = "sfd", batch_size: int = 8
+    ) -> FaceAlignmentAnalyser:
         """Load the package and its files.
 
         Args:
@@ -75,10 +77,10 @@ class FanAnalyser(FaceAnalyser):
 
     def faces(self, picture: Picture) -> list[Face]:
         check_picture(picture)
-        return self._landmarks(picture, self._network.face_detector.detect_from_image(picture.copy()))
+        return self._faces(picture, self._network.face_detector.detect_from_image(picture.copy()))
 
     def faces_of(self, pictures: Sequence[Picture]) -> list[list[Face]]:
-        """All faces of each picture; the detector sees pictures of one size together."""
+        """All faces of each picture, (H, W, 3) RGB uint8; pictures of one size pass the detector together."""
         import torch
 
         if len({picture.shape for picture in pictures}) != 1:
@@ -86,34 +88,36 @@ class FanAnalyser(FaceAnalyser):
         for picture in pictures:
             check_picture(picture)
         batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
-        found = self._network.face_detector.detect_from_batch(batch)
-        return [self._landmarks(picture, boxes) for picture, boxes in zip(pictures, found, strict=True)]
+        detected = self._network.face_detector.detect_from_batch(batch)
+        return [self._faces(picture, boxes) for picture, boxes in zip(pictures, detected, strict=True)]
 
     def follow(self, picture: Picture, previous: Sequence[Face]) -> list[Face | None]:
-        """As the protocol says; a face of another backend is looked for in its box."""
+        """Follow faces as the interface demands; a face of another backend is searched for in its box."""
         check_picture(picture)
-        seen = self._put_on(picture, [face.box for face in previous])
-        return [moved(face, landmarks, self.name) for face, landmarks in zip(previous, seen, strict=True)]
+        points = self._landmarks_in(picture, [face.box for face in previous])
+        return [
+            track_by_landmarks(face, landmarks, self.name) for face, landmarks in zip(previous, points, strict=True)
+        ]
 
-    def _landmarks(self, picture: Picture, found: Any) -> list[Face]:
-        """Faces of the detector's finds, each (left, top, right, bottom, score, ...)."""
-        rows = [np.asarray(row, np.float64)[:5].tolist() for row in found if len(row) >= 5]
+    def _faces(self, picture: Picture, detected: Any) -> list[Face]:
+        """Faces of the detector's boxes, each (left, top, right, bottom, score, ...)."""
+        rows = [np.asarray(row, np.float64)[:5].tolist() for row in detected if len(row) >= 5]
         boxes = [(Box(*edges), score) for *edges, score in rows]
         boxes = [(box, score) for box, score in boxes if box.overlap(Box.of_picture(picture)) >= 1]
-        seen = self._put_on(picture, [box for box, _ in boxes])
+        points = self._landmarks_in(picture, [box for box, _ in boxes])
         faces = [
             Face(box, min(max(score, 0.0), 1.0), landmarks, None, self.name)
-            for (box, score), landmarks in zip(boxes, seen, strict=True)
+            for (box, score), landmarks in zip(boxes, points, strict=True)
         ]
         return largest_first(faces)
 
-    def _put_on(self, picture: Picture, boxes: Sequence[Box]) -> list[Points]:
+    def _landmarks_in(self, picture: Picture, boxes: Sequence[Box]) -> list[Points]:
         """The landmarks, (68, 2), of the face in each box."""
         if not boxes:
             return []
         edges = [np.array([box.left, box.top, box.right, box.bottom]) for box in boxes]
         points = self._network.get_landmarks_from_image(picture, detected_faces=edges)
-        return [np.asarray(one, np.float32)[:, :2] for one in points]
+        return [np.asarray(face, np.float32)[:, :2] for face in points]
 
 
 def _check_files(entries: Sequence[Entry], root: Path) -> None:

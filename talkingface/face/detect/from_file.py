@@ -1,4 +1,4 @@
-"""The backend that finds nothing itself: points or boxes from a file of the user's own.
+"""The backend that reads points or boxes from a file of the user.
 
 Coordinates are pixels of the picture, (0, 0) is the middle of its top left pixel. Three kinds of file, by their ending:
 
@@ -32,17 +32,17 @@ LARGEST_NUMBER = 1e6  # no picture is that wide
 FIVE_WIDTH, FIVE_HEIGHT = 2.1, 2.45
 
 
-class GivenAnalyser(FaceAnalyser):
-    """Says the same faces of every picture."""
+class FileAnalyser(FaceAnalyser):
+    """Returns the same faces for every picture."""
 
-    name = "given"
+    name, from_file = "given", True
 
     def __init__(self, faces: Sequence[Face], file: Path) -> None:
         """Args: file: where they come from, for messages."""
         self._faces, self._file = largest_first(list(faces)), file
 
     @classmethod
-    def open(cls, file: Path) -> GivenAnalyser:
+    def open(cls, file: Path) -> FileAnalyser:
         """Read a file.
 
         Raises:
@@ -82,7 +82,7 @@ class GivenAnalyser(FaceAnalyser):
         return list(self._faces)
 
     def follow(self, picture: Picture, previous: Sequence[Face]) -> list[Face | None]:
-        """The faces as they were: a file does not say how they move."""
+        """The faces unchanged: a file has no motion."""
         return list(previous)
 
 
@@ -143,7 +143,7 @@ def _face_of_entry(entry: Any, where: str) -> Face:
     box = _box(_array(entry["box"], (4,), where), where) if "box" in entry else None
     points = entry.get("landmarks")
     if box is not None and points is None:
-        return Face(box, 1.0, None, None, GivenAnalyser.name)
+        return Face(box, 1.0, None, None, FileAnalyser.name)
     count = len(points) if isinstance(points, list) else 0
     if count not in COUNTS:
         raise ConfigError(f"has {count} landmarks", where=where, cure="Give 68 or 5.")
@@ -177,8 +177,8 @@ def _face_of_points(points: NDArray[np.floating], where: str, box: Box | None = 
         raise ConfigError("all points lie on a line", where=where, cure="Give pixels of the picture.")
     points = points.astype(np.float32)
     if len(points) == 68:
-        return Face(box or spread, 1.0, points, None, GivenAnalyser.name)
-    return Face(box or _box_of_five(points), 1.0, None, None, GivenAnalyser.name, five=points)
+        return Face(box or spread, 1.0, points, None, FileAnalyser.name)
+    return Face(box or _box_of_five(points), 1.0, None, None, FileAnalyser.name, five=points)
 
 
 def _box_of_five(five: Points) -> Box:

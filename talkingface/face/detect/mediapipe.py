@@ -1,7 +1,7 @@
 """The offline backend: MediaPipe's face detectors and face mesh (468 points), run by ai-edge-litert on the CPU.
 
-The mesh network sees a square around the face, turned so that the eyes are level, and gives the points and a flag that
-says whether it sees a face at all (Kartynnik et al. 2019, "Real-time Facial Surface Geometry from Monocular Video").
+The mesh network takes a square around the face, turned so that the eyes are level, and gives the points and a flag for
+the presence of a face (Kartynnik et al. 2019, "Real-time Facial Surface Geometry from Monocular Video").
 """
 
 from __future__ import annotations
@@ -23,10 +23,9 @@ from ...weights import load_catalogue
 from ..face import Box, Face, Points, largest_first
 from .analyser import FaceAnalyser
 from .blazeface import FULL_RANGE_GRIDS, SHORT_RANGE_GRIDS, Detection, Detector
-from .region import Pyramid, Region
-from .report import Candidate, Evidence
+from .report import Candidate, DetectionReport
 from .search import SURE, SURE_IN_TILE, Search, by_score
-from .tflite import Model
+from .tflite import Model, Pyramid, Region
 
 MESH_POINTS = 468
 EYE_CORNERS = (33, 263)  # outer ones, the left in the picture first
@@ -51,34 +50,34 @@ def landmarks_of(mesh: NDArray[np.floating]) -> Points:
     return np.ascontiguousarray(mesh[..., MESH_68, :2], dtype=np.float32)
 
 
-MARGIN = 1.5  # side of the square that the mesh network wants, in sides of the face's box
-SEEN = 0.95  # flag from which a find counts: faces give 0.999 and more, what only looks like one up to 0.84
+MARGIN = 1.5  # side of the square that the mesh network needs, in sides of the face's box
+SEEN = 0.95  # flag from which a face counts: faces give 0.999 and more, things that resemble one up to 0.84
 LOST = 0.5  # flag below which a followed face counts as lost
 SAME = 0.5  # part of the smaller of two boxes that the other covers, from which they are one face
-LOOKS = 4  # at most, until a found face's square rests
-RESTS = 0.01  # of the square's side: a move below it
-WEIGHED, MOST_WEIGHED = 0.1, 20  # score from which a place is worth reporting, and how many of them
+MAX_STEPS = 4  # until the square of a detected face no longer moves
+CONVERGED = 0.01  # of the square's side: a smaller move counts as none
+REPORTED_SCORE, MAX_REPORTED = 0.1, 20  # lowest score of a candidate in a report, and their largest number
 MOST_THREADS = 8  # of the default
 
 
 class MeshAnalyser(FaceAnalyser):
-    """Finds faces of any size with two detectors and puts the mesh on each. Any number of threads may use it."""
+    """Detects faces of any size with two detectors and fits the mesh to each. Any number of threads may use it."""
 
     name = "mesh"
 
     def __init__(self, networks: Sequence[Networks]) -> None:
-        """Args: networks: one set for each picture that is looked at at once."""
+        """Args: networks: one set for each picture that is processed at once."""
         self._threads = len(networks)
         self._idle: SimpleQueue[Networks] = SimpleQueue()
-        for one in networks:
-            self._idle.put(one)
+        for item in networks:
+            self._idle.put(item)
 
     @classmethod
     def open(cls, root: Path, threads: int | None = None) -> MeshAnalyser:
         """Load the networks from the checkpoint folder.
 
         Args:
-            threads: pictures that `faces_of` looks at at once, each on one CPU core; None takes all cores, up to 8.
+            threads: pictures that `faces_of` processes at once, each on one CPU core; None takes all cores, up to 8.
 
         Raises:
             DependencyError: if ai-edge-litert is not installed.
@@ -104,10 +103,10 @@ class MeshAnalyser(FaceAnalyser):
         with self._borrowed() as networks:
             return [networks.next(pyramid, face) for face in previous]
 
-    def evidence(self, picture: Picture) -> Evidence:
+    def report(self, picture: Picture) -> DetectionReport:
         check_picture(picture)
         with self._borrowed() as networks:
-            return networks.evidence(Pyramid(picture))
+            return networks.report(Pyramid(picture))
 
     @contextmanager
     def _borrowed(self) -> Iterator[Networks]:
@@ -138,71 +137,71 @@ class Networks:
         return cls(Search(Detector(near, SHORT_RANGE_GRIDS), Detector(far, FULL_RANGE_GRIDS)), mesh)
 
     def faces(self, pyramid: Pyramid) -> list[Face]:
-        """All faces, the largest first."""
-        for look in (self.search.crop, self.search.upright, self.search.unusual):
-            if faces := self._confirmed(pyramid, look(pyramid)):
+        """All faces of a picture (H, W, 3), the largest first."""
+        for detect in (self.search.crop, self.search.upright, self.search.unusual):
+            if faces := self._confirmed(pyramid, detect(pyramid)):
                 return largest_first(faces)
         return []
 
-    def evidence(self, pyramid: Pyramid) -> Evidence:
-        """Where the detectors look, and the best of what they weigh with what the mesh says to it."""
-        looks = self.search.everywhere(pyramid, WEIGHED)
-        found: list[Detection] = []
-        for one in by_score(one for _, detections in looks for one in detections):
-            if len(found) < MOST_WEIGHED and not any(_same(one.box, other.box) for other in found):
-                found.append(one)
-        views = (Region(view.x, view.y, view.side).box for view, _ in looks)
-        return Evidence(MeshAnalyser.name, tuple(dict.fromkeys(views)), tuple(self._weighed(pyramid, found)))
+    def report(self, pyramid: Pyramid) -> DetectionReport:
+        """Views of a picture (H, W, 3) that are searched, and the best candidates with the verdict of the mesh."""
+        searched = self.search.everywhere(pyramid, REPORTED_SCORE)
+        best: list[Detection] = []
+        for item in by_score(item for _, detections in searched for item in detections):
+            if len(best) < MAX_REPORTED and not any(_same(item.box, other.box) for other in best):
+                best.append(item)
+        views = (Region(view.x, view.y, view.side).box for view, _ in searched)
+        return DetectionReport(MeshAnalyser.name, tuple(dict.fromkeys(views)), tuple(self._candidates(pyramid, best)))
 
-    def _weighed(self, pyramid: Pyramid, found: Sequence[Detection]) -> Iterator[Candidate]:
-        for one in found:
-            _, flag = self._fit(pyramid, one.region)
-            if one.score < SURE:
-                yield Candidate(one.box, one.score, f"the detector wants {SURE:.2f}")
+    def _candidates(self, pyramid: Pyramid, detections: Sequence[Detection]) -> Iterator[Candidate]:
+        for item in detections:
+            _, flag = self._fit(pyramid, item.region)
+            if item.score < SURE:
+                yield Candidate(item.box, item.score, f"the detector wants {SURE:.2f}")
             elif flag < SEEN:
-                yield Candidate(one.box, one.score, f"the mesh sees {flag:.2f} of a face and wants {SEEN}")
-            elif one.score < SURE_IN_TILE:
-                yield Candidate(one.box, one.score, f"a part of the picture wants {SURE_IN_TILE:.2f}")
+                yield Candidate(item.box, item.score, f"the mesh sees {flag:.2f} of a face and wants {SEEN}")
+            elif item.score < SURE_IN_TILE:
+                yield Candidate(item.box, item.score, f"a part of the picture wants {SURE_IN_TILE:.2f}")
             else:
-                yield Candidate(one.box, one.score)
+                yield Candidate(item.box, item.score)
 
     def next(self, pyramid: Pyramid, face: Face) -> Face | None:
-        """The face in the next picture of a video; None where it is lost, or was never seen by the mesh."""
+        """The face in the next picture (H, W, 3) of a video; None where it is lost, or has no mesh."""
         if face.mesh is None:
             return None
-        mesh, flag = self._look(pyramid, region_of(face.mesh))
+        mesh, flag = self._mesh_in(pyramid, region_of(face.mesh))
         return face_of(mesh, flag) if flag >= LOST else None
 
     def _confirmed(self, pyramid: Pyramid, candidates: Sequence[Detection]) -> list[Face]:
-        """The candidates, best first, in which the mesh sees a face, each face once."""
+        """The candidates, best first, that the mesh confirms, each face once."""
         faces: list[Face] = []
-        for found in candidates:
-            if any(_same(found.box, face.box) for face in faces):
+        for detection in candidates:
+            if any(_same(detection.box, face.box) for face in faces):
                 continue
-            mesh, flag = self._fit(pyramid, found.region)
-            face = face_of(mesh, math.sqrt(found.score * flag))
+            mesh, flag = self._fit(pyramid, detection.region)
+            face = face_of(mesh, math.sqrt(detection.score * flag))
             if flag >= SEEN and not any(_same(face.box, other.box) for other in faces):
                 faces.append(face)
         return faces
 
     def _fit(self, pyramid: Pyramid, region: Region) -> tuple[NDArray[np.float32], float]:
-        """The mesh in a detector's square, looked for again in its own square until that rests, as in a video.
+        """Fit the mesh in a detector's square, then in its own square until that no longer moves, as in a video.
 
         Returns:
-            The mesh, and the lowest flag on the way.
+            The mesh (468, 3), and the lowest flag on the way.
         """
         region = Region(region.x, region.y, region.side * MARGIN, region.angle)
         lowest = 1.0
-        for _ in range(LOOKS):
-            mesh, flag = self._look(pyramid, region)
+        for _ in range(MAX_STEPS):
+            mesh, flag = self._mesh_in(pyramid, region)
             lowest = min(lowest, flag)
             following = region_of(mesh)
-            if lowest < SEEN or following.moved_from(region) < RESTS:
+            if lowest < SEEN or following.moved_from(region) < CONVERGED:
                 break
             region = following
         return mesh, lowest
 
-    def _look(self, pyramid: Pyramid, region: Region) -> tuple[NDArray[np.float32], float]:
+    def _mesh_in(self, pyramid: Pyramid, region: Region) -> tuple[NDArray[np.float32], float]:
         """The mesh in a square, (468, 3) in pixels of the picture, and the flag from 0 to 1."""
         side = self.mesh.side
         points, flag = self.mesh(pyramid.cut(region, side, "edge").astype(np.float32) / np.float32(255))
@@ -212,7 +211,7 @@ class Networks:
 
 
 def region_of(mesh: NDArray[np.floating]) -> Region:
-    """The square that the mesh network wants around a face whose mesh is known."""
+    """The square that the mesh network needs around a face with this mesh, (468, 3) in pixels."""
     left, right = mesh[EYE_CORNERS[0], :2], mesh[EYE_CORNERS[1], :2]
     angle = float(np.arctan2(right[1] - left[1], right[0] - left[0]))
     cos, sin = np.cos(angle), np.sin(angle)
@@ -223,10 +222,10 @@ def region_of(mesh: NDArray[np.floating]) -> Region:
 
 
 def face_of(mesh: NDArray[np.float32], score: float) -> Face:
-    """The face whose mesh is known."""
+    """The face of a mesh (468, 3), in pixels."""
     return Face(Box.around(mesh), score, landmarks_of(mesh), mesh, MeshAnalyser.name)
 
 
 def _same(box: Box, other: Box) -> bool:
-    """Whether two boxes are of one face: parts of a face lie within it, neighbours overlap little."""
+    """True if two boxes are of one face: parts of a face lie within it, neighbours overlap little."""
     return box.overlap(other) > SAME * min(box.area, other.area)

@@ -1,4 +1,4 @@
-"""What a face analyser looked at in a picture, for errors and debug pictures: its views, and what it weighed there."""
+"""Report of a search for faces in a picture, for errors and debug pictures: views and candidates."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from ..face import Box
 
 @dataclass(frozen=True)
 class Candidate:
-    """A place that was weighed.
+    """A place where a face may be.
 
     Attributes:
         box: in pixels.
         score: from 0 to 1.
-        reason: why it does not count; empty if it does.
+        reason: of its rejection; empty if it counts as a face.
     """
 
     box: Box
@@ -23,13 +23,13 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What was looked at.
+class DetectionReport:
+    """Views of a picture that a backend searched, and its candidates.
 
     Attributes:
         backend: name of the analyser.
         views: parts of the picture that were searched.
-        candidates: places that were weighed, the best first.
+        candidates: the best first.
     """
 
     backend: str

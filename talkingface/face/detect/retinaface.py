@@ -24,28 +24,28 @@ from ...media.image import Picture, check_picture, resize
 from ...weights import load_catalogue
 from ...weights.load import load_networks, load_strict
 from ..face import Box, Face, Points, largest_first
-from .analyser import FaceAnalyser, missing_files, moved
-from .report import Candidate, Evidence
+from .analyser import FaceAnalyser, missing_files, track_by_landmarks
+from .report import Candidate, DetectionReport
 from .retinaface_network import MEAN_BGR, RetinaFace, anchors, best_boxes, decode_boxes
 from .wflw_network import LANDMARKS, MAP_SIDE, SIDE, LandmarkNet98, heatmap_points, reduce_to_68
 
 WHERE = "--landmarks=retinaface"
 DETECTOR, ALIGNMENT = "retinaface_resnet50", "wflw_98"
-SURE = 0.97  # score from which a find counts
-WEIGHED, MOST_WEIGHED = 0.1, 20  # score from which a place is worth reporting, and how many of them
-LARGEST_SIDE, SMALL_SIDE = 1600, 640  # pixels: longer side of what is searched, and of a second look
-AT_ONCE = 8  # pictures or faces that a network sees together
+SURE = 0.97  # score from which a detection counts
+REPORTED_SCORE, MAX_REPORTED = 0.1, 20  # lowest score of a candidate in a report, and their largest number
+LARGEST_SIDE, SMALL_SIDE = 1600, 640  # pixels: longer side of what is searched, and of a second try
+BATCH = 8  # pictures or faces in one batch of a network
 
 
 @dataclass(frozen=True)
-class Find:
-    """A place where a face may be."""
+class ScoredBox:
+    """A box of the detector, with its score from 0 to 1."""
 
     box: Box
     score: float
 
 
-class RetinaAnalyser(FaceAnalyser):
+class RetinaFaceAnalyser(FaceAnalyser):
     """Finds faces as SadTalker does. A second or more for a picture on a CPU."""
 
     name = "retinaface"
@@ -57,7 +57,7 @@ class RetinaAnalyser(FaceAnalyser):
         self._landmarks = landmarks.to(self._device).eval().requires_grad_(False)
 
     @classmethod
-    def open(cls, root: Path, *, device: torch.device | str = "cpu") -> RetinaAnalyser:
+    def open(cls, root: Path, *, device: torch.device | str = "cpu") -> RetinaFaceAnalyser:
         """Load the networks from the checkpoint folder.
 
         Raises:
@@ -78,67 +78,70 @@ class RetinaAnalyser(FaceAnalyser):
         return self.faces_of([picture])[0]
 
     def faces_of(self, pictures: Sequence[Picture]) -> list[list[Face]]:
-        """All faces of each picture; the networks see pictures of one size, and all faces, several at once."""
-        found = self._searched(pictures, LARGEST_SIDE)
-        again = [n for n, picture in enumerate(pictures) if not found[n] and max(picture.shape[:2]) > SMALL_SIDE]
-        for number, finds in zip(again, self._searched([pictures[n] for n in again], SMALL_SIDE), strict=True):
-            found[number] = finds
-        places = [(picture, find.box) for picture, finds in zip(pictures, found, strict=True) for find in finds]
-        points = iter(self._put_on(places))
+        """All faces of each picture, (H, W, 3) RGB uint8; pictures of one size, and all faces, pass in batches."""
+        detected = self._searched(pictures, LARGEST_SIDE)
+        again = [n for n, picture in enumerate(pictures) if not detected[n] and max(picture.shape[:2]) > SMALL_SIDE]
+        for number, boxes in zip(again, self._searched([pictures[n] for n in again], SMALL_SIDE), strict=True):
+            detected[number] = boxes
+        places = [(picture, item.box) for picture, boxes in zip(pictures, detected, strict=True) for item in boxes]
+        points = iter(self._landmarks_in(places))
         return [
-            largest_first([Face(find.box, find.score, next(points), None, self.name) for find in finds])
-            for finds in found
+            largest_first([Face(item.box, item.score, next(points), None, self.name) for item in boxes])
+            for boxes in detected
         ]
 
     def follow(self, picture: Picture, previous: Sequence[Face]) -> list[Face | None]:
-        """As the protocol says; a face of another backend is looked for in its box."""
+        """Follow faces as the interface demands; a face of another backend is searched for in its box."""
         check_picture(picture)
         inside = [face.box.overlap(Box.of_picture(picture)) >= 1 for face in previous]
-        seen = iter(self._put_on([(picture, face.box) for face, there in zip(previous, inside, strict=True) if there]))
+        points = iter(
+            self._landmarks_in([(picture, face.box) for face, there in zip(previous, inside, strict=True) if there])
+        )
         return [
-            moved(face, next(seen), self.name) if there else None for face, there in zip(previous, inside, strict=True)
+            track_by_landmarks(face, next(points), self.name) if there else None
+            for face, there in zip(previous, inside, strict=True)
         ]
 
-    def evidence(self, picture: Picture) -> Evidence:
+    def report(self, picture: Picture) -> DetectionReport:
         candidates = [
-            Candidate(find.box, find.score, "" if find.score > SURE else f"the detector wants {SURE}")
-            for find in self._searched([picture], LARGEST_SIDE, WEIGHED)[0][:MOST_WEIGHED]
+            Candidate(item.box, item.score, "" if item.score > SURE else f"the detector wants {SURE}")
+            for item in self._searched([picture], LARGEST_SIDE, REPORTED_SCORE)[0][:MAX_REPORTED]
         ]
-        return Evidence(self.name, (Box.of_picture(picture),), tuple(candidates))
+        return DetectionReport(self.name, (Box.of_picture(picture),), tuple(candidates))
 
-    def _searched(self, pictures: Sequence[Picture], side: int, threshold: float = SURE) -> list[list[Find]]:
-        """Finds in each picture, the surest first, looked for at most at that longer side."""
+    def _searched(self, pictures: Sequence[Picture], side: int, threshold: float = SURE) -> list[list[ScoredBox]]:
+        """Boxes in each picture, the best first; larger pictures are reduced to that longer side."""
         small = [_reduced(picture, side) for picture in pictures]
-        found: list[list[Find]] = []
-        while len(found) < len(small):
-            rest = small[len(found) : len(found) + AT_ONCE]
-            alike = list(takewhile(lambda one, shape=rest[0].shape: one.shape == shape, rest))  # type: ignore[misc]
-            found += self._detected(np.stack(alike), threshold)
+        detected: list[list[ScoredBox]] = []
+        while len(detected) < len(small):
+            rest = small[len(detected) : len(detected) + BATCH]
+            alike = list(takewhile(lambda item, shape=rest[0].shape: item.shape == shape, rest))  # type: ignore[misc]
+            detected += self._detected(np.stack(alike), threshold)
         return [
-            [Find(_enlarged(find.box, reduced, picture), find.score) for find in finds]
-            for finds, reduced, picture in zip(found, small, pictures, strict=True)
+            [ScoredBox(_enlarged(item.box, reduced, picture), item.score) for item in boxes]
+            for boxes, reduced, picture in zip(detected, small, pictures, strict=True)
         ]
 
     @torch.inference_mode()
-    def _detected(self, pictures: NDArray[np.uint8], threshold: float) -> list[list[Find]]:
-        """Finds in pictures (n, H, W, 3)."""
+    def _detected(self, pictures: NDArray[np.uint8], threshold: float) -> list[list[ScoredBox]]:
+        """Boxes in pictures (n, H, W, 3)."""
         height, width = pictures.shape[1:3]
         blue_first = torch.from_numpy(np.ascontiguousarray(pictures[..., ::-1])).to(self._device).permute(0, 3, 1, 2)
         mean = torch.tensor(MEAN_BGR, device=self._device)[:, None, None]
         offsets, shares, _ = self._detector(blue_first.float() - mean)
         priors = anchors(height, width).to(self._device)
         return [
-            _finds(decode_boxes(one, priors, height, width)[sure], scores[sure])
-            for one, scores in zip(offsets, shares[..., 1], strict=True)
+            _best_of(decode_boxes(deltas, priors, height, width)[sure], scores[sure])
+            for deltas, scores in zip(offsets, shares[..., 1], strict=True)
             for sure in [scores > threshold]
         ]
 
     @torch.inference_mode()
-    def _put_on(self, places: Sequence[tuple[Picture, Box]]) -> list[Points]:
+    def _landmarks_in(self, places: Sequence[tuple[Picture, Box]]) -> list[Points]:
         """The landmarks, (68, 2), of the face in each box."""
-        found: list[Points] = []
-        for start in range(0, len(places), AT_ONCE):
-            parts = [_whole_pixels(box, picture) for picture, box in places[start : start + AT_ONCE]]
+        landmarks: list[Points] = []
+        for start in range(0, len(places), BATCH):
+            parts = [_whole_pixels(box, picture) for picture, box in places[start : start + BATCH]]
             cut = [
                 _resized(picture[top:bottom, left:right])
                 for (picture, _), (left, top, right, bottom) in zip(places[start:], parts, strict=False)
@@ -147,14 +150,14 @@ class RetinaAnalyser(FaceAnalyser):
             cells = heatmap_points(heatmaps.float()).cpu().numpy() / MAP_SIDE
             for unit, (left, top, right, bottom) in zip(cells, parts, strict=True):
                 # Cells are counted from the corner, points from the middle of the first pixel.
-                found.append(reduce_to_68(unit * (right - left, bottom - top) + (left - 0.5, top - 0.5)))
-        return found
+                landmarks.append(reduce_to_68(unit * (right - left, bottom - top) + (left - 0.5, top - 0.5)))
+        return landmarks
 
 
-def _finds(boxes: Tensor, scores: Tensor) -> list[Find]:
-    """The finds among boxes (n, 4), counted from the picture's corner; one for each face."""
+def _best_of(boxes: Tensor, scores: Tensor) -> list[ScoredBox]:
+    """The best boxes among (n, 4), counted from the picture's corner; one for each face."""
     edges, sure = boxes.cpu().numpy().astype(np.float64), scores.cpu().numpy()
-    return [Find(Box(*(edges[n] - 0.5).tolist()), float(sure[n])) for n in best_boxes(edges, sure)]
+    return [ScoredBox(Box(*(edges[n] - 0.5).tolist()), float(sure[n])) for n in best_boxes(edges, sure)]
 
 
 def _reduced(picture: Picture, side: int) -> Picture:

@@ -30,7 +30,7 @@ def _conv(inputs: int, outputs: int, kernel: int = 3, *, active: bool = True) ->
 
 
 class Pyramid(nn.Module):
-    """Features of three strides, each with what the coarser ones know."""
+    """Feature pyramid of three strides: (N, C, H, W) of each -> (N, 64, H, W) of each, coarse merged into fine."""
 
     def __init__(self, inputs: tuple[int, int, int]) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Pyramid(nn.Module):
 
 
 class Context(nn.Module):
-    """Looks at 3 x 3, 5 x 5 and 7 x 7 cells with chains of 3 x 3 convolutions ("SSH", Najibi et al. 2017)."""
+    """Context of 3 x 3 to 7 x 7 cells by chains of 3 x 3 convolutions, (N, 64, H, W) ("SSH", Najibi et al. 2017)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class Head(nn.Module):
 
 
 class RetinaFace(nn.Module):
-    """Pictures -> what each anchor says about a face there."""
+    """Detector: pictures -> box, score and points for each anchor."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class RetinaFace(nn.Module):
         self.LandmarkHead = nn.ModuleList(Head(2 * POINTS) for _ in STRIDES)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What n anchors (`anchors`) say.
+        """Predictions for n anchors (see `anchors`).
 
         Args:
             pictures: (N, 3, H, W), blue, green, red, 0..255 less `MEAN_BGR`.
@@ -97,15 +97,15 @@ class RetinaFace(nn.Module):
         maps = self.fpn(*self.body.stages(pictures)[1:])
         features = [context(level) for context, level in zip((self.ssh1, self.ssh2, self.ssh3), maps, strict=True)]
 
-        def said(heads: nn.ModuleList) -> Tensor:
+        def joined(heads: nn.ModuleList) -> Tensor:
             return torch.cat([head(level) for head, level in zip(heads, features, strict=True)], dim=1)
 
-        return said(self.BboxHead), said(self.ClassHead).softmax(dim=-1), said(self.LandmarkHead)
+        return joined(self.BboxHead), joined(self.ClassHead).softmax(dim=-1), joined(self.LandmarkHead)
 
 
 def anchors(height: int, width: int) -> Tensor:
     """Anchors (n, 4) of a picture: centre x, y, then width and height, as shares of the picture's."""
-    found = []
+    levels = []
     for stride, sides in zip(STRIDES, ANCHOR_SIDES, strict=True):
         rows, columns = ceil(height / stride), ceil(width / stride)
         y = ((torch.arange(rows, dtype=torch.float64) + 0.5) * stride / height)[:, None, None]
@@ -113,8 +113,8 @@ def anchors(height: int, width: int) -> Tensor:
         side = torch.tensor(sides, dtype=torch.float64)
         shape = (rows, columns, len(sides))
         parts = (x.expand(shape), y.expand(shape), (side / width).expand(shape), (side / height).expand(shape))
-        found.append(torch.stack(parts, dim=-1).flatten(0, 2))
-    return torch.cat(found).float()
+        levels.append(torch.stack(parts, dim=-1).flatten(0, 2))
+    return torch.cat(levels).float()
 
 
 def decode_boxes(offsets: Tensor, priors: Tensor, height: int, width: int) -> Tensor:

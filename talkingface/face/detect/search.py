@@ -1,4 +1,4 @@
-"""Where a picture may show a face of any size and turn: which parts of it the detectors look at, and what counts.
+"""Search of a picture for faces of any size and turn: views for the detectors, and which detections count.
 
 The detector for near faces sees those of a fifth of its view and more, the other those of a fourteenth and more. So the
 whole picture is seen by both, and then, for small faces, overlapping tiles of it by the second. A tile only counts what
@@ -14,9 +14,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from .blazeface import Detection, Detector
-from .region import Pyramid, Region
+from .tflite import Pyramid, Region
 
-CROP_SIDE = 320  # a picture no larger than this that shows one face this large is a crop: the first look is enough
+CROP_SIDE = 320  # a picture no larger than this that shows one face this large is a crop: the first view is enough
 CROP_FACE = 0.35  # of the picture's longer side
 NEAR_FACE = 0.2  # of the view: below it the near detector runs neighbours together
 SURE = 0.5  # lowest score in the whole picture
@@ -30,18 +30,18 @@ QUARTER = math.pi / 2
 
 
 class Search:
-    """Candidates for faces; each still has to be confirmed by the mesh."""
+    """Candidates for faces in a picture (H, W, 3), given as its pyramid; the mesh still has to confirm each."""
 
     def __init__(self, near: Detector, far: Detector) -> None:
         """Args: near, far: the detectors for large and for small faces."""
         self._near, self._far = near, far
 
     def crop(self, pyramid: Pyramid) -> list[Detection]:
-        """Faces of a small picture that is filled by one; empty for every other picture. The quickest look."""
+        """Faces of a small picture that is filled by one; empty for every other picture. The quickest search."""
         view = whole(pyramid)
         if view.side > CROP_SIDE:
             return []
-        return [found for found in self._near(pyramid, view, SURE) if found.region.side >= CROP_FACE * view.side]
+        return [item for item in self._near(pyramid, view, SURE) if item.region.side >= CROP_FACE * view.side]
 
     def upright(self, pyramid: Pyramid) -> list[Detection]:
         """Faces of any size, turned by up to about 45 degrees."""
@@ -52,10 +52,10 @@ class Search:
         view = whole(pyramid)
         far = Region(view.x, view.y, view.side * FAR_VIEW)
         turned = [Region(view.x, view.y, view.side, turn * QUARTER) for turn in (1, 2, 3)]
-        return by_score(found for look in (far, *turned) for found in self._both(pyramid, look, SURE_IN_TILE))
+        return by_score(item for view in (far, *turned) for item in self._both(pyramid, view, SURE_IN_TILE))
 
     def everywhere(self, pyramid: Pyramid, threshold: float) -> list[tuple[Region, list[Detection]]]:
-        """Every view that the looks above take, with all that scores at least ``threshold`` there: for reports."""
+        """Every view of the searches above, with all that scores at least ``threshold`` there: for reports."""
         square = whole(pyramid)
         far = Region(square.x, square.y, square.side * FAR_VIEW)
         turned = [Region(square.x, square.y, square.side, turn * QUARTER) for turn in range(4)]
@@ -64,26 +64,26 @@ class Search:
 
     def _both(self, pyramid: Pyramid, view: Region, threshold: float) -> list[Detection]:
         near = self._near(pyramid, view, threshold)
-        large = [found for found in near if found.region.side >= NEAR_FACE * view.side]
+        large = [item for item in near if item.region.side >= NEAR_FACE * view.side]
         return [*large, *self._far(pyramid, view, threshold)]
 
     def _small(self, pyramid: Pyramid) -> list[Detection]:
         return [
-            found
+            item
             for tile in tiles(pyramid)
-            for found in self._far(pyramid, tile, SURE_IN_TILE)
-            if _within(found, tile, pyramid)
+            for item in self._far(pyramid, tile, SURE_IN_TILE)
+            if _within(item, tile, pyramid)
         ]
 
 
 def whole(pyramid: Pyramid) -> Region:
-    """The smallest square around the picture."""
+    """The smallest square around the picture (H, W, 3) of a pyramid."""
     height, width = pyramid.size
     return Region((width - 1) / 2, (height - 1) / 2, max(width, height))
 
 
 def tiles(pyramid: Pyramid) -> list[Region]:
-    """Overlapping squares that cover the picture, for each level of smaller faces."""
+    """Overlapping squares that cover the picture (H, W, 3) of a pyramid, for each level of smaller faces."""
     height, width = pyramid.size
     sides = [max(width, height) / TILE_SHRINK**level for level in range(1, TILE_LEVELS + 1)]
     return [
@@ -97,7 +97,7 @@ def tiles(pyramid: Pyramid) -> list[Region]:
 
 def by_score(detections: Iterable[Detection]) -> list[Detection]:
     """Best first; equal ones keep their order."""
-    return sorted(detections, key=lambda found: -found.score)
+    return sorted(detections, key=lambda item: -item.score)
 
 
 def _middles(length: int, side: float) -> list[float]:
@@ -109,10 +109,10 @@ def _middles(length: int, side: float) -> list[float]:
     return [float(middle) for middle in np.linspace(side / 2, length - side / 2, count) - 0.5]
 
 
-def _within(found: Detection, tile: Region, pyramid: Pyramid) -> bool:
-    """Whether a tile shows a face wholly. Where the tile ends with the picture, there is no more of it to see."""
+def _within(detection: Detection, tile: Region, pyramid: Pyramid) -> bool:
+    """True if a tile shows a face wholly, or as much of it as the picture does."""
     height, width = pyramid.size
-    box, half = found.box, tile.side / 2
+    box, half = detection.box, tile.side / 2
     left, top, right, bottom = tile.x - half, tile.y - half, tile.x + half, tile.y + half
     return (
         (box.left >= left or left <= 0)

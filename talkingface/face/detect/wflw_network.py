@@ -20,7 +20,7 @@ BOUNDARY = 0.05  # cells of the boundary map above it get their coordinates as t
 
 
 class ResidualConcat(nn.Module):
-    """Three convolutions whose outputs stand side by side, added to the input; (N, in, H, W) -> (N, out, H, W)."""
+    """Three convolutions with their outputs concatenated, added to the input; (N, C, H, W) -> (N, C', H, W)."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -51,13 +51,13 @@ def _coordinates(x: Tensor, boundary: Tensor | None, *, radius: bool) -> Tensor:
         distance = (rows.square() + columns.square()).sqrt()
         channels.append(distance / distance.max())
     if boundary is not None:
-        seen = boundary.clamp(0, 1) > BOUNDARY
-        channels += [torch.where(seen, channel, torch.zeros_like(channel)) for channel in (rows, columns)]
+        near = boundary.clamp(0, 1) > BOUNDARY
+        channels += [torch.where(near, channel, torch.zeros_like(channel)) for channel in (rows, columns)]
     return torch.cat(channels, dim=1)
 
 
 class CoordinateConv(nn.Module):
-    """A convolution that is told where it is (Liu et al. 2018)."""
+    """Convolution with coordinates as further input channels (Liu et al. 2018): (N, C, H, W) -> (N, C', H, W)."""
 
     def __init__(self, channels: int, outputs: int, kernel: int, stride: int = 1, *, radius: bool = False) -> None:
         """`channels`: of the input and of all coordinates."""
@@ -71,7 +71,7 @@ class CoordinateConv(nn.Module):
 
 
 class CoordinateHourglass(nn.Module):
-    """A hourglass behind a convolution that is told where it is and, but for the first, where boundaries are."""
+    """Hourglass behind a convolution with coordinates and, but for the first, those of boundaries; (N, 256, H, W)."""
 
     def __init__(self, *, first: bool) -> None:
         super().__init__()
@@ -120,15 +120,15 @@ class LandmarkNet98(nn.Module):
         """
         x = F.relu(self.bn1(self.conv1(faces)))
         x = self.conv4(self.conv3(F.avg_pool2d(self.conv2(x), 2)))
-        found: list[Tensor] = []
+        heatmaps: list[Tensor] = []
         for index in range(self.num_modules):
             part = {name: self.get_submodule(f"{name}{index}") for name in ("m", "top_m_", "conv_last", "bn_end", "l")}
-            out = part["top_m_"](part["m"](x, found[-1][:, -1:] if found else None))
+            out = part["top_m_"](part["m"](x, heatmaps[-1][:, -1:] if heatmaps else None))
             out = F.relu(part["bn_end"](part["conv_last"](out)))
-            found.append(part["l"](out))
+            heatmaps.append(part["l"](out))
             if index < self.num_modules - 1:
-                x = x + self.get_submodule(f"bl{index}")(out) + self.get_submodule(f"al{index}")(found[-1])
-        return found
+                x = x + self.get_submodule(f"bl{index}")(out) + self.get_submodule(f"al{index}")(heatmaps[-1])
+        return heatmaps
 
 
 def heatmap_points(heatmaps: Tensor, *, fault: bool = False) -> Tensor:

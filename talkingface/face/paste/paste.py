@@ -1,9 +1,8 @@
-"""Putting the animated crop back into the whole picture without a visible seam."""
+"""Paste-back of the animated crop into the whole picture without a visible seam."""
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,18 +10,18 @@ from PIL import Image
 
 from ...errors import ConfigError, ShapeError
 from ...media.image import Picture, check_picture
+from ...plugins import PASTES
 from ..crop.crop import Crop
-from .mask import Mask, Region, border_mask, region_of, round_mask
-from .poisson import clone
+from .blend import FEATHER, Mask, Region, region_of
 
 Table = NDArray[np.uint8]
 
 LARGEST_GAIN = 1.25  # contrast is not changed by more than this, or its inverse
-FLAT = 2.0  # grey levels; below this spread contrast says nothing
+FLAT = 2.0  # grey levels; below this spread contrast is noise
 
 
 def colour_table(result: Picture, wanted: Picture, where: NDArray[np.bool_]) -> Table:
-    """New values for the old ones of each channel, so that mean and spread become those wanted.
+    """Lookup table of each channel that brings mean and spread of a result to those wanted.
 
     Args:
         result, wanted: (H, W, 3), of the same size and subject.
@@ -46,16 +45,8 @@ def recolour(picture: Picture, table: Table) -> Picture:
     return np.stack([np.take(table[:, channel], picture[..., channel]) for channel in range(3)], axis=-1)
 
 
-Blend = Literal["soft", "poisson", "round"]
-
-FEATHER = 0.12  # width of the soft border over the shorter side of the crop; faces keep a margin of a sixth
-THIN = 0.05  # the same where the content itself is fitted to its border; much thinner, and the border trembles
-ROUND_EDGE = 0.04  # soft edge of the disc, over the height of the crop
-KEPT = 3  # outermost pixels of the crop whose differences stay the picture's own in seamless cloning
-
-
 class Paster:
-    """Pastes results of one crop into one picture, frame after frame; what all frames share is made once.
+    """Pastes results of one crop into one picture, frame after frame; what all frames share is computed once.
 
     Colours are matched by the first result that is pasted, and stay so: matching each frame would flicker.
     """
@@ -64,7 +55,7 @@ class Paster:
         self,
         picture: Picture,
         crop: Crop,
-        blend: Blend = "soft",
+        blend: str = "soft",
         *,
         ratio: float = 0.4,
         match_colour: bool = True,
@@ -76,24 +67,25 @@ class Paster:
             crop: where the results belong.
             blend: ``"soft"``: fades towards the border of the crop. ``"poisson"``: keeps the differences between
                 neighbours and takes the border from the picture, so that light and colour follow the picture; slower.
-                ``"round"``: a disc, which leaves neighbours alone where several faces stand close.
+                ``"round"``: a disc, which leaves neighbours alone where several faces stand close. Other packages
+                add further ones.
             ratio: radius of the disc over the height of the crop; 0.4 to 0.5 are useful.
             match_colour: bring mean and spread of the first result near its border to those of ``source_crop``.
             source_crop: the crop as the network saw it, of any size; None cuts it again.
 
         Raises:
-            ConfigError: if there is no such blend, or the ratio is not in 0 .. 1.
+            UnknownNameError: if there is no such blend.
+            ConfigError: if the ratio is not in 0 .. 1.
             ShapeError: if the crop lies wholly outside the picture.
         """
         check_picture(picture)
-        if blend not in get_args(Blend):
-            raise ConfigError(f"unknown blend '{blend}'", cure=f"Choose one of: {', '.join(get_args(Blend))}.")
         if not 0 < ratio <= 1:
             raise ConfigError(f"a ratio of {ratio} is not above 0 and up to 1", where="--ratio", cure="Try 0.4.")
-        self.picture, self.crop, self.blend, self.ratio = picture, crop, blend, ratio
+        self.picture, self.crop, self.ratio = picture, crop, ratio
+        self._blend = PASTES.get(blend, where="--paste")
         self._match, self._source = match_colour, source_crop
         self._table: Table | None = None
-        self._ways_back: dict[tuple[int, ...], Crop] = {}
+        self._inverse_crops: dict[tuple[int, ...], Crop] = {}
         self.region: Region = region_of(crop, self._size)
         if self.region[0] >= self.region[2] or self.region[1] >= self.region[3]:
             raise ShapeError(f"the crop at {crop.box} lies outside the picture of {self._size[1]}x{self._size[0]}")
@@ -101,15 +93,10 @@ class Paster:
     @cached_property
     def mask(self) -> Mask:
         """(height, width) of ``region``: the share of the result in each pixel, from 0 to 1."""
-        height, width = self.crop.size
-        feather = max(1.0, (FEATHER if self.blend == "soft" else THIN) * min(height, width))
-        mask = border_mask(self.crop, self.region, self._size, feather)
-        if self.blend == "round":
-            mask *= round_mask(self.crop, self.region, self.ratio, max(1.0, ROUND_EDGE * height))
-        return mask
+        return self._blend.mask(self.crop, self.region, self._size, self.ratio)
 
     def paste(self, result: Picture, onto: Picture | None = None) -> Picture:
-        """The whole picture with the result in its place; pixels outside the mask are those of the picture, bit by bit.
+        """Paste a result into the whole picture; pixels outside the mask are those of the picture, bit by bit.
 
         Args:
             result: (h, w, 3), uint8, the crop as it came out of the network, of any size.
@@ -125,11 +112,11 @@ class Paster:
             raise ShapeError(f"a frame of {frame.shape} for a picture of {self.picture.shape}")
         if self._match:
             result = self._coloured(result)
-        if self.blend == "poisson":
-            result = self._cloned(result, onto)
+        if self._blend.fit is not None:
+            result = self._blend.fit(self._under(result.shape[:2], onto), result)
         left, top, right, bottom = self.region
         part = Image.fromarray(np.ascontiguousarray(frame[top:bottom, left:right]))
-        part.paste(Image.fromarray(self._way_back(result.shape[:2]).cut(result)), (0, 0), self._alpha)
+        part.paste(Image.fromarray(self._inverse_crop(result.shape[:2]).cut(result)), (0, 0), self._alpha)
         frame[top:bottom, left:right] = np.asarray(part)
         return frame
 
@@ -146,13 +133,13 @@ class Paster:
         """The crop of the picture itself."""
         return self.crop.cut(self.picture)
 
-    def _way_back(self, size: tuple[int, int]) -> Crop:
+    def _inverse_crop(self, size: tuple[int, int]) -> Crop:
         """The region as a crop of a result of (height, width)."""
-        if size not in self._ways_back:
+        if size not in self._inverse_crops:
             left, top, right, bottom = self.region
             shift = np.array([[1.0, 0.0, left], [0.0, 1.0, top], [0.0, 0.0, 1.0]])
-            self._ways_back[size] = Crop(self.crop.resized(size).inverse @ shift, (bottom - top, right - left))
-        return self._ways_back[size]
+            self._inverse_crops[size] = Crop(self.crop.resized(size).inverse @ shift, (bottom - top, right - left))
+        return self._inverse_crops[size]
 
     def _coloured(self, result: Picture) -> Picture:
         if self._table is None:
@@ -162,19 +149,15 @@ class Paster:
             self._table = colour_table(result, wanted, _near_border(size))
         return recolour(result, self._table)
 
-    def _cloned(self, result: Picture, onto: Picture | None) -> Picture:
-        height, width = result.shape[:2]
-        if onto is None and (height, width) == self.crop.size:
-            old = self._old
-        else:
-            old = self.crop.resized((height, width)).cut(self.picture if onto is None else onto)
-        fitted = np.zeros((height, width, 1), np.float32)
-        fitted[KEPT : max(KEPT, height - KEPT), KEPT : max(KEPT, width - KEPT)] = 1
-        return np.rint(clone(old, result, fitted).clip(0, 255)).astype(np.uint8)
+    def _under(self, size: tuple[int, int], onto: Picture | None) -> Picture:
+        """The picture, or the frame in its place, under the crop of (height, width)."""
+        if onto is None and size == self.crop.size:
+            return self._old
+        return self.crop.resized(size).cut(self.picture if onto is None else onto)
 
 
 def _near_border(size: tuple[int, int]) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """(height, width), where the soft border is: there a difference of colours would show."""
+    """Mask (height, width) of the soft border, where a difference of colours would show."""
     wide = max(1, round(FEATHER * min(size)))
     near = np.ones(size, np.bool_)
     near[wide : size[0] - wide, wide : size[1] - wide] = False

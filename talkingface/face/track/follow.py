@@ -1,4 +1,4 @@
-"""Following several faces through the frames of a video: which face of this frame is which of the last one."""
+"""Faces followed through the frames of a video: each face of a frame is matched to one of the frame before."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from ...media.image import Picture
 from ..detect.analyser import FaceAnalyser
 from ..face import Box, Face
 
-SAME = 0.5  # overlap (IoU) of two sightings of one face in one frame
-NEAR = 0.8  # a face that was lost is looked for within so many sides of where it was
-GROWTH = 2.0  # and is at most so many times larger or smaller
+SAME = 0.5  # overlap (IoU) of two detections of one face in one frame
+NEAR = 0.8  # a lost face is searched for this many sides of its last place
+GROWTH = 2.0  # and it is at most this many times larger or smaller
 DRIFTED = 0.5  # a followed face that overlaps its detection by less than this has slipped off
-IDLE_LIMIT = 5  # frames between looks while there is no face at all
+IDLE_LIMIT = 5  # frames between detections while there is no face at all
 
 
 class Trail:
-    """A face as far as it was followed.
+    """A face over the frames so far.
 
     Attributes:
         start: number of its first frame.
         faces: one for each frame from there on; None where it was lost.
-        last: as it was last seen.
+        last: its last detection.
         lost: frames since then.
     """
 
@@ -44,42 +44,42 @@ class Trail:
             self.replace(face)
 
     def replace(self, face: Face) -> None:
-        """A (better) sighting for the frame that was appended last."""
+        """Set the face of the frame that was appended last."""
         self.faces[-1] = face if self._keep_mesh else replace(face, mesh=None)
         self.last, self.lost = face, 0
 
     def end(self) -> None:
-        """Drop the frames after it was last seen."""
+        """Drop the frames after its last detection."""
         if self.lost:
             del self.faces[-self.lost :]
             self.lost = 0
 
 
 class Follower:
-    """Takes frames one by one and keeps the trails of all faces.
+    """Follows all faces, frame by frame.
 
     Attributes:
         trails: all so far, those that ended included.
     """
 
-    def __init__(self, analyser: FaceAnalyser, look_every: int, longest_gap: int, keep_mesh: bool = True) -> None:
+    def __init__(self, analyser: FaceAnalyser, detect_every: int, longest_gap: int, keep_mesh: bool = True) -> None:
         self._analyser = analyser
-        self._look_every, self._longest_gap, self._keep_mesh = look_every, longest_gap, keep_mesh
+        self._detect_every, self._longest_gap, self._keep_mesh = detect_every, longest_gap, keep_mesh
         self.trails: list[Trail] = []
         self._live: list[Trail] = []
         self._frame = -1
-        self._next_look = 0
+        self._next_detection = 0
         self._idle = 0
 
     def step(self, picture: Picture, new_scene: bool) -> None:
-        """Take the next frame."""
+        """Take the next frame, (H, W, 3) RGB uint8; ``new_scene``: a cut lies before it, which ends all trails."""
         self._frame += 1
         if new_scene:
             self._end(self._live)
-            self._next_look, self._idle = self._frame, 0
+            self._next_detection, self._idle = self._frame, 0
         self._follow(picture)
-        if self._frame >= self._next_look or any(trail.lost for trail in self._live):
-            self._look(picture)
+        if self._frame >= self._next_detection or any(trail.lost for trail in self._live):
+            self._detect(picture)
         self._end([trail for trail in self._live if trail.lost > self._longest_gap])
 
     def finish(self) -> list[Trail]:
@@ -93,13 +93,14 @@ class Follower:
             self._live.remove(trail)
 
     def _follow(self, picture: Picture) -> None:
-        seen = [trail for trail in self._live if not trail.lost]
-        faces = self._analyser.follow(picture, [trail.last for trail in seen]) if seen else []
-        found = dict(zip(map(id, seen), without_twins(faces, [trail.last for trail in seen]), strict=True))
+        tracked = [trail for trail in self._live if not trail.lost]
+        faces = self._analyser.follow(picture, [trail.last for trail in tracked]) if tracked else []
+        kept = without_duplicates(faces, [trail.last for trail in tracked])
+        followed = dict(zip(map(id, tracked), kept, strict=True))
         for trail in self._live:
-            trail.add(found.get(id(trail)))
+            trail.add(followed.get(id(trail)))
 
-    def _look(self, picture: Picture) -> None:
+    def _detect(self, picture: Picture) -> None:
         faces = self._analyser.faces(picture)
         pairs = assign([trail.last for trail in self._live], faces)
         for trail_number, face_number in pairs:
@@ -111,20 +112,20 @@ class Follower:
         for number, face in enumerate(faces):
             if number not in taken and not any(_same(face.box, box) for box in present):
                 self._begin(face)
-        self._plan_next_look()
+        self._plan_next_detection()
 
     def _begin(self, face: Face) -> None:
         trail = Trail(self._frame, face, self._keep_mesh)
         self._live.append(trail)
         self.trails.append(trail)
 
-    def _plan_next_look(self) -> None:
-        """Looking everywhere for a face takes long, so it becomes rarer while there is none."""
+    def _plan_next_detection(self) -> None:
+        """Detection takes long, so it becomes rarer while there is no face."""
         self._idle = 0 if self._live else min(self._idle + 1, IDLE_LIMIT)
-        self._next_look = self._frame + (self._look_every if self._live else self._idle)
+        self._next_detection = self._frame + (self._detect_every if self._live else self._idle)
 
 
-def without_twins(faces: Sequence[Face | None], before: Sequence[Face]) -> list[Face | None]:
+def without_duplicates(faces: Sequence[Face | None], before: Sequence[Face]) -> list[Face | None]:
     """Followed faces, None for those that slipped onto another one: two trails never show the same face.
 
     Of two on one face, the one stays that moved least (by overlap with where it was before).
@@ -132,15 +133,15 @@ def without_twins(faces: Sequence[Face | None], before: Sequence[Face]) -> list[
     kept: list[Face | None] = list(faces)
     for first in range(len(kept)):
         for second in range(first + 1, len(kept)):
-            one, two = kept[first], kept[second]
-            if one is not None and two is not None and _same(one.box, two.box):
-                moved_less = one.box.iou(before[first].box) >= two.box.iou(before[second].box)
+            face, other = kept[first], kept[second]
+            if face is not None and other is not None and _same(face.box, other.box):
+                moved_less = face.box.iou(before[first].box) >= other.box.iou(before[second].box)
                 kept[second if moved_less else first] = None
     return kept
 
 
 def assign(before: Sequence[Face], faces: Sequence[Face]) -> list[tuple[int, int]]:
-    """Pairs (index in ``before``, index in ``faces``) of what may be the same face, nearest over all together."""
+    """Pairs (index in ``before``, index in ``faces``) that may be the same face; their total distance is smallest."""
     if not before or not faces:
         return []
     likeness = np.array([[_likeness(old.box, new.box) for new in faces] for old in before])
@@ -157,7 +158,7 @@ def _likeness(old: Box, new: Box) -> float:
     return float((1 - away / (NEAR + 1)) * sides[1] / sides[0])
 
 
-def _same(one: Box, two: Box) -> bool:
-    """Whether two boxes in one frame are of one face: much alike, or one nearly inside the other."""
-    smaller = min(one.area, two.area)
-    return one.iou(two) > SAME or (smaller > 0 and one.overlap(two) / smaller > 0.8)
+def _same(box: Box, other: Box) -> bool:
+    """True if two boxes in one frame are of one face: much alike, or one nearly inside the other."""
+    smaller = min(box.area, other.area)
+    return box.iou(other) > SAME or (smaller > 0 and box.overlap(other) / smaller > 0.8)

@@ -1,4 +1,4 @@
-"""Stretches of a video over which a face stays near one place, so that one crop serves all their frames."""
+"""Segments of a video over which a face stays near one place, so that one crop serves all their frames."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ..crop.crop import Crop, square_crop
 from ..face import Box
 from .track import Track
 
-STAYS = 1.5  # a region of up to so many sides of the face is no journey
+STAYS = 1.5  # a region of up to so many sides of the face does not count as moving
 
 
 @dataclass(frozen=True)
-class Stretch:
+class FaceSegment:
     """Consecutive frames and the region that one face keeps to.
 
     Attributes:
@@ -38,13 +38,13 @@ class Stretch:
 
 @dataclass(frozen=True)
 class CropRules:
-    """What becomes a crop.
+    """Conditions on a segment to become a crop, and the size it gets.
 
     Attributes:
-        min_frames: shortest stretch of a video.
+        min_frames: shortest segment of a video.
         min_size: smallest longer side of the region, in pixels of the video.
         increase: part of the region that is added on each side.
-        iou: overlap with the face's first box below which a new stretch begins.
+        iou: overlap with the face's first box below which a new segment begins.
         size: (height, width) of the crops.
     """
 
@@ -55,63 +55,63 @@ class CropRules:
     size: tuple[int, int] = (256, 256)
 
 
-def stretches(track: Track, iou: float) -> Iterator[Stretch]:
-    """Cut a track where the face no longer overlaps its place at the stretch's beginning by ``iou``."""
+def split_track(track: Track, iou: float) -> Iterator[FaceSegment]:
+    """Cut a track where the face no longer overlaps its place at the segment's beginning by ``iou``."""
     begin = 0
     for index in range(1, len(track) + 1):
         if index == len(track) or _box(track, begin).iou(_box(track, index)) < iou:
             part = track.boxes[begin:index]
             union = Box(*map(float, (*part[:, :2].min(axis=0), *part[:, 2:].max(axis=0))))
-            yield Stretch(track.number, track.start + begin, track.start + index, union)
+            yield FaceSegment(track.number, track.start + begin, track.start + index, union)
             begin = index
 
 
 def crops_of(
     tracks: Sequence[Track], rules: CropRules, picture_size: tuple[int, int]
-) -> tuple[list[tuple[Stretch, Crop]], list[str]]:
-    """What is to be cut out of a video, and a sentence about each stretch that is left out.
+) -> tuple[list[tuple[FaceSegment, Crop]], list[str]]:
+    """Segments of a video with their crops, and a sentence about each segment that is left out.
 
     Args:
         picture_size: (height, width) of the video.
     """
     crops, refused = [], []
     for track in tracks:
-        for stretch in stretches(track, rules.iou):
-            reason = _refusal(stretch, track, rules, picture_size)
+        for segment in split_track(track, rules.iou):
+            reason = _refusal(segment, track, rules, picture_size)
             if reason:
-                refused.append(f"{stretch}: {reason}")
+                refused.append(f"{segment}: {reason}")
             else:
-                crops.append((stretch, crop_of(stretch.box, rules, picture_size)))
+                crops.append((segment, crop_of(segment.box, rules, picture_size)))
     return crops, refused
 
 
-def _refusal(stretch: Stretch, track: Track, rules: CropRules, picture_size: tuple[int, int]) -> str:
-    """Why a stretch is left out, and all settings that have to change for it to be taken; empty if it is taken."""
+def _refusal(segment: FaceSegment, track: Track, rules: CropRules, picture_size: tuple[int, int]) -> str:
+    """Reasons to leave a segment out, and all settings that have to change to accept it; empty if it is accepted."""
     reasons, cures = [], []
-    if len(stretch) < rules.min_frames:
+    if len(segment) < rules.min_frames:
         reasons.append(f"shorter than --min_frames={rules.min_frames}")
-        cures.append(f"--min_frames={len(stretch)}")
-    if stretch.box.side < rules.min_size:
-        reasons.append(f"only {stretch.box.side:.0f} pixels large, below --min_size={rules.min_size}")
-        cures.append(f"--min_size={int(stretch.box.side)}")
+        cures.append(f"--min_frames={len(segment)}")
+    if segment.box.side < rules.min_size:
+        reasons.append(f"only {segment.box.side:.0f} pixels large, below --min_size={rules.min_size}")
+        cures.append(f"--min_size={int(segment.box.side)}")
     room = _room(rules.size, picture_size)
-    if _roams(stretch, track, room):
-        reasons.append(f"the face moves over {stretch.box.side:.0f} pixels, and a crop holds at most {room:.0f} here")
-        cures = _shorter_parts(stretch, track, rules, room)
+    if _roams(segment, track, room):
+        reasons.append(f"the face moves over {segment.box.side:.0f} pixels, and a crop holds at most {room:.0f} here")
+        cures = _shorter_parts(segment, track, rules, room)
     verb = "accepts" if len(cures) == 1 else "accept"
     return f"{' and '.join(reasons)}; {' '.join(cures)} {verb} it" if reasons else ""
 
 
-def _roams(stretch: Stretch, track: Track, room: float) -> bool:
-    """Whether a face moves so far that no crop holds all its places. One that merely fills the picture does not."""
-    return stretch.box.side > max(room, STAYS * track.side)
+def _roams(segment: FaceSegment, track: Track, room: float) -> bool:
+    """True if a face moves so far that no crop holds all its places. One that merely fills the picture does not."""
+    return segment.box.side > max(room, STAYS * track.side)
 
 
-def _shorter_parts(stretch: Stretch, track: Track, rules: CropRules, room: float) -> list[str]:
-    """The settings that cut the stretch into parts of which the longest is accepted."""
+def _shorter_parts(segment: FaceSegment, track: Track, rules: CropRules, room: float) -> list[str]:
+    """The settings that cut the segment into parts of which the longest is accepted."""
     for iou in np.round(np.arange(rules.iou, 1.0, 0.05), 2):
-        finer = [part for part in stretches(track, float(iou)) if not _roams(part, track, room)]
-        inside = [part for part in finer if part.start < stretch.stop and part.stop > stretch.start]
+        finer = [part for part in split_track(track, float(iou)) if not _roams(part, track, room)]
+        inside = [part for part in finer if part.start < segment.stop and part.stop > segment.start]
         if inside:
             longest = max(inside, key=len)
             changed = [f"--iou={iou:.2f}"]

@@ -1,4 +1,4 @@
-"""Which of several faces is meant. Nothing is ever chosen in silence: either it is clear, or the user is asked."""
+"""Choice among several faces: either it is clear, and said in a note, or the user is asked."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from .track import Track
 
 SMALLEST = 32  # pixels of the face's longer side; below it eyes and mouth are a few pixels
 SMALL = 64  # below it the result is noticeably soft
-SEEN = 1 / 3  # part of the points of an eye or the mouth that must lie inside the picture
-CUT_NOTE = 0.1  # part of the face's side that may lie outside before the user is told
+VISIBLE = 1 / 3  # part of the points of an eye or the mouth that must lie inside the picture
+CUT_NOTE = 0.1  # part of the face's side that may lie outside before a note says so
 EYES_AND_MOUTH = (slice(36, 42), slice(42, 48), slice(48, 68))  # of the 68 landmarks
 EDGES = ("left", "upper", "right", "lower")
 
 
-def check_face(face: Face, picture_size: tuple[int, int], where: object, tell: Callable[[str], None]) -> None:
-    """Refuse a face of which too little can be seen, and tell about one that is small or cut.
+def validate_face(face: Face, picture_size: tuple[int, int], where: object, notify: Callable[[str], None]) -> None:
+    """Refuse a face of which too little can be seen, and note one that is small or cut.
 
     Args:
         picture_size: (height, width) in pixels.
         where: the file, for errors.
-        tell: takes sentences that the user should read.
+        notify: takes sentences that the user should read.
 
     Raises:
         SmallFaceError: if its side is below 32 pixels.
@@ -49,9 +49,9 @@ def check_face(face: Face, picture_size: tuple[int, int], where: object, tell: C
         )
     for edge, outside in _outside(face.box, picture_size).items():
         if outside > CUT_NOTE * side:
-            tell(f"{where}: the {edge} edge cuts off {outside / side:.0%} of the face")
+            notify(f"{where}: the {edge} edge cuts off {outside / side:.0%} of the face")
     if side < SMALL:
-        tell(f"{where}: the face is only {side:.0f} pixels large; the result will be soft")
+        notify(f"{where}: the face is only {side:.0f} pixels large; the result will be soft")
 
 
 def _missing(face: Face, picture_size: tuple[int, int]) -> str | None:
@@ -62,7 +62,7 @@ def _missing(face: Face, picture_size: tuple[int, int]) -> str | None:
     for part in _eyes_and_mouth(face):
         x, y = part.T
         beyond = np.stack([-0.5 - x, -0.5 - y, x - (width - 0.5), y - (height - 0.5)])
-        if (beyond.max(axis=0) <= 0).mean() < SEEN:
+        if (beyond.max(axis=0) <= 0).mean() < VISIBLE:
             return EDGES[int(beyond.mean(axis=1).argmax())]
     return None
 
@@ -72,7 +72,7 @@ def _parts(face: Face) -> str:
 
 
 def _eyes_and_mouth(face: Face) -> Iterator[NDArray[np.floating]]:
-    """Points of each eye and of the mouth, (n, 2)."""
+    """Points of each eye and of the mouth, each (n, 2)."""
     if face.landmarks is not None:
         yield from (face.landmarks[part] for part in EYES_AND_MOUTH)
     elif face.five is not None:
@@ -87,10 +87,10 @@ def _outside(box: Box, picture_size: tuple[int, int]) -> dict[str, float]:
 
 
 CLEARLY_LARGER = 2.0  # the largest face is meant where it is so many times larger than the next
-WISHES = ("largest", "left", "right", "all")
+CHOICES = ("largest", "left", "right", "all")
 
-Tell = Callable[[str], None]
-Seen = TypeVar("Seen", Face, Track)
+Notify = Callable[[str], None]
+Item = TypeVar("Item", Face, Track)
 
 
 def ignore(note: str) -> None:
@@ -99,67 +99,67 @@ def ignore(note: str) -> None:
 
 def select_face(
     faces: Sequence[Face],
-    wish: str | None,
+    choice: str | None,
     picture_size: tuple[int, int],
     where: object,
     *,
     flag: str = "--face",
-    tell: Tell = ignore,
+    notify: Notify = ignore,
 ) -> Face:
-    """The one face that is meant.
+    """Choose one face.
 
     Args:
         faces: all faces of the picture, in any order; they are numbered from left to right.
-        wish: ``"largest"``, ``"left"``, ``"right"`` or a number from 0; None: the only face, or one that is at least
+        choice: ``"largest"``, ``"left"``, ``"right"`` or a number from 0; None: the only face, or one that is at least
             twice as large as the next.
         picture_size: (height, width) in pixels.
         where: the file, for errors.
-        flag: the flag that the wish came from, for errors.
-        tell: takes sentences that the user should read.
+        flag: the flag that the choice came from, for errors.
+        notify: takes sentences that the user should read.
 
     Raises:
-        NoFaceError: if there is none, or not that many.
-        SeveralFacesError: if there are several and the wish is None, or ``"all"``.
+        NoFaceError: if there is no face, or not that many.
+        SeveralFacesError: if there are several and the choice is None, or ``"all"``.
         SmallFaceError, CutFaceError: if too little of it can be seen.
-        ConfigError: if the wish is none of these.
+        ConfigError: if the choice is none of these.
     """
-    if wish == "all" and len(faces) > 1:
+    if choice == "all" and len(faces) > 1:
         raise SeveralFacesError(
             f"{_listed(left_to_right(faces), _place)}, and only one of them can be used here",
             where=where,
             cure=f"Choose one with {flag}.",
         )
-    face = _one(left_to_right(faces), wish, where, flag, tell, _size_of_face, _place)
-    check_face(face, picture_size, where, tell)
+    face = _choose(left_to_right(faces), choice, where, flag, notify, _size_of_face, _place)
+    validate_face(face, picture_size, where, notify)
     return face
 
 
 def select_faces(
     faces: Sequence[Face],
-    wish: str | None,
+    choice: str | None,
     picture_size: tuple[int, int],
     where: object,
     *,
     flag: str = "--face",
-    tell: Tell = ignore,
+    notify: Notify = ignore,
 ) -> list[Face]:
-    """The faces that are meant, from left to right; as :func:`select_face`, and ``"all"`` gives all that can be used.
+    """Choose faces, from left to right, as :func:`select_face` does; ``"all"`` gives all that can be used.
 
     Raises:
         FaceError: as :func:`select_face`; with ``"all"`` only if none of the faces can be used.
     """
-    if wish != "all":
-        return [select_face(faces, wish, picture_size, where, flag=flag, tell=tell)]
+    if choice != "all":
+        return [select_face(faces, choice, picture_size, where, flag=flag, notify=notify)]
     if not faces:
         raise NoFaceError("no face was found", where=where, cure=_OTHER_PICTURE)
     usable, refused = [], []
     for number, face in enumerate(left_to_right(faces)):
         try:
-            check_face(face, picture_size, where, lambda note, n=number: tell(f"face {n}: {note}"))  # type: ignore[misc]
+            validate_face(face, picture_size, where, lambda note, n=number: notify(f"face {n}: {note}"))  # type: ignore[misc]
             usable.append(face)
         except FaceError as error:
             refused.append(error)
-            tell(f"face {number} is left out: {error.what}")
+            notify(f"face {number} is left out: {error.what}")
     if not usable:
         raise refused[0]
     return usable
@@ -167,28 +167,28 @@ def select_faces(
 
 def select_track(
     tracks: Sequence[Track],
-    wish: str | None,
+    choice: str | None,
     picture_size: tuple[int, int],
     where: object,
     *,
     flag: str = "--driving_face",
-    tell: Tell = ignore,
+    notify: Notify = ignore,
 ) -> Track:
-    """The one face of a video that is meant, as :func:`select_face`.
+    """Choose one face of a video, as :func:`select_face`.
 
     A number is that of the track. How large a face is counts together with how long it is seen.
 
     Raises:
         FaceError, ConfigError: as :func:`select_face`.
     """
-    if wish == "all" and len(tracks) > 1:
+    if choice == "all" and len(tracks) > 1:
         raise SeveralFacesError(
             f"{_listed(tracks, _span)}, and only one of them can be used here",
             where=where,
             cure=f"Choose one with {flag}.",
         )
-    track = _one(tracks, wish, where, flag, tell, _size_of_track, _span)
-    check_face(_typical(track), picture_size, where, tell)
+    track = _choose(tracks, choice, where, flag, notify, _size_of_track, _span)
+    validate_face(_typical(track), picture_size, where, notify)
     return track
 
 
@@ -200,51 +200,51 @@ def left_to_right(faces: Sequence[Face]) -> list[Face]:
 _OTHER_PICTURE = "Use a picture that shows a face from the front, large enough and not covered."
 
 
-def _one(
-    seen: Sequence[Seen],
-    wish: str | None,
+def _choose(
+    items: Sequence[Item],
+    choice: str | None,
     where: object,
     flag: str,
-    tell: Tell,
-    size: Callable[[Seen], float],
-    describe: Callable[[Seen], str],
-) -> Seen:
-    number = _number(wish, flag)
-    if not seen:
+    notify: Notify,
+    size: Callable[[Item], float],
+    describe: Callable[[Item], str],
+) -> Item:
+    number = _number(choice, flag)
+    if not items:
         raise NoFaceError("no face was found", where=where, cure=_OTHER_PICTURE)
     if number is not None:
-        if number >= len(seen):
-            what = f"there is no face number {number}; {_listed(seen, describe)}"
-            raise NoFaceError(what, where=where, cure=f"Choose {flag} from 0 to {len(seen) - 1}.")
-        return seen[number]
-    if wish in ("left", "right"):
-        return (min if wish == "left" else max)(seen, key=_across)
-    by_size = sorted(seen, key=size, reverse=True)
-    if wish is None and len(seen) > 1:
+        if number >= len(items):
+            what = f"there is no face number {number}; {_listed(items, describe)}"
+            raise NoFaceError(what, where=where, cure=f"Choose {flag} from 0 to {len(items) - 1}.")
+        return items[number]
+    if choice in ("left", "right"):
+        return (min if choice == "left" else max)(items, key=_across)
+    by_size = sorted(items, key=size, reverse=True)
+    if choice is None and len(items) > 1:
         if size(by_size[0]) < CLEARLY_LARGER * size(by_size[1]):
             raise SeveralFacesError(
-                _listed(seen, describe), where=where, cure=f"Choose one with {flag} largest, left, right or a number."
+                _listed(items, describe), where=where, cure=f"Choose one with {flag} largest, left, right or a number."
             )
-        tell(f"{where}: {len(seen)} faces; took the largest by far ({describe(by_size[0])}); {flag} chooses another")
+        notify(f"{where}: {len(items)} faces; took the largest by far ({describe(by_size[0])}); {flag} chooses another")
     return by_size[0]
 
 
-def _number(wish: str | None, flag: str) -> int | None:
-    """The number in a wish; None for the words."""
-    if wish is None or wish in WISHES:
+def _number(choice: str | None, flag: str) -> int | None:
+    """Return the number in a choice, None for the words."""
+    if choice is None or choice in CHOICES:
         return None
-    if wish.isascii() and wish.isdecimal():
-        return int(wish)
+    if choice.isascii() and choice.isdecimal():
+        return int(choice)
     raise ConfigError(
-        f"'{wish}' is no choice of a face",
+        f"'{choice}' is no choice of a face",
         where=flag,
-        cure=did_you_mean(wish, WISHES) + " Or give a number from 0, counted from the left.",
+        cure=did_you_mean(choice, CHOICES) + " Or give a number from 0, counted from the left.",
     )
 
 
-def _listed(seen: Sequence[Seen], describe: Callable[[Seen], str]) -> str:
+def _listed(items: Sequence[Item], describe: Callable[[Item], str]) -> str:
     """ "3 faces (0: at ..., 1: ...)"."""
-    return f"{len(seen)} faces ({', '.join(f'{number}: {describe(one)}' for number, one in enumerate(seen))})"
+    return f"{len(items)} faces ({', '.join(f'{number}: {describe(item)}' for number, item in enumerate(items))})"
 
 
 def _place(face: Face) -> str:
@@ -257,8 +257,8 @@ def _span(track: Track) -> str:
     return f"frames {track.start}-{track.frames[-1]}, at {x:.0f},{y:.0f}, {track.side:.0f} pixels"
 
 
-def _across(one: Face | Track) -> float:
-    return (one.box if isinstance(one, Face) else one.union).center[0]
+def _across(item: Face | Track) -> float:
+    return (item.box if isinstance(item, Face) else item.union).center[0]
 
 
 def _size_of_face(face: Face) -> float:

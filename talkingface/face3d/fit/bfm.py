@@ -1,4 +1,4 @@
-"""Makes the face model of Deep3DFaceRecon out of the files that its users get by themselves.
+"""Conversion of the files that users of Deep3DFaceRecon get by themselves to its face model.
 
 ``01_MorphableModel.mat`` is the Basel Face Model 2009 (Paysan et al.; its licence is asked for at the University of
 Basel), ``Exp_Pca.bin`` the expression directions of Guo et al. 2018. What joins them (which vertices are kept,
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ...errors import WeightsError
 from ...weights.files.matlab import read_mat
-from ...weights.files.read import naming
+from ...weights.files.read import file_errors
 from ..surface.face_model import check_fields
 
 Arrays = dict[str, NDArray[Any]]
@@ -91,21 +91,21 @@ def read_expressions(path: Path, deviations: Path) -> Expressions:
     """The expression directions: a count, a mean that is not used, and the directions, as bare little-endian numbers.
 
     Raises:
-        WeightsError: if a file is missing, or its length is not what its count says.
+        WeightsError: if a file is missing, or its length does not fit its count.
     """
-    with naming(path):
+    with file_errors(path):
         data = path.read_bytes()
         count = int.from_bytes(data[:4], "little")
         numbers, rest = divmod(len(data) - 4, 4)
         if not 1 <= count <= 1000 or rest or numbers % (3 * (count + 1)):
             raise WeightsError(f"{len(data)} bytes cannot be {count} expression directions", cure="Get the file again.")
         directions = np.frombuffer(data, "<f4", offset=4).reshape(count + 1, -1)[1:]
-    with naming(deviations):
+    with file_errors(deviations):
         words = deviations.read_text(encoding="ascii", errors="replace").split()
-        found = np.array([_number(word) for word in words])
-        if len(found) != count:
-            raise WeightsError(f"{len(found)} deviations for {count} expression directions")
-    return Expressions(directions, found)
+        values = np.array([_number(word) for word in words])
+        if len(values) != count:
+            raise WeightsError(f"{len(values)} deviations for {count} expression directions")
+    return Expressions(directions, values)
 
 
 def _number(word: str) -> float:

@@ -1,4 +1,4 @@
-"""Learns the model of the ``mesh`` space from meshes of clips.
+"""Training of the model of the ``mesh`` space on meshes of clips.
 
 Every person counts the same, and so do left and right.
 """
@@ -11,17 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..coefficients import EXP
+from ...motion.coefficients import LAYOUT_70
 from ..five_points import MEASURED
 from ..mesh_pose import Floats, HeadPose, find_pose
 from ..mesh_space import INNER_LIPS, MeshSpace, gap, quiet_frames, to_space, turned_features
 from ..mesh_topology import POINTS
 
-EXPRESSIONS = EXP.stop - EXP.start
+EXPRESSIONS = LAYOUT_70.exp.stop
 IDENTITIES = 40
-MOST_FRAMES = 600  # of a person, spread evenly over what there is
+MAX_FRAMES = 600  # of a person, spread evenly over all
 ROUNDS = 4
-DEPTH_WEIGHT = 0.15  # of z beside x and y: the mesh network guesses it
+DEPTH_WEIGHT = 0.15  # of z beside x and y: the mesh network estimates it poorly
 CLOSED = 0.03  # units between the lips up to which a mouth is closed
 RELATED = 30.0  # coordinates that err together: the mesh network draws all points from far fewer numbers
 LIP_WEIGHT, LID_WEIGHT, BROW_WEIGHT = 3.0, 8.0, 2.0
@@ -44,21 +44,21 @@ class Person:
 
 
 def people_of(clips: Sequence[tuple[str, NDArray[np.floating]]]) -> list[Person]:
-    """People by name, each with at most ``MOST_FRAMES`` frames spread over all clips.
+    """People by name, each with at most ``MAX_FRAMES`` frames spread over all clips.
 
     Args:
         clips: name of the person and (T, 468, 3) meshes of a 256 frame; frames without a face are NaN.
     """
-    found: dict[str, list[Floats]] = {}
+    people: dict[str, list[Floats]] = {}
     for name, mesh in clips:
-        seen = mesh[np.isfinite(mesh).all((1, 2))]
-        if len(seen):
-            found.setdefault(name, []).append(to_space(seen, 256))
-    return [Person(name, _spread(np.concatenate(parts))) for name, parts in sorted(found.items())]
+        present = mesh[np.isfinite(mesh).all((1, 2))]
+        if len(present):
+            people.setdefault(name, []).append(to_space(present, 256))
+    return [Person(name, _spread(np.concatenate(parts))) for name, parts in sorted(people.items())]
 
 
 def learn(people: Sequence[Person]) -> MeshSpace:
-    """The model of some people.
+    """Learn the model from some people.
 
     Raises:
         ValueError: if there are fewer people than identity directions; the model would be a list of them.
@@ -83,7 +83,7 @@ def learn(people: Sequence[Person]) -> MeshSpace:
 
 
 def find_partners(mean: Floats) -> NDArray[np.int64]:
-    """Which point takes the place of which in a mirror: (468,), its own inverse.
+    """Number of each point's partner in a mirror: (468,), its own inverse.
 
     Args:
         mean: (468, 3), a face that looks at the camera and is nearly symmetrical, x = 0 in its middle.
@@ -103,7 +103,7 @@ def find_partners(mean: Floats) -> NDArray[np.int64]:
 
 
 def importance() -> Floats:
-    """How much each coordinate counts: lips and lids are few points that matter, and z is guessed. (468, 3)."""
+    """Weight of each coordinate, (468, 3): lips and lids are few points that matter, and z is inaccurate."""
     weights = np.ones((POINTS, 3))
     weights[LIPS] *= LIP_WEIGHT
     weights[LIDS] *= LID_WEIGHT
@@ -113,7 +113,7 @@ def importance() -> Floats:
 
 
 def _spread(points: Floats) -> Floats:
-    return points[np.linspace(0, len(points) - 1, min(len(points), MOST_FRAMES)).round().astype(int)]
+    return points[np.linspace(0, len(points) - 1, min(len(points), MAX_FRAMES)).round().astype(int)]
 
 
 def _standard(mean: Floats) -> Floats:
@@ -160,7 +160,7 @@ def _mirror(values: Floats, partner: NDArray[np.int64]) -> Floats:
 
 
 def _turned(heads: Sequence[tuple[HeadPose, Floats]], rests: Sequence[Floats], partner: NDArray[np.int64]) -> Floats:
-    """What is still left of the pose in the shapes: least squares within each person, mirrored people among them."""
+    """Rest of the pose in the shapes: least squares within each person, mirrored people among them."""
     left, right = np.zeros((5, 5)), np.zeros((5, POINTS, 3))
     sides = ((1, np.arange(POINTS), np.ones(3)), (-1, partner, np.array([-1.0, 1, 1])))
     for (pose, shape), rest in zip(heads, rests, strict=True):
@@ -179,7 +179,7 @@ def _turned(heads: Sequence[tuple[HeadPose, Floats]], rests: Sequence[Floats], p
 def _stability(
     heads: Sequence[tuple[HeadPose, Floats]], rests: Sequence[Floats], turned: Floats, partner: NDArray[np.int64]
 ) -> Floats:
-    """How little each point moves with expressions: one over its variance, evened out over left and right."""
+    """Steadiness of each point under expressions: one over its variance, evened out over left and right."""
     spread = np.mean(
         [((shape - rest) ** 2).sum(-1).mean(0) for (_, shape), rest in zip(heads, rests, strict=True)], axis=0
     )
@@ -205,7 +205,7 @@ def _model(
         moments += residual.T @ residual / max(len(residual), 100)
         noise.append(np.median(np.diff(residual, 2, axis=0) ** 2, axis=0).mean() / 6 if len(residual) > 2 else np.nan)
     expression, expression_sign, left = _directions(moments / len(people), EXPRESSIONS, partner)
-    # A person whose mouth is never closed would teach that some people are born with an open mouth.
+    # A person whose mouth is never closed would make an open mouth part of the identity.
     closed = np.stack([rest for rest in rests if gap(rest[None], *INNER_LIPS)[0] <= CLOSED])
     faces = ((closed - mean) * root).reshape(len(closed), -1)
     identity, identity_sign, _ = _directions(faces.T @ faces / len(faces), IDENTITIES, partner)
@@ -233,15 +233,15 @@ def _directions(moments: Floats, count: int, partner: NDArray[np.int64]) -> tupl
     Returns:
         (count, 468, 3), as long as their standard deviations; (count,), 1 or -1; and the variance that is left.
     """
-    found = []
+    candidates = []
     flip = _mirror(np.eye(POINTS * 3).reshape(-1, POINTS, 3), partner).reshape(POINTS * 3, -1)
     for sign in (1, -1):
         project = (np.eye(len(flip)) + sign * flip) / 2
         both = project @ ((moments + flip @ moments @ flip) / 2) @ project
         variances, axes = np.linalg.eigh(both)
-        found += [(float(variances[-i]), sign, axes[:, -i]) for i in range(1, count + 1)]
-    found.sort(key=lambda item: -item[0])
-    chosen = found[:count]
+        candidates += [(float(variances[-i]), sign, axes[:, -i]) for i in range(1, count + 1)]
+    candidates.sort(key=lambda item: -item[0])
+    chosen = candidates[:count]
     # A direction has no sign of its own: let its strongest coordinate be positive.
     vectors = [v * np.sign(v[np.abs(v).argmax()]) * np.sqrt(variance) for variance, _, v in chosen]
     signs = np.array([float(sign) for _, sign, _ in chosen])

@@ -1,4 +1,4 @@
-"""The network that tells people apart, through which an identity loss looks (Deng et al. 2019, ArcFace; iresnet50)."""
+"""The network that tells people apart, for identity losses (Deng et al. 2019, ArcFace; iresnet50)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ...face.face import similarity
 from ..five_points import five_points
 
 SIDE = 112
@@ -19,7 +19,7 @@ PLACES = np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [
 
 
 def identity_matrix(landmarks: NDArray[Any]) -> NDArray[np.float64]:
-    """The turn, scale and shift that bring a face to its place (least squares; Umeyama 1991).
+    """The turn, scale and shift that bring a face to its place (least squares).
 
     Args:
         landmarks: (68, 2) or (5, 2), pixels of the picture, y downwards.
@@ -28,20 +28,11 @@ def identity_matrix(landmarks: NDArray[Any]) -> NDArray[np.float64]:
         (2, 3): picture pixel (x, y, 1) -> pixel of the 112 crop; the unit matrix where all points lie in one place.
     """
     points = np.asarray(five_points(landmarks), np.float64)
-    here, there = points.mean(0), PLACES.mean(0)
-    centred = points - here
-    spread = (centred**2).sum() / len(points)
-    if spread == 0:
-        return np.eye(3)[:2]
-    u, sizes, v = np.linalg.svd((PLACES - there).T @ centred / len(points))
-    # Without this a mirrored face would be mirrored back.
-    keep = np.array([1.0, np.sign(np.linalg.det(u) * np.linalg.det(v))])
-    turn = (u * keep) @ v * (sizes @ keep / spread)
-    return np.column_stack([turn, there - turn @ here])
+    return similarity(points, PLACES)[:2] if np.ptp(points, axis=0).any() else np.eye(3)[:2]
 
 
 def cut_identity(pictures: Tensor, matrices: Tensor, size: int = SIDE) -> Tensor:
-    """Faces at the places where the recognition network wants them; gradients reach the pictures.
+    """Align faces for the recognition network; gradients reach the pictures.
 
     Args:
         pictures: (N, C, H, W).
@@ -51,13 +42,9 @@ def cut_identity(pictures: Tensor, matrices: Tensor, size: int = SIDE) -> Tensor
     Returns:
         (N, C, size, size), bilinear, 0 outside the pictures.
     """
-    height, width = pictures.shape[-2:]
-    back = torch.linalg.inv(matrices[:, :, :2])
-    steps = torch.arange(size, dtype=pictures.dtype, device=pictures.device)
-    y, x = torch.meshgrid(steps, steps, indexing="ij")
-    places = (torch.stack([x, y], -1) - matrices[:, None, None, :, 2]) @ back.mT[:, None]
-    scale = places.new_tensor([2 / (width - 1), 2 / (height - 1)])
-    return F.grid_sample(pictures, places * scale - 1, padding_mode="zeros", align_corners=True)
+    from kornia.geometry import warp_affine  # here, because loading kornia takes a second
+
+    return warp_affine(pictures, matrices, (size, size))
 
 
 _SIDE = 112
@@ -114,7 +101,7 @@ class ArcFace(nn.Module):
         """Features of a person, not normalised.
 
         Args:
-            faces: (N, 3, 112, 112), RGB, [-1, 1], cut as `identity_crop` says.
+            faces: (N, 3, 112, 112), RGB, [-1, 1], cut by `identity_crop`.
 
         Returns:
             (N, features).

@@ -1,4 +1,4 @@
-"""What a reconstruction network is trained to make small (Deng et al. 2019, section 3; names as published)."""
+"""Losses of a reconstruction network (Deng et al. 2019, section 3; names as published)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..coefficients import Coefficients
+from ...motion.coefficients import Coefficients
 
 Matrix = NDArray[np.float64]
 
@@ -41,7 +41,7 @@ class Move:
         shift: (x, y) in pixels.
         scale: factor.
         degrees: of the turn; positive turns clockwise as seen.
-        mirror: whether left and right change places.
+        mirror: left and right change places.
     """
 
     shift: tuple[int, int] = (0, 0)
@@ -92,7 +92,7 @@ WEIGHTS: Mapping[str, float] = MappingProxyType(
 """Factors of the six losses in their sum."""
 
 _REGULARISED = (("id", 1.0), ("exp", 0.8), ("tex", 0.017))
-# Nose bridge and inner lips move little and say most about the pose and the mouth.
+# Nose bridge and inner lips move little and determine pose and mouth.
 _STRESSED, _STRESS = (slice(28, 31), slice(60, 68)), 20.0
 
 
@@ -113,20 +113,20 @@ def identity_loss(features: Tensor, others: Tensor) -> Tensor:
     return (1 - F.cosine_similarity(features, others)).mean()
 
 
-def landmark_loss(predicted: Tensor, found: Tensor) -> Tensor:
+def landmark_loss(predicted: Tensor, detected: Tensor) -> Tensor:
     """Mean squared distance, with points 28 to 30 and 60 to 67 (counted from 0) 20 times as heavy.
 
     Args:
-        predicted, found: (N, 68, 2), pixels.
+        predicted, detected: (N, 68, 2), pixels.
     """
     weight = predicted.new_ones(predicted.shape[1])
     for part in _STRESSED:
         weight[part] = _STRESS
-    return (((predicted - found) ** 2).sum(-1) * weight).mean()
+    return (((predicted - detected) ** 2).sum(-1) * weight).mean()
 
 
 def coefficient_loss(rows: Tensor) -> Tensor:
-    """How unlikely faces are: weighted squares of id, exp and tex.
+    """Unlikeliness of faces: weighted squares of id, exp and tex.
 
     Args:
         rows: (N, 257).
@@ -136,7 +136,7 @@ def coefficient_loss(rows: Tensor) -> Tensor:
 
 
 def gamma_loss(rows: Tensor) -> Tensor:
-    """How coloured the light is: variance of gamma between the three channels.
+    """Colour of the light: variance of gamma between the three channels.
 
     Args:
         rows: (N, 257).
@@ -146,7 +146,7 @@ def gamma_loss(rows: Tensor) -> Tensor:
 
 
 def reflectance_loss(texture: Tensor, skin: Tensor) -> Tensor:
-    """How uneven the skin is: variance of the colours of skin over each face.
+    """Unevenness of the skin: variance of the colours of skin over each face.
 
     Args:
         texture: (N, V, 3), colours in even light.

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ...errors import WeightsError
+from ...motion.coefficients import Coefficients
 from ...weights.files.matlab import read_mat
-from ..coefficients import EXP, ID, TEX, Coefficients
 from .raster import Camera
 
 
 def rotation(angles: Tensor) -> Tensor:
-    """The matrix that points are multiplied with from the left: ``turned = points @ rotation(angles)``.
+    """Rotation matrix of angles, to be applied from the right: ``turned = points @ rotation(angles)``.
 
     Args:
         angles: (N, 3), radians.
@@ -32,21 +32,13 @@ def rotation(angles: Tensor) -> Tensor:
     Returns:
         (N, 3, 3), the transpose of Rz Ry Rx, so that x is turned first.
     """
-    (sx, sy, sz), (cx, cy, cz) = torch.sin(angles).unbind(-1), torch.cos(angles).unbind(-1)
-    one, zero = torch.ones_like(sx), torch.zeros_like(sx)
-    about_x = _matrix([one, zero, zero, zero, cx, -sx, zero, sx, cx])
-    about_y = _matrix([cy, zero, sy, zero, one, zero, -sy, zero, cy])
-    about_z = _matrix([cz, -sz, zero, sz, cz, zero, zero, zero, one])
-    return (about_z @ about_y @ about_x).mT
+    from kornia.geometry.conversions import quaternion_from_euler, quaternion_to_rotation_matrix
 
-
-def _matrix(entries: list[Tensor]) -> Tensor:
-    """(N, 3, 3) from nine rows of N numbers, row by row."""
-    return torch.stack(entries, -1).unflatten(-1, (3, 3))
+    return quaternion_to_rotation_matrix(torch.stack(quaternion_from_euler(*angles.unbind(-1)), -1)).mT
 
 
 AMBIENT = (0.8, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-"""What is added to the coefficients of every channel, so that zeros are an even, rather bright light."""
+"""Added to the coefficients of every channel, so that zeros are an even, rather bright light."""
 
 _CONSTANT = math.pi / math.sqrt(4 * math.pi)
 _LINEAR = 2 * math.pi / math.sqrt(3) * math.sqrt(3) / math.sqrt(4 * math.pi)
@@ -54,7 +46,7 @@ _SQUARE = 2 * math.pi / math.sqrt(8) * 3 * math.sqrt(5) / math.sqrt(12 * math.pi
 
 
 def harmonics(normals: Tensor) -> Tensor:
-    """The nine functions at each normal.
+    """The nine spherical harmonics at each normal.
 
     Args:
         normals: (..., 3), of length 1.
@@ -103,7 +95,7 @@ _LANDMARKS = 68
 
 @dataclass(frozen=True)
 class Surface:
-    """Faces as a camera sees them.
+    """Faces in the coordinates of a camera.
 
     Attributes:
         seen: (N, V, 3), vertices in the camera's coordinates, z away from it.
@@ -123,7 +115,7 @@ class FaceModel(nn.Module):
 
     Args:
         fields: arrays of the file by name (`FIELDS`); indices are counted from 1.
-        camera: where it is seen from.
+        camera: of the rendering.
         recenter: put the middle of the mean face into the origin, as the published networks were trained.
         where: the file, for messages.
 
@@ -177,13 +169,14 @@ class FaceModel(nn.Module):
         return cls(read_mat(path, FIELDS), where=path)
 
     def shape(self, rows: Tensor) -> Tensor:
-        """Vertices of faces that look straight ahead: (N, 257) -> (N, V, 3), y up, z to the camera, in 0.1 m."""
-        offsets = rows[:, ID] @ self.id_base.mT + rows[:, EXP] @ self.exp_base.mT
+        """Vertices of faces without pose: (N, 257) -> (N, V, 3), y up, z to the camera, in 0.1 m."""
+        named = Coefficients(rows)
+        offsets = named.id @ self.id_base.mT + named.exp @ self.exp_base.mT
         return (self.mean_shape + offsets).unflatten(-1, (-1, 3))
 
     def texture(self, rows: Tensor) -> Tensor:
         """Colours in even light: (N, 257) -> (N, V, 3), RGB, 0..1 where the model's own colours are."""
-        return ((self.mean_texture + rows[:, TEX] @ self.tex_base.mT) / 255).unflatten(-1, (-1, 3))
+        return ((self.mean_texture + Coefficients(rows).tex @ self.tex_base.mT) / 255).unflatten(-1, (-1, 3))
 
     def normals(self, vertices: Tensor) -> Tensor:
         """Unit normals, (N, V, 3) -> (N, V, 3); each is the mean of those of the triangles around it, whatever their
@@ -213,7 +206,7 @@ class FaceModel(nn.Module):
 
 
 def check_fields(fields: dict[str, NDArray[Any]], where: object) -> None:
-    """Look whether the arrays of a face model fit each other.
+    """Check that the arrays of a face model fit each other, such as ``idBase`` (3 V, 80) and ``tri`` (F, 3).
 
     Raises:
         WeightsError: naming the first that does not.

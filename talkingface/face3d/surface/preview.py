@@ -1,4 +1,4 @@
-"""Pictures of reconstructed faces: triangles, lit and drawn, alone or over the picture they came from."""
+"""Pictures of reconstructed faces: lit triangles, alone or over the picture they came from."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from torch import Tensor
 from ...errors import ShapeError, UnknownNameError, WeightsError, did_you_mean
 from ...face.crop.crop import Crop
 from ...media.image import Picture
+from ...motion.coefficients import LAYOUT_257, LAYOUT_260, Coefficients, layout_of
 from ...paths import default_checkpoint_root
 from ...weights import load_catalogue
 from ...weights.status import advice
-from ..coefficients import LAYOUT_257, LAYOUT_260, Coefficients, layout_of
 from ..five_points import CROP_SIDE, RESCALE, Pose, align_pose
 from ..reconstruction import FRAME, SPACES
 from .face_model import FaceModel, illuminate
@@ -63,28 +63,28 @@ def render(
     """
     if background is not None and background.shape[:2] != tuple(size):
         raise ShapeError(f"a background of {background.shape[:2]} for a picture of {tuple(size)}")
-    # The middle of a fine pixel lies half a fine pixel from where the coarse one's edge is.
+    # Pixel centres are at whole numbers in both grids.
     fine = torch.cat([(vertices[:, :2] + 0.5) * FINER - 0.5, vertices[:, 2:3]], -1)
     raster = rasterise(fine, triangles, (size[0] * FINER, size[1] * FINER))
     if colours is None:
-        seen = raster.triangle[raster.covered].unique()
-        colours = shade(vertices, triangles, seen)
+        visible = raster.triangle[raster.covered].unique()
+        colours = shade(vertices, triangles, visible)
     layers = torch.cat([raster.interpolate(torch.nan_to_num(colours).clamp(0, 1)), raster.covered[..., None]], -1)
     drawn = F.avg_pool2d(layers.permute(2, 0, 1)[None].float(), FINER)[0].permute(1, 2, 0).cpu().numpy()
     under = np.float32(BACKGROUND) if background is None else background.astype(np.float32)
     return np.rint(drawn[..., :3] * 255 + under * (1 - drawn[..., 3:])).astype(np.uint8)
 
 
-def shade(vertices: Tensor, triangles: Tensor, seen: Tensor) -> Tensor:
+def shade(vertices: Tensor, triangles: Tensor, visible: Tensor) -> Tensor:
     """Colours of a clay surface, (V, 3), for vertices as `render` takes them.
 
     Args:
-        seen: (n,), int64, numbers of the triangles that are seen. They tell which side of the surface is the outer one,
-            so triangles may go round either way.
+        visible: (n,), int64, numbers of the visible triangles. They determine the outer side of the surface, so
+            triangles may go round either way.
     """
     upright = vertices * vertices.new_tensor([1.0, -1.0, -1.0])
     normals = vertex_normals(torch.nan_to_num(upright), triangles)
-    if float(normals[triangles[seen], 2].sum()) < 0:
+    if float(normals[triangles[visible], 2].sum()) < 0:
         normals = -normals
     clay = vertices.new_tensor(CLAY).expand(1, len(vertices), 3)
     return illuminate(clay, normals[None], vertices.new_tensor(_LIGHT * 3)[None])[0]
@@ -105,19 +105,19 @@ def render_model(model: FaceModel, rows: Tensor, crop: Crop, background: Picture
     return render(points, model.triangles, size, colours=surface.colour[0], background=background)
 
 
-def to_picture(seen: Tensor, camera: Camera, crop: Crop) -> Tensor:
-    """Where a camera's points lie in the picture that its crop was cut from.
+def to_picture(points: Tensor, camera: Camera, crop: Crop) -> Tensor:
+    """Map points of a camera to the picture that its crop was cut from.
 
     Args:
-        seen: (V, 3) of `Camera.see`.
+        points: (V, 3) of `Camera.see`.
 
     Returns:
         (V, 3), pixels of the picture and depth, as `render` takes them.
     """
-    x, y = camera.project(seen).unbind(-1)
+    x, y = camera.project(points).unbind(-1)
     places = torch.stack([x, 2 * camera.center - 1 - y], -1)
-    matrix = torch.from_numpy(crop.matrix).to(seen)
-    return torch.cat([places @ matrix[:2, :2].mT + matrix[:2, 2], seen[:, 2:]], -1)
+    matrix = torch.from_numpy(crop.matrix).to(points)
+    return torch.cat([places @ matrix[:2, :2].mT + matrix[:2, 2], points[:, 2:]], -1)
 
 
 MODEL = "bfm_front"
@@ -125,7 +125,7 @@ MODEL = "bfm_front"
 
 
 class FaceDrawer(ABC):
-    """Draws rows, each at the place that its numbers say.
+    """Draws rows, each at the place that its coefficients give.
 
     Attributes:
         space: of the rows.
@@ -135,11 +135,11 @@ class FaceDrawer(ABC):
 
     @abstractmethod
     def draw(self, row: NDArray[np.float32], background: Picture | None = None, *, size: int = FRAME) -> Picture:
-        """The face of one frame.
+        """Draw the face of one frame.
 
         Args:
             row: (260,), laid out as `coefficients.LAYOUT_260`.
-            background: (size, size, 3), RGB, uint8, the picture that the row was read off; None takes a dark grey.
+            background: (size, size, 3), RGB, uint8, the picture that the row was read from; None takes a dark grey.
             size: side of the result in pixels.
 
         Returns:
@@ -194,7 +194,7 @@ def _in_picture(crop: Crop, size: int) -> Crop:
 
 
 def open_drawer(space: str, *, root: Path | None = None, device: str = "cpu") -> FaceDrawer:
-    """Open what draws the rows of a space.
+    """Open the drawer of a space.
 
     Args:
         space: ``"bfm"``, which needs the user's own face model, or ``"mesh"``.

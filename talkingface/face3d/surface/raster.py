@@ -1,7 +1,7 @@
-"""Which triangle is seen at which pixel: a small rasteriser in plain torch, for previews.
+"""A small rasteriser in plain torch, for previews: the visible triangle at each pixel.
 
 The rows of all triangles are filled at once, in chunks of bounded memory. Corners are rounded to 1/256 pixel and the
-ends of rows found in whole numbers, so neighbouring triangles leave no gaps, and a processor and a graphics card agree
+ends of rows are integers, so neighbouring triangles leave no gaps, and a processor and a graphics card agree
 on what is covered. Numbers are interpolated evenly over the picture (as under weak perspective). It is not
 differentiable.
 """
@@ -25,7 +25,7 @@ class Camera:
         focal: in pixels.
         center: middle of the picture, in pixels, along both axes; the picture is twice as wide and high.
         distance: from the camera to the origin of the face model.
-        near, far: depths between which a renderer looks.
+        near, far: range of depths that a renderer draws.
     """
 
     focal: float = 1015.0
@@ -35,7 +35,7 @@ class Camera:
     far: float = 15.0
 
     def see(self, points: Tensor) -> Tensor:
-        """Points of the world as the camera sees them: the third number becomes the depth.
+        """World points in the coordinates of the camera: the third number becomes the depth.
 
         Args:
             points: (..., 3), z towards the camera.
@@ -45,19 +45,19 @@ class Camera:
         """
         return torch.cat([points[..., :2], self.distance - points[..., 2:]], -1)
 
-    def project(self, seen: Tensor) -> Tensor:
-        """Where points appear.
+    def project(self, points: Tensor) -> Tensor:
+        """Projected points.
 
         Args:
-            seen: (..., 3) of `see`.
+            points: (..., 3) of `see`.
 
         Returns:
             (..., 2), pixels, y upwards.
         """
-        return self.focal * seen[..., :2] / seen[..., 2:] + self.center
+        return self.focal * points[..., :2] / points[..., 2:] + self.center
 
     def clip_matrix(self) -> Tensor:
-        """(4, 4): what takes (x, y, depth, 1), as `see` gives them, to the clip space of OpenGL."""
+        """(4, 4), takes (x, y, depth, 1) of `see` to the clip space of OpenGL."""
         across = self.focal / self.center
         depth = self.far - self.near
         return torch.tensor(
@@ -69,17 +69,17 @@ class Camera:
             ]
         )
 
-    def clip(self, seen: Tensor) -> Tensor:
+    def clip(self, points: Tensor) -> Tensor:
         """Points for a rasteriser with OpenGL's clip space whose first row is the upper one.
 
         Args:
-            seen: (..., 3) of `see`.
+            points: (..., 3) of `see`.
 
         Returns:
             (..., 4): x, y (downwards), z, w.
         """
-        flipped = seen * seen.new_tensor([1, -1, 1])
-        return torch.cat([flipped, torch.ones_like(seen[..., :1])], -1) @ self.clip_matrix().to(seen).mT
+        flipped = points * points.new_tensor([1, -1, 1])
+        return torch.cat([flipped, torch.ones_like(points[..., :1])], -1) @ self.clip_matrix().to(points).mT
 
     @property
     def field_of_view(self) -> float:
@@ -89,17 +89,17 @@ class Camera:
 
 SUBPIXELS = 256
 NOTHING = -1
-_PAIRS = 1 << 21  # pixels of triangles' boxes that are looked at together: some 200 MB
+_PAIRS = 1 << 21  # pixels of triangles' boxes that are processed together: some 200 MB
 _FAR_OUT = 1 << 20  # pixels; corners beyond are moved here, where products still fit into 64 bits
 
 
 @dataclass(frozen=True)
 class Raster:
-    """What is seen at each pixel.
+    """Visible triangle, and place in it, at each pixel.
 
     Attributes:
         triangle: (H, W), int64, number of the triangle; `NOTHING` where there is none.
-        weights: (H, W, 3), how much each of its corners counts; their sum is 1, or 0 where there is no triangle.
+        weights: (H, W, 3), shares of its corners; their sum is 1, or 0 where there is no triangle.
         depth: (H, W), infinite where there is no triangle.
         corners: (F, 3), the triangles.
     """
@@ -149,14 +149,14 @@ def rasterise(points: Tensor, triangles: Tensor, size: tuple[int, int]) -> Raste
     Args:
         points: (V, 3): x, y in pixels (whole numbers are pixel centres), depth (smaller is nearer). Triangles with a
             corner that is not finite are left out.
-        triangles: (F, 3), int64, vertices of each; both sides are seen.
+        triangles: (F, 3), int64, vertices of each; both sides are drawn.
         size: (height, width).
 
     Returns:
-        Of two triangles at the same depth, such as on a common edge, the one with the lower number is seen.
+        Of two triangles at the same depth, such as on a common edge, the one with the lower number is drawn.
     """
     height, width = size
-    seen = torch.full((height * width,), NOTHING, dtype=torch.int64, device=points.device)
+    nearest = torch.full((height * width,), NOTHING, dtype=torch.int64, device=points.device)
     depth = torch.full((height * width,), torch.inf, dtype=torch.float32, device=points.device)
     edges = _edges(points, triangles, size)
     planes = _planes(edges, points[:, 2][triangles])
@@ -164,11 +164,11 @@ def rasterise(points: Tensor, triangles: Tensor, size: tuple[int, int]) -> Raste
     for part in _chunks((edges.last - edges.first + 1)[kept].prod(-1)):
         ids, x, y = _fill(edges, kept[part])
         plane = planes[ids]
-        _see(seen, depth, ids, y * width + x, (plane[:, 0] * x + plane[:, 1] * y + plane[:, 2]).float())
-    pixels = (seen != NOTHING).nonzero()[:, 0]
+        _draw(nearest, depth, ids, y * width + x, (plane[:, 0] * x + plane[:, 1] * y + plane[:, 2]).float())
+    pixels = (nearest != NOTHING).nonzero()[:, 0]
     weights = torch.zeros(height * width, 3, dtype=torch.float32, device=points.device)
-    weights[pixels] = _weights(edges, seen[pixels], pixels % width, pixels // width)
-    return Raster(seen.view(size), weights.view(*size, 3), depth.view(size), triangles)
+    weights[pixels] = _weights(edges, nearest[pixels], pixels % width, pixels // width)
+    return Raster(nearest.view(size), weights.view(*size, 3), depth.view(size), triangles)
 
 
 def _edges(points: Tensor, triangles: Tensor, size: tuple[int, int]) -> _Edges:
@@ -186,7 +186,7 @@ def _edges(points: Tensor, triangles: Tensor, size: tuple[int, int]) -> _Edges:
 
 
 def _planes(edges: _Edges, depths: Tensor) -> Tensor:
-    """(F, 3): what x, y (in pixels) and 1 are multiplied with to give the depth in a triangle."""
+    """(F, 3): coefficients of x, y (in pixels) and 1 that give the depth in a triangle."""
     lines = torch.stack([edges.a * SUBPIXELS, edges.b * SUBPIXELS, edges.c], 1).double()
     return (lines * depths[:, None].double()).sum(-1) / edges.area[:, None]
 
@@ -224,18 +224,18 @@ def _spread(counts: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _weights(edges: _Edges, ids: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """(n, 3), how much each corner of a triangle counts at a pixel."""
+    """(n, 3), share of each corner of a triangle at a pixel."""
     x, y = x[:, None] * SUBPIXELS, y[:, None] * SUBPIXELS
-    found = edges.a[ids] * x + edges.b[ids] * y + edges.c[ids]
-    return (found.double() / edges.area[ids, None]).float()
+    weights = edges.a[ids] * x + edges.b[ids] * y + edges.c[ids]
+    return (weights.double() / edges.area[ids, None]).float()
 
 
-def _see(flat: Tensor, depth: Tensor, ids: Tensor, pixels: Tensor, found: Tensor) -> None:
-    """Put what is nearer into the picture."""
+def _draw(flat: Tensor, depth: Tensor, ids: Tensor, pixels: Tensor, new_depth: Tensor) -> None:
+    """Draw the nearer triangles."""
     before = depth.clone()
-    depth.scatter_reduce_(0, pixels, found, "amin")
+    depth.scatter_reduce_(0, pixels, new_depth, "amin")
     flat[depth < before] = torch.iinfo(torch.int64).max
-    wins = found == depth[pixels]
+    wins = new_depth == depth[pixels]
     flat.scatter_reduce_(0, pixels[wins], ids[wins], "amin")
 
 

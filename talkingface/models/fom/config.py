@@ -100,7 +100,7 @@ class LossWeights(Group):
 
 
 class TrainParams(Group):
-    """How the published networks are trained."""
+    """Training of the published networks."""
 
     num_epochs: PositiveInt = Field(100, description="Passes over the data.")
     num_repeats: PositiveInt = Field(75, description="Times each clip is drawn within an epoch.")

@@ -1,8 +1,8 @@
-"""Finds the subject in a picture with the keypoint detector alone, where no face detector is at hand.
+"""Search of the subject in a picture with the keypoint detector alone, where no face detector is installed.
 
 Where a crop shows the subject, its keypoints lie to each other as they usually do, and the crop they imply (the one in
 which they would lie at their usual places) is the same for all crops that show the subject. Elsewhere the keypoints
-are made up, keep to the crop instead of to the picture, and imply a different crop each time. So the detector looks at
+are made up, keep to the crop instead of to the picture, and imply a different crop each time. So the detector examines
 many crops, and a crop that others imply too, though they lie elsewhere themselves, may hold the subject; it does if the
 crops right around it agree as well.
 """
@@ -18,30 +18,30 @@ from torch import Tensor
 
 from ...types import Square
 
-CROP_SIDE = 128  # what the detector is shown, in pixels
+CROP_SIDE = 128  # of the crops that the detector gets, in pixels
 SHORTER_SIDE = 512  # larger pictures are pooled to about this first
-SMALLEST = 1 / 7  # of the shorter side: the smallest crop looked at
+SMALLEST = 1 / 7  # of the shorter side: the smallest crop examined
 RATIO, STEP = 1.4, 1 / 3  # from one size of crops to the next; from one crop to the next, in sides
 TOLERANCE = 0.12  # of implied crops that agree, and of keypoints about their usual places
 FARTHEST = 0.6  # crops that differ by more than this count as fully different
-TRIED = 5  # places with the most votes that are looked at more closely
+TRIED = 5  # places with the most votes that are examined more closely
 MANY = 0.3  # votes that make a place fully credible
 FRAMED = 0.4  # agreement around the picture's centre, at most 1, of a picture that needs no search
-ENOUGH = 0.12  # agreement times credibility of a place that is believed
-MARGIN = 1.15  # of the square over the box found: training enlarges its pictures at random, so that it is tight
+ENOUGH = 0.12  # agreement times credibility of a place that is accepted
+MARGIN = 1.15  # of the square over the implied box: training enlarges its pictures at random, so that it is tight
 CHUNK = 64
 
 FindPoints = Callable[[Tensor], Tensor]
 
 
 def locate(find_points: FindPoints, usual: Tensor, picture: Tensor) -> Square | None:
-    """The square of a picture that shows the subject as the detector is used to it, moved inside the picture.
+    """Square of a picture that shows the subject framed as in training, moved inside the picture.
 
-    A picture whose central square shows the subject already costs 18 looks, any other some hundreds.
+    A picture whose central square shows the subject already costs 18 crops, any other some hundreds.
 
     Args:
         find_points: (N, 3, S, S) crops in [0, 1] -> keypoints (N, K, 2), (x, y) in [-1, 1].
-        usual: (K, 2), where the keypoints lie on average.
+        usual: (K, 2), mean positions of the keypoints.
         picture: (1, 3, H, W) in [0, 1].
 
     Returns:
@@ -51,39 +51,39 @@ def locate(find_points: FindPoints, usual: Tensor, picture: Tensor) -> Square | 
     factor = max(1, round(min(height, width) / SHORTER_SIDE))
     small = F.avg_pool2d(picture, factor) if factor > 1 else picture
 
-    def look(boxes: Tensor) -> tuple[Tensor, Tensor]:
+    def vote(boxes: Tensor) -> tuple[Tensor, Tensor]:
         points = torch.cat([find_points(cut(small, chunk)) for chunk in boxes.split(CHUNK)])
         return implied_boxes(boxes[:, None, :2] + points * boxes[:, None, 2:] / 2, usual)
 
     centre = small.new_tensor([small.shape[-1] / 2, small.shape[-2] / 2, min(small.shape[-2:])])
-    found, agreement = confirm(look, centre)
+    box, agreement = confirm(vote, centre)
     if agreement < FRAMED:
-        found, agreement = search(look, small.new_tensor(list(candidates(small.shape[-2], small.shape[-1]))))
+        box, agreement = search(vote, small.new_tensor(list(candidates(small.shape[-2], small.shape[-1]))))
     if agreement < ENOUGH:
         return None
-    return inside(found * found.new_tensor([factor, factor, factor * MARGIN]), height, width)
+    return inside(box * box.new_tensor([factor, factor, factor * MARGIN]), height, width)
 
 
-Look = Callable[[Tensor], tuple[Tensor, Tensor]]
+Vote = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Boxes (N, 3) -> the boxes that their keypoints imply (N, 3), and the keypoints' misfit (N,)."""
 
 
-def search(look: Look, boxes: Tensor) -> tuple[Tensor, float]:
-    """The best of the places that looks into `boxes` (N, 3) vote for: its box (3,), and its agreement in [0, 1]."""
-    found, score = boxes[0], 0.0
-    for box, votes in most_voted(boxes, *look(boxes)):
-        confirmed, agreement = confirm(look, box)
+def search(vote: Vote, boxes: Tensor) -> tuple[Tensor, float]:
+    """Best box (3,) that crops at `boxes` (N, 3) vote for, and its agreement in [0, 1]."""
+    best, score = boxes[0], 0.0
+    for box, votes in most_voted(boxes, *vote(boxes)):
+        confirmed, agreement = confirm(vote, box)
         if agreement * min(1.0, votes / MANY) > score:
-            found, score = confirmed, agreement * min(1.0, votes / MANY)
-    return found, score
+            best, score = confirmed, agreement * min(1.0, votes / MANY)
+    return best, score
 
 
-def confirm(look: Look, box: Tensor) -> tuple[Tensor, float]:
+def confirm(vote: Vote, box: Tensor) -> tuple[Tensor, float]:
     """The box (3,) that crops shifted and shrunk around `box` imply together, and their agreement in [0, 1]."""
     shifts = product((-0.1, 0.0, 0.1), (-0.1, 0.0, 0.1), (1.0, 0.85))
     x, y, side = box.tolist()
     boxes = box.new_tensor([(x + dx * side, y + dy * side, scale * side) for dx, dy, scale in shifts])
-    implied, misfit = look(boxes)
+    implied, misfit = vote(boxes)
     alike, votes, most = agreement_of(boxes, implied, misfit)
     best = int((votes / most).argmax())
     weights = alike[best]
@@ -106,12 +106,13 @@ def most_voted(boxes: Tensor, implied: Tensor, misfit: Tensor) -> list[tuple[Ten
 
 
 def agreement_of(boxes: Tensor, implied: Tensor, misfit: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """How far crops agree on what they imply.
+    """Agreement of crops (N, 3) on the boxes (N, 3) that they imply with a misfit (N,).
 
-    A vote counts by how alike two crops imply and by how different the crops are, for neighbours see the same anyway.
+    A vote counts by the likeness of the boxes that two crops imply and by the difference of the crops, for neighbours
+    show the same anyway.
 
     Returns:
-        (N, N) how alike each pair implies; (N,) the votes of each; (N,) the most votes that each could have.
+        (N, N) likeness of what each pair implies; (N,) the votes of each; (N,) the most votes that each could have.
     """
     trust = torch.exp(-((misfit / TOLERANCE) ** 2))
     alike = torch.exp(-((distance(implied) / TOLERANCE) ** 2)) * trust
@@ -120,7 +121,7 @@ def agreement_of(boxes: Tensor, implied: Tensor, misfit: Tensor) -> tuple[Tensor
 
 
 def candidates(height: int, width: int) -> Iterator[tuple[float, float, float]]:
-    """Boxes (centre x, centre y, side) to look at, of all sizes down to `SMALLEST`, some beyond the border."""
+    """Boxes (centre x, centre y, side) of all sizes down to `SMALLEST`, some beyond the border."""
     shorter = min(height, width)
     side = float(shorter)
     while side >= shorter * SMALLEST:
@@ -145,10 +146,10 @@ def cut(picture: Tensor, boxes: Tensor) -> Tensor:
 
 
 def implied_boxes(points: Tensor, usual: Tensor) -> tuple[Tensor, Tensor]:
-    """For keypoints (N, K, 2) in the picture the boxes (N, 3) in which they lie best at their usual places (K, 2).
+    """Boxes (N, 3) in which keypoints (N, K, 2) of the picture lie best at their usual places (K, 2).
 
     Returns:
-        The boxes, and how far the keypoints lie from there (N,), root mean square in half sides of the box.
+        The boxes, and the distance (N,) of the keypoints from these places, root mean square in half sides of the box.
     """
     centred, shape = points - points.mean(dim=1, keepdim=True), usual - usual.mean(dim=0)
     half_side = ((centred * shape).sum(dim=(1, 2)) / shape.square().sum()).clamp_min(1.0)
@@ -159,14 +160,14 @@ def implied_boxes(points: Tensor, usual: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def distance(boxes: Tensor) -> Tensor:
-    """How different boxes (N, 3) are, (N, N): shift in sides plus the logarithm of the ratio of sizes."""
+    """Difference of boxes (N, 3), (N, N): shift in sides plus the logarithm of the ratio of sizes."""
     shift = torch.cdist(boxes[:, :2], boxes[:, :2]) / boxes[:, 2:]
     size = boxes[:, 2].log()
     return shift + (size[:, None] - size).abs()
 
 
 def inside(box: Tensor, height: int, width: int) -> Square:
-    """A box (centre x, centre y, side) as a square within H x W, moved or shrunk where it must be."""
+    """Square within (height, width) nearest to a box (3,): centre x, centre y, side."""
     x, y, wanted = box.tolist()
     side = max(1, min(round(wanted), height, width))
     left = min(max(round(x - side / 2), 0), width - side)

@@ -18,10 +18,8 @@ from ...types import Motion, Source
 from ..base import Renderer
 from ..face_finder import PointsFinder
 from ..mixed_generator import FacePoints, MixedState
-from .renderer import KeypointExtractor, Rows
-
-POINTS, PRESENT = "points", "present"
-"""Names of the mesh's points, (T, 468, 2) in [-1, 1], and of where there is a face, (T,), in a motion."""
+from .renderer import KeypointExtractor, RowBuffer
+from .retarget_points import POINTS, PRESENT
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class MixedExtractor(KeypointExtractor):
     @torch.inference_mode()
     def extract(self, frames: Iterable[Tensor], fps: Fraction) -> Motion:
         """As in the base class, with the points under the names ``points`` and ``present``."""
-        kept: dict[str, Rows] = defaultdict(Rows)
+        kept: dict[str, RowBuffer] = defaultdict(RowBuffer)
         self._finder.forget()
         for chunk in frames:
             points, present = self._finder(chunk)

@@ -1,4 +1,4 @@
-"""FOM as the toolkit sees it."""
+"""The plug-in of FOM."""
 
 from __future__ import annotations
 
@@ -10,21 +10,19 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from ...errors import ConfigError, WeightsError
-from ...nn.fingerprint import fingerprint
-from ...nn.geometry.keypoints import Keypoints, slice_keypoints
-from ...nn.losses.perceptual import VGG19
+from ...errors import ConfigError
 from ...nn.visualize import draw_keypoints
 from ...types import Motion
+from ...weights.load import fingerprint
 from ..base import Batch, ModelPlugin, MotionExtractor, Phase, Renderer
 from ..face_finder import PointsFinder
+from ..fixed import FixedNetworks
 from .config import FOMConfig, TrainParams
-from .mixed_renderer import POINTS, PRESENT, MixedExtractor, MixedRenderer
+from .mixed_renderer import MixedExtractor, MixedRenderer
 from .networks.build import build_networks, fast_generator
 from .networks.generator import fast_detector
 from .renderer import FOMRenderer, KeypointExtractor
-from .retarget import best_frame, movement_scale, normalize_kp
-from .retarget_points import retarget_points
+from .retarget import fit_to_source
 from .training.objective import Objective
 
 
@@ -42,10 +40,10 @@ class FOM(ModelPlugin):
         self.networks = build_networks(config)
         self.kind = f"fom.kp{config.common_params.num_kp}"
         self.size = (config.image_size, config.image_size)
-        self._vgg: VGG19 | None = None
+        self._fixed = FixedNetworks()
 
     def extractor(self, precision: torch.dtype = torch.float32) -> MotionExtractor:
-        """The driver; keypoints are float32 in any precision."""
+        """Keypoint extractor; float32 in any precision."""
         common = fast_detector(self.networks["kp_detector"]), self.kind, self.size, self._space()
         return MixedExtractor(*common, PointsFinder.open()) if self._mixed else KeypointExtractor(*common)
 
@@ -64,41 +62,8 @@ class FOM(ModelPlugin):
         return fingerprint(self.networks["kp_detector"]) + ("-mesh" if self._mixed else "")
 
     def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
-        """Fit the driving keypoints to the source.
-
-        Args:
-            options: ``relative`` (default true), ``adapt_scale``, ``best_frame`` (number of the driving frame in which
-                the source's pose is met; default 0), ``find_best_frame`` (find that frame).
-
-        Raises:
-            ConfigError: if `best_frame` is not a frame of the driving video.
-        """
-        kp_source, kp_driving = dict(source.values), dict(driving.values)
-        initial = self._reference_frame(kp_source, kp_driving, options)
-        relative = bool(options.get("relative", True))
-        values = normalize_kp(
-            kp_source,
-            kp_driving,
-            slice_keypoints(kp_driving, slice(initial, initial + 1)),
-            adapt_movement_scale=bool(options.get("adapt_scale", False)),
-            use_relative_movement=relative,
-            use_relative_jacobian=relative,
-        )
-        if relative and POINTS in values:
-            scale = options.get("adapt_scale", False)
-            values |= _moved_points(kp_source, kp_driving, initial, adapt_scale=bool(scale))
-        return Motion(driving.kind, driving.fps, values, driving.space)
-
-    def _reference_frame(self, kp_source: Keypoints, kp_driving: Keypoints, options: Mapping[str, Any]) -> int:
-        number = options.get("best_frame")
-        frames = len(kp_driving["value"])
-        if number is not None:
-            if not 0 <= number < frames:
-                raise ConfigError(f"there is no frame {number}", where="best_frame", cure=f"Use 0 to {frames - 1}.")
-            return int(number)
-        if options.get("find_best_frame"):
-            return best_frame(kp_source["value"][0], kp_driving["value"])
-        return 0
+        """Driving keypoints fitted to the source; options and errors as :func:`~.retarget.fit_to_source`."""
+        return fit_to_source(source, driving, options)
 
     def samples(self) -> Mapping[str, Any]:
         """Two frames of one clip."""
@@ -106,15 +71,10 @@ class FOM(ModelPlugin):
 
     def auxiliary(self, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
         """VGG19, where the perceptual loss has a weight."""
-        return {"vgg19": self._take_vgg} if any(self.train_params(train).loss_weights.perceptual) else {}
-
-    def _take_vgg(self, state: Mapping[str, Tensor]) -> None:
-        vgg = VGG19()
-        vgg.load_torchvision(state)
-        self._vgg = vgg
+        return self._fixed.takers(vgg=any(self.train_params(train).loss_weights.perceptual))
 
     def train_params(self, train: Any) -> TrainParams:
-        """The model's own training settings, with what `train` (loss_weights, transform, scales) sets on top.
+        """The model's own training settings, overridden by `train` (loss_weights, transform, scales).
 
         Raises:
             ConfigError: if a name or value in `train` does not fit.
@@ -142,14 +102,8 @@ class FOM(ModelPlugin):
             cure = "Train them with scripts/train_compact.py, or another --variant."
             raise ConfigError("mixed keypoints are not trained from clips alone", where="--variant", cure=cure)
         params = self.train_params(train)
-        if any(params.loss_weights.perceptual) and self._vgg is None:
-            raise WeightsError(
-                "the perceptual loss needs the weights of VGG19",
-                where="train.loss_weights.perceptual",
-                cure="Get them with --run_mode=fetch --checkpoint=vgg19, "
-                "or train without: --train.loss_weights.perceptual=0.",
-            )
-        objective = Objective(self.networks, self.config, params, self._vgg)
+        vgg = self._fixed.required_vgg() if any(params.loss_weights.perceptual) else None
+        objective = Objective(self.networks, self.config, params, vgg)
         phases = [self._generator_phase(objective, params)]
         if objective.uses_discriminator:
             rate, milestones = params.lr_discriminator, params.epoch_milestones
@@ -190,17 +144,3 @@ class FOM(ModelPlugin):
             "deformed": out["deformed"],
         }
         return {"l1": float((out["prediction"] - driving).abs().mean())}, pictures
-
-
-def _moved_points(
-    source: Mapping[str, Tensor], driving: Mapping[str, Tensor], initial: int, *, adapt_scale: bool
-) -> dict[str, Tensor]:
-    """The points of the source's face moved as the driving face does; absent where either is not seen."""
-    known = driving[PRESENT] > 0
-    if not bool(source[PRESENT][0] > 0) or not bool(known[initial]):
-        return {POINTS: driving[POINTS], PRESENT: torch.zeros_like(driving[PRESENT])}
-    scale = movement_scale(source["value"][0], driving["value"][initial]) if adapt_scale else 1.0
-    first = int(known[:initial].sum())
-    points = torch.zeros_like(driving[POINTS])
-    points[known] = retarget_points(source[POINTS][0], driving[POINTS][known], first, scale)
-    return {POINTS: points, PRESENT: driving[PRESENT]}

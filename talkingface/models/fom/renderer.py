@@ -11,7 +11,6 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from ...errors import MotionError
 from ...nn.geometry.grids import resize_map
 from ...nn.geometry.keypoints import Keypoints
 from ...nn.visualize import draw_keypoints
@@ -22,8 +21,8 @@ from .locate import locate
 FIRST = 256  # rows that the first block holds
 
 
-class Rows:
-    """Appends tensors along their first axis, in a block that doubles when it is full.
+class RowBuffer:
+    """Tensors appended along their first axis, in a block that doubles when it is full.
 
     A list of small tensors that stay would lie between the large, short-lived buffers of a network and keep the heap
     from closing up: ten minutes of video cost hundreds of megabytes.
@@ -55,7 +54,10 @@ class Rows:
 
 
 class Generator(Protocol):
-    """What the renderer needs of a generator, whatever its architecture; see generator.py."""
+    """Generator as the renderer needs it, whatever its architecture.
+
+    `encode` takes pictures (N, 3, H, W) in [0, 1]; for `decode` see `OcclusionAwareGenerator.decode`.
+    """
 
     def encode(self, image: Tensor) -> Any: ...
 
@@ -66,7 +68,7 @@ class Generator(Protocol):
 
 @dataclass(frozen=True)
 class EncodedSource:
-    """A source picture (1, 3, H, W), its keypoints, and what the generator keeps of it."""
+    """A source picture (1, 3, H, W), its keypoints, and the generator's state of it."""
 
     image: Tensor
     keypoints: Keypoints
@@ -80,7 +82,7 @@ class KeypointExtractor(MotionExtractor):
         detector: gives Keypoints of pictures; stays in float32, in which keypoints are precise to 1e-6.
         kind: of the motion, ``fom.kp<K>``.
         size: (height, width) of the frames.
-        space: word for the detector's weights: every training invents its own keypoints.
+        space: fingerprint of the detector's weights: every training invents its own keypoints.
     """
 
     takes = frozenset({"video", "image"})
@@ -88,11 +90,11 @@ class KeypointExtractor(MotionExtractor):
     def __init__(self, detector: nn.Module, kind: str, size: tuple[int, int], space: str = "") -> None:
         self.detector, self.gives, self.size, self.space = detector, kind, size, space
         self.usual: Tensor | None = getattr(detector, "usual", None)
-        self.locates = self.usual is not None and bool(self.usual.any())  # zeros say that it was never trained
+        self.locates = self.usual is not None and bool(self.usual.any())  # zeros: it was never trained
 
     @torch.inference_mode()
     def extract(self, frames: Iterable[Tensor], fps: Fraction) -> Motion:
-        kept: dict[str, Rows] = defaultdict(Rows)
+        kept: dict[str, RowBuffer] = defaultdict(RowBuffer)
         for chunk in frames:
             for name, value in self.detector(chunk).items():
                 kept[name].append(value)
@@ -101,7 +103,7 @@ class KeypointExtractor(MotionExtractor):
 
     @torch.inference_mode()
     def locate(self, picture: Tensor) -> Square | None:
-        """As in the base class, with detectors that know where their keypoints usually lie."""
+        """See the base class; only with a detector that holds the usual places of its keypoints."""
         if self.usual is None or not self.locates:
             return None
         return locate(lambda crops: self.detector(crops)["value"], self.usual, picture)
@@ -111,11 +113,11 @@ class FOMRenderer(Renderer):
     """Draws keypoint motion on a source picture.
 
     Args:
-        detector: as in the driver.
+        detector: as in the extractor.
         generator: any Generator.
         kind: of the motion it draws.
         size: (height, width) of its pictures.
-        space: as in the driver.
+        space: as in the extractor.
     """
 
     def __init__(
@@ -133,7 +135,7 @@ class FOMRenderer(Renderer):
 
     @torch.inference_mode()
     def explain(self, state: EncodedSource, motion: Motion) -> dict[str, Tensor]:
-        """The source and the result with keypoints, the warped source, and what is occluded (black)."""
+        """Pictures (n, 3, H, W) in [0, 1]: source and result with keypoints, warped source, occlusion (black)."""
         out = self._decode(state, motion, explain=True)
         prediction = out["prediction"]
         source = state.image.expand_as(prediction)
@@ -148,6 +150,4 @@ class FOMRenderer(Renderer):
         return pictures
 
     def _decode(self, state: EncodedSource, motion: Motion, *, explain: bool = False) -> dict[str, Tensor]:
-        if motion.kind != self.takes:
-            raise MotionError(f"the renderer draws '{self.takes}', not '{motion.kind}'")
         return self.generator.decode(state.state, state.keypoints, dict(motion.values), explain=explain)

@@ -1,17 +1,63 @@
-"""Fits the driving's movement to the source: relative movement, movement scale, choice of the reference frame."""
+"""Driving keypoints fitted to a source: relative movement, movement scale, choice of the reference frame."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from scipy.spatial import ConvexHull, QhullError
 from torch import Tensor
 
+from ...motion.retarget import check_frame
 from ...nn.geometry.grids import inverse_2x2
-from ...nn.geometry.keypoints import Keypoints
+from ...nn.geometry.keypoints import Keypoints, slice_keypoints
+from ...types import Motion
+from .retarget_points import POINTS, moved_points
 
 logger = logging.getLogger(__name__)
+
+
+def fit_to_source(source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
+    """Driving movement on the source's keypoints.
+
+    Args:
+        source: one frame, ``"value"`` (1, K, 2) and, where detectors give it, ``"jacobian"`` (1, K, 2, 2); with mixed
+            keypoints also ``"points"`` (1, 468, 2) and ``"present"`` (1,).
+        driving: the same of T frames.
+        options: ``relative`` (default true), ``adapt_scale``, ``best_frame`` (index of the driving frame in which the
+            source's pose is met; default 0), ``find_best_frame`` (find that frame).
+
+    Returns:
+        Of T frames, of the kind of the driving.
+
+    Raises:
+        ConfigError: if `best_frame` is not a frame of the driving video.
+    """
+    kp_source, kp_driving = dict(source.values), dict(driving.values)
+    initial = _reference_frame(kp_source, kp_driving, options)
+    relative = bool(options.get("relative", True))
+    values = normalize_kp(
+        kp_source,
+        kp_driving,
+        slice_keypoints(kp_driving, slice(initial, initial + 1)),
+        adapt_movement_scale=bool(options.get("adapt_scale", False)),
+        use_relative_movement=relative,
+        use_relative_jacobian=relative,
+    )
+    if relative and POINTS in values:
+        adapt = bool(options.get("adapt_scale", False))
+        scale = movement_scale(kp_source["value"][0], kp_driving["value"][initial]) if adapt else 1.0
+        values |= moved_points(kp_source, kp_driving, initial, scale)
+    return Motion(driving.kind, driving.fps, values, driving.space)
+
+
+def _reference_frame(kp_source: Keypoints, kp_driving: Keypoints, options: Mapping[str, Any]) -> int:
+    number = options.get("best_frame")
+    if number is not None:
+        return check_frame(number, len(kp_driving["value"]))
+    return best_frame(kp_source["value"][0], kp_driving["value"]) if options.get("find_best_frame") else 0
 
 
 def hull_area(points: Tensor) -> float:
@@ -23,7 +69,7 @@ def hull_area(points: Tensor) -> float:
 
 
 def movement_scale(source: Tensor, reference: Tensor) -> float:
-    """How much larger the source's keypoints (K, 2) spread than the reference frame's (K, 2), as a length ratio.
+    """Ratio of the source's spread of keypoints (K, 2) to the reference frame's (K, 2), as lengths.
 
     Keypoints that span no area have no size to compare: the scale is then 1, with a warning.
     """
@@ -35,7 +81,7 @@ def movement_scale(source: Tensor, reference: Tensor) -> float:
 
 
 def best_frame(source: Tensor, driving: Tensor) -> int:
-    """The driving frame whose keypoints are placed most like the source's.
+    """Index of the driving frame whose keypoints are placed most like the source's.
 
     Position is taken out by the mean and size by the hull's area, so that no detector and no shared framing is needed.
 
@@ -62,7 +108,7 @@ def normalize_kp(
     use_relative_movement: bool = False,
     use_relative_jacobian: bool = False,
 ) -> Keypoints:
-    """The keypoints to draw, for all driving frames at once.
+    """Keypoints to draw, for all driving frames at once.
 
     Args:
         kp_source: of one source picture, (1, K, ...).

@@ -7,15 +7,38 @@ most like the source's, so that a video that begins in the middle of a word does
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 from ...face3d.mesh_space import INNER_LIPS, LID_PAIRS, shipped_space
 from ...face3d.mesh_topology import CHIN, EYE_CORNERS, FOREHEAD, LOWER_LIDS, LOWER_LIPS, UPPER_LIDS, UPPER_LIPS
 
+POINTS, PRESENT = "points", "present"
+"""Names of the mesh's points, (T, 468, 2) in [-1, 1], and of where there is a face, (T,) of 0 and 1, in a motion."""
+
 _NOSE = 1
 _TINY = 1e-8
 _UPPER, _LOWER = [*UPPER_LIPS, *UPPER_LIDS], [*LOWER_LIPS, *LOWER_LIDS]
+
+
+def moved_points(
+    source: Mapping[str, Tensor], driving: Mapping[str, Tensor], initial: int, scale: float
+) -> dict[str, Tensor]:
+    """Points of the source's face as the driving face moves; absent where either face is not seen.
+
+    Args:
+        source: one frame of a motion with points.
+        driving: T frames.
+        initial, scale: as for `retarget_points`.
+    """
+    known = driving[PRESENT] > 0
+    if not bool(source[PRESENT][0] > 0) or not bool(known[initial]):
+        return {POINTS: driving[POINTS], PRESENT: torch.zeros_like(driving[PRESENT])}
+    points = torch.zeros_like(driving[POINTS])
+    points[known] = retarget_points(source[POINTS][0], driving[POINTS][known], int(known[:initial].sum()), scale)
+    return {POINTS: points, PRESENT: driving[PRESENT]}
 
 
 def retarget_points(source: Tensor, driving: Tensor, initial: int, scale: float = 1.0) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator, model_validator
@@ -16,7 +17,7 @@ class Group(BaseModel):
 
 
 class CommonParams(Group):
-    """What all render networks agree on."""
+    """Sizes that all render networks agree on."""
 
     num_kp: PositiveInt = Field(15, description="Keypoints of a face.")
     image_channel: PositiveInt = Field(3, description="Channels of a picture; 3 is RGB.")
@@ -119,7 +120,7 @@ class PoseTrain(Group):
 
 
 class Pictures(Group):
-    """What pictures are compared by."""
+    """Losses that compare pictures."""
 
     perceptual: list[float] = Field([10, 10, 10, 10, 10], description="One per VGG19 layer; [] trains without VGG19.")
     reconstruction: float = Field(10, ge=0, description="Absolute error, over a pyramid; not in the paper.")
@@ -156,7 +157,7 @@ class HeadEstimatorParams(Group):
 
 
 class RenderTrain(Pictures):
-    """The renderer: canonical keypoints, generator, and what reads motion off pictures."""
+    """The renderer: canonical keypoints, generator, and the estimator that reads motion off pictures."""
 
     learning_rate: PositiveFloat = 2e-4
     learning_rate_discriminator: PositiveFloat = 2e-4
@@ -203,6 +204,22 @@ class CompactVoiceParams(Group):
     mapping_width: PositiveInt = Field(256, description="Channels of the mapping network.")
 
 
+@dataclass(frozen=True)
+class ArchitectureFacts:
+    """Facts about an architecture that settings are checked by.
+
+    Attributes:
+        space: of the coefficients that its own weights were trained in.
+        halves: true if the side must divide by two as often as the published networks halve it.
+    """
+
+    space: str
+    halves: bool
+
+
+FACTS = {"published": ArchitectureFacts("bfm", halves=True), "compact": ArchitectureFacts("mesh", halves=False)}
+
+
 class SadTalkerConfig(RenderConfig):
     """Everything that shapes SadTalker; its audio networks have one size."""
 
@@ -220,9 +237,8 @@ class SadTalkerConfig(RenderConfig):
 
     @property
     def space(self) -> str:
-        """What coefficients mean to these networks: ``"bfm"`` or ``"mesh"``."""
-        own = {"published": "bfm", "compact": "mesh"}[self.architecture]
-        return own if self.trained_in == "auto" else self.trained_in
+        """Space of the coefficients of these networks: ``"bfm"`` or ``"mesh"``."""
+        return FACTS[self.architecture].space if self.trained_in == "auto" else self.trained_in
 
     @property
     def coefficients(self) -> int:
@@ -238,10 +254,8 @@ class SadTalkerConfig(RenderConfig):
     @model_validator(mode="after")
     def _size_can_be_halved(self) -> SadTalkerConfig:
         generator, detector = self.generator_params, self.kp_detector_params
-        seen = self.image_size * detector.scale_factor
-        if self.architecture == "published" and (
-            self.image_size % 2 ** (generator.num_down_blocks + generator.dense_motion_params.num_blocks)
-            or seen % 2**detector.num_blocks
-        ):
+        halvings = generator.num_down_blocks + generator.dense_motion_params.num_blocks
+        wrong = self.image_size % 2**halvings or self.image_size * detector.scale_factor % 2**detector.num_blocks
+        if FACTS[self.architecture].halves and wrong:
             raise ValueError(f"image_size {self.image_size} cannot be halved as often as the networks do")
         return self

@@ -1,21 +1,81 @@
-"""SadTalker as the toolkit sees it."""
+"""The plug-in of SadTalker, and its architectures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...types import Motion
 from ..base import Batch, ModelPlugin, Phase, Renderer, VoiceModel
-from .architectures import ARCHITECTURES
+from ..fixed import FixedNetworks
+from .compact.objective import COMPACT_MAPPING, COMPACT_RENDER
+from .compact.renderer import CompactRenderer, build_compact
+from .compact.voice import CompactVoice
 from .config import SadTalkerConfig
-from .retarget import retarget_rows
+from .networks.audio2exp import Audio2Exp
+from .networks.audio2pose import Audio2Pose
+from .networks.generator import RenderNetworks
+from .renderer import SadTalkerRenderer
+from .retarget import fit_to_source
+from .training.expression import EXPRESSION
+from .training.phases import Stage
+from .training.pose import POSE
+from .training.render import MAPPING, RENDER
+from .voice.speech import SadTalkerVoice
 
-if TYPE_CHECKING:
-    from ...nn.losses.perceptual import VGG19
+
+def build_published(config: SadTalkerConfig) -> nn.ModuleDict:
+    """Networks of the paper, under the parameter names of the released files."""
+    render = RenderNetworks(config)
+    return nn.ModuleDict(
+        {**dict(render.named_children()), "audio2exp": Audio2Exp(), "audio2pose": Audio2Pose()},
+    )
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Networks, renderer, voice and stages of an architecture.
+
+    Attributes:
+        build: settings -> fresh networks by name.
+        renderer: (networks in eval mode, settings, precision) -> renderer.
+        voice: (networks in eval mode, settings) -> voice; float32 in any precision, as it takes a hundredth of the
+            time at most.
+        angles_in_rows: true if the user's angles replace those of the rows, false if those that the renderer predicts.
+        stages: name -> its training.
+        renders_with: names of the networks that draw.
+        speaks_with: names of the networks that speak.
+    """
+
+    build: Callable[[SadTalkerConfig], nn.ModuleDict]
+    renderer: Callable[[nn.ModuleDict, SadTalkerConfig, torch.dtype], Renderer]
+    voice: Callable[[nn.ModuleDict, SadTalkerConfig], VoiceModel]
+    angles_in_rows: bool
+    stages: Mapping[str, Stage]
+    renders_with: tuple[str, ...] = ("kp_extractor", "generator", "mapping")
+    speaks_with: tuple[str, ...] = ("audio2exp", "audio2pose")
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "published": Architecture(
+        build_published,
+        SadTalkerRenderer,
+        lambda networks, config: SadTalkerVoice(networks, config.space),
+        angles_in_rows=False,
+        stages={"expression": EXPRESSION, "pose": POSE, "render": RENDER, "mapping": MAPPING},
+    ),
+    "compact": Architecture(
+        build_compact,
+        CompactRenderer,
+        lambda networks, config: CompactVoice(networks),
+        angles_in_rows=True,
+        stages={"expression": EXPRESSION, "pose": POSE, "render": COMPACT_RENDER, "mapping": COMPACT_MAPPING},
+    ),
+}
 
 
 class SadTalker(ModelPlugin):
@@ -36,34 +96,29 @@ class SadTalker(ModelPlugin):
         self.networks = self.architecture.build(config)
         self.voice_networks = self.architecture.speaks_with
         self.inference_networks = self.architecture.renders_with + self.voice_networks
-        self.vgg: VGG19 | None = None
+        self.fixed = FixedNetworks()
 
     def voice(self, precision: torch.dtype = torch.float32) -> VoiceModel:
         """Expression and head pose from sound."""
-        return self.architecture.voice(self.networks, self.config, precision)
+        return self.architecture.voice(self.networks, self.config)
 
     def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:
         """The renderer, over a copy of the generator that is rearranged for speed."""
         return self.architecture.renderer(self.networks, self.config, precision)
 
     def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
-        """As in the base class; options and errors as :func:`~.retarget.retarget_rows`."""
-        return retarget_rows(
-            source,
-            driving,
-            options,
-            columns=self.config.coefficients,
-            angles_in_rows=self.architecture.angles_in_rows,
-        )
+        """Driving movement on the source's face; options and errors as :func:`~.retarget.fit_to_source`."""
+        width, angles_in_rows = self.config.coefficients, self.architecture.angles_in_rows
+        return fit_to_source(source, driving, options, width=width, angles_in_rows=angles_in_rows)
 
     def samples(self) -> Mapping[str, Any]:
         """Frames, coefficients and sound, as the stage needs them."""
         from .training.phases import samples
 
-        return samples(self.config, self.stage)
+        return samples(self)
 
     def auxiliary(self, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
-        """Fixed networks that the losses of the stage look through."""
+        """Fixed networks that the losses of the stage need."""
         from .training.phases import auxiliary
 
         return auxiliary(self, train)
@@ -79,4 +134,4 @@ class SadTalker(ModelPlugin):
         """Scores and pictures of the stage."""
         from .training.phases import validate
 
-        return validate(self, batch, self.stage)
+        return validate(self, batch)

@@ -1,4 +1,4 @@
-"""SadTalker's renderer as the toolkit sees it: windows of coefficients in, frames out."""
+"""SadTalker's renderer, which draws windows of coefficients, and its compilation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...errors import MotionError, ShapeError
+from ...errors import ShapeError
+from ...motion.coefficients import COEFFICIENTS, LAYOUTS
 from ...motion.windows import RADIUS, windows
 from ...nn.geometry.grids import resize_map
 from ...nn.visualize import draw_keypoints
@@ -20,8 +21,8 @@ from ..base import Renderer
 from .config import SadTalkerConfig
 from .networks.fast import FastGenerator
 from .networks.generator import SourceState
-from .networks.keypoints import Angles, transform_keypoints
 from .networks.mapping import WINDOW
+from .networks.motion import Angles, transform_keypoints
 
 WORTH_FRAMES = 100
 """Frames from which compiling pays: it takes about a minute, and with bfloat16 units saves about a second a frame
@@ -30,19 +31,19 @@ of 256 (2.0 to 0.9 s on two cores with AMX)."""
 logger = logging.getLogger("talkingface")
 
 
-def decide(wish: str, frames: int, precision: torch.dtype, device: torch.device) -> tuple[bool, str]:
-    """(whether to compile, why, as a line for the user, or "" where nothing is worth a word).
+def decide(mode: str, frames: int, precision: torch.dtype, device: torch.device) -> tuple[bool, str]:
+    """Decide on compilation; return (True to compile, the reason as a line for the user or "").
 
-    The decision goes by numbers that are known before, not by a stop-watch, so that the same command gives the same
-    frames. In float32 compiling was measured to gain a seventh at best, and GPUs draw a clip in the time it takes.
+    The decision follows from numbers that are known before, not from measured time, so that the same command gives the
+    same frames. In float32 compiling was measured to gain a seventh at best, and GPUs draw a clip in the time it takes.
 
     Args:
-        wish: ``"auto"``, ``"on"`` or ``"off"``.
+        mode: ``"auto"``, ``"on"`` or ``"off"``.
     """
     gains = precision == torch.bfloat16 and device.type == "cpu"
-    if wish == "off" or (wish == "auto" and not gains):
+    if mode == "off" or (mode == "auto" and not gains):
         return False, ""
-    if wish == "auto" and frames < WORTH_FRAMES:
+    if mode == "auto" and frames < WORTH_FRAMES:
         return False, f"not compiled: {frames} frames are drawn sooner without (--compile=on compiles)"
     problem = no_compiler(device)
     if problem:
@@ -51,7 +52,7 @@ def decide(wish: str, frames: int, precision: torch.dtype, device: torch.device)
 
 
 def no_compiler(device: torch.device) -> str:
-    """Why torch.compile cannot work here, or ""; on a CPU it writes C++."""
+    """Reason why torch.compile cannot work here, or ""; on a CPU it writes C++."""
     names = [os.environ["CXX"]] if os.environ.get("CXX") else ["c++", "g++", "clang++"]
     if device.type == "cpu" and not any(shutil.which(name) for name in names):
         return f"no C++ compiler ({', '.join(names)}) is there"
@@ -59,7 +60,7 @@ def no_compiler(device: torch.device) -> str:
 
 
 class CompiledGenerator:
-    """A generator whose `decode` is compiled when it is first called; if that fails, it goes on as it is and says so.
+    """A generator whose `decode` is compiled when it is first called; if that fails, it stays as it is, with a warning.
 
     Frames are drawn one at a time: one shape, one compilation, and a CPU gains nothing from drawing several.
 
@@ -76,11 +77,11 @@ class CompiledGenerator:
         return getattr(self.generator, name)
 
     def decode(self, state: Any, kp_source: Tensor, kp_driving: Tensor) -> Tensor:
-        """As of the generator."""
+        """Frames (N, 3, S, S), as of the generator."""
         if self._compiled is not None:
             try:
-                return torch.cat([self._compiled(state, kp_source, one) for one in kp_driving.split(1)])
-            except RuntimeError as error:  # what torch raises where a compiler or a kernel fails
+                return torch.cat([self._compiled(state, kp_source, keypoints) for keypoints in kp_driving.split(1)])
+            except RuntimeError as error:  # of torch, where a compiler or a kernel fails
                 self._compiled = None
                 logger.warning("the renderer cannot be compiled and goes on without: %s", _first_line(error))
         drawn: Tensor = self.generator.decode(state, kp_source, kp_driving)
@@ -99,7 +100,7 @@ class EncodedSource:
         image: (1, 3, S, S).
         canonical: (1, K, 3), keypoints without pose and expression.
         keypoints: (1, K, 3), in the pose and with the expression of the picture.
-        state: what the generator keeps of it.
+        state: of the generator.
     """
 
     image: Tensor
@@ -124,22 +125,22 @@ class SadTalkerRenderer(Renderer):
         self.generator: Any = FastGenerator(networks["generator"].eval(), precision)  # type: ignore[arg-type]
         self.precision = precision
         self.columns, self.space = config.coefficients, config.space
-        self.takes = f"3dmm.{self.columns}"
+        self.takes = LAYOUTS[self.columns].kind
         self.size = (config.image_size, config.image_size)
 
-    def expect(self, frames: int, compile_wish: str = "auto") -> str:
-        """As in the base class: compiles the generator where that pays."""
+    def expect(self, frames: int, compile_mode: str = "auto") -> str:
+        """Compile the generator where that pays; otherwise see the base class."""
         if isinstance(self.generator, CompiledGenerator):
             return ""
         device = next(self.mapping.parameters()).device
-        compiles, note = decide(compile_wish, frames, self.precision, device)
+        compiles, note = decide(compile_mode, frames, self.precision, device)
         if compiles:
             self.generator = CompiledGenerator(self.generator)
         return note
 
     @torch.inference_mode()
     def encode_source(self, source: Source) -> EncodedSource:
-        """As in the base class.
+        """Encode the picture and its keypoints; see the base class.
 
         Raises:
             ShapeError: if the source comes without its coefficients.
@@ -161,7 +162,7 @@ class SadTalkerRenderer(Renderer):
 
     @torch.inference_mode()
     def explain(self, state: EncodedSource, motion: Motion) -> dict[str, Tensor]:
-        """The source and the result with keypoints, and what is occluded (black)."""
+        """Pictures (n, 3, S, S) in [0, 1]: source and result with keypoints, and the occlusion (black)."""
         driving = self.drive(state, motion, slice(None))
         dense = self.generator.move(state.state, state.keypoints, driving)
         drawn = self.generator.draw(state.state.expand(len(motion)).features, dense)
@@ -175,22 +176,16 @@ class SadTalkerRenderer(Renderer):
         return pictures
 
     def drive(self, state: EncodedSource, motion: Motion, part: slice) -> Tensor:
-        """Keypoints (n, K, 3) of a part of a motion, whose other frames are there for the windows.
-
-        Raises:
-            MotionError: if the motion is of another kind.
-        """
-        if motion.kind != self.takes:
-            raise MotionError(f"the renderer draws '{self.takes}', not '{motion.kind}'")
-        rows = motion.values["coefficients"].to(state.image)
+        """Keypoints (n, K, 3) of a part of a motion, whose other frames only enter the windows."""
+        rows = motion.values[COEFFICIENTS].to(state.image)
         frames = range(len(motion))[part]
-        return self._keypoints(state.canonical, windows(rows, frames), asked_angles(motion, part))
+        return self._keypoints(state.canonical, windows(rows, frames), user_angles(motion, part))
 
-    def _keypoints(self, canonical: Tensor, seen: Tensor, angles: Angles | None = None) -> Tensor:
-        return transform_keypoints(canonical, self.mapping(seen), angles)
+    def _keypoints(self, canonical: Tensor, rows: Tensor, angles: Angles | None = None) -> Tensor:
+        return transform_keypoints(canonical, self.mapping(rows), angles)
 
 
-def asked_angles(motion: Motion, part: slice) -> Angles | None:
-    """Degrees that the user asks for in some frames, by name; None where there are none."""
-    asked = motion.values.get("angles")
-    return None if asked is None else dict(zip(("yaw", "pitch", "roll"), asked[part].unbind(1), strict=True))
+def user_angles(motion: Motion, part: slice) -> Angles | None:
+    """Degrees (n,) that the user set for some frames, by name; None where there are none."""
+    angles = motion.values.get("angles")
+    return None if angles is None else dict(zip(("yaw", "pitch", "roll"), angles[part].unbind(1), strict=True))

@@ -1,4 +1,4 @@
-"""Settings of StyleHEAT: the sizes of its networks, and how each stage is trained. No torch here."""
+"""Settings of StyleHEAT: the sizes of its networks, and the training of each stage. No torch here."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ class CalibrationWeights(Structure):
     outside_at_last: NonNegativeFloat = Field(0.005, description="That weight afterwards.")
 
     @property
-    def looks_at_parts(self) -> bool:
-        """Whether landmarks are needed."""
+    def uses_parts(self) -> bool:
+        """True where landmarks are needed."""
         return bool(self.local_loss or self.perceptual_final or self.perceptual_regular)
 
     @property
-    def looks_at_warp(self) -> bool:
-        """Whether the generator has to draw what the warper alone gives."""
+    def uses_warp(self) -> bool:
+        """True where the generator has to draw the result of the warper alone."""
         return bool(self.perceptual_warp or self.perceptual_regular or self.reconstruction_warp)
 
     @property
     def perceptual(self) -> float:
-        """Whether VGG19 is needed, as a number that is not zero."""
+        """Sum of the perceptual weights; VGG19 is needed where it is not zero."""
         return self.perceptual_warp + self.perceptual_final + self.perceptual_regular
 
     def outside_at(self, iteration: int) -> float:
@@ -95,7 +95,7 @@ class GeneratorWeights(Structure):
 
 
 STAGES = ("video_warper", "calibrator", "inversion", "generator", "joint")
-"""What a run can train; the first two are the published stages, which follow each other."""
+"""Stages of training; the first two are the published stages, which follow each other."""
 
 Network = Literal["stylegan", "e4e_encoder", "hfgi_aligner", "hfgi_encoder", "video_warper", "calibrator"]
 
@@ -163,7 +163,7 @@ class JointStage(Structure):
 
 
 class TrainParams(Structure):
-    """How the networks are trained, stage by stage; the word after ``--stage=`` chooses one."""
+    """Training of the networks, stage by stage; the word after ``--stage=`` chooses one."""
 
     generator: GeneratorStage = GeneratorStage()
     inversion: InversionStage = InversionStage()

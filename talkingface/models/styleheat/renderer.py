@@ -9,16 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...errors import MotionError, ShapeError
+from ...errors import ShapeError
+from ...motion.coefficients import COEFFICIENTS, LAYOUT_73
 from ...motion.windows import RADIUS, windows
 from ...types import Motion, Source
 from ..base import Renderer
 from ..mesh_faces import points_of
-from .compact.guide import Cues, Guide
+from .compact.guide import MotionGuide, WarpInput
 from .edits.attributes import AttributeEdit
 from .networks.fast import Drawable, FastStyleHeat
 from .networks.pictures import resized
-from .retarget import KIND
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class SourceFace:
     """The face of a source.
 
     Attributes:
-        identity: (1, 80), who it is.
-        points: (1, 468, 2), where it is, (x, y) in [-1, 1].
+        identity: (1, 80), its identity coefficients.
+        points: (1, 468, 2), (x, y) in [-1, 1].
     """
 
     identity: Tensor
@@ -40,8 +40,8 @@ class StyleHeatState:
 
     Attributes:
         source: (1, 3, H, W) in [0, 1], the picture.
-        plain: the picture as it is, inverted.
-        face: where it is, for a guided warper; otherwise None.
+        plain: its inversion without edits.
+        face: for a guided warper; otherwise None.
         edited: the last edit that was drawn, with its strength; several frames in a row may have the same.
     """
 
@@ -57,14 +57,14 @@ class StyleHeatRenderer(Renderer):
     Args:
         fast: of the networks.
         side: of the pictures it takes and gives.
-        space, framing: what its coefficients mean, and how sources are cut.
-        invert: a picture (1, 3, H, W) in [-1, 1] -> what is moved; None: by the encoders.
-        edit: of the face's attributes; how much of it comes with the motion, as ``"edit"`` (T,).
-        published: repeat what the published program does to pictures: where they become smaller it leaves pixels out,
-            and it cuts numbers off towards black.
+        space, framing: of its coefficients, and of its sources.
+        invert: a picture (1, 3, H, W) in [-1, 1] -> its inversion; None: by the encoders.
+        edit: of the face's attributes; its share in each frame comes with the motion, as ``"edit"`` (T,).
+        published: treat pictures as the published program does: it leaves pixels out where they become smaller,
+            and rounds towards black.
     """
 
-    takes = KIND
+    takes = LAYOUT_73.kind
     radius = RADIUS
 
     def __init__(
@@ -83,7 +83,7 @@ class StyleHeatRenderer(Renderer):
 
     @torch.inference_mode()
     def encode_source(self, source: Source) -> StyleHeatState:
-        """As in the base class.
+        """Invert the picture and find the points of its face; see the base class.
 
         Raises:
             ShapeError: if the warper is guided and the source comes without its coefficients or its identity.
@@ -91,7 +91,7 @@ class StyleHeatRenderer(Renderer):
         return StyleHeatState(source.image, self._invert(source.image * 2 - 1), self._face(source))
 
     def kept(self, state: StyleHeatState) -> dict[str, Tensor]:
-        """Codes and features, by the names of the published files."""
+        """Codes (1, codes, length) and features (1, C, f, f), by the names of the published files."""
         return {"w_latent": state.plain.codes, "f_latent": state.plain.features}
 
     def _encoded(self, picture: Tensor) -> Drawable:
@@ -107,12 +107,12 @@ class StyleHeatRenderer(Renderer):
 
     @torch.inference_mode()
     def explain(self, state: StyleHeatState, motion: Motion) -> dict[str, Tensor]:
-        """See `explain_part`."""
+        """Pictures (T, 3, H, W) of all frames, see `explain_part`."""
         return self.explain_part(state, motion, slice(0, len(motion)))
 
     @torch.inference_mode()
     def explain_part(self, state: StyleHeatState, motion: Motion, part: slice) -> dict[str, Tensor]:
-        """The source, what the inversion makes of it, its features warped but not calibrated, and the result."""
+        """Pictures (n, 3, H, W) in [0, 1]: source, its inversion, the same warped but not calibrated, the result."""
         drawn = self.render_part(state, motion, part)
         inverted = self._finished(state.plain.generator.finish(state.plain.features))
         return {
@@ -123,22 +123,20 @@ class StyleHeatRenderer(Renderer):
         }
 
     def _drawn(
-        self, draw: Callable[[Drawable, Cues], Tensor], state: StyleHeatState, motion: Motion, part: slice
+        self, draw: Callable[[Drawable, WarpInput], Tensor], state: StyleHeatState, motion: Motion, part: slice
     ) -> Tensor:
         """Pictures (n, 3, H, W) in [0, 1] of a part of a motion.
 
         Args:
-            draw: an inverted picture and what moves it -> frames about [-1, 1].
+            draw: an inverted picture and n inputs -> frames (n, 3, size, size), about [-1, 1].
         """
-        if motion.kind != self.takes:
-            raise MotionError(f"the renderer draws '{self.takes}', not '{motion.kind}'")
-        rows = motion.values["coefficients"]
-        seen = windows(rows, range(*part.indices(len(motion)))).to(state.plain.codes)
-        cues = Cues(seen, self._guide(state, rows[part]))
+        rows = motion.values[COEFFICIENTS]
+        motion_windows = windows(rows, range(*part.indices(len(motion)))).to(state.plain.codes)
+        inputs = WarpInput(motion_windows, self._guide(state, rows[part]))
         shares = self._shares(motion, part)
         if shares is None:
-            return self._finished(draw(state.plain, cues))
-        frames = [draw(self._at(state, share), cue) for share, cue in zip(shares, cues.split(1), strict=True)]
+            return self._finished(draw(state.plain, inputs))
+        frames = [draw(self._at(state, share), frame) for share, frame in zip(shares, inputs.split(1), strict=True)]
         return self._finished(torch.cat(frames))
 
     def _face(self, source: Source) -> SourceFace | None:
@@ -149,15 +147,15 @@ class StyleHeatRenderer(Renderer):
         identity = source.identity.float()
         return SourceFace(identity, points_of(identity, source.coefficients.float()).to(source.image))
 
-    def _guide(self, state: StyleHeatState, rows: Tensor) -> Guide | None:
-        """How rows (n, 73) move the points of the source's face."""
+    def _guide(self, state: StyleHeatState, rows: Tensor) -> MotionGuide | None:
+        """Movement of the points of the source's face by rows (n, 73); None where the warper is not guided."""
         if state.face is None:
             return None
         target = points_of(state.face.identity, rows).to(state.face.points)
-        return Guide.of(state.face.points, target, self.fast.networks.flow_side)
+        return MotionGuide.of(state.face.points, target, self.fast.networks.flow_side)
 
     def _shares(self, motion: Motion, part: slice) -> list[float] | None:
-        """How much of the edit each frame has; None where nothing is edited."""
+        """Share of the edit in each frame; None where nothing is edited."""
         return None if self._edit is None else [float(value) for value in motion.values["edit"][part]]
 
     def _at(self, state: StyleHeatState, share: float) -> Drawable:
@@ -174,7 +172,7 @@ class StyleHeatRenderer(Renderer):
         return pictures.mul(255).floor().div(255) if self._published else pictures
 
     def _resized(self, pictures: Tensor, side: int) -> Tensor:
-        """Square pictures at another side; where they become smaller, each pixel is the mean of what it covers."""
+        """Square pictures at another side; where they become smaller, each pixel is the mean of those it covers."""
         if pictures.shape[-1] > side and not self._published:
             return F.interpolate(pictures, (side, side), mode="area")
         return pictures if pictures.shape[-1] == side else resized(pictures, side)

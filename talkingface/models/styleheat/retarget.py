@@ -1,84 +1,52 @@
-"""Coefficients of a driver, fitted to the face of a source."""
+"""Driving coefficients fitted to the face and the crop of a source."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from ...errors import ConfigError, MotionError
-from ...motion.columns import ROW_73, Columns
-from ...motion.edits import expression_only, fit_crop_scale, nearest_frame, turned
+from ...motion.coefficients import COEFFICIENTS, LAYOUT_73
+from ...motion.retarget import fit_crop_scale, retarget_coefficients
 from ...types import Motion
-
-KIND, WITHOUT_CROP = "3dmm.73", "3dmm.70"
 
 
 def fit_to_source(source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
-    """The driving's movement on the source's face.
+    """Driving movement on the source's face, its crop included.
 
     Args:
-        source: one frame of kind ``"3dmm.73"``.
-        driving: of kind ``"3dmm.73"``, or ``"3dmm.70"`` (a voice's), whose crop is that of the source. Where it has
-            ``"angles"``, those that are numbers are the head's, in degrees.
-        options: ``relative`` (the change since the first frame is carried over, not the coefficients themselves),
-            ``best_frame``, ``find_best_frame`` (the frame that the change is counted from instead), ``adapt_scale``
-            (otherwise: the crop's scale is brought to the source's), ``expression_scale``, ``still`` (the face alone
-            moves), ``pose_only`` (the head alone moves).
+        source, driving: as for `retarget_coefficients`.
+        options: as there, and ``adapt_scale`` (where no change is carried: the crop's scale is brought to the
+            source's), ``pose_only`` (the head alone moves).
+
+    Returns:
+        ``"coefficients"`` -> (T, 73).
 
     Raises:
-        MotionError: if it is no motion of coefficients, or has no frame.
-        ConfigError: if `best_frame` is not a frame of the driving.
+        MotionError, ConfigError: as `retarget_coefficients`.
     """
-    own, rows = source.values["coefficients"], _rows(source, driving)
-    if options.get("relative") and driving.kind == KIND:
-        rows = _changed(own, rows, _reference(own, rows, options))
-    elif options.get("adapt_scale"):
-        rows = fit_crop_scale(own, rows)
-    rows = _scaled(own, rows, float(options.get("expression_scale", 1.0)), relative=bool(options.get("relative")))
-    if options.get("still"):
-        rows = expression_only(own, rows)
+    has_crop, own = driving.kind == LAYOUT_73.kind, source.values[COEFFICIENTS]
+    if has_crop and options.get("adapt_scale") and not options.get("relative"):
+        fitted = fit_crop_scale(own, driving.values[COEFFICIENTS])
+        driving = replace(driving, values={**driving.values, COEFFICIENTS: fitted})
+    moved = retarget_coefficients(source, driving, options, _carry_crop_too if has_crop else _keep_rows)
     if options.get("pose_only"):
-        rows[:, ROW_73.expression] = own[:, ROW_73.expression]
-    if "angles" in driving.values:
-        rows = turned(rows, driving.values["angles"])
-    return Motion(KIND, driving.fps, {"coefficients": rows}, driving.space)
+        moved.values[COEFFICIENTS][:, LAYOUT_73.exp] = own[:, LAYOUT_73.exp]
+    return moved
 
 
-def _rows(source: Motion, driving: Motion) -> Tensor:
-    """Rows of 73, new memory."""
-    if driving.kind not in (KIND, WITHOUT_CROP) or not len(driving):
-        raise MotionError(f"{len(driving)} frames of kind '{driving.kind}' do not drive '{KIND}'")
-    rows = driving.values["coefficients"]
-    if driving.kind == KIND:
-        return rows.clone()
-    crop = source.values["coefficients"][:, ROW_73.crop].to(rows)
-    return torch.cat([rows, crop.expand(len(rows), -1)], dim=1)
+def _carry_crop_too(source: Tensor, rows: Tensor, reference: int, expression_scale: float) -> Tensor:
+    """Source's row plus the change since a frame; the scale of the crop is multiplied by a ratio."""
+    changed, scale = source + rows - rows[reference], LAYOUT_73.crop.start
+    changed[:, scale] = source[:, scale] * rows[:, scale] / rows[reference, scale]
+    return _keep_rows(source, changed, reference, expression_scale)
 
 
-def _reference(own: Tensor, rows: Tensor, options: Mapping[str, Any]) -> int:
-    """The frame in which the driver is as the source is."""
-    number = options.get("best_frame")
-    if number is None:
-        return nearest_frame(own, rows) if options.get("find_best_frame") else 0
-    if not 0 <= number < len(rows):
-        raise ConfigError(f"there is no frame {number}", where="best_frame", cure=f"Use 0 to {len(rows) - 1}.")
-    return int(number)
-
-
-def _changed(own: Tensor, rows: Tensor, reference: int, columns: Columns = ROW_73) -> Tensor:
-    """The source's row and what has changed since a frame: a sum, and for the scale of the crop a ratio."""
-    changed = own + rows - rows[reference]
-    scale = columns.crop.start
-    changed[:, scale] = own[:, scale] * rows[:, scale] / rows[reference, scale]
-    return changed
-
-
-def _scaled(own: Tensor, rows: Tensor, factor: float, *, relative: bool) -> Tensor:
-    """Rows with their expression, or what of it differs from the source's, times a factor."""
-    if factor != 1:
-        base = own[:, ROW_73.expression] if relative else torch.zeros_like(own[:, ROW_73.expression])
-        rows[:, ROW_73.expression] = base + factor * (rows[:, ROW_73.expression] - base)
+def _keep_rows(source: Tensor, rows: Tensor, reference: int, expression_scale: float) -> Tensor:
+    """Rows with the difference of their expression from the source's times a factor; a voice is made for its source."""
+    if expression_scale != 1:
+        own = source[:, LAYOUT_73.exp]
+        rows[:, LAYOUT_73.exp] = own + expression_scale * (rows[:, LAYOUT_73.exp] - own)
     return rows

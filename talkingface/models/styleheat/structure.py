@@ -113,7 +113,7 @@ class StyleHeatStructure(Structure):
         }
         if self.calibrator.guided and not self.warper.guided:
             raise ValueError("a guided calibrator goes with a guided warper")
-        wrong = [f"{name} is {one}, not {wanted}" for name, (one, wanted) in pairs.items() if one != wanted]
+        wrong = [f"{name} is {given}, not {wanted}" for name, (given, wanted) in pairs.items() if given != wanted]
         if wrong:
             raise ValueError("; ".join(wrong))
         return self

@@ -14,7 +14,7 @@ from torch.nn.utils import spectral_norm
 
 from .folded import add_to_bias, chain_1x1, fold_enlarging, fold_spectral_norm, merge_outputs
 
-HIDDEN = 128  # channels between the vector or map and what is made of it
+HIDDEN = 128  # channels between the vector or map and scale and shift
 
 
 class AdaIN(nn.Module):
@@ -39,7 +39,7 @@ SLOPE = 0.2
 class Spade(nn.Module):
     """Instance norm whose scale and shift at each pixel come from a map.
 
-    The map (N, M, h, w) is brought to the size of what is normalised by nearest neighbours.
+    The map (N, M, h, w) is resized to (N, channels, H, W), which is normalised, by nearest neighbours.
     """
 
     def __init__(self, channels: int, map_channels: int) -> None:
@@ -110,7 +110,7 @@ class FastSpade(nn.Module):
     Args:
         spade: stays as it is.
         factor: 1, 2 or 4.
-        behind: the shortcut's convolution; then `forward` gives what comes out of that.
+        behind: the shortcut's convolution; then `forward` gives its result.
     """
 
     def __init__(self, spade: Spade, factor: int, behind: nn.Conv2d | None = None) -> None:
@@ -138,7 +138,7 @@ class FastSpadeBlock(nn.Module):
     Args:
         block: stays as it is.
         factor: by which its map is enlarged.
-        doubles: whether its input is doubled by nearest neighbours first.
+        doubles: double the input by nearest neighbours first.
     """
 
     def __init__(self, block: SpadeBlock, factor: int = 1, *, doubles: bool = False) -> None:

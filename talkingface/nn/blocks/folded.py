@@ -1,4 +1,4 @@
-"""Exact rearrangements of convolutions for inference."""
+"""Exact rearrangements of convolutions and of the blocks around them, for inference."""
 
 from __future__ import annotations
 
@@ -58,16 +58,16 @@ def chain_1x1(first: nn.Conv2d, second: nn.Conv2d) -> nn.Conv2d:
 
 
 def add_to_bias(conv: Conv, number: float) -> Conv:
-    """A convolution that gives `number` more than `conv` everywhere."""
+    """A convolution whose outputs are those of `conv` plus `number`."""
     if conv.bias is None:
         raise ValueError("adding needs a convolution with a bias")
-    more = copy.deepcopy(conv)
-    more.bias = nn.Parameter(conv.bias.detach() + number, requires_grad=False)
-    return more
+    shifted = copy.deepcopy(conv)
+    shifted.bias = nn.Parameter(conv.bias.detach() + number, requires_grad=False)
+    return shifted
 
 
 def merge_outputs(first: nn.Conv2d, second: nn.Conv2d) -> nn.Conv2d:
-    """One convolution whose channels are those of `first` and then of `second`; both see the same input."""
+    """One convolution whose channels are those of `first` and then of `second`; both take the same input."""
     merged = copy.deepcopy(first)
     merged.out_channels = first.out_channels + second.out_channels
     merged.weight = nn.Parameter(torch.cat([first.weight, second.weight]).detach(), requires_grad=False)
@@ -96,7 +96,7 @@ def fold_enlarging(conv: nn.Conv2d, factor: int = 2) -> nn.ConvTranspose2d:
 
 
 def fold_doubling_planes(conv: nn.Conv3d) -> nn.ConvTranspose3d:
-    """The same for doubled slices of a volume and a 3 x 3 x 3 convolution."""
+    """Nearest doubling of a volume's slices and then a 3 x 3 x 3 convolution, as one transposed convolution."""
     weight = conv.weight.detach()
     reach = _reach(weight, 2)
     doubled = nn.ConvTranspose3d(
@@ -121,15 +121,15 @@ def _reach(like: torch.Tensor, factor: int) -> torch.Tensor:
     return reach
 
 
-# Weights above which a kernel is left as it is. Layers that wide see pictures of a few pixels, so that reading the
-# kernel is what takes time, and the folded one is 16 / 9 as large.
+# Weights above which a kernel is left as it is. Layers that wide work on pictures of a few pixels, so that reading the
+# kernel takes most of the time, and the folded one is 16 / 9 as large.
 HEAVY_KERNEL = 4_000_000
 
 Network = TypeVar("Network", bound=nn.Module)
 
 
 class FoldedBlock(nn.Module):
-    """Convolution with its batch norm inside, ReLU, and an optional 2 x 2 mean."""
+    """Convolution with its batch norm inside, ReLU, and an optional 2 x 2 mean; (N, in, H, W) -> (N, out, ...)."""
 
     def __init__(self, conv: nn.Module, *, pool: bool = False) -> None:
         super().__init__()
@@ -141,7 +141,7 @@ class FoldedBlock(nn.Module):
 
 
 class FoldedResidual(nn.Module):
-    """A residual block whose second norm is inside the first convolution."""
+    """A residual block whose second norm is inside the first convolution; (N, C, H, W) stays."""
 
     def __init__(self, block: ResidualBlock) -> None:
         super().__init__()

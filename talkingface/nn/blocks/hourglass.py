@@ -1,4 +1,4 @@
-"""U-Net of halving and doubling blocks with a skip at every size."""
+"""U-Net of halving and doubling blocks with a skip at every size, over pictures or volumes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import ShapeError
-from .conv import DownBlock, UpBlock
+from .conv import BatchNorm3d, DownBlock, UpBlock
 
 
 def level_widths(block_expansion: int, max_features: int, levels: int) -> list[int]:
@@ -18,12 +19,12 @@ def level_widths(block_expansion: int, max_features: int, levels: int) -> list[i
 
 
 class Encoder(nn.Module):
-    """Halves its input `num_blocks` times and keeps every stage, the input first."""
+    """Halves its input (N, C, H, W) `num_blocks` times and keeps every stage, the input first."""
 
-    def __init__(self, in_channels: int, widths: Sequence[int]) -> None:
+    def __init__(self, in_channels: int, widths: Sequence[int], *, dims: int) -> None:
         super().__init__()
         channels = [in_channels, *widths[1:]]
-        self.down_blocks = nn.ModuleList(DownBlock(a, b) for a, b in pairwise(channels))
+        self.down_blocks = nn.ModuleList(DownBlock(a, b, dims=dims) for a, b in pairwise(channels))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         stages = [x]
@@ -33,13 +34,13 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Doubles the deepest stage back to full size, joining the stage of each size on the way."""
+    """Doubles the deepest stage (N, C, h, w) back to full size, joining the stage of each size on the way."""
 
-    def __init__(self, widths: Sequence[int]) -> None:
+    def __init__(self, widths: Sequence[int], *, dims: int) -> None:
         super().__init__()
         deepest = len(widths) - 1
         self.up_blocks = nn.ModuleList(
-            UpBlock(widths[level] if level == deepest else 2 * widths[level], widths[level - 1])
+            UpBlock(widths[level] if level == deepest else 2 * widths[level], widths[level - 1], dims=dims)
             for level in range(deepest, 0, -1)
         )
 
@@ -50,19 +51,35 @@ class Decoder(nn.Module):
         return out
 
 
+class VolumeDecoder(Decoder):
+    """Decoder of volumes (N, C, D, h, w), ending in a convolution, as in the released networks."""
+
+    def __init__(self, widths: Sequence[int], channels: int) -> None:
+        super().__init__(widths, dims=3)
+        self.conv = nn.Conv3d(channels, channels, 3, padding=1)
+        self.norm = BatchNorm3d(channels)
+
+    def forward(self, stages: Sequence[Tensor]) -> Tensor:
+        return F.relu(self.norm(self.conv(super().forward(stages))))
+
+
 class Hourglass(nn.Module):
     """(N, in, H, W) -> (N, block_expansion + in, H, W); the last `in` channels are the input itself.
+
+    Volumes (N, in, D, H, W) with `dims` 3, whose depth stays and whose last `in` channels go through a convolution too.
 
     Raises:
         ShapeError: if H or W is not a multiple of 2 ** num_blocks.
     """
 
-    def __init__(self, in_channels: int, block_expansion: int, max_features: int, num_blocks: int) -> None:
+    def __init__(
+        self, in_channels: int, block_expansion: int, max_features: int, num_blocks: int, *, dims: int = 2
+    ) -> None:
         super().__init__()
         widths = level_widths(block_expansion, max_features, num_blocks + 1)
-        self.encoder = Encoder(in_channels, widths)
-        self.decoder = Decoder(widths)
         self.out_channels = widths[0] + in_channels
+        self.encoder = Encoder(in_channels, widths, dims=dims)
+        self.decoder = Decoder(widths, dims=dims) if dims == 2 else VolumeDecoder(widths, self.out_channels)
         self.multiple = 2**num_blocks
 
     def forward(self, x: Tensor) -> Tensor:
@@ -72,4 +89,5 @@ class Hourglass(nn.Module):
                 f"the hourglass halves its {height} x {width} input {len(self.encoder.down_blocks)} times",
                 cure=f"Both sides of what it sees must be multiples of {self.multiple}.",
             )
-        return self.decoder(self.encoder(x))
+        out: Tensor = self.decoder(self.encoder(x))
+        return out

@@ -28,7 +28,7 @@ IR50 = (Stage(64, 3), Stage(128, 4), Stage(256, 14), Stage(512, 3))
 
 
 class SqueezeExcite(nn.Module):
-    """Multiplies each channel by a number in (0, 1) that follows from the means of all channels."""
+    """Multiplies each channel of (N, C, H, W) by a number in (0, 1) that follows from the means of all channels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -67,10 +67,10 @@ class IRBlock(nn.Module):
 
 
 class PointConv(nn.Conv2d):
-    """A 1 x 1 convolution without bias of every `stride`-th pixel.
+    """A 1 x 1 convolution without bias of every `stride`-th pixel of (N, inputs, H, W).
 
     The pixels are taken first: with a stride, few channels and channels last, torch 2.13 on a CPU writes beside its
-    memory in the backward pass (seen with 4 to 8 input channels), and the numbers are the same.
+    memory in the backward pass (with 4 to 8 input channels), and the numbers are the same.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
@@ -82,7 +82,7 @@ class PointConv(nn.Conv2d):
 
 
 def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
-    """What the input goes through beside the convolutions; without parameters where the channels stay."""
+    """Shortcut beside the convolutions; without parameters where the channels stay."""
     if inputs == outputs:
         return nn.MaxPool2d(1, stride)
     return nn.Sequential(PointConv(inputs, outputs, stride), nn.BatchNorm2d(outputs))
@@ -96,7 +96,7 @@ def first_layer(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def ir_body(stages: Sequence[Stage]) -> nn.Sequential:
-    """The blocks of all stages in a row, with attention; what enters has the channels of the first stage."""
+    """The blocks of all stages in a row, with attention; their input has the channels of the first stage."""
     blocks: list[nn.Module] = []
     channels = stages[0].channels
     for stage in stages:

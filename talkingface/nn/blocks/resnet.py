@@ -15,7 +15,7 @@ def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
 
 
 def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module | None:
-    """What the input goes through where it does not have the shape of the output."""
+    """Shortcut of an input that does not have the shape of the output."""
     if stride == 1 and inputs == outputs:
         return None
     return nn.Sequential(_conv(inputs, outputs, 1, stride), nn.BatchNorm2d(outputs))
@@ -89,7 +89,7 @@ class ResNet(nn.Module):
         return nn.Sequential(*blocks)
 
     def stages(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What the four stages make of (N, 3, H, W), at 1/4, 1/8, 1/16 and 1/32 of its size."""
+        """Features after the four stages of pictures (N, 3, H, W), at 1/4, 1/8, 1/16 and 1/32 of their size."""
         first = self.layer1(self.maxpool(self.relu(self.bn1(self.conv1(x)))))
         second = self.layer2(first)
         third = self.layer3(second)

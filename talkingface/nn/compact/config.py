@@ -12,7 +12,7 @@ class Group(BaseModel):
 
 
 class CommonParams(Group):
-    """What all networks agree on."""
+    """Sizes that all networks agree on."""
 
     num_kp: PositiveInt = Field(10, description="Keypoints per picture.")
     num_channels: PositiveInt = Field(3, description="Channels of a picture; 3 is RGB.")

@@ -1,4 +1,4 @@
-"""What moving points say about a picture: a warp field between them, and what lies inside a ring of them.
+"""Motion of a picture by points that move: a warp field between them, and the pixels inside a ring of them.
 
 Points are (x, y) in [-1, 1] as in `nn.geometry`.
 """
@@ -31,7 +31,7 @@ def points_field(source: Tensor, driving: Tensor, spread: Tensor, size: tuple[in
         size: (height, width).
 
     Returns:
-        (N, 2, H, W), to be added to each pixel's own place, and (N, 1, H, W), how much it is to be believed: near 1
+        (N, 2, H, W), to be added to each pixel's own place, and (N, 1, H, W), its confidence: near 1
         between the points, 0 far from them.
     """
     grid = coordinate_grid(*size, like=driving)
@@ -48,7 +48,7 @@ def _spots(distance: Tensor) -> Tensor:
 
 
 def inside(ring: Tensor, size: tuple[int, int]) -> Tensor:
-    """How much of each pixel lies inside a ring of points, which may be shut.
+    """Share of each pixel that lies inside a ring of points, which may be shut.
 
     Lines cross the edges of the ring; what lies between an edge that goes down and one that goes up is inside.
 

@@ -7,7 +7,7 @@ decoder. What differs from the released networks, and why (docs/compact-fom.md h
   begin small and weights serve larger pictures. Stems fold pixels into channels instead of convolving at full size.
 * The source is warped as a picture too, at full size, and a map chooses at each pixel between it and what is painted.
   Still parts and skin are copied sharply; the decoder has only to paint what the source does not show.
-* Features are warped at three sizes and the decoder sees the features of the dense motion network, so that it can
+* Features are warped at three sizes and the decoder gets the features of the dense motion network, so that it can
   paint according to the motion, such as a closed eye where the source's is open.
 * A small free flow is added to the sum of the keypoints' motions.
 """
@@ -44,17 +44,17 @@ def deform(maps: Tensor, deformation: Tensor) -> Tensor:
 
 
 Hints = tuple[Tensor, Tensor, Tensor]
-"""What a model adds to the decoder's maps at 1/8, 1/4 and 1/2 of the picture's size."""
+"""Maps (N, C, h, w) that a model adds to the decoder's at 1/8, 1/4 and 1/2 of the picture's size."""
 
 
 @dataclass(frozen=True)
 class CompactState:
-    """What the compact generator keeps of a source picture.
+    """Encoded source picture, as the compact generator keeps it.
 
     Attributes:
         image: (N, 3, H, W).
-        small: (N, 3, h, w), as the dense motion network sees it.
-        features: at 1/2, 1/4 and 1/8 of the picture's size.
+        small: (N, 3, h, w), input of the dense motion network.
+        features: (N, C, h, w) each, at 1/2, 1/4 and 1/8 of the picture's size.
     """
 
     image: Tensor
@@ -62,7 +62,7 @@ class CompactState:
     features: tuple[Tensor, Tensor, Tensor]
 
     def expand(self, count: int) -> CompactState:
-        """The same source for `count` frames; no memory is copied."""
+        """Source for `count` frames; no memory is copied."""
         if self.image.shape[0] == count:
             return self
         image, small, *features = (t.expand(count, -1, -1, -1) for t in (self.image, self.small, *self.features))
@@ -104,7 +104,7 @@ class CompactGenerator(nn.Module):
     def decode(
         self, state: CompactState, kp_source: Keypoints, kp_driving: Keypoints, *, explain: bool = False
     ) -> dict[str, Tensor]:
-        """Draw the source as the driving keypoints say; arguments as OcclusionAwareGenerator.decode.
+        """Draw the source with the driving keypoints; arguments as OcclusionAwareGenerator.decode.
 
         Returns:
             ``prediction`` (N, 3, H, W) in [0, 1]; with `explain` also ``deformed`` (the source warped, at full size),
@@ -118,7 +118,7 @@ class CompactGenerator(nn.Module):
     def draw(
         self, state: CompactState, motion: DenseMotion, hints: Hints | None = None, *, explain: bool = False
     ) -> dict[str, Tensor]:
-        """Draw the source, expanded to as many frames as the motion has; returns what `decode` does."""
+        """Draw N frames of a source that is expanded to N; the result is that of `decode`, (N, 3, H, W)."""
         deformed = deform(state.image, motion.deformation)
         paint, shown = self._paint(state, motion, deformed, hints)
         out = {"prediction": shown * deformed + (1 - shown) * paint}
@@ -128,7 +128,7 @@ class CompactGenerator(nn.Module):
         return out
 
     def forward(self, image: Tensor, kp_source: Keypoints, kp_driving: Keypoints) -> dict[str, Tensor]:
-        """Encode and decode at once, with all intermediate maps, as training does."""
+        """Encode pictures (N, 3, H, W) and decode them at once, with all intermediate maps, as training does."""
         return self.decode(self.encode(image), kp_source, kp_driving, explain=True)
 
     def _paint(
@@ -155,7 +155,7 @@ class CompactGenerator(nn.Module):
         return torch.cat([*maps, resize_map(motion.features, size)], dim=1)
 
     def _reveal(self, features: Tensor, motion: DenseMotion, channel: int) -> Tensor:
-        """Features warped and dimmed where a visibility map says that the source does not show them."""
+        """Features warped and dimmed where a visibility map marks them as hidden in the source."""
         visible = resize_map(motion.visibility[:, channel : channel + 1], (features.shape[-2], features.shape[-1]))
         shown = deform(features, motion.deformation) * visible
         return shown.to(features.dtype, memory_format=torch.channels_last)  # what stands beside it is laid out so

@@ -1,4 +1,4 @@
-"""The motion side of the compact networks: keypoints, and dense motion from them; see generator.py for the idea."""
+"""Keypoint detector and dense motion of the compact networks; see generator.py for the idea."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class UNet(nn.Module):
 
 
 class CompactKPDetector(nn.Module):
-    """Keypoints and Jacobians from a quarter-size map of the pooled picture; outputs as those of KPDetector.
+    """Keypoints and Jacobians from a quarter-size map of the pooled picture; the results are those of KPDetector.
 
     The buffer `usual` (K, 2) follows the mean of the keypoints in training; locate.py finds subjects with it.
     """
@@ -88,13 +88,13 @@ class CompactKPDetector(nn.Module):
 
 @dataclass(frozen=True)
 class DenseMotion:
-    """What the dense motion network finds, at half the pooled picture's size (h, w).
+    """Dense motion at half the pooled picture's size (h, w).
 
     Attributes:
         deformation: (N, h, w, 2), backward field.
         mask: (N, K + 1, h, w), weights of the background and the keypoints, summing to 1.
         visibility: (N, 2, h, w) in [0, 1], of coarse and of fine features.
-        features: (N, C, h / 2, w / 2), what the decoder is told of the motion.
+        features: (N, C, h / 2, w / 2), description of the motion for the decoder.
     """
 
     deformation: Tensor

@@ -1,4 +1,4 @@
-"""Keypoints with the local affine motion at each (Siarohin et al. 2019, section 3.1), as networks hand them on."""
+"""Keypoints with the local affine motion at each (Siarohin et al. 2019, section 3.1), as networks exchange them."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Keypoints: TypeAlias = dict[str, Tensor]
 
 
 def slice_keypoints(keypoints: Keypoints, frames: slice) -> Keypoints:
-    """The keypoints of some frames."""
+    """Keypoints (n, K, ...) of some of the frames."""
     return {name: values[frames] for name, values in keypoints.items()}
 
 
 def detach_keypoints(keypoints: Keypoints) -> Keypoints:
-    """The same numbers without gradients."""
+    """Keypoints (N, K, ...) without gradients."""
     return {name: values.detach() for name, values in keypoints.items()}
 
 
 def expand_keypoints(keypoints: Keypoints, count: int) -> Keypoints:
-    """The same keypoints for `count` frames; no memory is copied."""
+    """Keypoints (1, K, ...) for `count` frames, (count, K, ...); no memory is copied."""
     return {name: values.expand(count, *values.shape[1:]) for name, values in keypoints.items()}
 
 

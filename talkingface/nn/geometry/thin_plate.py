@@ -36,7 +36,7 @@ class ThinPlateTransform:
         """Draw transforms around the identity.
 
         Args:
-            count: how many.
+            count: their number, N.
             like: gives dtype and device.
             sigma_affine: standard deviation of the affine part.
             sigma_tps: standard deviation of the spline part; None: no spline.
@@ -50,7 +50,7 @@ class ThinPlateTransform:
         return cls(theta, sigma_tps * torch.randn(shape, dtype=like.dtype, device=like.device))
 
     def warp_points(self, points: Tensor) -> Tensor:
-        """Where the points (N, M, 2) go; (N, M, 2)."""
+        """Points (N, M, 2) to which points (N, M, 2) are moved, (x, y) in [-1, 1]."""
         with float32_region(points):
             out = points @ self.theta[:, :, :2].transpose(1, 2) + self.theta[:, None, :, 2]
         if self.control_params is None:

@@ -1,4 +1,4 @@
-"""Coordinates, heatmaps and warps of volumes; conventions as in geometry.py, with z along the depth."""
+"""Coordinates, heatmaps and warps of volumes; conventions as in grids.py, with z along the depth."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .grids import axis_points
+
 
 def _corners(coordinate: Tensor, length: int) -> tuple[tuple[Tensor, Tensor, Tensor], ...]:
-    """For the cells before and behind points on an axis: number, weight, and whether there is such a cell.
+    """For the cells before and behind points on an axis: index, weight, and True if there is such a cell.
 
     Args:
         coordinate: in [-1, 1], the outer edges of the border cells.
@@ -27,7 +29,7 @@ def _corners(coordinate: Tensor, length: int) -> tuple[tuple[Tensor, Tensor, Ten
 
 
 def grid_sample_3d(volume: Tensor, field: Tensor) -> Tensor:
-    """What `F.grid_sample` gives for volumes: trilinear, zeros outside, edges aligned (`align_corners=False`).
+    """Sample a volume as `F.grid_sample` does: trilinear, zeros outside, edges aligned (`align_corners=False`).
 
     Args:
         volume: (N, C, D, H, W).
@@ -50,13 +52,9 @@ def grid_sample_3d(volume: Tensor, field: Tensor) -> Tensor:
     return out.view(count, channels, *field.shape[1:4])
 
 
-def _axis(length: int, like: Tensor) -> Tensor:
-    return 2 * (torch.arange(length, dtype=like.dtype, device=like.device) / (length - 1)) - 1
-
-
 def coordinate_grid_3d(depth: int, height: int, width: int, like: Tensor) -> Tensor:
     """Points (D, H, W, 3), (x, y, z) in [-1, 1], of the centres of all cells; `like` gives dtype and device."""
-    x, y, z = _axis(width, like), _axis(height, like), _axis(depth, like)
+    x, y, z = axis_points(width, like), axis_points(height, like), axis_points(depth, like)
     shape = (depth, height, width)
     return torch.stack([x.expand(shape), y[:, None].expand(shape), z[:, None, None].expand(shape)], dim=-1)
 
@@ -72,11 +70,11 @@ def gaussian_heatmaps_3d(points: Tensor, size: tuple[int, int, int], variance: f
     Returns:
         (..., D, H, W).
     """
-    depth, height, width = size
-    x = (_axis(width, points) - points[..., 0:1]).square()[..., None, None, :]
-    y = (_axis(height, points) - points[..., 1:2]).square()[..., None, :, None]
-    z = (_axis(depth, points) - points[..., 2:3]).square()[..., :, None, None]
-    return torch.exp(-0.5 * (x + y + z) / variance)
+    x, y, z = (
+        torch.exp(-0.5 * (axis_points(length, points) - points[..., axis, None]).square() / variance)
+        for axis, length in enumerate(reversed(size))
+    )
+    return z[..., :, None, None] * (y[..., :, None] * x[..., None, :])[..., None, :, :]
 
 
 def warp_3d(volume: Tensor, field: Tensor) -> Tensor:

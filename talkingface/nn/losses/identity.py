@@ -1,4 +1,4 @@
-"""Who a face is: the ArcFace network IR-SE50, and the loss that keeps it (Richardson et al. 2021, pSp, section 3.2).
+"""Identity of faces: the ArcFace network IR-SE50, and the loss that keeps it (Richardson et al. 2021, section 3.2).
 
 The network's names are those of the released ``model_ir_se50.pth``.
 """

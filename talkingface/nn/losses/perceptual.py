@@ -1,7 +1,7 @@
-"""Perceptual loss on features of VGG19 at several scales (Johnson et al. 2016), with an optional style term.
+"""Perceptual distances of pictures: a loss on VGG19 (Johnson et al. 2016), and LPIPS on AlexNet (Zhang et al. 2018).
 
-The form is PIRenderer's and StyleHEAT's: means of absolute differences, all layers with weight 1, pictures halved
-after their normalisation, and Gram matrices of the full scale only.
+The form of the loss is PIRenderer's and StyleHEAT's: means of absolute differences at several scales, all layers with
+weight 1, pictures halved after their normalisation, and optional Gram matrices (style) of the full scale only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ...errors import WeightsError
 from ..geometry.grids import resize_map
 
-# Channels of the convolutions up to relu5_1, the last layer that perceptual losses look at; "M" halves the size.
+# Channels of the convolutions up to relu5_1, the last layer that perceptual losses compare; "M" halves the size.
 PLAN = (64, 64, "M", 128, 128, "M", 256, 256, 256, 256, "M", 512, 512, 512, 512, "M", 512)
 RELU_LAYERS = (1, 6, 11, 20, 29)
 
@@ -61,7 +61,7 @@ class VGG19(nn.Module):
         return self.features_of(self.normalize(image))
 
     def normalize(self, image: Tensor) -> Tensor:
-        """Pictures in [0, 1] as the network knows them: less the mean of ImageNet, by its deviation."""
+        """Pictures (N, 3, H, W) in [0, 1] less the mean of ImageNet, over its deviation."""
         return (image - self.mean) / self.std
 
     def features_of(self, normalized: Tensor) -> list[Tensor]:
@@ -75,13 +75,13 @@ class VGG19(nn.Module):
 
 
 SCALES = 4
-STYLE_WEIGHT = 250.0  # what StyleHEAT gives the style term where it uses it
+STYLE_WEIGHT = 250.0  # of the style term in StyleHEAT, where it uses it
 
 
 def perceptual_loss(
     vgg: VGG19, made: Tensor, real: Tensor, *, style: float = 0.0, mask: Tensor | None = None, scales: int = SCALES
 ) -> Tensor:
-    """How much two pictures differ to VGG19.
+    """Distance of pictures in the features of VGG19.
 
     Args:
         made, real: (N, 3, H, W) in [-1, 1]; the real ones get no gradient. The sides must allow `scales` - 1 halvings
@@ -96,9 +96,8 @@ def perceptual_loss(
     total = made.new_zeros(())
     for scale in range(scales):
         if scale:
-            made, real = (
-                F.interpolate(x, scale_factor=0.5, mode="bilinear", align_corners=False) for x in (made, real)
-            )
+            # To a size, not by a factor: then the last row of an odd picture counts, as in the published training.
+            made, real = (resize_map(x, (x.shape[-2] // 2, x.shape[-1] // 2)) for x in (made, real))
         with torch.no_grad():
             wanted = [_masked(features, mask) for features in vgg.features_of(real)]
         got = [_masked(features, mask) for features in vgg.features_of(made)]
@@ -119,3 +118,73 @@ def _masked(features: Tensor, mask: Tensor | None) -> Tensor:
     if mask is None:
         return features
     return features * resize_map(mask, (features.shape[-2], features.shape[-1]))
+
+
+CHANNELS = (64, 192, 384, 256, 256)  # after each of AlexNet's five ReLUs
+SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # mean and deviation of ImageNet in [-1, 1]
+SMALLEST = 1e-10
+
+
+def alexnet_features() -> nn.Sequential:
+    """The convolutions of AlexNet (Krizhevsky 2014, "One weird trick"), numbered as torchvision numbers them."""
+    one, two, three, four, five = CHANNELS
+    return nn.Sequential(
+        nn.Conv2d(3, one, 11, stride=4, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2),
+        nn.Conv2d(one, two, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2),
+        nn.Conv2d(two, three, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(three, four, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(four, five, 3, padding=1),
+        nn.ReLU(),
+    )
+
+
+class _Weights(nn.Module):
+    """One weight for each channel. In training a dropout stood before the convolution, hence its number."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.model = nn.Sequential(nn.Identity(), nn.Conv2d(channels, 1, 1, bias=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.model(x)
+        return out
+
+
+class LPIPS(nn.Module):
+    """Distance of two pictures: 0 is the same, 1 is far. It is never trained."""
+
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = alexnet_features()
+        self.lin0, self.lin1, self.lin2, self.lin3, self.lin4 = (_Weights(channels) for channels in CHANNELS)
+        self.register_buffer("shift", torch.tensor(SHIFT).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("scale", torch.tensor(SCALE).view(1, 3, 1, 1), persistent=False)
+        self.requires_grad_(False).eval()
+
+    def forward(self, one: Tensor, other: Tensor) -> Tensor:
+        """Distances (N,) of pictures (N, 3, H, W) in [-1, 1]; sides of 63 at least."""
+        return torch.stack([distance.mean(dim=(1, 2, 3)) for distance in self.maps(one, other)]).sum(dim=0)
+
+    def maps(self, one: Tensor, other: Tensor) -> list[Tensor]:
+        """Maps of the distance, five (N, 1, h, w) from fine to coarse; their means add up to `forward`."""
+        pairs = zip(self._directions(one), self._directions(other), strict=True)
+        weights = (self.lin0, self.lin1, self.lin2, self.lin3, self.lin4)
+        return [weigh((a - b).square()) for weigh, (a, b) in zip(weights, pairs, strict=True)]
+
+    def _directions(self, pictures: Tensor) -> list[Tensor]:
+        """Features after each ReLU, as vectors of length 1 at each place."""
+        directions, out = [], (pictures - self.shift) / self.scale
+        for layer in self.features:
+            out = layer(out)
+            if isinstance(layer, nn.ReLU):
+                directions.append(out / (torch.linalg.vector_norm(out, dim=1, keepdim=True) + SMALLEST))
+        return directions

@@ -1,4 +1,4 @@
-"""What StyleHEAT does to the features inside a generator on their way to the picture (Yin et al. 2022, section 3)."""
+"""Changes of the features inside a generator, as StyleHEAT makes them (Yin et al. 2022, section 3)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..geometry.grids import warp
 
 
 class Affine(NamedTuple):
-    """``x * (1 + scale) + shift``; both as large as the features."""
+    """``x * (1 + scale) + shift``; both as large as the features (N, C, H, W)."""
 
     scale: Tensor
     shift: Tensor
@@ -38,11 +38,11 @@ class Conditions:
     refine: Affine | None = None
 
     def invert(self, features: Tensor) -> Tensor:
-        """The first change, whose result may be kept to replace others later."""
+        """Apply the first change, whose result may be kept to replace others later."""
         return features if self.inversion is None else self.inversion(features)
 
     def move(self, features: Tensor) -> Tensor:
-        """All other changes."""
+        """Apply all other changes."""
         if self.replacement is not None:
             features = self.replacement
         for field in self.warps:

@@ -1,4 +1,4 @@
-"""The discriminator: how real pictures look."""
+"""The discriminator, which scores how real pictures look."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ class Discriminator(nn.Module):
 
 
 def with_deviation(features: Tensor) -> Tensor:
-    """A channel more: how much the pictures of a group differ (Karras et al. 2018, section 3); shows lack of variety.
+    """Features and a channel with the deviation within a group of pictures (Karras et al. 2018, section 3).
+
+    It shows a lack of variety.
 
     Args:
         features: (N, C, H, W); picture i is in the group i modulo N / 4, all in one if N is less than 4.

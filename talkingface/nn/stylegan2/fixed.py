@@ -1,6 +1,6 @@
 """A generator for one set of codes, as inference needs it: the same numbers up to float rounding, in less time.
 
-What is exact and saves work:
+Exact savings:
 
 * Modulated weights are computed once, and with them nothing is left to multiply features by.
 * The gain of each layer is in its weights and biases: a leaky ReLU lets positive factors through.

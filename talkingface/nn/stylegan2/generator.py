@@ -45,7 +45,7 @@ class Halfway(NamedTuple):
 
 
 class Synthesis(NamedTuple):
-    """What a generator made.
+    """Result of a generator.
 
     Attributes:
         picture: (N, 3, size, size), about [-1, 1].
@@ -90,18 +90,18 @@ class Generator(nn.Module):
 
         Args:
             drawn: (N, code_length) normal numbers.
-            truncation: how far codes may be from the mean: 1 as they are, 0 the mean itself.
+            truncation: share of the distance of codes from the mean: 1 as they are, 0 the mean itself.
             mean: (1, code_length), see `mean_code`; needed for a truncation.
 
         Returns:
             (N, codes, code_length).
         """
-        found: Tensor = self.style(drawn)
+        code: Tensor = self.style(drawn)
         if mean is not None:
-            found = torch.lerp(mean.expand_as(found), found, truncation)
+            code = torch.lerp(mean.expand_as(code), code, truncation)
         elif truncation != 1:
             raise ShapeError("truncation needs a mean code", cure="Pass mean=generator.mean_code(4096).")
-        return found[:, None].repeat(1, self.structure.codes, 1)
+        return code[:, None].repeat(1, self.structure.codes, 1)
 
     @torch.no_grad()
     def mean_code(self, count: int, random: torch.Generator | None = None) -> Tensor:
@@ -131,7 +131,7 @@ class Generator(nn.Module):
         return Synthesis(picture, features)
 
     def begin(self, codes: Tensor, noise: Sequence[Tensor] | None = None) -> Halfway:
-        """The part before the features that can be changed; arguments as for `forward`."""
+        """Features before they can be changed, of codes (N, codes, code_length); arguments as for `forward`."""
         noises = self._checked(codes, noise)
         constant = self.input.input.expand(len(codes), -1, -1, -1)
         out = self.conv1(constant, codes[:, 0], noises[0])
@@ -143,7 +143,7 @@ class Generator(nn.Module):
         return Halfway(self._double(splice, out, codes, noises), picture)
 
     def finish(self, half: Halfway, codes: Tensor, noise: Sequence[Tensor] | None = None) -> Tensor:
-        """The part behind: pictures (N, 3, size, size)."""
+        """Pictures (N, 3, size, size) of features in the middle; arguments as for `forward`."""
         noises = self._checked(codes, noise)
         splice = self.structure.splice_doubling
         half = self._settle(splice, half, codes, noises)
@@ -169,11 +169,11 @@ class Generator(nn.Module):
         return [torch.randn(count, 1, side, side, generator=random) for side in sides]
 
     def stored_noise(self) -> list[Tensor]:
-        """The noise that is saved with the weights, of a structure that keeps it."""
+        """Noise (1, 1, side, side) of each convolution that is saved with the weights, of a structure that keeps it."""
         return [self.noises.get_buffer(f"noise_{index}") for index in range(self.structure.codes - 1)]
 
     def noise_strengths(self) -> list[nn.Module]:
-        """The layers whose only parameter says how strong noise is, for trainings without noise."""
+        """Layers whose only parameter is the strength of the noise, for trainings without noise."""
         return [layer.noise for layer in self.modules() if isinstance(layer, StyledConv)]
 
     def _checked(self, codes: Tensor, noise: Sequence[Tensor] | None) -> Sequence[Tensor | None]:

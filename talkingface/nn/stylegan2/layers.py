@@ -75,7 +75,7 @@ class EqualConv2d(nn.Module):
 
 
 class Filter(nn.Module):
-    """Low-pass filter with resampling, see `talkingface.ops.upfirdn2d`; its kernel is in the released files."""
+    """Low-pass filter of (N, C, H, W) with resampling, see `talkingface.ops.upfirdn2d`; its kernel is saved."""
 
     kernel: Tensor
 
@@ -94,7 +94,7 @@ def doubling() -> Filter:
 
 
 class ConvLayer(nn.Sequential):
-    """Convolution that keeps the size or halves it, and what goes with it; the parts are numbered as published.
+    """Convolution that keeps the size or halves it, with filter and activation; the parts are numbered as published.
 
     Args:
         kernel_size: odd.
@@ -106,7 +106,7 @@ class ConvLayer(nn.Sequential):
         self, inputs: int, outputs: int, kernel_size: int, *, down: bool = False, activate: bool = True
     ) -> None:
         parts: list[nn.Module] = []
-        # What a strided 1 x 1 convolution skips need not be filtered; a larger one sees all of it.
+        # Pixels that a strided 1 x 1 convolution skips need not be filtered; a larger one takes all of them.
         early = down and kernel_size == 1
         if down:
             spare = len(FILTER) - 2 + kernel_size - 1
@@ -138,7 +138,7 @@ EPSILON = 1e-8
 class ModulatedConv2d(nn.Module):
     """Convolution whose weights are multiplied by a style of each input channel, then brought to length 1.
 
-    A batch shares one convolution: multiplying an input channel is multiplying the weights that see it, and dividing
+    A batch shares one convolution: multiplying an input channel is multiplying the weights that take it, and dividing
     an output channel is dividing the weights that make it.
 
     Args:

@@ -1,4 +1,4 @@
-"""Losses of the two networks, with the penalties on derivatives."""
+"""Losses of generator and discriminator, with the penalties on derivatives."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def generator_loss(fake_scores: Tensor, *, inverted: bool = False) -> Tensor:
     """Non-saturating loss (Goodfellow et al. 2014, section 3): low where made pictures pass for real; a scalar.
 
     Args:
-        inverted: reward what looks made, as StyleHEAT's released trainer does.
+        inverted: reward pictures that look made, as StyleHEAT's released trainer does.
     """
     return F.softplus(fake_scores if inverted else -fake_scores).mean()
 
@@ -36,7 +36,7 @@ def gradient_penalty(scores: Tensor, real: Tensor) -> Tensor:
 
 
 def path_lengths(pictures: Tensor, codes: Tensor, noise: Tensor) -> Tensor:
-    """How far a picture moves, in a random direction, for a small step of its codes (section 3.2 of the paper).
+    """Change of a picture, in a random direction, per small step of its codes (section 3.2 of the paper).
 
     Args:
         pictures: (N, 3, H, W), made of `codes`.
@@ -59,7 +59,7 @@ class PathLengthPenalty(nn.Module):
     def __init__(self, speed: float = 0.01) -> None:
         """
         Args:
-            speed: how much of each batch goes into the mean.
+            speed: share of each batch in the mean.
         """
         super().__init__()
         self.speed = speed
@@ -88,12 +88,12 @@ class Lazy:
     weight: float
 
     def due(self, step: int) -> bool:
-        """Whether it belongs to a step, counted from 0."""
+        """Return True for steps, counted from 0, that compute it."""
         return step % self.every == 0
 
     @property
     def factor(self) -> float:
-        """What to multiply the penalty with when it is due."""
+        """Factor of the penalty at the steps that compute it."""
         return self.weight * self.every
 
     def adam(self, rate: float, betas: tuple[float, float]) -> tuple[float, tuple[float, float]]:

@@ -15,7 +15,7 @@ class StyleGAN2Structure(BaseModel):
 
     size: PositiveInt = Field(1024, description="Side of the pictures, a power of two, 8 at least.")
     code_length: PositiveInt = Field(512, description="Numbers of a code.")
-    mapping_layers: PositiveInt = Field(8, description="Layers between what is drawn and a code.")
+    mapping_layers: PositiveInt = Field(8, description="Layers between random numbers and a code.")
     width: PositiveFloat = Field(
         2.0, description="Channels: 16384 times this over the side, but not more than the most."
     )
@@ -34,7 +34,7 @@ class StyleGAN2Structure(BaseModel):
 
     @property
     def doublings(self) -> int:
-        """How often the constant is doubled."""
+        """Number of doublings of the constant."""
         return doublings(self.size)
 
     @property
@@ -53,5 +53,5 @@ class StyleGAN2Structure(BaseModel):
 
 
 def doublings(side: int) -> int:
-    """How often the smallest side is doubled to give a power of two."""
+    """Number of doublings from the smallest side to `side`, a power of two."""
     return (side // SMALLEST).bit_length() - 1

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import repeat
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 from ...config.schema import Settings
+from ...errors import MediaError
 from ...face.crop.crop import Crop
 from ...face.face import Face
 from ...face.track.track import Track
 from ...motion.file import save_motion
+from ...plugins import DRIVERS, DriverEntry
 from ...types import Motion, Source
 from ..crops import Cropper
 from ..frames import Frame
@@ -22,8 +24,9 @@ from ..model import LoadedModel
 from ..options import SpeechOptions, VideoOptions
 from ..progress import Progress
 from ..video import CutFrames, Size
-from .table import driver_class
 from .voices import VoiceLoader
+
+MOTION_ENDINGS = (".motion", ".npy")
 
 
 class DriverKey(NamedTuple):
@@ -39,7 +42,7 @@ class DriverAssignment:
 
     Attributes:
         driving: video, gif, folder of frames, picture, motion file or file with sound; a word where no file drives.
-        signal: what of the file drives, a name in :data:`talkingface.pipelines.drivers.table.DRIVERS`.
+        signal: what of the file drives, a name in :data:`talkingface.plugins.DRIVERS`.
         face: number of the face in the source, from the left; None: every face that is meant and that no other
             assignment names.
     """
@@ -49,9 +52,9 @@ class DriverAssignment:
     signal: str = "frames"
 
     @property
-    def driver(self) -> type[Driver]:
-        """Class of the driver."""
-        return driver_class(self.signal)
+    def entry(self) -> DriverEntry:
+        """Facts about the driving signal."""
+        return DRIVERS.get(self.signal)
 
     @property
     def key(self) -> DriverKey:
@@ -68,6 +71,7 @@ class DriverContext:
         cropper: finds faces in driving videos.
         video, speech: slices of the settings.
         voices: loads voices where one is needed.
+        options: values of the settings that drivers of other packages bring, by name.
         progress: shows how far reading is.
     """
 
@@ -77,6 +81,7 @@ class DriverContext:
     speech: SpeechOptions
     voices: VoiceLoader
     progress: Progress
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,25 +146,14 @@ class DrivingMotion:
 class Driver(ABC):
     """Makes motion of one driving signal; opened once, it serves all sources.
 
-    A further signal is a subclass in a file of its own, and a line in table.py.
+    A further signal is a subclass in a file of its own, and an entry in :data:`talkingface.plugins.DRIVERS`.
 
     Attributes:
-        signal: its name in the table.
-        flag: the setting that asks for it.
-        reads_file: whether the setting names a file.
-        shows_frames: whether that has frames to look at.
-        speaks: whether a voice makes the motion, so that references for blinks and head motion mean something.
         key: what is driven by.
         fps: frames per second of its motions, which are those of the result.
-        length: frames of its motions.
+        length: frames of its motions; the settings may ask for fewer.
         elapsed_s: seconds that opening took.
     """
-
-    signal: ClassVar[str]
-    flag: ClassVar[str]
-    reads_file: ClassVar[bool] = True
-    shows_frames: ClassVar[bool] = False
-    speaks: ClassVar[bool] = False
 
     key: DriverKey
     fps: Fraction
@@ -167,13 +161,17 @@ class Driver(ABC):
     elapsed_s: float = 0.0
 
     @classmethod
-    def assigned(cls, settings: Settings) -> DriverAssignment:
-        """Assignment that the setting `flag` asks for, checked as far as it can be without reading all of the file.
+    def assigned(cls, settings: Settings, flag: str, signal: str) -> DriverAssignment:
+        """Assignment of a setting, checked as far as it can be without reading all of the file.
+
+        Args:
+            flag: the setting that asks for the driver.
+            signal: name of the driver in the registry.
 
         Raises:
             ConfigError, MediaError: the file is missing or of another kind.
         """
-        return DriverAssignment(Path(getattr(settings, cls.flag)), signal=cls.signal)
+        return DriverAssignment(Path(str(getattr(settings, flag))), signal=signal)
 
     @classmethod
     @abstractmethod
@@ -181,7 +179,7 @@ class Driver(ABC):
         """Read the driving signal as far as it is the same for all sources.
 
         Args:
-            fps: the rate wanted; None: that of the settings, else the signal's own.
+            fps: the rate wanted, of the settings or of the first driver; None: the signal's own.
 
         Raises:
             FaceError, MediaError, MotionError, ConfigError, WeightsError: it cannot drive this model.
@@ -210,3 +208,18 @@ class RecordedDriver(Driver):
     @property
     def recorded(self) -> DrivingMotion:
         return self._driving
+
+
+def has_frames(path: Path) -> bool:
+    """True where a driving file has frames to look at, and is no motion file."""
+    return path.suffix.lower() not in MOTION_ENDINGS or path.is_dir()
+
+
+def check_there(path: Path, where: str) -> None:
+    """Refuse a file that does not exist.
+
+    Raises:
+        MediaError: names the flag ``where``.
+    """
+    if not path.exists():
+        raise MediaError("no such file or folder", where=where)

@@ -18,10 +18,6 @@ from .base import Driver, DriverAssignment, DriverContext, DriverKey, DrivingMot
 class DemoDriver(Driver):
     """Motion that the model demonstrates on the face of the source."""
 
-    signal = "demo"
-    flag = "intuitive_edit"
-    reads_file = False
-
     def __init__(
         self, key: DriverKey, plugin: ModelPlugin, space: str, fps: Fraction | None = None, limit: int | None = None
     ) -> None:
@@ -41,18 +37,19 @@ class DemoDriver(Driver):
         self.length = len(at_rate(motion, self.fps)[:limit])
 
     @classmethod
-    def assigned(cls, settings: Settings) -> DriverAssignment:
-        return DriverAssignment(Path(cls.flag), signal=cls.signal)
+    def assigned(cls, settings: Settings, flag: str, signal: str) -> DriverAssignment:
+        """Assignment to the switch of the model; there is no file."""
+        return DriverAssignment(Path(flag), signal=signal)
 
     @classmethod
     def open(cls, key: DriverKey, context: DriverContext, fps: Fraction | None) -> Driver:
         model, options = context.model, context.video
-        return cls(key, model.plugin, model.renderer.space, fps or options.fps, options.frame_limit)
+        return cls(key, model.plugin, model.renderer.space, fps, options.frame_limit)
 
     def drive(self, source: Source) -> DrivingMotion:
         """Motion of the demonstration, the same for every source but for its own coefficients."""
         if source.coefficients is None:
-            raise ConfigError("needs a model of face coefficients", where=f"--{self.flag}")
+            raise ConfigError("needs a model of face coefficients", where=f"--{self.key.path}")
         own = Motion("3dmm.73", self.fps, {ROWS: source.coefficients}, self._space)
         motion = at_rate(self._plugin.own_motion(own), self.fps)[: self.length]
         return DrivingMotion(self.key.path, motion, for_source=True)

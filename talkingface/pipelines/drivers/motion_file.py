@@ -14,29 +14,34 @@ from ...types import Motion
 from ..model import LoadedModel
 from ..motions import at_rate, check_motion, check_rows, of_coefficients
 from ..options import VideoOptions
-from .base import Driver, DriverAssignment, DriverContext, DriverKey, DrivingMotion, RecordedDriver
-from .files import check_there, has_frames
+from .base import (
+    Driver,
+    DriverAssignment,
+    DriverContext,
+    DriverKey,
+    DrivingMotion,
+    RecordedDriver,
+    check_there,
+    has_frames,
+)
 
 
 class MotionFileDriver(RecordedDriver):
     """Motion of a ``.motion`` or ``.npy`` file."""
 
-    signal = "motion"
-    flag = "motion_path"
-
     @classmethod
-    def assigned(cls, settings: Settings) -> DriverAssignment:
+    def assigned(cls, settings: Settings, flag: str, signal: str) -> DriverAssignment:
         path = settings.motion_path
         assert path is not None  # noqa: S101 (only asked where it is given)
         check_there(path, f"--motion_path={path}")
         if has_frames(path):
             raise ConfigError("is no motion file", where=f"--motion_path={path}", cure="Use .motion.")
-        return DriverAssignment(path, signal=cls.signal)
+        return DriverAssignment(path, signal=signal)
 
     @classmethod
     def open(cls, key: DriverKey, context: DriverContext, fps: Fraction | None) -> Driver:
         began = time.perf_counter()
-        options = replace(context.video, fps=fps or context.video.fps)
+        options = replace(context.video, fps=fps)
         motion, notes = read_motion_file(key.path, context.model, options)
         return cls(key, DrivingMotion(key.path, motion, notes, fps=options.fps), time.perf_counter() - began)
 

@@ -13,14 +13,13 @@ from torch import Tensor
 from ...config.schema import Settings
 from ...errors import ConfigError, MediaError
 from ...media.audio import has_audio
-from ...media.audio_buffer import WaveFile, open_wave
+from ...media.audio_buffer import AudioBuffer, open_audio
 from ...media.pictures import is_picture
-from ...models.base import Script, VoiceModel
+from ...models.base import SpeechRequest, VoiceModel
 from ...types import Source
 from ..motions import ROWS, at_rate
 from ..options import VideoOptions
-from .base import Driver, DriverAssignment, DriverContext, DriverKey, DrivingMotion
-from .files import check_there, has_frames
+from .base import Driver, DriverAssignment, DriverContext, DriverKey, DrivingMotion, check_there, has_frames
 from .video import read_driving_video
 
 SHORT = 5  # frames: less than a fifth of a second is most likely a mistake
@@ -31,41 +30,36 @@ class IdleDriver(Driver):
 
     Attributes:
         voice: makes the motion.
-        script: all that is spoken.
+        request: all that is spoken.
     """
-
-    signal = "idle"
-    flag = "idle_seconds"
-    reads_file = False
-    speaks = True
 
     def __init__(
         self,
         key: DriverKey,
         voice: VoiceModel,
-        script: Script,
+        request: SpeechRequest,
         fps: Fraction,
         limit: int | None,
         *,
         notes: tuple[str, ...] = (),
-        wave: WaveFile | None = None,
+        wave: AudioBuffer | None = None,
         elapsed_s: float = 0.0,
     ) -> None:
         """
         Args:
-            script: all that is spoken; random numbers go by its length, so that a part would come out differently.
+            request: all that is spoken; random numbers go by its length, so that a part would come out differently.
             fps: of the motion that is given.
             limit: frames at most.
-            wave: the sound of the script.
+            wave: the sound of the request.
         """
         self.key, self.fps = key, fps
-        self.voice, self.script, self._wave, self._notes, self.elapsed_s = voice, script, wave, notes, elapsed_s
-        whole = max(1, round(script.frames * fps / voice.fps))
+        self.voice, self.request, self._wave, self._notes, self.elapsed_s = voice, request, wave, notes, elapsed_s
+        whole = max(1, round(request.frames * fps / voice.fps))
         self.length = min(whole, limit or whole)
 
     @classmethod
-    def assigned(cls, settings: Settings) -> DriverAssignment:
-        return DriverAssignment(Path("idle"), signal=cls.signal)
+    def assigned(cls, settings: Settings, flag: str, signal: str) -> DriverAssignment:
+        return DriverAssignment(Path("idle"), signal=signal)
 
     @classmethod
     def open(cls, key: DriverKey, context: DriverContext, fps: Fraction | None) -> Driver:
@@ -82,7 +76,7 @@ class IdleDriver(Driver):
             frames = sound_frames(wave, voice, key.path)
             notes = [*sound_notes(wave, frames, key.path)]
         references, more = read_references(context, voice.fps)
-        script = Script(
+        request = SpeechRequest(
             wave=None if wave is None else torch.from_numpy(wave.samples),
             frames=frames,
             style=options.pose_style,
@@ -94,8 +88,8 @@ class IdleDriver(Driver):
         return cls(
             key,
             voice,
-            script,
-            fps or context.video.fps or voice.fps,
+            request,
+            fps or voice.fps,
             context.video.frame_limit,
             notes=(*notes, *more),
             wave=wave,
@@ -103,16 +97,16 @@ class IdleDriver(Driver):
         )
 
     @classmethod
-    def open_sound(cls, path: Path, voice: VoiceModel) -> WaveFile | None:
+    def open_sound(cls, path: Path, voice: VoiceModel) -> AudioBuffer | None:
         """Open the sound that is spoken; None: nobody speaks."""
         return None
 
     def drive(self, source: Source) -> DrivingMotion:
         """Motion of the voice for a source, computed anew at each call."""
         if source.coefficients is None:
-            raise ConfigError("a voice moves face coefficients, and this model takes none", where=f"--{self.flag}")
-        with torch.inference_mode(), self._wave.forgetting() if self._wave is not None else nullcontext():
-            motion = self.voice.speak(self.script, source.coefficients)
+            raise ConfigError("a voice moves face coefficients, and this model takes none", where=str(self.key.path))
+        with torch.inference_mode(), self._wave.release_pages() if self._wave is not None else nullcontext():
+            motion = self.voice.speak(self.request, source.coefficients)
         motion = at_rate(motion, self.fps)[: self.length]
         return DrivingMotion(self.key.path, motion, self._notes, for_source=True)
 
@@ -120,32 +114,28 @@ class IdleDriver(Driver):
 class SpeechDriver(IdleDriver):
     """Motion that a voice model makes of a sound."""
 
-    signal = "sound"
-    flag = "audio_path"
-    reads_file = True
-
     @classmethod
-    def assigned(cls, settings: Settings) -> DriverAssignment:
+    def assigned(cls, settings: Settings, flag: str, signal: str) -> DriverAssignment:
         path = settings.audio_path
         assert path is not None  # noqa: S101 (only asked where it is given)
         check_there(path, f"--audio_path={path}")
         if path.is_dir() or is_picture(path) or not has_frames(path) or not has_audio(path):
             raise MediaError("has no sound", where=f"--audio_path={path}", cure="Give a sound, or a video with sound.")
-        return DriverAssignment(path, signal=cls.signal)
+        return DriverAssignment(path, signal=signal)
 
     @classmethod
-    def open_sound(cls, path: Path, voice: VoiceModel) -> WaveFile | None:
-        return open_wave(path, voice.sample_rate)
+    def open_sound(cls, path: Path, voice: VoiceModel) -> AudioBuffer | None:
+        return open_audio(path, voice.sample_rate)
 
 
-def sound_notes(wave: WaveFile, frames: int, path: Path) -> tuple[str, ...]:
+def sound_notes(wave: AudioBuffer, frames: int, path: Path) -> tuple[str, ...]:
     """Notes about a sound that lasts so many frames."""
     if frames >= SHORT:
         return wave.notes
     return (*wave.notes, f"{path}: lasts {len(wave.samples) / wave.rate_hz:.2f} s only, {frames} frames")
 
 
-def sound_frames(wave: WaveFile, voice: VoiceModel, path: Path) -> int:
+def sound_frames(wave: AudioBuffer, voice: VoiceModel, path: Path) -> int:
     """Count the whole frames that a sound fills at the voice's rate.
 
     Raises:

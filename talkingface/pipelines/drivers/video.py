@@ -18,8 +18,16 @@ from ..motion_reader import MotionReader
 from ..motions import of_coefficients
 from ..options import VideoOptions
 from ..progress import SILENT, Progress
-from .base import Driver, DriverAssignment, DriverContext, DriverKey, DrivingMotion, RecordedDriver
-from .files import check_there, has_frames
+from .base import (
+    Driver,
+    DriverAssignment,
+    DriverContext,
+    DriverKey,
+    DrivingMotion,
+    RecordedDriver,
+    check_there,
+    has_frames,
+)
 
 SEEN = 0.9  # of the frames: a face that is tracked in fewer is worth a note
 _PACKAGES = ("torch", "numpy", "pillow")
@@ -28,22 +36,18 @@ _PACKAGES = ("torch", "numpy", "pillow")
 class VideoDriver(RecordedDriver):
     """Motion read off driving frames."""
 
-    signal = "frames"
-    flag = "video_source"
-    shows_frames = True
-
     @classmethod
-    def assigned(cls, settings: Settings) -> DriverAssignment:
+    def assigned(cls, settings: Settings, flag: str, signal: str) -> DriverAssignment:
         """Assignment of ``--video_source``, which may name a motion file too."""
         path = settings.video_source
         assert path is not None  # noqa: S101 (only asked where it is given)
         check_there(path, f"--video_source={path}")
-        return DriverAssignment(path, signal=cls.signal if has_frames(path) else "motion")
+        return DriverAssignment(path, signal=signal if has_frames(path) else "motion")
 
     @classmethod
     def open(cls, key: DriverKey, context: DriverContext, fps: Fraction | None) -> Driver:
         began = time.perf_counter()
-        wanted = replace(context.video, fps=fps or context.video.fps)
+        wanted = replace(context.video, fps=fps)
         driving = read_driving_video(context.model.reader, context.cropper, key.path, wanted, context.progress)
         return cls(key, driving, time.perf_counter() - began)
 

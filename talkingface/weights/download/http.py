@@ -1,4 +1,4 @@
-"""One file over HTTP: resumed where it was cut off, checked, and moved into place only when it is right."""
+"""Download one file over HTTP: resume interrupted transfers and check size and sha256."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _TEMPORARY_STATUS = (408, 425, 429, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long to try.
+class RetryPolicy:
+    """Limits of repeated attempts.
 
     Attributes:
-        timeout_s: without a single byte for so long, the connection counts as stalled.
-        attempts: attempts in a row that bring no further byte.
-        backoff_s: pause before the second attempt; it doubles with each one.
+        timeout_s: a connection counts as stalled after this time without a byte.
+        attempts: allowed attempts in a row that bring no further byte.
+        backoff_s: pause before the second attempt, in seconds; it doubles with each one.
     """
 
     timeout_s: float = 30.0
@@ -40,8 +40,8 @@ class Patience:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What the file must be.
+class ExpectedFile:
+    """Known properties of the file.
 
     Attributes:
         size: in bytes; None where not known.
@@ -53,36 +53,36 @@ class Wanted:
 
 
 class TransferError(Exception):
-    """The connection broke, stalled or was refused for now; another attempt may do better."""
+    """The connection broke, stalled or was refused temporarily; another attempt may succeed."""
 
 
-def download(url: str, part: Path, wanted: Wanted, patience: Patience, progress: Progress | None = None) -> None:
-    """Fetch ``url`` into ``part``, in as many attempts as patience allows, and check it.
+def download(url: str, part: Path, wanted: ExpectedFile, retry: RetryPolicy, progress: Progress | None = None) -> None:
+    """Download ``url`` into ``part``, repeat failed attempts as the retry policy allows, and check the result.
 
-    A part left by an earlier run is continued only where a sha256 will judge the whole. Without one, a part is
-    continued only within this call, and only while the server's ETag says that it is the same file.
+    A partial file of an earlier run is continued only if a sha256 can verify the complete file. Without one, it is
+    continued only within this call, and only while the server's ETag stays the same.
 
     Raises:
-        WeightsError: if the server gives something else, or no attempt succeeds. A wrong file is deleted; a part that
-            can be continued is kept.
+        WeightsError: if the server gives something else, or no attempt succeeds. A wrong file is deleted; a partial
+            file that can be continued is kept.
     """
     if wanted.sha256 is None:
         part.unlink(missing_ok=True)
     leftover = _size(part) > 0
-    _transfer(_Transfer(url, part, wanted, patience, progress))
+    _transfer(_Transfer(url, part, wanted, retry, progress))
     try:
         check(part, wanted, url)
     except WeightsError:
         if not leftover:
             raise
-        # The part of the earlier run may have been of another file: once more, from the beginning.
-        _transfer(_Transfer(url, part, wanted, patience, progress))
+        # The part of the earlier run may belong to another file: start again from the beginning.
+        _transfer(_Transfer(url, part, wanted, retry, progress))
         check(part, wanted, url)
 
 
 def _transfer(transfer: _Transfer) -> None:
-    """Attempts until the file is complete, or until too many in a row have brought nothing."""
-    patience = transfer.patience
+    """Repeat attempts until the file is complete, or too many in a row have brought nothing."""
+    retry = transfer.retry
     failures, best = 0, _size(transfer.part)
     while True:
         try:
@@ -91,40 +91,40 @@ def _transfer(transfer: _Transfer) -> None:
             got = _size(transfer.part)
             failures = 1 if got > best else failures + 1
             best = max(best, got)
-            if failures >= patience.attempts:
+            if failures >= retry.attempts:
                 raise WeightsError(f"{error} ({failures} attempts)", where=transfer.url) from error
-            time.sleep(patience.backoff_s * 2 ** (failures - 1))
+            time.sleep(retry.backoff_s * 2 ** (failures - 1))
 
 
 @dataclass
 class _Transfer:
-    """The attempts to fetch one address.
+    """State of the attempts to download one address.
 
     Attributes:
-        etag: of the first answer of this run; makes a hash-less part trustworthy.
-        total: length that the server announced.
+        etag: of the first response of this run; identifies the file where no hash is known.
+        total: length in bytes that the server announced.
     """
 
     url: str
     part: Path
-    wanted: Wanted
-    patience: Patience
+    wanted: ExpectedFile
+    retry: RetryPolicy
     progress: Progress | None
     etag: str | None = None
     total: int | None = None
 
     def attempt(self) -> None:
-        """Fetch what is missing.
+        """Download the missing bytes.
 
         Raises:
-            TransferError: if it makes sense to try again.
-            WeightsError: if it does not.
+            TransferError: if another attempt may succeed.
+            WeightsError: if none can.
         """
         start = _size(self.part) if self.wanted.sha256 or self.etag else 0
         if start and start == (self.wanted.size or self.total):
             return
         try:
-            with urllib.request.urlopen(self._request(start), timeout=self.patience.timeout_s) as answer:  # noqa: S310
+            with urllib.request.urlopen(self._request(start), timeout=self.retry.timeout_s) as answer:  # noqa: S310
                 self._receive(answer, start)
         except urllib.error.HTTPError as error:
             self._refused(error)
@@ -154,7 +154,7 @@ class _Transfer:
         raise WeightsError(f"the server answers {error.code} {error.reason}", where=self.url) from error
 
     def _receive(self, answer: http.client.HTTPResponse, start: int) -> None:
-        """Write the answer behind byte ``start``, or from the beginning if the server ignored the range."""
+        """Write the response from byte ``start`` on, or from the beginning if the server ignored the range."""
         if answer.headers.get_content_type() == "text/html":
             raise WeightsError("the server sent a web page instead of the file", where=self.url)
         start = self._agreed_start(answer, start)
@@ -172,8 +172,8 @@ class _Transfer:
     def _agreed_start(self, answer: http.client.HTTPResponse, start: int) -> int:
         if answer.status != http.HTTPStatus.PARTIAL_CONTENT:
             return 0
-        found = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
-        if found is None or int(found[1]) != start:
+        match = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
+        if match is None or int(match[1]) != start:
             self.part.unlink(missing_ok=True)
             raise TransferError("the server sent another part than asked for")
         return start
@@ -194,8 +194,8 @@ class _Transfer:
             raise WeightsError(f"cannot be written: {error.strerror}", where=self.part) from error
 
 
-def check(path: Path, wanted: Wanted, where: object) -> None:
-    """Compare a file with what is known of it, and delete it if it differs.
+def check(path: Path, wanted: ExpectedFile, where: object) -> None:
+    """Compare a file with its known properties, and delete it if it differs.
 
     Raises:
         WeightsError: if size or sha256 differ, or it is a web page.

@@ -1,7 +1,7 @@
-"""Reads arrays of numbers out of MATLAB files (level 5, which ``save -v6`` and ``-v7`` write), and nothing else.
+"""Read arrays of numbers from MATLAB files (level 5, which ``save -v6`` and ``-v7`` write), and nothing else.
 
-A file of that kind may also hold text, cells, structures, functions and objects; those are skipped by their lengths
-and never built. Format: MathWorks, "MAT-File Format", chapter "Level 5 MAT-File Format".
+Such a file may also hold text, cells, structures, functions and objects; those are skipped by their lengths and
+never built. Format: MathWorks, "MAT-File Format", chapter "Level 5 MAT-File Format".
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import WeightsError
-from .read import naming
+from .read import file_errors
 from .records import UNFOLD_FACTOR, UNFOLD_SLACK
 from .torchfile import map_file
 
@@ -38,7 +38,7 @@ _MAX_RANK = 8
 
 @dataclass(frozen=True)
 class _Element:
-    """A piece of the file: its type, and its bytes."""
+    """One data element of the file: its type and its bytes."""
 
     kind: int
     data: memoryview
@@ -46,7 +46,7 @@ class _Element:
 
 @dataclass(frozen=True)
 class _Head:
-    """What stands before the numbers of an array."""
+    """Description of an array, which is stored before its numbers."""
 
     kind: int
     shape: tuple[int, ...]
@@ -56,46 +56,46 @@ class _Head:
 
 
 def read_mat(path: Path, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
-    """Arrays of a MATLAB file by name.
+    """Read the arrays of a MATLAB file.
 
     Args:
         path: the file.
-        names: arrays to read, all of which must be there; None reads every array of real numbers.
+        names: arrays to read, all of which must exist; None reads every array of real numbers.
 
     Returns:
-        name -> array of at least two axes, in C order and the machine's byte order.
+        name -> array (rows, columns, ...) of at least two axes, in C order and the machine's byte order.
 
     Raises:
         WeightsError: if the file is missing, damaged or of another level; if an array is missing, or is not one of
-            real numbers; or if the file unfolds to many times its size.
+            real numbers; or if the file expands to many times its size.
     """
-    with naming(path):
+    with file_errors(path):
         data = memoryview(map_file(path))
         order = _byte_order(data)
-        found, seen = {}, []
+        arrays, names_in_file = {}, []
         budget = UNFOLD_FACTOR * len(data) + UNFOLD_SLACK
         for element in _elements(data[_HEADER:], order):
             head = _head(_peek(element, order), order)
-            seen.append(head.name)
+            names_in_file.append(head.name)
             if (names is None and head.kind not in _CLASSES) or (names is not None and head.name not in names):
                 continue
-            _check(head, budget)
+            _check_array(head, budget)
             budget -= _cost(head)
-            whole = _whole(element, order, _cost(head) + _PEEK)
-            found[head.name] = _numbers(head, _head(whole, order), order)
-        lacking = sorted(set(names or ()) - set(found))
-        if lacking:
-            raise WeightsError(f"lacks {', '.join(lacking)}; it has {', '.join(seen) or 'nothing'}")
-        return found
+            content = _complete(element, order, _cost(head) + _PEEK)
+            arrays[head.name] = _numbers(head, _head(content, order), order)
+        missing = sorted(set(names or ()) - set(arrays))
+        if missing:
+            raise WeightsError(f"lacks {', '.join(missing)}; it has {', '.join(names_in_file) or 'nothing'}")
+        return arrays
 
 
 def check_mat(path: Path) -> None:
-    """Look whether a file begins like a MATLAB file of level 5.
+    """Check that a file begins like a MATLAB file of level 5.
 
     Raises:
         WeightsError: if it does not.
     """
-    with naming(path):
+    with file_errors(path):
         _byte_order(memoryview(map_file(path)))
 
 
@@ -110,7 +110,7 @@ def _byte_order(data: memoryview) -> Order:
 
 
 def _elements(data: memoryview, order: Order) -> Iterator[_Element]:
-    """Pieces that lie one behind the other; each begins at a multiple of eight bytes, unless it is compressed."""
+    """Yield data elements in sequence; each begins at a multiple of eight bytes, unless it is compressed."""
     place = 0
     while place + 8 <= len(data):
         first, size = struct.unpack_from(f"{order}II", data, place)
@@ -128,7 +128,7 @@ def _elements(data: memoryview, order: Order) -> Iterator[_Element]:
 
 
 def _peek(element: _Element, order: Order) -> memoryview:
-    """The beginning of an array, without unfolding the rest."""
+    """The beginning of an array, without decompressing the rest."""
     if element.kind == _COMPRESSED:
         return _inner(memoryview(zlib.decompressobj().decompress(element.data, _PEEK)), order, whole=False)
     if element.kind != _MATRIX:
@@ -136,15 +136,15 @@ def _peek(element: _Element, order: Order) -> memoryview:
     return element.data
 
 
-def _whole(element: _Element, order: Order, limit: int) -> memoryview:
-    """All of an array; what unfolds to more bytes than ``limit`` is not what its head claims."""
+def _complete(element: _Element, order: Order, limit: int) -> memoryview:
+    """All bytes of an array; at most ``limit`` are decompressed, which is what its head announces."""
     if element.kind != _COMPRESSED:
         return element.data
     return _inner(memoryview(zlib.decompressobj().decompress(element.data, limit)), order, whole=True)
 
 
 def _inner(data: memoryview, order: Order, *, whole: bool) -> memoryview:
-    """The array inside an unfolded piece."""
+    """The array inside a decompressed element."""
     if len(data) < 8:
         raise _damaged()
     kind, size = struct.unpack_from(f"{order}II", data)
@@ -154,7 +154,7 @@ def _inner(data: memoryview, order: Order, *, whole: bool) -> memoryview:
 
 
 def _head(data: memoryview, order: Order) -> _Head:
-    """Flags, dimensions and name of an array, and what lies behind them (cut off where ``data`` is)."""
+    """Flags, dimensions and name of an array, and the data after them (cut off where ``data`` is)."""
     flags, place = _part(data, 0, order)
     dimensions, place = _part(data, place, order)
     name, place = _part(data, place, order)
@@ -169,7 +169,7 @@ def _head(data: memoryview, order: Order) -> _Head:
 
 
 def _part(data: memoryview, place: int, order: Order) -> tuple[memoryview, int]:
-    """One small piece of an array, and where the next one begins."""
+    """One small element of an array, and the position of the next one."""
     if place + 8 > len(data):
         raise _damaged()
     first, size = struct.unpack_from(f"{order}II", data, place)
@@ -180,7 +180,7 @@ def _part(data: memoryview, place: int, order: Order) -> tuple[memoryview, int]:
     return data[place + 8 : place + 8 + size], place + 8 + -(-size // 8) * 8
 
 
-def _check(head: _Head, budget: int) -> None:
+def _check_array(head: _Head, budget: int) -> None:
     if head.kind not in _CLASSES or head.complex:
         what = "complex numbers" if head.kind in _CLASSES else _OTHERS.get(head.kind, "something unknown")
         raise WeightsError(f"{head.name!r} holds {what} instead of real numbers", cure="Nothing of it was run.")
@@ -193,7 +193,7 @@ def _cost(head: _Head) -> int:
 
 
 def _numbers(claimed: _Head, head: _Head, order: Order) -> NDArray[Any]:
-    """The array itself. Its shape was judged by ``claimed``, so the two must agree."""
+    """The array itself. The memory check used ``claimed``, so the two descriptions must agree."""
     if head.shape != claimed.shape or head.kind != claimed.kind:
         raise _damaged()
     if not math.prod(head.shape):

@@ -1,12 +1,12 @@
-"""What the names in a weight file's pickle stand for: records of tensors and arrays, and nothing that acts."""
+"""Constructors for the types that the pickle of a weight file may name: tensors, arrays, storages and containers."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ...errors import WeightsError
-from .pickles import Constructors, Machine, Name, Shell, Stream
-from .records import ITEM_BYTES, Storage, TensorRecord, contiguous, whole
+from .pickles import Constructors, Name, PickleMachine, Placeholder, Stream
+from .records import ITEM_BYTES, Storage, TensorRecord, checked_count, contiguous
 
 _STORAGE_TYPES = {
     "DoubleStorage": "float64",
@@ -34,20 +34,20 @@ _ARRAY_TYPES = {
 
 
 class Storages:
-    """The storages that a torch pickle speaks of, by their keys in the file; their bytes come later."""
+    """Storages that a torch pickle refers to, by their keys in the file; their bytes are added later."""
 
     def __init__(self) -> None:
         self.by_key: dict[str, Storage] = {}
 
     def persistent(self, value: Any) -> Storage:
-        """The storage of the persistent id ``("storage", type, key, device, numel)``; the device is of no interest.
+        """Return the storage of a persistent id ``("storage", type, key, device, numel)``; the device is ignored.
 
         Raises:
             WeightsError: if it is anything else, or contradicts an earlier id of the same key.
         """
         if not (isinstance(value, tuple) and len(value) in (5, 6) and value[0] == "storage"):
             raise WeightsError("it holds whole program objects, not weights", cure="Use a file of state dicts.")
-        kind, key, numel = value[1], value[2], whole(value[4], "length")
+        kind, key, numel = value[1], value[2], checked_count(value[4], "length")
         dtype = _STORAGE_TYPES.get(kind.name) if isinstance(kind, Name) and kind.module in _TORCH else None
         if dtype is None or not isinstance(key, str) or value[5:] not in ((), (None,)):
             raise WeightsError("it has a kind of storage that is not known")
@@ -57,14 +57,14 @@ class Storages:
         return storage
 
 
-class ArrayShell(Shell):
-    """A NumPy array; empty until ``BUILD`` brings its bytes."""
+class ArrayPlaceholder(Placeholder):
+    """A NumPy array; empty until ``BUILD`` sets its bytes."""
 
     def __init__(self) -> None:
         self.record: TensorRecord | None = None
 
     def build(self, state: Any) -> None:
-        """Take (version, shape, type, Fortran order, bytes).
+        """Set the array from (version, shape, type, Fortran order, bytes).
 
         Raises:
             WeightsError: if the bytes are not those of the shape, or the array holds Python objects.
@@ -72,13 +72,13 @@ class ArrayShell(Shell):
         if not (isinstance(state, tuple) and len(state) == 5):
             raise WeightsError("it has an array of unknown make")
         _, shape, dtype, fortran, data = state
-        if not (isinstance(dtype, TypeShell) and isinstance(shape, tuple) and isinstance(data, bytes)):
+        if not (isinstance(dtype, DtypePlaceholder) and isinstance(shape, tuple) and isinstance(data, bytes)):
             raise WeightsError("it has an array of Python objects", cure="Nothing of it was run.")
         self.record = contiguous(dtype.dtype, shape, memoryview(data), fortran=fortran is True)
 
 
-class TypeShell(Shell):
-    """A NumPy number type, such as ``f4``; its byte order comes by ``BUILD``."""
+class DtypePlaceholder(Placeholder):
+    """A NumPy number type, such as ``f4``; ``BUILD`` sets its byte order."""
 
     def __init__(self, code: Any) -> None:
         name = code.lstrip("<|=") if isinstance(code, str) else ""
@@ -87,27 +87,27 @@ class TypeShell(Shell):
         self.dtype = _ARRAY_TYPES[name]
 
     def build(self, state: Any) -> None:
-        """Take (version, byte order, ...); only little-endian numbers are read."""
+        """Check (version, byte order, ...); only little-endian numbers are read."""
         if not (isinstance(state, tuple) and len(state) > 1 and state[1] in ("<", "|", "=")):
             raise WeightsError("its numbers are not little-endian")
 
 
-class Encoder:
-    """Bytes that a pickle of protocol 2 holds as Latin-1 text.
+class Latin1Encoder:
+    """Converter of the Latin-1 text that stands for bytes in a pickle of protocol 2.
 
     Args:
-        limit: how many bytes may come out in all, so that one text cannot be unfolded again and again.
+        limit: largest number of bytes in all, so that one text cannot be expanded again and again.
     """
 
     def __init__(self, limit: int) -> None:
-        self.left = limit
+        self.remaining = limit
 
     def __call__(self, arguments: tuple[Any, ...]) -> bytes:
         text, encoding = arguments if len(arguments) == 2 else (None, None)
         if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
             raise WeightsError("it holds text in an unexpected encoding")
-        self.left -= len(text)
-        if self.left < 0:
+        self.remaining -= len(text)
+        if self.remaining < 0:
             raise WeightsError("its text unfolds to more than the size of the file")
         try:
             return text.encode("latin-1")
@@ -146,20 +146,20 @@ def _tuple(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _scalar(arguments: tuple[Any, ...]) -> TensorRecord:
     """A NumPy scalar (an epoch, a best score) as a tensor without axes."""
-    if len(arguments) != 2 or not isinstance(arguments[0], TypeShell) or not isinstance(arguments[1], bytes):
+    if len(arguments) != 2 or not isinstance(arguments[0], DtypePlaceholder) or not isinstance(arguments[1], bytes):
         raise WeightsError("it has a number of unknown make")
     return contiguous(arguments[0].dtype, (), memoryview(arguments[1]))
 
 
 def _array_constructors(limit: int) -> Constructors:
-    made: Constructors = {
-        "numpy.dtype": lambda arguments: TypeShell(arguments[0] if arguments else None),
-        "_codecs.encode": Encoder(limit),
+    constructors: Constructors = {
+        "numpy.dtype": lambda arguments: DtypePlaceholder(arguments[0] if arguments else None),
+        "_codecs.encode": Latin1Encoder(limit),
     }
     for package in ("numpy.core", "numpy._core"):
-        made[f"{package}.multiarray._reconstruct"] = lambda _: ArrayShell()
-        made[f"{package}.multiarray.scalar"] = _scalar
-    return made
+        constructors[f"{package}.multiarray._reconstruct"] = lambda _: ArrayPlaceholder()
+        constructors[f"{package}.multiarray.scalar"] = _scalar
+    return constructors
 
 
 _PLAIN: Constructors = {
@@ -174,24 +174,24 @@ _PLAIN: Constructors = {
 
 
 def load_pickle(stream: Stream, file_bytes: int, storages: Storages | None = None) -> Any:
-    """The next pickle of a stream as dictionaries, lists, numbers, text and tensor records.
+    """Read the next pickle of a stream as dictionaries, lists, numbers, text and tensor records.
 
     Args:
-        stream: stands behind the pickle afterwards.
-        file_bytes: size of the file, which bounds what its text may unfold to.
-        storages: takes the storages that a torch pickle names; None where it must not name any.
+        stream: positioned behind the pickle afterwards.
+        file_bytes: size of the file in bytes; limits the expansion of its text.
+        storages: collects the storages that a torch pickle names; None where it must not name any.
 
     Raises:
         WeightsError: if the pickle holds anything but data, or is malformed.
     """
     constructors = {**_PLAIN, **_array_constructors(file_bytes)}
-    machine = Machine(constructors, storages.persistent if storages else None)
+    machine = PickleMachine(constructors, storages.persistent if storages else None)
     return machine.run(stream)
 
 
 def record_of(value: Any) -> TensorRecord | None:
-    """The tensor that a value of a pickle is, if it is one; Paddle writes (name, array) pairs."""
+    """Tensor record of a pickled value, None for other values; Paddle writes (name, array) pairs."""
     if isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], str):
         value = value[1]
-    record = value.record if isinstance(value, ArrayShell) else value
+    record = value.record if isinstance(value, ArrayPlaceholder) else value
     return record if isinstance(record, TensorRecord) and record.storage.dtype in ITEM_BYTES else None

@@ -1,13 +1,13 @@
-"""Reads pickles as data. Nothing in the file can run, because nothing of the file is ever called.
+"""Read pickles as data. Nothing in the file can run, because nothing in it is ever called.
 
 Old torch files, new torch files and Paddle files are all pickles, and a pickle is a program. Python's own unpickler,
 even with a narrow ``find_class``, still calls what it found, sets attributes on it and sizes its memo by a number
 from the file; ``torch.load(weights_only=True)`` does not read Paddle files, copies the optimizer states that
-inference throws away, and reports what it dislikes in its own words. So this is a small machine of our own for the
-part of the language that data needs: a name in the file stays a name (two strings); ``REDUCE`` looks that name up in
-a fixed table of constructors for inert records (`inert.py`); ``BUILD`` fills such a record or is ignored; every other
-instruction that could make an object (``INST``, ``OBJ``, ``NEWOBJ``, ``EXT1`` and the like) is refused. The
-instructions are told apart by the standard library's ``pickletools.genops``, which only decodes.
+inference does not need, and has error messages of its own. This module interprets only the instructions that data
+needs: a name in the file stays a name (two strings); ``REDUCE`` looks that name up in a fixed table of constructors
+for plain records (`pickle_types.py`); ``BUILD`` fills such a record or is ignored; every other instruction that could
+make an object (``INST``, ``OBJ``, ``NEWOBJ``, ``EXT1`` and the like) is refused. The instructions are decoded by the
+standard library's ``pickletools.genops``, which executes nothing.
 
 Time and memory are bounded by the length of the file: containers are never hashed, compared or walked here, keys are
 plain text or numbers, and lengths are checked against the bytes that are there.
@@ -28,7 +28,7 @@ MAX_INSTRUCTIONS = 1_000_000
 
 
 class Stream(Protocol):
-    """What is read from: an open memory map or a ``BytesIO``; afterwards it stands behind the pickle."""
+    """Input to read from: an open memory map or a ``BytesIO``; positioned behind the pickle afterwards."""
 
     def read(self, count: int, /) -> bytes: ...
 
@@ -46,23 +46,23 @@ class Name:
         return f"{self.module}.{self.name}"
 
 
-class Shell(ABC):
-    """A record that the pickle makes empty and fills later."""
+class Placeholder(ABC):
+    """A record that the pickle creates empty and fills later."""
 
     @abstractmethod
     def build(self, state: Any) -> None:
-        """Take the state that the pickle gives."""
+        """Set the state that the pickle gives."""
 
 
 Constructors = dict[str, Callable[[tuple[Any, ...]], Any]]
 
 
-class Machine:
-    """One run over one pickle.
+class PickleMachine:
+    """Interpreter of one pickle.
 
     Args:
-        constructors: full name -> what it makes of its argument tuple.
-        persistent: makes the value of a persistent id (torch: a storage); None where the format has none.
+        constructors: full name -> function of the argument tuple.
+        persistent: returns the value of a persistent id (torch: a storage); None where the format has none.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Machine:
         self.memo: dict[int, Any] = {}
 
     def run(self, stream: Stream) -> Any:
-        """The value of the next pickle of ``stream``.
+        """Return the value of the next pickle of ``stream``.
 
         Raises:
             WeightsError: if it is cut off or malformed, or holds anything but data.
@@ -167,7 +167,7 @@ class Machine:
     def build(self) -> None:
         state = self.pop()
         target = self.stack[-1] if self.stack else None
-        if isinstance(target, Shell):
+        if isinstance(target, Placeholder):
             target.build(state)
         elif type(target) is not dict:
             # An ordered dictionary carries attributes (torch: _metadata); they are of no use here.
@@ -192,7 +192,7 @@ _LITERALS = frozenset(
         *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8"),
     }
 )
-_STEPS: dict[str, Callable[[Machine, Any], None]] = {
+_STEPS: dict[str, Callable[[PickleMachine, Any], None]] = {
     "PROTO": lambda machine, _: None,
     "FRAME": lambda machine, _: None,
     "NONE": lambda machine, _: machine.push(None),
@@ -218,6 +218,6 @@ _STEPS: dict[str, Callable[[Machine, Any], None]] = {
     "BUILD": lambda machine, _: machine.build(),
     "BINPERSID": lambda machine, _: machine.persistent_id(),
     "MEMOIZE": lambda machine, _: machine.remember(len(machine.memo)),
-    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), Machine.remember),
-    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), Machine.recall),
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), PickleMachine.remember),
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), PickleMachine.recall),
 }

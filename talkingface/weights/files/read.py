@@ -1,4 +1,4 @@
-"""Opens a weight file of any known kind as a tree of tensor records; whatever is wrong with it becomes one error."""
+"""Open a weight file of any known kind as a tree of tensor records, with one kind of error for all faults."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from typing import Any
 import numpy as np
 
 from ...errors import WeightsError
-from ..identify import LONE
+from ..identify import SINGLE_TENSOR
 from .pickle_types import load_pickle, record_of
 from .records import ITEM_BYTES, UNFOLD_FACTOR, UNFOLD_SLACK, TensorRecord, contiguous
 from .tensorfile import read_safetensors
 from .torchfile import map_file, read_legacy, read_zip
 
-TRIPLE = ("generator", "discriminator", "kp_detector")
+PORT_ARCHIVES = ("generator", "discriminator", "kp_detector")
 
 
 def read_npz(path: Path) -> dict[str, TensorRecord]:
-    """Arrays of one archive, by their names without ``.npy``; slashes in names become dots.
+    """Read the arrays of one archive, by their names without ``.npy``; slashes in names become dots.
 
     Raises:
-        WeightsError: if it unfolds to many times its size, or holds anything but plain little-endian numbers.
+        WeightsError: if it expands to many times its size, or holds anything but plain little-endian numbers.
     """
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
@@ -37,13 +37,9 @@ def read_npz(path: Path) -> dict[str, TensorRecord]:
         return {_key(entry.filename): _array(archive.read(entry)) for entry in entries}
 
 
-def read_triple(path: Path) -> dict[str, dict[str, TensorRecord]]:
-    """Networks of ``generator.npz``, ``discriminator.npz`` and ``kp_detector.npz``; absent ones are left out.
-
-    Args:
-        path: their folder.
-    """
-    return {name: read_npz(path / f"{name}.npz") for name in TRIPLE if (path / f"{name}.npz").is_file()}
+def read_port_folder(path: Path) -> dict[str, dict[str, TensorRecord]]:
+    """Read ``generator.npz``, ``discriminator.npz`` and ``kp_detector.npz`` of a folder; absent ones are left out."""
+    return {name: read_npz(path / f"{name}.npz") for name in PORT_ARCHIVES if (path / f"{name}.npz").is_file()}
 
 
 def _key(filename: str) -> str:
@@ -58,7 +54,7 @@ def _array(data: bytes) -> TensorRecord:
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = read(stream)
     except (ValueError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError) as error:
-        # What the literal reader behind NumPy's header parser raises, besides NumPy's own ValueError.
+        # Raised by the literal reader behind NumPy's header parser, besides NumPy's own ValueError.
         raise WeightsError("it holds something other than NumPy arrays") from error
     if dtype.hasobject or dtype.name not in ITEM_BYTES or dtype.byteorder == ">":
         raise WeightsError("it has an array that does not hold plain numbers", cure="Nothing of it was run.")
@@ -78,7 +74,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Content:
-    """What a file holds, before its numbers are read.
+    """Content of a file, before its numbers are read.
 
     Attributes:
         tree: dictionaries, nested as in the file, with tensor records among their values.
@@ -97,7 +93,7 @@ def sniff(path: Path) -> str:
     """Kind of a file (key of ``KINDS``), by its first bytes.
 
     Raises:
-        WeightsError: if it is none, saying what it looks like instead.
+        WeightsError: if it is none of them, with a guess of what it is.
     """
     head = _head(path)
     if head.startswith(b"PK\x03\x04"):
@@ -112,12 +108,12 @@ def sniff(path: Path) -> str:
 
 
 def _head(path: Path) -> bytes:
-    with naming(path), path.open("rb") as file:
+    with file_errors(path), path.open("rb") as file:
         return file.read(512)
 
 
 def _zip_kind(path: Path) -> str:
-    with naming(path), zipfile.ZipFile(path) as archive:
+    with file_errors(path), zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     if sum(name.endswith("/data.pkl") for name in names) == 1:
         return "torch-zip"
@@ -127,7 +123,7 @@ def _zip_kind(path: Path) -> str:
 
 
 def _guess(head: bytes) -> str:
-    """What a file that is no weight file looks like, for the message."""
+    """Guess the kind of a file that holds no weights, for the message."""
     text = head.lstrip().lower()
     if not head:
         return "empty"
@@ -149,31 +145,31 @@ def read(path: Path) -> Content:
     if path.is_dir():
         return _read_folder(path)
     kind = sniff(path)
-    with naming(path):
+    with file_errors(path):
         size = path.stat().st_size
         if kind == "safetensors":
             records, metadata = read_safetensors(path)
             return Content(dict(records), kind, size, metadata)
         tree = _READERS[kind](path)
-        tree = {LONE: tree} if record_of(tree) is not None else tree
+        tree = {SINGLE_TENSOR: tree} if record_of(tree) is not None else tree
         if not isinstance(tree, dict):
             raise WeightsError("its content is not a dictionary of weights")
         return Content(tree, kind, size)
 
 
 def _read_folder(path: Path) -> Content:
-    with naming(path):
-        tree = read_triple(path)
+    with file_errors(path):
+        tree = read_port_folder(path)
         if not tree:
-            names = ", ".join(f"{name}.npz" for name in TRIPLE)
+            names = ", ".join(f"{name}.npz" for name in PORT_ARCHIVES)
             raise WeightsError(f"a folder without {names}", cure="Name a weight file.")
         size = sum((path / f"{name}.npz").stat().st_size for name in tree)
     return Content(dict(tree), "npz", size)
 
 
 def _read_npz(path: Path) -> dict[str, Any]:
-    """One archive; if it is one of the three of a port, its siblings come with it."""
-    return dict(read_triple(path.parent)) if path.stem in TRIPLE else dict(read_npz(path))
+    """Read one archive; if it is one of the three of a port, read the other two with it."""
+    return dict(read_port_folder(path.parent)) if path.stem in PORT_ARCHIVES else dict(read_npz(path))
 
 
 def _read_paddle(path: Path) -> Any:
@@ -189,8 +185,8 @@ _PLACE_AGAIN = "Get the file again, whole, and put it at this place."
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Put the file's name into errors, and turn what the system and the zip reader raise into WeightsError."""
+def file_errors(path: Path) -> Iterator[None]:
+    """Add the file's name to errors, and convert those of the system and the zip reader to WeightsError."""
     try:
         yield
     except WeightsError as error:
@@ -202,5 +198,5 @@ def naming(path: Path) -> Iterator[None]:
     except OSError as error:
         raise WeightsError(f"cannot be read: {error.strerror or error}", where=path) from error
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        # The zip reader's words for: damaged, damaged, truncated, unknown compression, encrypted, impossible offsets.
+        # Raised by the zip reader for: damaged, damaged, truncated, unknown compression, encrypted, impossible offsets.
         raise WeightsError("its archive is damaged or truncated", where=path, cure=_PLACE_AGAIN) from error

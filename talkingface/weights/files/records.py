@@ -1,6 +1,6 @@
-"""Tensors of a weight file before any of their numbers are read: type, shape, and the bytes they lie in.
+"""Records of the tensors in a weight file before their numbers are read: type, shape, and place in the file.
 
-A file is looked at, recognised and checked by these records; memory is spent only on the networks that are wanted.
+A file is identified and checked by these records; only the networks that are needed are read into memory.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ ITEM_BYTES = {
     "bool": 1,
 }
 MAX_RANK = 16
-# Broadcast views are stored small and unfold large; honest files stay near their own size.
+# Broadcast views are stored small and expand to large tensors; regular files stay near their own size.
 UNFOLD_FACTOR, UNFOLD_SLACK = 8, 64 << 20
 
 
-def whole(value: object, what: str) -> int:
-    """``value`` as a count or an offset.
+def checked_count(value: object, what: str) -> int:
+    """Return ``value`` as a count or an offset.
 
     Raises:
         WeightsError: if it is not an int from 0 to 2**48.
@@ -46,12 +46,12 @@ def whole(value: object, what: str) -> int:
 
 @dataclass(eq=False, slots=True)
 class Storage:
-    """A run of numbers in the file.
+    """A block of consecutive numbers in the file.
 
     Attributes:
         dtype: key of ``ITEM_BYTES``.
-        numel: how many numbers.
-        view: their bytes; None until the reader has come to them.
+        numel: number of elements.
+        view: their bytes; None until the reader has reached them.
         crc: CRC-32 of the bytes where the file gives one; checked once, at the first reading.
     """
 
@@ -66,7 +66,7 @@ class Storage:
         return self.numel * ITEM_BYTES[self.dtype]
 
     def cut(self, first: int, count: int) -> bytearray:
-        """A copy of ``count`` numbers from number ``first`` on.
+        """Copy ``count`` numbers, starting with number ``first``.
 
         Raises:
             WeightsError: if the bytes are missing or do not match their checksum.
@@ -82,10 +82,10 @@ class Storage:
 
 @dataclass(eq=False, slots=True)
 class TensorRecord:
-    """A tensor as a window on a storage. Shape, stride and offset count numbers, not bytes.
+    """A tensor as a view of a storage. Shape, stride and offset count numbers, not bytes.
 
     Raises:
-        WeightsError: if the window is malformed or reaches beyond the storage.
+        WeightsError: if the view is malformed or reaches beyond the storage.
     """
 
     storage: Storage
@@ -99,24 +99,24 @@ class TensorRecord:
         if len(self.shape) != len(self.stride) or len(self.shape) > MAX_RANK:
             raise WeightsError("shape and stride of a tensor do not fit each other")
         for value in (self.offset, *self.shape, *self.stride):
-            whole(value, "shape, stride or offset")
+            checked_count(value, "shape, stride or offset")
         if self.offset + self.span > self.storage.numel:
             raise WeightsError(f"a tensor of shape {self.shape} reaches beyond its {self.storage.numel} stored numbers")
 
     @property
     def span(self) -> int:
-        """How many numbers of the storage lie between the first and the last of the tensor, both counted."""
+        """Numbers of the storage from the first to the last of the tensor, both included."""
         if 0 in self.shape:
             return 0
         return 1 + sum((size - 1) * step for size, step in zip(self.shape, self.stride, strict=True))
 
     @property
     def cost(self) -> int:
-        """Bytes of memory that reading takes."""
+        """Bytes of memory needed to read it."""
         return max(self.span, math.prod(self.shape)) * ITEM_BYTES[self.storage.dtype]
 
     def tensor(self) -> Tensor:
-        """The tensor itself, contiguous, on the CPU, sharing no memory with the file or with other tensors."""
+        """Read the tensor of the record's shape (...): contiguous, on the CPU, in memory of its own."""
         import torch
 
         dtype = getattr(torch, self.storage.dtype)
@@ -128,7 +128,7 @@ class TensorRecord:
 
 def contiguous(dtype: str, shape: tuple[int, ...], view: memoryview, *, fortran: bool = False) -> TensorRecord:
     """Record of an array that owns its bytes, in C order or in Fortran order."""
-    storage = Storage(dtype, math.prod(whole(size, "shape") for size in shape), view)
+    storage = Storage(dtype, math.prod(checked_count(size, "shape") for size in shape), view)
     if len(view) != storage.size:
         raise WeightsError(f"an array of shape {shape} has {len(view)} bytes instead of {storage.size}")
     sizes = shape if fortran else shape[::-1]
@@ -137,10 +137,10 @@ def contiguous(dtype: str, shape: tuple[int, ...], view: memoryview, *, fortran:
 
 
 def check_cost(records: Iterable[TensorRecord], file_bytes: int) -> None:
-    """Refuse a file whose tensors unfold to many times its size.
+    """Refuse a file whose tensors expand to many times its size.
 
     Raises:
-        WeightsError: before any memory is taken.
+        WeightsError: before any memory is allocated.
     """
     if sum(record.cost for record in records) > UNFOLD_FACTOR * file_bytes + UNFOLD_SLACK:
         raise WeightsError(f"its tensors unfold to more than {UNFOLD_FACTOR} times the size of the file")

@@ -1,4 +1,4 @@
-"""Reads and writes safetensors files. Our own are of this kind: keys ``<network>.<key>`` and a note on what it is."""
+"""Read and write safetensors files. Our own weights are of this kind, with keys ``<network>.<key>`` and metadata."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import WeightsError
-from .records import TensorRecord, contiguous, whole
+from .records import TensorRecord, checked_count, contiguous
 from .torchfile import map_file
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ _TYPES = {
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, TensorRecord], dict[str, str]]:
-    """Tensor records and metadata of a safetensors file.
+    """Read tensor records and metadata of a safetensors file.
 
     Layout: the length of the header as uint64; the header, JSON of name -> type, shape and byte range; the numbers, one
-    tensor behind the other without gap or overlap.
+    tensor after the other without gap or overlap.
 
     Raises:
         WeightsError: if the header is too long or malformed, or does not describe the bytes that follow it.
@@ -65,7 +65,7 @@ def _range(entry: Mapping[str, Any]) -> tuple[int, int]:
     offsets = entry.get("data_offsets")
     if not isinstance(offsets, list) or len(offsets) != 2:
         raise WeightsError("a tensor has no place in the file", cure=_AGAIN)
-    return whole(offsets[0], "place"), whole(offsets[1], "place")
+    return checked_count(offsets[0], "place"), checked_count(offsets[1], "place")
 
 
 def _check_ranges(ranges: Sequence[tuple[int, int]], total: int) -> None:
@@ -82,30 +82,35 @@ def _record(name: str, entry: Mapping[str, Any], view: memoryview) -> TensorReco
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write a safetensors file that is complete or not there at all.
+    """Write a safetensors file; it appears only when it is complete.
+
+    Args:
+        path: the file to write.
+        tensors: key -> tensor of any shape (...), contiguous, on the CPU.
+        metadata: text notes.
 
     Raises:
-        OSError: it cannot be written, for example on a full disk.
+        OSError: if it cannot be written, for example on a full disk.
     """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    with replacing(path) as part:
+    with atomic_write(path) as part:
         try:
             save_file(dict(tensors), part, metadata=dict(metadata))
         except SafetensorError as error:
             raise OSError(str(error)) from error
 
 
-def stored(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
-    """A copy ready to be written: on the CPU, contiguous; numbers with a fraction in ``dtype`` if given."""
+def to_storable(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
+    """Copy a tensor (...) for writing: on the CPU, contiguous; floating-point numbers in ``dtype`` if given."""
     wanted = dtype if dtype is not None and tensor.is_floating_point() else tensor.dtype
     return tensor.detach().to("cpu", wanted, copy=True).contiguous()
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A new file beside ``path`` that takes its place at the end, or disappears if writing fails."""
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Give a temporary file beside ``path`` that replaces it at the end, or is deleted if writing fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     os.close(handle)

@@ -1,6 +1,6 @@
-"""Reads torch files, old (a chain of pickles) and new (a zip archive), without running anything of them.
+"""Read torch files, old (a sequence of pickles) and new (a zip archive), without running anything in them.
 
-The numbers stay in a memory map of the file: a file of 716 MB whose optimizer states nobody asks for costs no memory.
+The numbers stay in a memory map of the file, so that optimizer states that nobody asks for take no memory.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _AGAIN = "The file is truncated or damaged; get it again."
 
 
 def map_file(path: Path) -> mmap.mmap:
-    """The file as read-only memory; the file must not be empty."""
+    """Map a file into memory, read-only; it must not be empty."""
     with path.open("rb") as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def read_legacy(path: Path) -> Any:
-    """Content of a file that ``torch.save`` wrote up to version 1.5: dictionaries with tensor records.
+    """Read a file that ``torch.save`` wrote up to version 1.5, as dictionaries with tensor records.
 
     Layout: pickles of a magic number, a version, facts about the machine, the content and the list of storage keys;
     then for each key its length as int64 and its numbers. Device tags such as ``cuda:0`` are ignored.
@@ -52,7 +52,7 @@ def read_legacy(path: Path) -> Any:
 
 
 def _bind_legacy(data: mmap.mmap, keys: list[str], storages: Storages) -> None:
-    """Give each storage its bytes, which follow each other from the present position on."""
+    """Set the bytes of each storage; they follow each other from the current position on."""
     view, position = memoryview(data), data.tell()
     if len(set(keys)) != len(keys) or set(keys) != set(storages.by_key):
         raise WeightsError("its list of storages does not match its tensors", cure=_AGAIN)
@@ -69,7 +69,7 @@ def _bind_legacy(data: mmap.mmap, keys: list[str], storages: Storages) -> None:
 
 
 def read_zip(path: Path) -> Any:
-    """Content of a file that ``torch.save`` wrote since version 1.6: dictionaries with tensor records.
+    """Read a file that ``torch.save`` wrote since version 1.6, as dictionaries with tensor records.
 
     Layout: ``<name>/data.pkl``, the content, and ``<name>/data/<key>``, the storages, none of them compressed.
 
@@ -109,7 +109,7 @@ def _bind_zip(data: mmap.mmap, entry: zipfile.ZipInfo | None, storage: Storage) 
 def _view(data: mmap.mmap, entry: zipfile.ZipInfo) -> memoryview:
     """Bytes of an archived file inside the memory map.
 
-    ``ZipFile.read`` would copy. So the local header in front of the bytes is read here: its last two numbers are the
+    ``ZipFile.read`` would copy them, so the local header before the bytes is read here: its last two numbers are the
     lengths of the name and of the extra field that follow it.
     """
     if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 or entry.file_size != entry.compress_size:

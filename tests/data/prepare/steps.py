@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from talkingface.data.prepare.files import whole
-from talkingface.data.prepare.items import Clip
-from talkingface.data.prepare.step import Made, Step
+from talkingface.data.prepare.files import atomic_file
+from talkingface.data.prepare.items import ClipFile
+from talkingface.data.prepare.step import Step, StepResult
 from talkingface.errors import DataError
 from talkingface.weights.download.http import sha256_of
 
 
 @dataclass(frozen=True)
-class Hash(Step[Clip]):
+class Hash(Step[ClipFile]):
     """Writes ``<name>.sha256``.
 
     A file that begins with ``kill`` kills the process that reads it, as the system does when memory is short; one that
@@ -27,13 +27,13 @@ class Hash(Step[Clip]):
 
     name = "hash"
 
-    def inputs(self, item: Clip) -> list[Path]:
+    def inputs(self, item: ClipFile) -> list[Path]:
         return [item.path]
 
-    def shaping(self) -> dict[str, Any]:
+    def outcome_settings(self) -> dict[str, Any]:
         return {"salt": self.salt}
 
-    def perform(self, item: Clip) -> Made:
+    def perform(self, item: ClipFile) -> StepResult:
         word = item.path.read_text()
         met = self.root / f"{item.name}.met"
         if word.startswith("kill") or (word.startswith("once") and not met.exists()):
@@ -44,17 +44,17 @@ class Hash(Step[Clip]):
         if word.startswith("bug"):
             raise ZeroDivisionError("a bug")
         target = self.root / f"{item.name}.sha256"
-        with whole(target) as part:
+        with atomic_file(target) as part:
             part.write_text(self.salt + sha256_of(item.path))
-        return Made([target], {"pid": os.getpid()}, payload={"bytes": item.path.read_bytes()})
+        return StepResult([target], {"pid": os.getpid()}, payload={"bytes": item.path.read_bytes()})
 
 
-def items(root: Path, *words: str) -> list[Clip]:
+def items(root: Path, *words: str) -> list[ClipFile]:
     """An item for each word, whose file holds it."""
     root.mkdir(parents=True, exist_ok=True)
     made = []
     for number, word in enumerate(words):
         path = root / f"{number}.txt"
         path.write_text(word)
-        made.append(Clip(f"item{number}", "train", path))
+        made.append(ClipFile(f"item{number}", "train", path))
     return made

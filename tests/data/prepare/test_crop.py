@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from benchmarks.raw_videos import place
-from talkingface.data.prepare.items import Part, Video
+from talkingface.data.prepare.items import Video, VideoPart
 from talkingface.data.prepare.manifest import Record
 from talkingface.data.prepare.steps.crop import CropVideo
 from talkingface.data.prepare.steps.segments import segments_of
-from talkingface.data.prepare.tools import Tools
+from talkingface.data.prepare.tools import PrepareTools
 from talkingface.face.track.segments import CropRules
 from talkingface.face.track.track import Track
 from talkingface.media.audio import read_audio
@@ -25,11 +25,11 @@ from talkingface.paths import shipped
 RULES = CropRules(min_frames=16, min_size=40, size=(64, 64))
 
 
-def crop(root: Path, video: Path, *parts: Part, fps: int = 25, format: str = ".mp4", version: int = 1) -> Record:
+def crop(root: Path, video: Path, *parts: VideoPart, fps: int = 25, format: str = ".mp4", version: int = 1) -> Record:
     step = CropVideo(
-        root, root / "clips", Tools("mesh"), RULES, fps=Fraction(fps), format=format, dataset_version=version
+        root, root / "clips", PrepareTools("mesh"), RULES, fps=Fraction(fps), format=format, dataset_version=version
     )
-    return step.answer(Video("id1#v", "id1", "train", video, parts=parts)).record
+    return step.run(Video("id1#v", "id1", "train", video, parts=parts)).record
 
 
 def frames_of(path: Path) -> np.ndarray:
@@ -62,7 +62,7 @@ def test_the_annotated_face_is_taken(
     rows = "".join(f"{frame:06d} \t" + " \t".join(f"{number:.4f}" for number in numbers) + " \n" for frame in range(40))
     annotation = tmp_path / "00001.txt"
     annotation.write_text(f"Identity  : \tid1\n\nFRAME \tX \tY \tW \tH \n{rows}")
-    record = crop(tmp_path, two_people, Part("id1#v#00001", annotation=annotation), version=version)
+    record = crop(tmp_path, two_people, VideoPart("id1#v#00001", annotation=annotation), version=version)
     assert [clip["name"] for clip in record.facts["clips"]] == ["id1#v#00001#000"], record.reason
     clip = frames_of(tmp_path / record.outputs[0].path)[5].astype(int)
     whole = frames_of(two_people)[5]
@@ -98,7 +98,7 @@ def beep(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_sound_and_pictures_of_a_part_stay_together(beep: Path, tmp_path: Path) -> None:
-    part = Part("id1#v#part", start_s=1.2, end_s=3.0, box=(40, 20, 240, 220))
+    part = VideoPart("id1#v#part", start_s=1.2, end_s=3.0, box=(40, 20, 240, 220))
     record = crop(tmp_path, beep, part)
     path = tmp_path / record.outputs[0].path
     frames = frames_of(path)
@@ -116,7 +116,7 @@ def test_a_listed_region_is_taken_as_it_is(tmp_path: Path, height: int | None) -
     assert output_of(["-y", "-f", "lavfi", "-i", ramp, "-pix_fmt", "yuv420p", address(source)])[0] == 0
     scale = 1 if height is None else 2
     box = (100 * scale, 40 * scale, 200 * scale, 140 * scale)
-    record = crop(tmp_path, source, Part("id1#v#p", 0.0, 0.8, box=box, frame_height=height))
+    record = crop(tmp_path, source, VideoPart("id1#v#p", 0.0, 0.8, box=box, frame_height=height))
     (clip,) = [frames_of(tmp_path / known.path) for known in record.outputs]
     whole = frames_of(source)[3]
     assert len(clip) == 20
@@ -126,14 +126,18 @@ def test_a_listed_region_is_taken_as_it_is(tmp_path: Path, height: int | None) -
 
 def test_a_video_that_ends_early_gives_what_there_is(beep: Path, tmp_path: Path) -> None:
     box = (40.0, 20.0, 240.0, 220.0)
-    parts = (Part("id1#v#a", 2.0, 9.0, box=box), Part("id1#v#b", 2.8, 9.0, box=box), Part("id1#v#c", 60, 70, box=box))
+    parts = (
+        VideoPart("id1#v#a", 2.0, 9.0, box=box),
+        VideoPart("id1#v#b", 2.8, 9.0, box=box),
+        VideoPart("id1#v#c", 60, 70, box=box),
+    )
     record = crop(tmp_path, beep, *parts)
     assert record.facts["clips"] == [{"name": "id1#v#a", "frames": 25}]
     assert [path.name for path in (tmp_path / "clips" / "train").iterdir()] == ["id1#v#a.mp4"]
 
 
 def test_folders_of_pictures(beep: Path, tmp_path: Path) -> None:
-    part = Part("id1#v#p", 0.0, 1.0, box=(40, 20, 240, 220))
+    part = VideoPart("id1#v#p", 0.0, 1.0, box=(40, 20, 240, 220))
     record = crop(tmp_path, beep, part, format=".png")
     folder = tmp_path / record.outputs[0].path
     assert folder.name == "id1#v#p"

@@ -25,7 +25,7 @@ def program(folder: Path, body: str) -> str:
 
 def fetch(root: Path, command: str, *, timeout_s: float = 30, offline: bool = False, name: str = "-ab c") -> Record:
     video = Video(f"id1#{name}", "id1", "train", root / "raw" / f"{name}.mp4", f"https://example.org/watch?v={name}")
-    return Download(root, command, timeout_s, offline).answer(video).record
+    return Download(root, command, timeout_s, offline).run(video).record
 
 
 def test_a_fetched_video_is_there_whole(tmp_path: Path) -> None:

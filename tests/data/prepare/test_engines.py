@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from talkingface.data.prepare.engine import Engine, ProcessEngine
-from talkingface.data.prepare.items import Clip
+from talkingface.data.prepare.items import ClipFile
 from talkingface.data.prepare.run_step import run_step
-from talkingface.data.prepare.step import Made
+from talkingface.data.prepare.step import StepResult
 
 from .steps import Hash, items
 
@@ -21,13 +21,13 @@ OUTCOMES = ["done", "done", "failed", "failed", "done", "failed", "done", "done"
 def check_answers(engine: Engine, root: Path) -> None:
     """All items are answered: what kills its process every time has failed, what does so once has not."""
     with engine:
-        answers = {item.name: answer for item, answer in engine.answers(Hash(root), items(root, *WORDS))}
-    records = [answers[f"item{number}"].record for number in range(len(WORDS))]
+        results = {item.name: result for item, result in engine.results(Hash(root), items(root, *WORDS))}
+    records = [results[f"item{number}"].record for number in range(len(WORDS))]
     assert [record.outcome for record in records] == OUTCOMES
     assert "killed" in records[2].reason and records[2].passing
     assert records[3].reason == "cannot be used" and not records[3].passing
     assert "ZeroDivisionError" in records[5].reason
-    assert answers["item1"].payload == {"bytes": b"b"}
+    assert results["item1"].payload == {"bytes": b"b"}
     assert os.getpid() not in {record.facts.get("pid") for record in records}
     assert (root / "item4.sha256").is_file()
 
@@ -40,16 +40,16 @@ def test_a_worker_is_told_of_its_device_and_has_one_thread(tmp_path: Path) -> No
     with ProcessEngine(1, ["7"]) as engine:
         before = os.environ.get("OMP_NUM_THREADS")
         (item,) = items(tmp_path, "x")
-        [(_, answer)] = engine.answers(Environment(tmp_path), [item])
+        [(_, result)] = engine.results(Environment(tmp_path), [item])
         assert os.environ.get("OMP_NUM_THREADS") == before
-    assert answer.record.facts == {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "7"}
+    assert result.record.facts == {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "7"}
 
 
 class Environment(Hash):
     """Tells what a worker finds in its environment."""
 
-    def perform(self, item: Clip) -> Made:
-        return Made(facts={name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")})
+    def perform(self, item: ClipFile) -> StepResult:
+        return StepResult(facts={name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")})
 
 
 def run(root: Path, engine: Engine, *words: str, salt: str = "", retry_failed: bool = False) -> tuple[int, int, int]:

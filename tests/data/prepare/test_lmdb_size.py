@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from talkingface.data.lmdb.write import LMDBWriter
-from talkingface.data.prepare.items import Clip
+from talkingface.data.prepare.items import ClipFile
 from talkingface.data.prepare.steps.lmdb import EncodeClip, expected_size, store_clips
 from talkingface.errors import DataError
 from talkingface.paths import shipped
 
 SAMPLE = shipped("dataset", "sample")
-CLIPS = [Clip(path.stem, "train", path) for path in sorted((SAMPLE / "train").glob("*.mp4"))]
+CLIPS = [ClipFile(path.stem, "train", path) for path in sorted((SAMPLE / "train").glob("*.mp4"))]
 
 
 def test_a_few_clips_tell_the_size_of_all(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_a_few_clips_tell_the_size_of_all(tmp_path: Path) -> None:
 def test_clips_that_cannot_be_read_do_not_stop_the_forecast(tmp_path: Path) -> None:
     (tmp_path / "bad.mp4").write_bytes(b"no video")
     step = EncodeClip(tmp_path, None, None, resolutions=(32,))
-    assert expected_size(step, [Clip("bad", "train", tmp_path / "bad.mp4"), CLIPS[0]]) > 0
+    assert expected_size(step, [ClipFile("bad", "train", tmp_path / "bad.mp4"), CLIPS[0]]) > 0
 
 
 def test_a_full_disk_is_told_before_any_worker_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from talkingface.data.prepare.files import print_of, remove_parts, whole
+from talkingface.data.prepare.files import atomic_file, fingerprint, remove_parts
 from talkingface.data.prepare.manifest import Manifest, Record
 
 
@@ -16,7 +16,7 @@ def record(root: Path, name: str = "a", **changes: object) -> Record:
     for file in ("in", "out"):
         if not (root / file).exists():
             (root / file).write_text(file)
-    inputs, outputs = (print_of(root / "in", root),), (print_of(root / "out", root),)
+    inputs, outputs = (fingerprint(root / "in", root),), (fingerprint(root / "out", root),)
     return Record(
         **{**{"item": name, "outcome": "done", "settings": "s", "inputs": inputs, "outputs": outputs}, **changes}
     )
@@ -36,7 +36,7 @@ def test_a_later_record_replaces_an_earlier_one(tmp_path: Path) -> None:
     manifest = Manifest(tmp_path / "step.jsonl")
     manifest.add(record(tmp_path))
     (tmp_path / "new").write_text("new")
-    manifest.add(record(tmp_path, outputs=(print_of(tmp_path / "new", tmp_path),)))
+    manifest.add(record(tmp_path, outputs=(fingerprint(tmp_path / "new", tmp_path),)))
     again = Manifest(manifest.path)
     assert [known.path for known in again.records["a"].outputs] == ["new"]
     assert again.superseded() == ["out"]
@@ -84,18 +84,18 @@ def test_folders_are_known_by_all_their_files(tmp_path: Path) -> None:
     folder = tmp_path / "clip"
     folder.mkdir()
     (folder / "0.png").write_text("a")
-    first = print_of(folder, tmp_path)
+    first = fingerprint(folder, tmp_path)
     (folder / "0.png").rename(folder / "1.png")
-    assert print_of(folder, tmp_path).sha256 != first.sha256
+    assert fingerprint(folder, tmp_path).sha256 != first.sha256
 
 
 def test_files_are_there_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "a" / "x.txt"
-    with pytest.raises(RuntimeError), whole(target) as part:
+    with pytest.raises(RuntimeError), atomic_file(target) as part:
         part.write_text("half")
         raise RuntimeError
     assert list(target.parent.iterdir()) == []
-    with whole(target) as part:
+    with atomic_file(target) as part:
         part.write_text("whole")
         assert not target.exists()
     assert target.read_text() == "whole"

@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from talkingface.face3d.coefficients import ANGLE, EXP, ID, TRANS
 from talkingface.face3d.mesh_space import shipped_space
 from talkingface.models.face_finder import PointsFinder
 from talkingface.models.fom.config import FOMConfig
@@ -20,6 +19,7 @@ from talkingface.models.fom.plugin import FOM
 from talkingface.models.fom.retarget_points import retarget_points
 from talkingface.models.fom.training.mixed_objective import start_from
 from talkingface.models.mixed_generator import FacePoints, FastMixedGenerator, MixedGenerator
+from talkingface.motion.coefficients import LAYOUT_260
 from talkingface.types import Motion, Source
 
 SMALL = {
@@ -40,8 +40,7 @@ def faces(frames: int, **columns: np.ndarray) -> Tensor:
     """Points of made faces, (T, 468, 2) in [-1, 1]."""
     rows = np.zeros((frames, 260), np.float32)
     for name, values in columns.items():
-        part = {"exp": EXP, "angle": ANGLE, "trans": TRANS, "id": ID}[name]
-        rows[:, part] = values
+        rows[:, getattr(LAYOUT_260, name)] = values
     return torch.from_numpy(shipped_space().decode(rows, size=256)[..., :2] * (2 / 255) - 1)
 
 

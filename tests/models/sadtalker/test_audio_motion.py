@@ -8,17 +8,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from talkingface.models.sadtalker.voice.blink import BLINK, blinks, random_blinks, smooth_poses
-from talkingface.models.sadtalker.voice.rows import (
-    CROP,
-    EXPRESSION,
-    POSE,
+from talkingface.models.sadtalker.voice.reference import (
+    BLINK,
     add_motion,
+    blinks,
     loop,
+    random_blinks,
     reference_rows,
-    renderer_rows,
+    smooth_poses,
 )
-from talkingface.motion.edits import spread_angles
+from talkingface.motion.coefficients import LAYOUT_73
+from talkingface.motion.tracks import spread_angles
+
+EXPRESSION, POSE = LAYOUT_73.exp, LAYOUT_73.pose
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -139,14 +141,3 @@ def test_borrowed_motion_is_relative_to_its_first_frame():
     moved = add_motion(rows, video)
     assert torch.equal(moved[[0, 3]], rows[[0, 3]]) and torch.equal(moved[:, EXPRESSION], rows[:, EXPRESSION])
     torch.testing.assert_close(moved[4, POSE] - rows[4, POSE], video[1, POSE] - video[0, POSE])
-
-
-def test_rows_for_the_renderer():
-    rows, source = draws(5, 70), draws(1, 73, seed=1)
-    before = rows.clone()
-    scaled = renderer_rows(rows, source, expression_scale=0.5)
-    assert torch.equal(scaled[:, EXPRESSION], 0.5 * rows[:, EXPRESSION])
-    assert torch.equal(scaled[:, POSE], rows[:, POSE]) and torch.equal(rows, before)
-    whole = renderer_rows(rows, source, still=True, with_crop=True)
-    assert whole.shape == (5, 73) and torch.equal(whole[:, EXPRESSION], rows[:, EXPRESSION])
-    assert (whole[:, POSE] == source[:, POSE]).all() and (whole[:, CROP] == source[:, CROP]).all()

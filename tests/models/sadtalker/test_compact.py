@@ -11,11 +11,11 @@ from torch import Tensor
 
 from talkingface.config import settings_from
 from talkingface.face3d.mesh_space import shipped_space
-from talkingface.models.base import Script
+from talkingface.models.base import SpeechRequest
 from talkingface.models.sadtalker.compact import voice as compact_voice
 from talkingface.models.sadtalker.compact.generator import FaceGenerator, FastFaceGenerator
-from talkingface.models.sadtalker.compact.networks import CompactMapping
 from talkingface.models.sadtalker.compact.pose import CompactPose, draw_pose_latents
+from talkingface.models.sadtalker.compact.renderer import CompactMapping
 from talkingface.models.sadtalker.compact.voice import CompactAudio2Exp, CompactVoice, settled, speak_frames
 from talkingface.models.sadtalker.voice.mel import Speech
 from talkingface.nn.compact.config import CommonParams, CompactParams
@@ -44,11 +44,11 @@ def grid_of_points(half: float) -> Tensor:
 def test_points_that_are_shifted_shift_the_picture_between_them_alone() -> None:
     driving = grid_of_points(0.5)
     shift = torch.tensor([0.12, -0.07])
-    field, belief = points_field(driving + shift, driving, torch.full((1, 441), 0.04), (65, 65))
-    assert field.shape == (1, 2, 65, 65) and belief.shape == (1, 1, 65, 65)
+    field, confidence = points_field(driving + shift, driving, torch.full((1, 441), 0.04), (65, 65))
+    assert field.shape == (1, 2, 65, 65) and confidence.shape == (1, 1, 65, 65)
     torch.testing.assert_close(field[0, :, 32, 32], shift, atol=0.005, rtol=0)
-    assert belief[0, 0, 32, 32] > 0.85
-    assert belief[0, 0, 0, 0] < 1e-6 and field[0, :, 0, 0].abs().max() < 1e-6
+    assert confidence[0, 0, 32, 32] > 0.85
+    assert confidence[0, 0, 0, 0] < 1e-6 and field[0, :, 0, 0].abs().max() < 1e-6
 
 
 def test_what_lies_inside_a_ring() -> None:
@@ -145,9 +145,9 @@ def test_the_shipped_voice_opens_the_mouth_with_the_sound_alone(shipped: LoadedM
     voice = CompactVoice(shipped.plugin.networks)
     rest = torch.zeros(1, 73)
     wave = babble(6)
-    spoken = openings(shipped, voice.speak(Script(wave, 150, blink=False), rest))
-    silent = openings(shipped, voice.speak(Script(torch.zeros_like(wave), 150, blink=False), rest))
-    idle = openings(shipped, voice.speak(Script(None, 150, blink=False), rest))
+    spoken = openings(shipped, voice.speak(SpeechRequest(wave, 150, blink=False), rest))
+    silent = openings(shipped, voice.speak(SpeechRequest(torch.zeros_like(wave), 150, blink=False), rest))
+    idle = openings(shipped, voice.speak(SpeechRequest(None, 150, blink=False), rest))
     loud = torch.tensor([bool(wave[640 * k : 640 * (k + 1)].abs().max() > 0) for k in range(150)])
     assert silent.std() < 0.3 and idle.std() < 0.3  # pixels
     assert spoken.std() > 4 * silent.std()
@@ -158,7 +158,7 @@ def test_blinks_close_the_eyes_of_the_shipped_voice(shipped: LoadedModel) -> Non
     voice = CompactVoice(shipped.plugin.networks)
     mesh = {}
     for blink in (False, True):
-        rows = voice.speak(Script(None, 200, blink=blink), torch.zeros(1, 73)).values["coefficients"].clone()
+        rows = voice.speak(SpeechRequest(None, 200, blink=blink), torch.zeros(1, 73)).values["coefficients"].clone()
         rows[:, 64:] = 0
         mesh[blink] = shipped_space().decode(rows.numpy())
     lids = {blink: mesh[blink][:, 145, 1] - mesh[blink][:, 159, 1] for blink in mesh}
@@ -169,7 +169,8 @@ def test_blinks_close_the_eyes_of_the_shipped_voice(shipped: LoadedModel) -> Non
 def test_a_seed_decides_all_that_is_random(shipped: LoadedModel) -> None:
     voice = CompactVoice(shipped.plugin.networks)
     first, same, other = (
-        voice.speak(Script(None, 120, seed=seed), torch.zeros(1, 73)).values["coefficients"] for seed in (3, 3, 4)
+        voice.speak(SpeechRequest(None, 120, seed=seed), torch.zeros(1, 73)).values["coefficients"]
+        for seed in (3, 3, 4)
     )
     assert torch.equal(first, same) and not torch.equal(first, other)
 

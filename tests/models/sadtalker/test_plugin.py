@@ -14,24 +14,25 @@ from torch import Tensor
 
 from talkingface.config import settings_from
 from talkingface.errors import ConfigError, ShapeError, WeightsError
-from talkingface.models.base import Script
+from talkingface.models.base import SpeechRequest
 from talkingface.models.sadtalker.config import SadTalkerConfig
 from talkingface.models.sadtalker.networks.generator import RenderNetworks
 from talkingface.models.sadtalker.plugin import SadTalker
-from talkingface.models.sadtalker.voice.driver import draw_chance, speak
 from talkingface.models.sadtalker.voice.mel import Speech
-from talkingface.models.sadtalker.voice.rows import CROP, EXPRESSION, POSE
+from talkingface.models.sadtalker.voice.speech import draw_noise, speak
+from talkingface.motion.coefficients import LAYOUT_73
 from talkingface.motion.windows import windows
 from talkingface.pipelines import frames as pipeline
 from talkingface.pipelines.model import load_plugin
 from talkingface.types import Motion, Source
 from talkingface.weights.files.read import read
 from talkingface.weights.files.tensorfile import write_safetensors
-from talkingface.weights.load import identify
+from talkingface.weights.load import identify_content
 
 from .test_render import LAYOUT, SMALL, build_small, same_frames
 
 FPS = Fraction(25)
+EXPRESSION, POSE, CROP = LAYOUT_73.exp, LAYOUT_73.pose, LAYOUT_73.crop
 
 
 def settings_of(columns: int = 70) -> dict[str, Any]:
@@ -162,16 +163,16 @@ def test_the_change_of_another_person_is_carried_over(plugin, source: Source) ->
 def test_the_voice_says_what_its_networks_say(speaker: SadTalker) -> None:
     wave, own, voice = draw(640 * 30) / 10, draw(1, 73), speaker.voice()
     assert (voice.gives, voice.space, voice.fps, voice.sample_rate, voice.styles) == ("3dmm.70", "bfm", 25, 16000, 46)
-    chance = draw_chance(30, torch.Generator().manual_seed(7))
+    noise = draw_noise(30, torch.Generator().manual_seed(7))
     networks = speaker.networks
-    expected = speak(networks["audio2exp"], networks["audio2pose"], Speech(wave), own, chance, style=3)
-    said = voice.speak(Script(wave, 30, style=3, seed=7), own)
+    expected = speak(networks["audio2exp"], networks["audio2pose"], Speech(wave), own, noise, style=3)
+    said = voice.speak(SpeechRequest(wave, 30, style=3, seed=7), own)
     assert torch.equal(said.values["coefficients"], expected)
-    assert torch.equal(voice.speak(Script(wave, 30, style=3, seed=7), own).values["coefficients"], expected)
+    assert torch.equal(voice.speak(SpeechRequest(wave, 30, style=3, seed=7), own).values["coefficients"], expected)
 
 
 def said(speaker: SadTalker, own: Tensor, wave: Tensor | None, frames: int, **changes: Any) -> Tensor:
-    return speaker.voice().speak(Script(wave, frames, **changes), own).values["coefficients"]
+    return speaker.voice().speak(SpeechRequest(wave, frames, **changes), own).values["coefficients"]
 
 
 def test_blinks_move_the_expression_and_seeds_the_head(speaker: SadTalker) -> None:
@@ -251,7 +252,7 @@ def test_a_package_of_the_published_size_is_recognised_by_its_header(tmp_path: P
     path.write_bytes(header_of(recorded["entries"]))
     with path.open("ab") as file:
         file.truncate(recorded["bytes"])
-    found = identify(read(path))
+    found = identify_content(read(path))
     assert (found.model, found.part) == ("SadTalker", "package")
     with torch.device("meta"):
         networks = SadTalker(SadTalkerConfig()).networks

@@ -14,8 +14,8 @@ from talkingface.errors import ShapeError, WeightsError
 from talkingface.models.sadtalker.config import RenderConfig
 from talkingface.models.sadtalker.networks.fast import FastGenerator
 from talkingface.models.sadtalker.networks.generator import RenderNetworks
-from talkingface.models.sadtalker.networks.keypoints import degrees, rotation, transform_keypoints
 from talkingface.models.sadtalker.networks.mapping import WINDOW, HeadMotion, MappingNet
+from talkingface.models.sadtalker.networks.motion import degrees, rotation, transform_keypoints
 from talkingface.weights.load import load_strict
 
 SMALL = {

@@ -11,13 +11,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from talkingface.data import Batches, ClipStore, open_store
-from talkingface.data.features import Equipment, equip
+from talkingface.data.features import FeatureOptions, add_features
 from talkingface.errors import ConfigError, TrainingError, WeightsError
 from talkingface.models.sadtalker.networks.mapping import HeadMotion
 from talkingface.models.sadtalker.plugin import SadTalker
 from talkingface.models.sadtalker.training.expression import CLOSED, ExpressionShape
 from talkingface.models.sadtalker.training.pictures import head_pose, separation
-from talkingface.models.sadtalker.training.sound import heard, sound_of
+from talkingface.models.sadtalker.training.sound import sound_of, windows_of
 from talkingface.models.sadtalker.voice.mel import FRAME_SAMPLES, mel_windows
 from talkingface.paths import shipped
 from talkingface.train import Trainer, TrainSettings
@@ -46,7 +46,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def store_of(plugin: SadTalker, cache: Path, split: str = "train") -> ClipStore:
     store = open_store(SAMPLE / "lmdb", split, size=64)
-    return equip(store, plugin.samples(), Equipment(folder=cache, sound=SAMPLE, workers=1))
+    return add_features(store, plugin.samples(), FeatureOptions(folder=cache, sound=SAMPLE, workers=1))
 
 
 def batch_of(plugin: SadTalker, cache: Path, size: int = 2) -> dict[str, Tensor]:
@@ -169,7 +169,7 @@ def test_windows_of_a_batch_are_those_of_the_whole_sound() -> None:
     part, first = sound_of("clip", 0, 4), 13
     piece = wave[(first + part.start) * FRAME_SAMPLES : (first + part.stop) * FRAME_SAMPLES]
     # The piece begins with moment 10: there, and at all multiples of five, moments and mel columns meet.
-    assert torch.equal(heard(piece[None], 4)[0], mel_windows(wave)[first : first + 4, 0])
+    assert torch.equal(windows_of(piece[None], 4)[0], mel_windows(wave)[first : first + 4, 0])
 
 
 def test_head_angles_are_compared_in_the_axes_of_the_keypoints() -> None:

@@ -87,7 +87,7 @@ def plugin(**params: Any) -> StyleHeat:
     """The smallest StyleHEAT with weights that make every part count, in eval mode."""
     torch.manual_seed(0)
     made = StyleHeat(StyleHeatConfig.model_validate({**TINY, **params}))
-    seeded(made.whole)
+    seeded(made.model)
     return made
 
 

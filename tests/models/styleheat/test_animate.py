@@ -93,7 +93,7 @@ def test_the_published_faults_come_back_on_request(make: Callable[..., Settings]
 def test_edits_are_refused_where_there_are_none(make: Callable[..., Settings]):
     with pytest.raises(ConfigError, match="--attribute_edit"):
         animate(make(video_source=SAMPLE / "driving.mp4", attribute_edit="young"))
-    with pytest.raises(ConfigError, match="FOM has no such edit"):
+    with pytest.raises(ConfigError, match="pose_only is a flag of StyleHeat; FOM has no such flag"):
         animate(make(model="FOM", checkpoint=None, video_source=SAMPLE / "driving.mp4", pose_only=True))
 
 

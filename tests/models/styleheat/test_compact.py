@@ -11,8 +11,8 @@ from torch import Tensor
 
 from talkingface.config import settings_from
 from talkingface.data import open_store
-from talkingface.face3d.coefficients import ID, row73
 from talkingface.models.samples import COEFFICIENTS
+from talkingface.motion.coefficients import Coefficients, row73
 from talkingface.paths import shipped as shipped_file
 from talkingface.pipelines.model import LoadedModel, load_model
 from talkingface.types import Motion, Source
@@ -42,7 +42,7 @@ def middle(pictures: Tensor) -> Tensor:
 
 def test_a_face_that_does_not_move_is_given_back(shipped: LoadedModel, recording: tuple[Tensor, Tensor]) -> None:
     frames, rows = recording
-    source = Source(frames[:1], row73(rows[:1]), rows[:1, ID])
+    source = Source(frames[:1], row73(rows[:1]), Coefficients(rows[:1]).id)
     state = shipped.renderer.encode_source(source)
     still = Motion("3dmm.73", Fraction(25), {"coefficients": row73(rows[:1]).repeat(3, 1)}, "mesh")
     drawn = shipped.renderer.render(state, still)
@@ -53,7 +53,7 @@ def test_a_face_that_does_not_move_is_given_back(shipped: LoadedModel, recording
 
 def test_a_face_moves_as_the_recording_does(shipped: LoadedModel, recording: tuple[Tensor, Tensor]) -> None:
     frames, rows = recording
-    state = shipped.renderer.encode_source(Source(frames[:1], row73(rows[:1]), rows[:1, ID]))
+    state = shipped.renderer.encode_source(Source(frames[:1], row73(rows[:1]), Coefficients(rows[:1]).id))
     motion = Motion("3dmm.73", Fraction(25), {"coefficients": row73(rows)}, "mesh")
     apart = (middle(frames) - middle(frames[:1])).abs().mean(dim=(1, 2, 3))
     farthest = apart.topk(3).indices

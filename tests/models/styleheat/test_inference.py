@@ -13,20 +13,20 @@ from torch import Tensor
 
 from talkingface.errors import MotionError, ShapeError
 from talkingface.models.mesh_faces import points_of
-from talkingface.models.styleheat.compact.guide import Guide
+from talkingface.models.styleheat.compact.guide import MotionGuide
 from talkingface.models.styleheat.edits.attributes import AttributeEdit, Components, shares
 from talkingface.models.styleheat.networks.fast import FastStyleHeat
 from talkingface.models.styleheat.plugin import StyleHeat
 from talkingface.models.styleheat.renderer import StyleHeatRenderer
 from talkingface.models.styleheat.retarget import fit_to_source
-from talkingface.motion.columns import ROW_73
+from talkingface.motion.coefficients import LAYOUT_73
 from talkingface.motion.windows import windows
 from talkingface.nn.stylegan2.conditions import Conditions
 from talkingface.types import Motion, Source
 
 from .small import TINY, motion, pictures, plugin
 
-EXPRESSION, POSE, CROP = ROW_73.expression, slice(64, 70), ROW_73.crop
+EXPRESSION, POSE, CROP = LAYOUT_73.exp, LAYOUT_73.pose, LAYOUT_73.crop
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def model() -> StyleHeat:
 @torch.no_grad()
 def plain_loop(model: StyleHeat, picture: Tensor, driving: Motion) -> Tensor:
     """Frame by frame as the published program goes about it: the whole generator each time."""
-    whole, frames = model.whole, []
+    whole, frames = model.model, []
     inverted = whole.generator(picture)
     for window in windows(driving.values["coefficients"]).split(1):
         warp = whole.video_warper(inverted.picture, window)
@@ -79,7 +79,7 @@ def talker(seed: int = 1) -> Source:
 def test_a_guided_warper_begins_where_the_mesh_says(model: StyleHeat):
     made, source = guided(), talker()
     renderer = made.renderer()
-    for values in made.whole.video_warper.warping_net.flow_out[-1].parameters():
+    for values in made.model.video_warper.warping_net.flow_out[-1].parameters():
         values.data.zero_()
     rows = torch.zeros(3, 73)
     rows[1, 67], rows[2, 64] = 0.3, 0.4  # to the right; nodding
@@ -100,23 +100,23 @@ def test_a_guided_warper_needs_to_know_the_face():
     with pytest.raises(ShapeError, match="where its face is"):
         guided().renderer().encode_source(Source(pictures(1, 64).add(1) / 2))
     with pytest.raises(ValueError, match="warper needs a guide"):
-        guided().whole.video_warper(pictures(1, 64), torch.zeros(1, 73, 27))
+        guided().model.video_warper(pictures(1, 64), torch.zeros(1, 73, 27))
     with pytest.raises(ValueError, match="calibrator needs a guide"):
-        guided().whole.calibrator(torch.zeros(1, 10, 16, 16), torch.zeros(1, 16))
+        guided().model.calibrator(torch.zeros(1, 10, 16, 16), torch.zeros(1, 16))
     with pytest.raises(ValidationError, match="goes with a guided warper"):
         plugin(calibrator={**TINY["calibrator"], "guided": True})
 
 
 def test_a_guided_calibrator_sees_an_open_mouth():
     made, rows = guided(), torch.zeros(2, 73)
-    rows[1, 0] = -2.5  # opens the mouth, see tour.py
+    rows[1, 0] = -2.5  # opens the mouth, see edits/demo.py
     points = points_of(torch.zeros(1, 80), rows)
-    guide = Guide.of(points[:1], points, 64)
+    guide = MotionGuide.of(points[:1], points, 64)
     shut, opened = guide.openings[:, 0].sum(dim=(1, 2))
     assert opened > shut + 3
     features, descriptor = torch.randn(1, 10, 16, 16).expand(2, -1, -1, -1), torch.zeros(2, 16)
-    flat = Guide(torch.zeros_like(guide.field), torch.zeros_like(guide.belief), guide.openings)
-    scale = made.whole.calibrator(features, descriptor, flat).scale
+    flat = MotionGuide(torch.zeros_like(guide.field), torch.zeros_like(guide.confidence), guide.openings)
+    scale = made.model.calibrator(features, descriptor, flat).scale
     assert (scale[0] - scale[1]).abs().max() > 1e-6
 
 
@@ -131,10 +131,10 @@ def test_pictures_show_how_a_frame_comes_about(model: StyleHeat):
     assert torch.equal(shown["drawn"], renderer.render_part(state, driving, slice(3, 6)))
     assert torch.allclose(renderer.explain(state, driving)["warped"][3:6], shown["warped"], atol=1e-5)
     with torch.no_grad():
-        inverted = model.whole.generator(F.interpolate(source.image, (64, 64), mode="bilinear") * 2 - 1)
+        inverted = model.model.generator(F.interpolate(source.image, (64, 64), mode="bilinear") * 2 - 1)
         window = windows(driving.values["coefficients"], range(4, 5))
-        moved = model.whole.move(inverted, window)
-    for name, plain in (("warped", model.whole.draw_warped(inverted, moved)), ("inverted", inverted.full)):
+        moved = model.model.move(inverted, window)
+    for name, plain in (("warped", model.model.draw_warped(inverted, moved)), ("inverted", inverted.full)):
         assert torch.allclose(shown[name][1], (plain[0].clamp(-1, 1) + 1) / 2, atol=1e-5), name
     assert not torch.allclose(shown["warped"], shown["drawn"], atol=1e-3)
 
@@ -151,14 +151,12 @@ def test_large_sources_are_averaged_and_results_come_at_the_size_asked_for(model
 
 
 def test_other_motions_are_refused(model: StyleHeat):
-    renderer = model.renderer()
-    state = renderer.encode_source(Source(torch.zeros(1, 3, 32, 32)))
     with pytest.raises(MotionError, match=r"fom\.kp10"):
-        renderer.render(state, Motion("fom.kp10", Fraction(25), motion(1).values))
+        model.renderer().check(Motion("fom.kp10", Fraction(25), motion(1).values))
 
 
 def edited(model: StyleHeat, edit: AttributeEdit) -> StyleHeatRenderer:
-    return StyleHeatRenderer(FastStyleHeat(model.whole), 32, "mesh", "face", edit=edit)
+    return StyleHeatRenderer(FastStyleHeat(model.model), 32, "mesh", "face", edit=edit)
 
 
 def test_an_edit_grows_from_frame_to_frame_whatever_the_chunks(model: StyleHeat):

@@ -7,13 +7,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from parity.runners.styleheat_audio_window import audio_windows
-from talkingface.errors import ConfigError
 from talkingface.models.styleheat.config import CalibrationWeights
 from talkingface.models.styleheat.edits.optimize import Candidate, CodeStatistics, inversion_losses
 from talkingface.models.styleheat.networks.pictures import to_bytes
-from talkingface.models.styleheat.training.face_parts import PARTS, cut_out, part_boxes, part_mask
-from talkingface.models.styleheat.training.losses import CalibrationStep, calibration_losses
+from talkingface.models.styleheat.training.losses import (
+    PARTS,
+    CalibrationStep,
+    calibration_losses,
+    cut_out,
+    part_boxes,
+    part_mask,
+)
 from talkingface.nn.losses.perceptual import VGG19, perceptual_loss
 
 from .small import pictures
@@ -102,6 +106,14 @@ def test_each_term_reaches_what_it_is_about(vgg: VGG19, boxes: Tensor):
         assert (of_warped is None) == (name != "perceptual_warp")
 
 
+def test_perceptual_loss_halves_odd_pictures_as_a_whole(vgg: VGG19):
+    """As the published training does it; a fixed factor of 0.5 would leave their last row and column aside."""
+    one, other = pictures(2, 131).split(1)
+    halves = [F.interpolate(x, (65, 65), mode="bilinear", align_corners=False) for x in (one, other)]
+    wanted = perceptual_loss(vgg, one, other, scales=1) + perceptual_loss(vgg, *halves, scales=1)
+    assert perceptual_loss(vgg, one, other, scales=2).item() == pytest.approx(wanted.item(), rel=1e-5)
+
+
 def test_perceptual_loss_is_zero_for_the_same_and_behind_a_mask(vgg: VGG19):
     one, other = pictures(1, SIDE), pictures(1, SIDE, 2)
     assert perceptual_loss(vgg, one, one, style=250.0) == 0
@@ -125,19 +137,6 @@ def test_inversion_that_is_perfect_costs_only_what_its_codes_cost(vgg: VGG19):
     terms = inversion_losses(Candidate(picture, torch.ones(1, 3, 8), features), picture, features, vgg, statistics)
     assert {name for name, term in terms.items() if term} == {"p_norm"}
     assert terms["p_norm"].item() == pytest.approx(0.001)
-
-
-def test_windows_of_sound_begin_before_their_frame_and_end_with_the_sound():
-    spectrum = torch.arange(20.0)[:, None].expand(20, 80)
-    found = audio_windows(spectrum, torch.tensor([0, 5, 9]), 16)
-    assert found.shape == (3, 80, 16)
-    assert [window[0, 0].item() for window in found] == [0, 9, 22 - 3]
-    assert found[1, 0, -1] == 19
-
-
-def test_unknown_window_is_an_error():
-    with pytest.raises(ConfigError, match=r"\[16, 32, 48, 80\]"):
-        audio_windows(torch.zeros(9, 80), torch.tensor([0]), 20)
 
 
 def test_bytes_are_rounded_or_cut_off():

@@ -191,9 +191,9 @@ def test_frozen_encoders_keep_their_statistics():
 
 def test_an_encoder_without_a_mean_code_takes_the_generators():
     made = model("inversion")
-    made.whole.generator.e4e_encoder.latent_avg.zero_()
+    made.model.generator.e4e_encoder.latent_avg.zero_()
     run_phase(made, made.phases(TRAIN)[0])
-    mean = made.whole.generator.e4e_encoder.latent_avg
+    mean = made.model.generator.e4e_encoder.latent_avg
     assert mean.any() and torch.equal(mean[0], mean[-1])
 
 

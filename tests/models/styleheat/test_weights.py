@@ -77,7 +77,7 @@ def test_a_renderer_without_a_part_is_reported(model: StyleHeat, tmp_path: Path)
 
 def test_the_catalogue_knows_every_published_file():
     catalogue = load_catalogue()
-    names = {Path(entry.file).name for entry in catalogue.meant_by("styleheat")}
+    names = {Path(entry.file).name for entry in catalogue.entries_for("styleheat")}
     names |= {Path(entry.file).name for entry in catalogue.of("StyleHeat")} | {Path(catalogue["ir_se50"].file).name}
     assert names >= {
         *("StyleHEAT_visual.pt", "Encoder_e4e.pth", "hfgi.pth", "StyleGAN_e4e.pth", "stylegan2_d_256.pth"),

@@ -8,4 +8,6 @@ ENTRY = ModelEntry(
     plugin="pipelines.puppet.plugin:Puppet",
     config="pipelines.puppet.config:PuppetConfig",
     properties=Path(__file__).parent,
+    coefficients=True,
+    pose_styles=4,
 )

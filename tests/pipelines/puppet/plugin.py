@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from talkingface.models.base import Batch, ModelPlugin, Phase, Renderer, Script, VoiceModel
+from talkingface.models.base import Batch, ModelPlugin, Phase, Renderer, SpeechRequest, VoiceModel
 from talkingface.motion.windows import windows
 from talkingface.types import Motion, Source
 
@@ -56,20 +56,20 @@ class PuppetVoice(VoiceModel):
     def __init__(self, ear: nn.Module, space: str) -> None:
         self.ear, self.space = ear.eval(), space
 
-    def speak(self, script: Script, source: Tensor) -> Motion:
-        random = torch.Generator().manual_seed(script.seed)
-        sway = torch.randn(script.frames, 3, generator=random).mul_(0.02 * (1 + script.style)).cumsum(0)
-        rows = source[:, :70].repeat(script.frames, 1)
-        if script.eyes is not None:
-            rows[:, :64] = script.eyes[torch.arange(script.frames) % len(script.eyes), :64]
-        if script.wave is not None:
-            rows[:, :64] += self._heard(script.wave, script.frames)
-        if script.blink and script.eyes is None:
+    def speak(self, request: SpeechRequest, source: Tensor) -> Motion:
+        random = torch.Generator().manual_seed(request.seed)
+        sway = torch.randn(request.frames, 3, generator=random).mul_(0.02 * (1 + request.style)).cumsum(0)
+        rows = source[:, :70].repeat(request.frames, 1)
+        if request.eyes is not None:
+            rows[:, :64] = request.eyes[torch.arange(request.frames) % len(request.eyes), :64]
+        if request.wave is not None:
+            rows[:, :64] += self._heard(request.wave, request.frames)
+        if request.blink and request.eyes is None:
             rows[10 + int(torch.randint(5, (), generator=random)) :: 20, 1] += 2.0
         rows[:, 64:67] += sway
-        if script.poses is not None:
-            poses = script.poses[torch.arange(script.frames) % len(script.poses), 64:70]
-            rows[:, 64:70] += poses - script.poses[:1, 64:70]
+        if request.poses is not None:
+            poses = request.poses[torch.arange(request.frames) % len(request.poses), 64:70]
+            rows[:, 64:70] += poses - request.poses[:1, 64:70]
         return Motion(self.gives, self.fps, {"coefficients": rows}, self.space)
 
     def _heard(self, wave: Tensor, frames: int) -> Tensor:

@@ -1,4 +1,5 @@
-"""Landmarks and coefficients as files: our ``.npz``, and the ``.txt`` and ``.mat`` of the published scripts."""
+"""Files of landmarks and coefficients (our ``.npz``, the ``.txt`` and ``.mat`` of the published scripts), and the step
+``sound``."""
 
 from __future__ import annotations
 
@@ -12,20 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import DataError, WeightsError
-from ....media.audio_buffer import open_wave
+from ....media.audio_buffer import open_audio
 from ....models.samples import SAMPLE_RATE_HZ
 from ....weights.files.matlab import read_mat
-from ..files import whole
-from ..items import Clip
-from ..step import Made, Step
+from ..files import atomic_file
+from ..items import ClipFile
+from ..step import Step, StepResult
 
 LAYOUT_SIDE = 256  # frames in which the published data give points and crops
 ROW = 260
 
 
 def write_arrays(target: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write an ``.npz``; the same arrays give the same bytes at any time."""
-    with whole(target) as part, zipfile.ZipFile(part, "w") as archive:
+    """Write arrays of any shape (...) as ``.npz``; the same arrays always give the same bytes."""
+    with atomic_file(target) as part, zipfile.ZipFile(part, "w") as archive:
         for name, values in arrays.items():
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             with archive.open(entry, "w", force_zip64=True) as file:
@@ -33,55 +34,60 @@ def write_arrays(target: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def read_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]]:
-    """The arrays of an ``.npz``.
+    """Read all arrays (...) of an ``.npz``.
 
     Raises:
-        DataError: if it is none, or one of ``names`` is not in it.
+        DataError: if it is no such file, or lacks one of ``names``.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
-            found = {name: archive[name] for name in archive.files}
+            arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise DataError(f"cannot be read ({error})", where=path, cure="Remove the file and run again.") from error
-    missing = [name for name in names if name not in found]
+    missing = [name for name in names if name not in arrays]
     if missing:
-        raise DataError(f"holds no {', '.join(missing)} but {', '.join(found) or 'nothing'}", where=path)
-    return found
+        raise DataError(f"holds no {', '.join(missing)} but {', '.join(arrays) or 'nothing'}", where=path)
+    return arrays
 
 
 def write_landmarks(target: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write landmarks; as ``.txt`` the points alone, one number to a line, as PIRenderer has them."""
+    """Write a landmark file: ``.npz``, or ``.txt`` with the points alone, one number in a line, as in PIRenderer.
+
+    Args:
+        target: the file; its ending selects the format.
+        arrays: ``landmarks`` (T, 68, 2) in pixels of the clip, and others for ``.npz``.
+    """
     if target.suffix == ".txt":
-        with whole(target) as part:
+        with atomic_file(target) as part:
             np.savetxt(part, arrays["landmarks"].reshape(-1))
     else:
         write_arrays(target, arrays)
 
 
 def read_landmarks(path: Path) -> dict[str, NDArray[Any]]:
-    """At least ``landmarks`` (T, 68, 2) in pixels of the clip.
+    """Read a landmark file; the result has at least ``landmarks`` (T, 68, 2), in pixels of the clip.
 
     Raises:
-        DataError: if the file is not what :func:`write_landmarks` writes.
+        DataError: if the file is not of the kind that :func:`write_landmarks` writes.
     """
     if path.suffix != ".txt":
-        found = read_arrays(path, "landmarks")
+        arrays = read_arrays(path, "landmarks")
     else:
         try:
-            found = {"landmarks": np.loadtxt(path, dtype=np.float32).reshape(-1, 68, 2)}
+            arrays = {"landmarks": np.loadtxt(path, dtype=np.float32).reshape(-1, 68, 2)}
         except ValueError as error:
             raise DataError(f"holds no 68 points to a frame ({error})", where=path) from error
-    if found["landmarks"].shape[1:] != (68, 2):
-        raise DataError(f"landmarks are {found['landmarks'].shape}, not (T, 68, 2)", where=path)
-    return found
+    if arrays["landmarks"].shape[1:] != (68, 2):
+        raise DataError(f"landmarks are {arrays['landmarks'].shape}, not (T, 68, 2)", where=path)
+    return arrays
 
 
 def write_coefficients(target: Path, rows: NDArray[np.float32], space: str) -> None:
-    """Write rows of 260 numbers as the published extraction does.
+    """Write coefficients as the published extraction does.
 
     Args:
         target: ``.npz`` or ``.mat``. Both hold ``coeff`` (T, 257) and ``transform_params`` (T, 5): width and height
-            of the frame (256), and the crop's scale and shift; ours also says the ``space``.
+            of the frame (256), and the crop's scale and shift; ``.npz`` also holds the ``space``.
         rows: (T, 260).
         space: ``"bfm"`` or ``"mesh"``.
     """
@@ -90,69 +96,72 @@ def write_coefficients(target: Path, rows: NDArray[np.float32], space: str) -> N
     if target.suffix == ".mat":
         from scipy.io import savemat
 
-        # A number, because text in such files is not read here.
-        with whole(target) as part:
+        # A number, because text in such files cannot be read here.
+        with atomic_file(target) as part:
             savemat(part, {**arrays, "is_mesh_space": np.array([[float(space == "mesh")]])})
     else:
         write_arrays(target, {**arrays, "space": np.array(space)})
 
 
 def read_coefficients(path: Path) -> tuple[NDArray[np.float32], str]:
-    """((T, 260) rows, space) of a file of ours or of the published extraction, which is always ``"bfm"``.
+    """Read a coefficient file of ours or of the published extraction, whose space is always ``"bfm"``.
+
+    Returns:
+        Coefficients (T, 260) and their space.
 
     Raises:
-        DataError: if the file holds nothing like it.
+        DataError: if the file holds no coefficients.
     """
-    found = _read_mat(path) if path.suffix == ".mat" else read_arrays(path, "coeff", "transform_params", "space")
-    coeff, crop = found["coeff"], found["transform_params"]
+    arrays = _read_mat(path) if path.suffix == ".mat" else read_arrays(path, "coeff", "transform_params", "space")
+    coeff, crop = arrays["coeff"], arrays["transform_params"]
     if coeff.ndim != 2 or coeff.shape[1] != 257 or crop.shape != (len(coeff), 5):
         raise DataError(
             f"coeff is {coeff.shape} and transform_params {crop.shape}, not (T, 257) and (T, 5)", where=path
         )
-    return np.concatenate([coeff, crop[:, 2:]], axis=1).astype(np.float32), str(found["space"])
+    return np.concatenate([coeff, crop[:, 2:]], axis=1).astype(np.float32), str(arrays["space"])
 
 
 def _read_mat(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        found = read_mat(path)
+        arrays = read_mat(path)
     except WeightsError as error:
         raise DataError(error.what, where=path, cure="Extract the coefficients again.") from error
-    missing = [name for name in ("coeff", "transform_params") if name not in found]
+    missing = [name for name in ("coeff", "transform_params") if name not in arrays]
     if missing:
         raise DataError(f"holds no {', '.join(missing)}", where=path, cure="Extract the coefficients again.")
-    is_mesh = bool(found.get("is_mesh_space", np.zeros(1)).any())
-    return {**found, "space": np.array("mesh" if is_mesh else "bfm")}
+    is_mesh = bool(arrays.get("is_mesh_space", np.zeros(1)).any())
+    return {**arrays, "space": np.array("mesh" if is_mesh else "bfm")}
 
 
 FULL_SCALE = 32767
 
 
 @dataclass(frozen=True)
-class ExtractSound(Step[Clip]):
-    """Decodes the sound of a clip, on the clock of its pictures.
+class ExtractSound(Step[ClipFile]):
+    """Decodes the sound of a clip, aligned with its first frame.
 
     Attributes:
-        sounds: folder; the files go to its subfolders ``train`` and ``test``.
+        sounds: output folder, with subfolders ``train`` and ``test``.
     """
 
     sounds: Path
 
     name = "sound"
 
-    def inputs(self, item: Clip) -> list[Path]:
+    def inputs(self, item: ClipFile) -> list[Path]:
         return [item.path]
 
-    def shaping(self) -> dict[str, Any]:
+    def outcome_settings(self) -> dict[str, Any]:
         return {"sample_rate_hz": SAMPLE_RATE_HZ}
 
-    def target(self, item: Clip) -> Path:
-        """Where the samples of a clip go: (n,) int16, mono."""
+    def target(self, item: ClipFile) -> Path:
+        """File of the samples of a clip: (n,) int16, mono, 16 kHz."""
         return self.sounds / item.split / f"{item.name}.npy"
 
-    def perform(self, item: Clip) -> Made:
-        wave = open_wave(item.path, SAMPLE_RATE_HZ)
+    def perform(self, item: ClipFile) -> StepResult:
+        wave = open_audio(item.path, SAMPLE_RATE_HZ)
         samples = np.rint(np.clip(wave.samples, -1, 1) * FULL_SCALE).astype(np.int16)
         target = self.target(item)
-        with whole(target) as part, part.open("wb") as file:
+        with atomic_file(target) as part, part.open("wb") as file:
             np.save(file, samples, allow_pickle=False)
-        return Made([target], {"samples": len(samples)})
+        return StepResult([target], {"samples": len(samples)})

@@ -1,4 +1,4 @@
-"""Step ``crop``: from a raw video to clips of one face each, at one size and rate, with their sound."""
+"""Step ``crop``: clips of one face each, cut out of a raw video, at one size and frame rate, with sound."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ from ....media.image import Picture
 from ....media.video import VideoReader, open_video
 from ....media.writer import Writer, open_writer
 from ..files import sync
-from ..items import Part, Video
-from ..step import Made, PassingError, Step
-from ..tools import Tools
+from ..items import Video, VideoPart
+from ..step import Step, StepResult, TemporaryError
+from ..tools import PrepareTools
 from .segments import Segment, overlap_with, segments_of
 from .vox import FPS, read_annotation
 
-_SAME_FACE = 0.3  # mean overlap of a track with the annotated boxes from which it is the annotated face
+_SAME_FACE = 0.3  # smallest mean overlap (IoU) of a track with the annotated boxes to be the annotated face
 _REFUSALS_KEPT = 20
 
 
 @dataclass(frozen=True)
 class CropVideo(Step[Video]):
-    """Finds the faces of a video and writes a clip for each stretch over which one stays near its place.
+    """Tracks the faces of a video and writes a clip for each segment in which one stays near its place.
 
     Attributes:
-        clips: folder; the clips go to its subfolders ``train`` and ``test``.
+        clips: output folder, with subfolders ``train`` and ``test``.
         tools: the landmark backend.
-        rules: size of the clips, how much is around a face, what is too short or too small, where a clip ends.
-        max_frames: longer clips are cut.
+        rules: size of the clips, margin around a face, smallest length and size, end of a clip.
+        max_frames: longer clips are split.
         fps: frames per second of the clips.
         format: ``".mp4"``, or ``".png"`` for folders of pictures (without sound).
-        dataset_version: of VoxCeleb, for its annotations.
+        dataset_version: version of VoxCeleb, for its annotations.
     """
 
     clips: Path
-    tools: Tools
+    tools: PrepareTools
     rules: CropRules
     max_frames: int = 1024
     fps: Fraction = Fraction(25)
@@ -57,46 +57,46 @@ class CropVideo(Step[Video]):
 
     def inputs(self, item: Video) -> list[Path]:
         if not item.path.is_file():
-            raise PassingError("the video is not there", where=item.path)
+            raise TemporaryError("the video is not there", where=item.path)
         return [item.path, *(part.annotation for part in item.parts if part.annotation is not None)]
 
-    def shaping(self) -> dict[str, Any]:
+    def outcome_settings(self) -> dict[str, Any]:
         values = {name: getattr(self, name) for name in ("max_frames", "fps", "format")}
         return {**values, "rules": asdict(self.rules), "backend": self.tools.landmarks, "version": self.dataset_version}
 
     def check(self) -> None:
-        """Raise the error of a landmark backend that cannot be opened."""
+        """Open the landmark backend, to raise its errors before the first item."""
         self.tools.analyser()
 
-    def perform(self, item: Video) -> Made:
+    def perform(self, item: Video) -> StepResult:
         reader = open_video(item.path, fps=self.fps)
-        plan = self._planned(item, reader)
+        plan = self._plan(item, reader)
         if not plan.segments:
-            raise _nothing(item, plan)
+            raise _no_clip(item, plan)
         written = self._write(item, reader, plan.segments)
         facts = {
             "clips": [{"name": clip.stem if self.format == ".mp4" else clip.name, "frames": n} for clip, n in written],
             "refused": plan.refused[:_REFUSALS_KEPT],
             "warnings": reader.warnings[:5],
         }
-        return Made([clip for clip, _ in written], facts)
+        return StepResult([clip for clip, _ in written], facts)
 
     def target(self, item: Video, name: str) -> Path:
-        """Where a clip goes."""
+        """File, or folder of pictures, of a clip."""
         ending = self.format if self.format == ".mp4" else ""
         return self.clips / item.split / f"{name}{ending}"
 
-    def _planned(self, item: Video, reader: VideoReader) -> Plan:
-        plan = Plan()
+    def _plan(self, item: Video, reader: VideoReader) -> CropPlan:
+        plan = CropPlan()
         with reader:
             frames = _Frames(reader)
-            for part in sorted(item.parts or [Part(item.name)], key=lambda part: (part.start_s or 0.0, part.name)):
+            for part in sorted(item.parts or [VideoPart(item.name)], key=lambda part: (part.start_s or 0.0, part.name)):
                 self._plan_part(part, reader, frames, plan)
             plan.frames = frames.position
         return plan
 
-    def _plan_part(self, part: Part, reader: VideoReader, frames: _Frames, plan: Plan) -> None:
-        """Add the clips of one part, by its own box, its annotation or every face that is seen."""
+    def _plan_part(self, part: VideoPart, reader: VideoReader, frames: _Frames, plan: CropPlan) -> None:
+        """Add the clips of one part, by its fixed box, its annotation or all detected faces."""
         start, stop = self._frames_of(part, reader)
         picture_size = (reader.height, reader.width)
         if part.box is not None and stop is not None:
@@ -121,8 +121,8 @@ class CropVideo(Step[Video]):
         plan.segments += segments
         plan.refused += refused
 
-    def _frames_of(self, part: Part, reader: VideoReader) -> tuple[int, int | None]:
-        """First frame of a part, and the one behind its last; None where only the end of the video tells."""
+    def _frames_of(self, part: VideoPart, reader: VideoReader) -> tuple[int, int | None]:
+        """First frame of a part and the one after its last; None for the end of the video."""
         if part.annotation is not None:
             known = read_annotation(part.annotation, self.dataset_version, reader.width, reader.height)
             return int(known.frames.min() * self.fps / FPS), int(known.frames.max() * self.fps / FPS) + 1
@@ -130,9 +130,9 @@ class CropVideo(Step[Video]):
         return start, None if part.end_s is None else max(start + 1, round(part.end_s * self.fps))
 
     def _write(self, item: Video, reader: VideoReader, segments: Sequence[Segment]) -> list[tuple[Path, int]]:
-        """Write all clips in one pass; (path, number of frames) of each."""
+        """Write all clips in one pass; returns (path, number of frames) of each."""
         waiting = sorted(segments, key=lambda segment: segment.start)
-        running: list[_Clip] = []
+        running: list[_OpenClip] = []
         written: list[tuple[Path, int]] = []
         with reader, ExitStack() as stack:
             for index, frame in enumerate(islice(reader, max(segment.stop for segment in segments))):
@@ -142,13 +142,13 @@ class CropVideo(Step[Video]):
                     clip.writer.write(clip.segment.crop.cut(frame))
                 written += [clip.finish() for clip in running if clip.segment.stop == index + 1]
                 running = [clip for clip in running if clip.segment.stop > index + 1]
-            # The video ended before the list says; what there is of a clip is taken if it is long enough.
+            # The video is shorter than the list says: an incomplete clip is kept if it is long enough.
             written += [clip.finish() for clip in running if clip.writer.frames >= self.rules.min_frames]
         if not written:
             raise DataError("the video ends before any of its parts is complete", where=item.path)
         return sorted(written)
 
-    def _open(self, item: Video, segment: Segment, stack: ExitStack) -> _Clip:
+    def _open(self, item: Video, segment: Segment, stack: ExitStack) -> _OpenClip:
         writer = open_writer(
             self.target(item, segment.name),
             fps=self.fps,
@@ -156,20 +156,20 @@ class CropVideo(Step[Video]):
             audio_start_s=segment.start / self.fps,
             audio_duration_s=(segment.stop - segment.start) / self.fps,
         )
-        clip = _Clip(segment, writer)
+        clip = _OpenClip(segment, writer)
         stack.callback(clip.abandon)
         return clip
 
 
 @dataclass
-class Plan:
-    """The clips of a video before they are written.
+class CropPlan:
+    """Clips of a video before they are written.
 
     Attributes:
-        segments: what is to be written.
-        refused: a sentence about each stretch that is left out.
-        tracks: faces that were followed.
-        frames: frames that were looked at.
+        segments: segments to write.
+        refused: a sentence about each segment that is left out.
+        tracks: number of tracked faces.
+        frames: number of frames read.
     """
 
     segments: list[Segment] = field(default_factory=list)
@@ -179,8 +179,8 @@ class Plan:
 
 
 @dataclass
-class _Clip:
-    """A clip that is being written."""
+class _OpenClip:
+    """A clip in writing."""
 
     segment: Segment
     writer: Writer
@@ -199,7 +199,7 @@ class _Clip:
 
 
 class _Frames:
-    """The frames of a video for one part after the other; decoded once as long as the parts do not overlap.
+    """Frames of a video for one part after another; decoded once as long as the parts do not overlap.
 
     Attributes:
         position: number of the next frame.
@@ -211,7 +211,7 @@ class _Frames:
         self.position = 0
 
     def between(self, start: int, stop: int | None) -> Iterator[Picture]:
-        """Frames ``start`` to ``stop`` (not included; None: to the end)."""
+        """Yield frames (H, W, 3) from ``start`` up to ``stop`` (not included; None: to the end)."""
         if self._running is None or self.position > start:
             self._running, self.position = iter(self._reader), 0
         for frame in islice(self._running, None if stop is None else stop - self.position):
@@ -220,8 +220,8 @@ class _Frames:
                 yield frame
 
 
-def _nothing(item: Video, plan: Plan) -> DataError | NoFaceError:
-    """The error for a video without any clip."""
+def _no_clip(item: Video, plan: CropPlan) -> DataError | NoFaceError:
+    """Error for a video without any clip."""
     if plan.refused:
         shown = "; ".join(plan.refused[:3]) + (f"; and {len(plan.refused) - 3} more" if len(plan.refused) > 3 else "")
         return DataError(f"nothing of it makes a clip: {shown}", where=item.path)
@@ -229,7 +229,7 @@ def _nothing(item: Video, plan: Plan) -> DataError | NoFaceError:
 
 
 def _scaled(box: tuple[float, float, float, float], frame_height: int | None, height: int) -> Box:
-    """A box that a list gives by pixel borders, in the pixels of a picture of this height."""
+    """Scale a box of a list, given by pixel borders, to a picture of another height, with pixel centres at integers."""
     factor = height / frame_height if frame_height else 1.0
     left, top, right, bottom = (edge * factor - 0.5 for edge in box)
     return Box(left, top, right, bottom)

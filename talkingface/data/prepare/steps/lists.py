@@ -1,4 +1,4 @@
-"""Which videos there are and what is taken of them: lists of published data sets, or a folder of one's own videos."""
+"""Videos to prepare and the parts to cut out: lists of published data sets, or a folder of the user's own videos."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ....errors import ConfigError, DataError
 from ...store import identity_of
 from ...stores import VIDEO_ENDINGS
 from ..files import PART
-from ..items import SPLITS, Part, Video
+from ..items import SPLITS, Video, VideoPart
 from ..settings import PrepareSettings
 from . import vox
 
@@ -21,19 +21,24 @@ _UNNAMED = "RD"  # radio shows: the names are not those of people
 
 
 def is_hdtf(folder: Path) -> bool:
-    """Whether a folder is such a list."""
+    """True if a folder holds the lists of HDTF."""
     return folder.is_dir() and next(folder.glob(f"*{_URLS}"), None) is not None
 
 
 def from_hdtf(folder: Path, raw: Path, local: Mapping[str, Path]) -> list[Video]:
-    """A video for each address that has times, with a part for each time that has a place.
+    """Read the lists of HDTF: a video for each address with time ranges, with a part for each range with a crop.
 
-    As published, parts without a place are left out (their authors found them noisy). The list has no splits.
+    As published, ranges without a crop are left out (their authors found them noisy). The lists have no splits.
+
+    Args:
+        folder: folder ``HDTF_dataset``.
+        raw: folder of the raw videos.
+        local: existing raw videos, by name without ending.
 
     Raises:
-        DataError: if a file is missing or a line is no such line.
+        DataError: if a file is missing or a line is malformed.
     """
-    found = []
+    listed = []
     for urls in sorted(folder.glob(f"*{_URLS}")):
         subset = urls.name.removesuffix(_URLS)
         times, crops = _table(folder / f"{subset}{_TIMES}"), _table(folder / f"{subset}{_CROPS}")
@@ -45,13 +50,13 @@ def from_hdtf(folder: Path, raw: Path, local: Mapping[str, Path]) -> list[Video]
             if parts:
                 path = next((local[stem] for stem in (f"{subset}_{name}", name) if stem in local), None)
                 path = path or raw / f"{subset}_{name}.mp4"
-                found.append(Video(f"{identity}#{name}", identity, "", path, url, parts))
-    return found
+                listed.append(Video(f"{identity}#{name}", identity, "", path, url, parts))
+    return listed
 
 
 def _parts(
     full: str, name: str, times: list[str], crops: Mapping[str, list[str]], height: int | None, where: Path
-) -> tuple[Part, ...]:
+) -> tuple[VideoPart, ...]:
     parts = []
     for index, words in enumerate(times):
         crop = crops.get(f"{name}_{index}")
@@ -62,12 +67,12 @@ def _parts(
             left, width, top, tall = map(float, crop[:4])
         except ValueError as error:
             raise DataError(f"'{name}' cannot be understood ({error})", where=where) from error
-        parts.append(Part(f"{full}#{index:03d}", start, end, (left, top, left + width, top + tall), height))
+        parts.append(VideoPart(f"{full}#{index:03d}", start, end, (left, top, left + width, top + tall), height))
     return tuple(parts)
 
 
 def _identity(subset: str, name: str) -> str:
-    """The person: a name without the number behind it; a show of which nothing is known stands for itself."""
+    """Identity: a name without the number at its end; a radio show, whose people are unknown, is its own identity."""
     return f"{subset}_{name}" if subset == _UNNAMED else re.sub(r"\d+$", "", name) or name
 
 
@@ -80,7 +85,7 @@ def _seconds(clock: str) -> float:
 
 
 def _table(path: Path, *, needed: bool = True) -> dict[str, list[str]]:
-    """First word without ``.mp4`` -> the other words of the line."""
+    """Read a table: first word of a line without ``.mp4`` -> the other words."""
     if not path.is_file():
         if needed:
             raise DataError("this file of the list is missing", where=path, cure="Fetch the whole folder HDTF_dataset.")
@@ -90,40 +95,38 @@ def _table(path: Path, *, needed: bool = True) -> dict[str, list[str]]:
 
 
 def videos(settings: PrepareSettings) -> list[Video]:
-    """All videos, sorted by name; the same for the same list and raw folder, whatever has been done before.
+    """Find all videos to prepare, sorted by name; depends on the list and the raw folder only, not on earlier runs.
 
     Raises:
         ConfigError: if no raw folder is given.
-        DataError: if the list cannot be read, nothing is in it, two videos have one name, or an identity is in two
+        DataError: if the list cannot be read, is empty, two videos have the same name, or an identity is in two
             splits.
     """
     if settings.raw is None:
         cure = "Give --raw=DIR, the folder of the videos (or where they are downloaded to)."
         raise ConfigError("preparation needs raw videos", where="--run_mode=prepare", cure=cure)
     if settings.list is None:
-        found = own_videos(settings.raw, settings.test_share)
+        selected = own_videos(settings.raw, settings.test_share)
     else:
-        found = _listed(settings.list, settings.raw, settings)
+        selected = _listed(settings.list, settings.raw, settings)
     if settings.data_range is not None:
-        found = [video for video in found if _in_range(video.identity, settings.data_range)]
-    if not found:
-        raise DataError(
-            "no video is left to prepare", where=settings.list or settings.raw, cure=_what_is_there(settings)
-        )
-    check_names(found)
-    check_splits((video.identity, video.split) for video in found)
-    return sorted(found, key=lambda video: video.name)
+        selected = [video for video in selected if _in_range(video.identity, settings.data_range)]
+    if not selected:
+        raise DataError("no video is left to prepare", where=settings.list or settings.raw, cure=_hint(settings))
+    check_names(selected)
+    check_splits((video.identity, video.split) for video in selected)
+    return sorted(selected, key=lambda video: video.name)
 
 
 def own_videos(raw: Path, test_share: float) -> list[Video]:
-    """Every video below a folder.
+    """Find every video below a folder.
 
-    Folders named ``train`` and ``test`` say the split; else it follows from the identity. The identity is the (next)
-    folder's name, or else what stands before the first '#' or '_' of the file's name.
+    Folders named ``train`` and ``test`` are splits; without them the split follows from the identity. The identity is
+    the name of the (next) folder, or else the part of the file's name before the first '#' or '_'.
     """
     if not raw.is_dir():
         raise DataError("no such folder", where=raw, cure="Give the folder of the raw videos with --raw.")
-    found = []
+    own = []
     for path in sorted(raw.rglob("*")):
         if path.suffix.lower() in VIDEO_ENDINGS and path.is_file() and not path.name.startswith(PART):
             folders = list(path.relative_to(raw).parts[:-1])
@@ -131,25 +134,25 @@ def own_videos(raw: Path, test_share: float) -> list[Video]:
             identity = plain(folders[0] if folders else identity_of(path.name))
             name = plain("_".join([*folders[1:], path.stem]).removeprefix(f"{identity}#"))
             split = split or split_of(identity, test_share)
-            found.append(Video(f"{identity}#{name}", identity, split, path))
-    return found
+            own.append(Video(f"{identity}#{name}", identity, split, path))
+    return own
 
 
 def split_of(identity: str, test_share: float) -> str:
-    """Split of an identity that no list places: by its hash, so that it stays where it is when others come."""
+    """Split of an identity that no list assigns: by its hash, so that it does not change when others are added."""
     number = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8], "big")
     return "test" if number < test_share * 2**64 else "train"
 
 
 def plain(name: str) -> str:
-    """A name that can be part of a clip's: '#' separates those, a dot begins an ending, a list has one to a line."""
+    """Convert text to a part of a clip's name: without '#', which separates parts, dots and white space."""
     return "_".join(re.sub(r"[#.\s]+", " ", name).split())
 
 
-def check_names(found: Sequence[Video]) -> None:
-    """Raise DataError if two videos have one name."""
+def check_names(listed: Sequence[Video]) -> None:
+    """Raise DataError if two videos have the same name."""
     by_name: dict[str, list[Path]] = defaultdict(list)
-    for video in found:
+    for video in listed:
         by_name[video.name].append(video.path)
     double = [(name, paths) for name, paths in by_name.items() if len(paths) > 1]
     if double:
@@ -159,7 +162,7 @@ def check_names(found: Sequence[Video]) -> None:
 
 
 def check_splits(of_identities: Iterable[tuple[str, str]]) -> None:
-    """Raise DataError if an identity is in two splits: a model would be tested on people it has learned.
+    """Raise DataError if an identity is in two splits: a model would be tested on people of its training data.
 
     Args:
         of_identities: (identity, split) of each video or clip.
@@ -196,7 +199,7 @@ def _listed(path: Path, raw: Path, settings: PrepareSettings) -> list[Video]:
 
 
 def _local(raw: Path) -> dict[str, Path]:
-    """Videos that are there already, by name without ending."""
+    """Existing raw videos, by name without ending."""
     paths = raw.rglob("*") if raw.is_dir() else ()
     return {
         path.stem: path
@@ -211,7 +214,7 @@ def _in_range(identity: str, data_range: str) -> bool:
     return bool(digits) and first <= int(digits) < last
 
 
-def _what_is_there(settings: PrepareSettings) -> str:
+def _hint(settings: PrepareSettings) -> str:
     if settings.data_range is not None:
         return f"--data_range={settings.data_range} may leave nothing (the end is not part of it)."
     return f"Videos end in {', '.join(sorted(VIDEO_ENDINGS))}."

@@ -1,7 +1,7 @@
-"""Step ``lmdb``, the half that writes: one process alone writes what the workers encode.
+"""Step ``lmdb``: workers encode the frames of a clip, the main process writes them.
 
-A clip is one transaction, so a kill leaves it there whole or not at all. Which clips are there is asked of the LMDB
-itself, and not of the manifest alone.
+A clip is one transaction, so after a kill it is complete or absent. The LMDB itself says which clips it holds, not only
+the manifest.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from ....media.video import open_video
 from ...lmdb.size import check_room, stored_size
 from ...lmdb.write import LMDBWriter, encode_frame, write_lists
 from ..engine import Engine
-from ..items import SPLITS, Clip
+from ..items import SPLITS, ClipFile
 from ..report import StepReport
 from ..run_step import run_step
-from ..step import Answer, Made, PassingError, Step
+from ..step import Step, StepResult, TemporaryError, WorkerResult
 from .arrays import LAYOUT_SIDE, read_coefficients, read_landmarks
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """A clip as it goes into the LMDB.
+    """An encoded clip, ready to be written.
 
     Attributes:
-        name: of the clip.
+        name: name of the clip.
         pictures: resolution -> one encoded picture for each frame.
         coefficients: (T, 260), or None.
         keypoints: (T, 68, 2) in a frame of 256 pixels, or None.
@@ -50,11 +50,11 @@ class Encoded:
 
 
 @dataclass(frozen=True)
-class EncodeClip(Step[Clip]):
-    """Encodes a clip; one process alone writes what all workers give.
+class EncodeClip(Step[ClipFile]):
+    """Encodes the frames of a clip and reads its landmarks and coefficients.
 
     Attributes:
-        landmarks, coefficients: folders of what belongs to the clips; None leaves it out.
+        landmarks, coefficients: folders of the files that belong to the clips; None leaves them out.
         resolutions: sides of the pictures in pixels.
         coefficients_format, points_format: endings of those files.
         picture_format: ``"jpeg"``, or ``"png"`` without loss.
@@ -71,18 +71,19 @@ class EncodeClip(Step[Clip]):
 
     name = "lmdb"
 
-    def inputs(self, item: Clip) -> list[Path]:
-        found = [item.path, *self._beside(item)]
-        missing = [path for path in found if not path.exists()]
+    def inputs(self, item: ClipFile) -> list[Path]:
+        files = [item.path, *self._files_beside(item)]
+        missing = [path for path in files if not path.exists()]
         if missing:
-            raise PassingError(f"'{missing[0].name}' is not there", where=missing[0], cure="Do the step before first.")
-        return found
+            cure = "Do the step before first."
+            raise TemporaryError(f"'{missing[0].name}' is not there", where=missing[0], cure=cure)
+        return files
 
-    def shaping(self) -> dict[str, Any]:
+    def outcome_settings(self) -> dict[str, Any]:
         parts = {"landmarks": self.landmarks is not None, "coefficients": self.coefficients is not None}
         return {**parts, "resolutions": list(self.resolutions), "format": self.picture_format, "quality": self.quality}
 
-    def perform(self, item: Clip) -> Made:
+    def perform(self, item: ClipFile) -> StepResult:
         pictures: dict[int, list[bytes]] = {side: [] for side in self.resolutions}
         frames = 0
         with open_video(item.path, fps=None if item.path.is_file() else Fraction(25)) as reader:
@@ -95,10 +96,10 @@ class EncodeClip(Step[Clip]):
             if values is not None and len(values) != frames:
                 cure = "Extract them again."
                 raise DataError(f"{frames} frames, but {len(values)} {what}", where=item.path, cure=cure)
-        return Made(facts={"frames": frames}, payload=Encoded(item.name, pictures, rows, points))
+        return StepResult(facts={"frames": frames}, payload=Encoded(item.name, pictures, rows, points))
 
-    def _beside(self, item: Clip) -> list[Path]:
-        """Files of points and coefficients that belong to the clip."""
+    def _files_beside(self, item: ClipFile) -> list[Path]:
+        """Files with the landmarks and coefficients of a clip."""
         folders = ((self.landmarks, self.points_format), (self.coefficients, self.coefficients_format))
         return [folder / item.split / f"{item.name}{ending}" for folder, ending in folders if folder is not None]
 
@@ -109,39 +110,39 @@ class EncodeClip(Step[Clip]):
         Image.fromarray(frame).resize((side, side), Image.Resampling.BICUBIC).save(buffer, "png")
         return buffer.getvalue()
 
-    def _rows(self, item: Clip) -> NDArray[np.float32] | None:
+    def _rows(self, item: ClipFile) -> NDArray[np.float32] | None:
         if self.coefficients is None:
             return None
         return read_coefficients(self.coefficients / item.split / f"{item.name}{self.coefficients_format}")[0]
 
-    def _points(self, item: Clip, side: int) -> NDArray[np.float32] | None:
+    def _points(self, item: ClipFile, side: int) -> NDArray[np.float32] | None:
         if self.landmarks is None:
             return None
         points = read_landmarks(self.landmarks / item.split / f"{item.name}{self.points_format}")["landmarks"]
         return ((points + 0.5) * (LAYOUT_SIDE / side) - 0.5).astype(np.float32)
 
 
-LOOKED_AT = 4  # clips of which the size of all is forecast
+SAMPLED_CLIPS = 4  # clips from which the size of all is estimated
 
 
 def store_clips(
     step: EncodeClip,
-    clips: Sequence[Clip],
+    clips: Sequence[ClipFile],
     engine: Callable[[], Engine],
     manifests: Path,
     *,
     retry_failed: bool = False,
-) -> tuple[StepReport, list[Clip], dict[str, int]]:
-    """Do the step: workers encode, this process writes.
+) -> tuple[StepReport, list[ClipFile], dict[str, int]]:
+    """Run the step: workers encode, this process writes.
 
     Returns:
-        The report; the clips that are in the LMDB now, these and no others; and how many frames each has.
+        The report; the clips of the LMDB, which are all it holds now; and name of a clip -> number of frames.
     """
     with LMDBSink(step.root, step.resolutions) as sink:
         if missing := [clip for clip in clips if not sink.has(clip)]:
             check_room(step.root, expected_size(step, missing))
         report, records = run_step(
-            step, clips, engine, manifests, retry_failed=retry_failed, take=sink.take, there=sink.has
+            step, clips, engine, manifests, retry_failed=retry_failed, store=sink.write, is_stored=sink.has
         )
         frames = {record.item: int(record.facts["frames"]) for record in records if record.outcome == "done"}
         kept = [clip for clip in clips if clip.name in frames]
@@ -149,20 +150,20 @@ def store_clips(
     return report, kept, frames
 
 
-def expected_size(step: EncodeClip, clips: Sequence[Clip]) -> int:
-    """About how many bytes some clips will take, from a few of them that are encoded to see."""
+def expected_size(step: EncodeClip, clips: Sequence[ClipFile]) -> int:
+    """Estimate the size of some clips in bytes, by encoding a few of them."""
     sizes = []
-    for clip in clips[:: -(-len(clips) // LOOKED_AT)]:
+    for clip in clips[:: -(-len(clips) // SAMPLED_CLIPS)]:
         try:
             encoded: Encoded = step.perform(clip).payload
         except (TalkingFaceError, OSError):
-            continue  # the step itself will say what is wrong with it
+            continue  # the step itself reports this clip
         sizes += [sum(stored_size(clip.name, pictures) for pictures in encoded.pictures.values())]
     return round(sum(sizes) / max(len(sizes), 1) * len(clips))
 
 
 class LMDBSink:
-    """Takes encoded clips and keeps an LMDB for each resolution.
+    """Writes encoded clips to one LMDB for each resolution.
 
     Args:
         root: folder of the data set; the LMDB of 256 pixels is ``root/256``.
@@ -185,13 +186,13 @@ class LMDBSink:
     ) -> None:
         self._stack.close()
 
-    def has(self, clip: Clip) -> bool:
-        """Whether a clip is there in all resolutions."""
+    def has(self, clip: ClipFile) -> bool:
+        """True if a clip exists in all resolutions."""
         return all(writer.digest(clip.name) is not None for writer in self._writers.values())
 
-    def take(self, clip: Clip, answer: Answer) -> None:
-        """Write what a worker has encoded."""
-        encoded: Encoded = answer.payload
+    def write(self, clip: ClipFile, result: WorkerResult) -> None:
+        """Write the clip that a worker has encoded."""
+        encoded: Encoded = result.payload
         for side, writer in self._writers.items():
             writer.write(
                 clip.name,
@@ -200,7 +201,7 @@ class LMDBSink:
                 keypoints=encoded.keypoints,
             )
 
-    def finish(self, clips: Iterable[Clip]) -> None:
+    def finish(self, clips: Iterable[ClipFile]) -> None:
         """Remove all other clips, and write the lists of the splits."""
         kept = list(clips)
         for writer in self._writers.values():

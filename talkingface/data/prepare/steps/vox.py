@@ -1,8 +1,8 @@
-"""Lists of VoxCeleb: the annotations of the data set itself, and the table of crops that came with FOM.
+"""Lists of VoxCeleb: the annotations of the data set itself, and the table of crops that was published with FOM.
 
 Annotations are folders ``id10001/<video>/00001.txt``: a few lines of heading, then a table FRAME X Y W H with a face's
-box for each frame at 25 frames/s. VoxCeleb 1 gives it in pixels of a picture 360 pixels high, VoxCeleb 2 as parts of
-the picture's width and height. (robots.ox.ac.uk/~vgg/data/voxceleb; the conventions are those of the public
+box for each frame at 25 frames/s. VoxCeleb 1 gives it in pixels of a picture 360 pixels high, VoxCeleb 2 as fractions
+of the picture's width and height. (robots.ox.ac.uk/~vgg/data/voxceleb; the conventions are those of the public
 video-preprocessing scripts of FOM.)
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import DataError
-from ..items import Part, Video
+from ..items import Video, VideoPart
 
 FPS = 25
 HEIGHT_V1 = 360
@@ -37,11 +37,11 @@ _TEST_V2 = """
 
 @dataclass(frozen=True)
 class Annotation:
-    """The box of one face over a part of a video.
+    """Boxes of one face over a part of a video.
 
     Attributes:
         frames: (T,), numbers of the frames at 25 frames/s.
-        boxes: (T, 4), left, top, right, bottom as parts of the picture's height (x too).
+        boxes: (T, 4), left, top, right, bottom as fractions of the picture's height (x too).
     """
 
     frames: NDArray[np.int64]
@@ -49,30 +49,31 @@ class Annotation:
 
 
 def is_annotations(folder: Path) -> bool:
-    """Whether a folder holds annotations."""
+    """True if a folder holds annotations of VoxCeleb."""
     return folder.is_dir() and next(_root(folder).glob("*/*/*.txt"), None) is not None
 
 
 def from_annotations(folder: Path, raw: Path, local: Mapping[str, Path], version: int) -> list[Video]:
-    """A video for each ``id*/<video>``, with a part for each of its files."""
-    found = []
+    """Read a folder of annotations: a video for each ``id*/<video>``, with a part for each of its files."""
+    listed = []
     for home in sorted(path for path in _root(folder).glob("*/*") if path.is_dir()):
         identity, name = home.parent.name, home.name
         parts = tuple(
-            Part(f"{identity}#{name}#{file.stem}", annotation=file.absolute()) for file in sorted(home.glob("*.txt"))
+            VideoPart(f"{identity}#{name}#{file.stem}", annotation=file.absolute())
+            for file in sorted(home.glob("*.txt"))
         )
         if parts:
-            found.append(_video(identity, name, split_of(identity, version), raw, local, parts))
-    return found
+            listed.append(_video(identity, name, split_of(identity, version), raw, local, parts))
+    return listed
 
 
 def from_metadata(table: Path, raw: Path, local: Mapping[str, Path]) -> list[Video]:
-    """A video for each video and person of a ``vox-metadata.csv``, with a part of known place for each line.
+    """Read a ``vox-metadata.csv``: a video for each video and person, with a part of fixed box for each line.
 
-    Older tables have the person behind a '#' in ``video_id`` instead of a column ``person_id``.
+    Older tables have the person after a '#' in ``video_id`` instead of a column ``person_id``.
 
     Raises:
-        DataError: if a column is missing or a line is no such line.
+        DataError: if a column is missing or a line is malformed.
     """
     with table.open(encoding="utf-8", newline="") as lines:
         reader = csv.DictReader(lines)
@@ -81,7 +82,7 @@ def from_metadata(table: Path, raw: Path, local: Mapping[str, Path]) -> list[Vid
             cure = f"It has: {', '.join(reader.fieldnames or ['nothing'])}."
             raise DataError(f"the table has no column {', '.join(missing)}", where=table, cure=cure)
         rows = list(reader)
-    grouped: dict[tuple[str, str, str], list[Part]] = {}
+    grouped: dict[tuple[str, str, str], list[VideoPart]] = {}
     for number, row in enumerate(rows, start=2):
         try:
             key, part = _row(row)
@@ -99,11 +100,11 @@ def read_annotation(path: Path, version: int, width: int, height: int) -> Annota
 
     Args:
         path: the file.
-        version: 1 or 2, of VoxCeleb.
-        width, height: size of the video's picture.
+        version: version of VoxCeleb, 1 or 2.
+        width, height: size of the video in pixels.
 
     Raises:
-        DataError: if it is no annotation.
+        DataError: if the file is no annotation.
     """
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     heading = next((index for index, line in enumerate(lines) if line.split() == ["FRAME", "X", "Y", "W", "H"]), None)
@@ -120,33 +121,33 @@ def read_annotation(path: Path, version: int, width: int, height: int) -> Annota
 
 
 def split_of(identity: str, version: int) -> str:
-    """Split of a person as the data set has it."""
+    """Split of a person as published with the data set."""
     number = int("".join(filter(str.isdecimal, identity)) or 0)
     testing = _TEST_V1 if version == 1 else {int(word) for word in _TEST_V2.split()}
     return "test" if number in testing else "train"
 
 
 def _root(folder: Path) -> Path:
-    """The folder of the people: the published archives hold a folder ``txt`` around them."""
+    """Folder of the people; the published archives have it inside a folder ``txt``."""
     return folder / "txt" if (folder / "txt").is_dir() else folder
 
 
 def _video(
-    identity: str, name: str, split: str, raw: Path, local: Mapping[str, Path], parts: tuple[Part, ...]
+    identity: str, name: str, split: str, raw: Path, local: Mapping[str, Path], parts: tuple[VideoPart, ...]
 ) -> Video:
     path = local.get(name, raw / f"{name}.mp4")
     return Video(f"{identity}#{name}", identity, split, path, ADDRESS + name, parts)
 
 
-def _row(row: Mapping[str, str]) -> tuple[tuple[str, str, str], Part]:
-    """((identity, video, split), part) of a line."""
+def _row(row: Mapping[str, str]) -> tuple[tuple[str, str, str], VideoPart]:
+    """Parse a line into ((identity, video, split), part)."""
     name, _, person = row["video_id"].partition("#")
     identity = row.get("person_id") or person or name
     start, end, fps = int(row["start"]), int(row["end"]), float(row["fps"])
     left, top, right, bottom = map(float, row["bbox"].split("-"))
     if not (end > start >= 0 and fps > 0 and right > left and bottom > top):
         raise ValueError("start, end or bbox are the wrong way round")
-    part = Part(
+    part = VideoPart(
         f"{identity}#{name}#{start:06d}#{end:06d}",
         start / fps,
         end / fps,

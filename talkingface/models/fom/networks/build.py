@@ -1,4 +1,4 @@
-"""Builds FOM's networks from its settings.
+"""FOM's discriminator, and all of its networks built from settings.
 
 Whatever the architecture, there are three: ``kp_detector`` (pictures -> Keypoints), ``generator`` (with `encode` and
 `decode`, see generator.py) and ``discriminator``.
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ....nn.blocks.patch_discriminator import PatchDiscriminator
 from ....nn.compact.generator import CompactGenerator, FastCompactGenerator
 from ....nn.compact.motion import CompactKPDetector
 from ....nn.geometry.grids import gaussian_heatmaps
 from ....nn.geometry.keypoints import Keypoints
+from ....nn.losses.gan import PatchDiscriminator
 from ...mixed_generator import FastMixedGenerator, MixedGenerator
 from ..config import CommonParams, DiscriminatorParams, FOMConfig
 from ..renderer import Generator
@@ -25,7 +25,7 @@ from .motion import KPDetector
 
 
 class Discriminator(PatchDiscriminator):
-    """Score the patches of a picture; with `use_kp` it sees the driving keypoints as heatmaps too."""
+    """Score the patches of a picture; with `use_kp` the driving keypoints go in as heatmaps too."""
 
     def __init__(self, params: DiscriminatorParams, common: CommonParams) -> None:
         in_channels = common.num_channels + common.num_kp * params.use_kp
@@ -35,11 +35,11 @@ class Discriminator(PatchDiscriminator):
     def forward(self, image: Tensor, keypoints: Keypoints | None = None) -> tuple[list[Tensor], Tensor]:
         """Features after each block, and the scores (N, 1, h, w), of pictures (N, 3, H, W) in [0, 1]."""
         if self.kp_variance is None:
-            return self.judge(image)
+            return self.score(image)
         if keypoints is None:
             raise ValueError("this discriminator was built with use_kp, so it needs the driving keypoints")
         size = (image.shape[-2], image.shape[-1])
-        return self.judge(torch.cat([image, gaussian_heatmaps(keypoints["value"], size, self.kp_variance)], dim=1))
+        return self.score(torch.cat([image, gaussian_heatmaps(keypoints["value"], size, self.kp_variance)], dim=1))
 
 
 class MultiScaleDiscriminator(nn.Module):
@@ -57,7 +57,7 @@ class MultiScaleDiscriminator(nn.Module):
     def forward(
         self, pyramid: dict[float, Tensor], keypoints: Keypoints | None = None
     ) -> dict[float, tuple[list[Tensor], Tensor]]:
-        """Scale -> (features after each block, scores) of the pictures that an ImagePyramid made."""
+        """Scale -> (features after each block, scores (N, 1, h, w)) of the pictures that an ImagePyramid made."""
         return {scale: self.discs[self._name(scale)](pyramid[scale], keypoints) for scale in self.scales}
 
 
@@ -99,7 +99,7 @@ def build_mixed(config: FOMConfig) -> nn.ModuleDict:
 
 @dataclass(frozen=True)
 class Architecture:
-    """How networks of an architecture are made.
+    """Builders of the networks of an architecture.
 
     Attributes:
         build: settings -> fresh networks.

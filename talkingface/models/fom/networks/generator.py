@@ -1,4 +1,4 @@
-"""The occlusion-aware generator (paper, section 3.3), split into what depends on the source alone and the rest."""
+"""The occlusion-aware generator (paper, section 3.3), split into a part for the source alone and the rest."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from .motion import DenseMotionNetwork
 
 @dataclass(frozen=True)
 class SourceState:
-    """What the generator keeps of a source picture.
+    """Encoded source picture, as the generator keeps it.
 
     Attributes:
         image: (N, 3, H, W), the picture itself.
-        small: (N, 3, h, w), as the dense motion network sees it.
-        features: (N, C, H / 2^d, W / 2^d), what is warped.
+        small: (N, 3, h, w), input of the dense motion network.
+        features: (N, C, H / 2^d, W / 2^d), which motion warps.
     """
 
     image: Tensor
@@ -34,14 +34,14 @@ class SourceState:
     features: Tensor
 
     def expand(self, count: int) -> SourceState:
-        """The same source for `count` frames; no memory is copied."""
+        """Source for `count` frames; no memory is copied."""
         if self.image.shape[0] == count:
             return self
         return SourceState(*(t.expand(count, -1, -1, -1) for t in (self.image, self.small, self.features)))
 
 
 class OcclusionAwareGenerator(nn.Module):
-    """Warp the source's features by the dense motion, hide what is occluded, and decode them to a picture."""
+    """Warp the source's features by the dense motion, mask them by the occlusion map, and decode them to a picture."""
 
     def __init__(self, params: GeneratorParams, common: CommonParams, *, align_corners: bool = True) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class OcclusionAwareGenerator(nn.Module):
     def decode(
         self, state: SourceState, kp_source: Keypoints, kp_driving: Keypoints, *, explain: bool = False
     ) -> dict[str, Tensor]:
-        """Draw the source as the driving keypoints say.
+        """Draw the source with the driving keypoints.
 
         Args:
             state: of one source for all frames, or of one source per frame.
@@ -92,7 +92,7 @@ class OcclusionAwareGenerator(nn.Module):
         return out
 
     def move(self, state: SourceState, kp_source: Keypoints, kp_driving: Keypoints) -> dict[str, Tensor]:
-        """Dense motion of N driving frames; see DenseMotionNetwork."""
+        """Dense motion of N driving frames, a field (N, h, w, 2) and its masks; see DenseMotionNetwork."""
         count = kp_driving["value"].shape[0]
         network = self.dense_motion_network
         small = state.small
@@ -105,7 +105,7 @@ class OcclusionAwareGenerator(nn.Module):
         return warp(image, field, align_corners=self.align_corners)
 
     def draw(self, features: Tensor, motion: dict[str, Tensor]) -> Tensor:
-        """Pictures (N, 3, H, W) from source features and dense motion: warp, hide what is occluded, decode."""
+        """Pictures (N, 3, H, W) from source features and dense motion: warp, mask, decode."""
         out = self.deform(features, motion["deformation"])
         if "occlusion_map" in motion:
             out = out * resize_map(motion["occlusion_map"], (out.shape[-2], out.shape[-1]))
@@ -119,7 +119,7 @@ class OcclusionAwareGenerator(nn.Module):
         return torch.sigmoid(self.final(out))
 
     def forward(self, image: Tensor, kp_source: Keypoints, kp_driving: Keypoints) -> dict[str, Tensor]:
-        """Encode and decode at once, with all intermediate maps, as training and the released code do."""
+        """Encode pictures (N, 3, H, W) and decode them at once, with all intermediate maps, as training does."""
         return self.decode(self.encode(image), kp_source, kp_driving, explain=True)
 
 
@@ -127,7 +127,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class InPrecision(nn.Module):
-    """A network in another precision; what goes in and comes out is float32."""
+    """A network in another precision; pictures or features (N, C, H, W) go in and come out in float32."""
 
     def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
@@ -160,7 +160,6 @@ class FastDenseMotion(DenseMotionNetwork):
         self.head = merge_outputs(network.mask, network.occlusion) if network.occlusion is not None else network.mask
 
     def predict(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """As in the base class."""
         both = self.head(self.predictor(x))
         mask, occlusion = both[:, : self.motions], both[:, self.motions :]
         return mask, occlusion if occlusion.shape[1] else None
@@ -186,6 +185,5 @@ class FastGenerator(OcclusionAwareGenerator):
         super().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def decode_features(self, features: Tensor) -> Tensor:
-        """As in the base class."""
         out: Tensor = self.decoder(features)
         return out.sigmoid_()

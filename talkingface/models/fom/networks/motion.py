@@ -1,4 +1,4 @@
-"""The dense motion network (paper, section 3.2): from sparse keypoints to a warp field and an occlusion map."""
+"""The keypoint detector (paper, section 3.1) and the dense motion network (section 3.2) of the published FOM."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from ....nn.antialias import AntiAliasDownsample
 from ....nn.blocks.hourglass import Hourglass
-from ....nn.geometry.grids import coordinate_grid, gaussian_heatmaps, warp
+from ....nn.geometry.grids import gaussian_heatmaps, mean_points, warp
 from ....nn.geometry.keypoints import Keypoints, sparse_motions
-from ....nn.precision import at_least_float32, float32_region
+from ....nn.precision import at_least_float32
 from ..config import CommonParams, DenseMotionParams, KPDetectorParams
 
 
@@ -43,9 +43,7 @@ class KPDetector(nn.Module):
         features = self.predictor(self.down(image))
         logits = at_least_float32(self.kp(features))
         heatmap = (logits.flatten(2) / self.temperature).softmax(dim=2)
-        grid = coordinate_grid(logits.shape[-2], logits.shape[-1], logits).flatten(0, 1)
-        with float32_region(image):
-            keypoints = {"value": heatmap @ grid}
+        keypoints = {"value": mean_points(heatmap.view(logits.shape))}
         if self.jacobian is not None:
             maps = self.jacobian(features).unflatten(1, (self.num_jacobian_maps, 4)).flatten(3)
             mean = (maps * heatmap[:, :, None]).sum(dim=-1)
@@ -54,7 +52,7 @@ class KPDetector(nn.Module):
 
 
 class DenseMotionNetwork(nn.Module):
-    """Weigh the motions of the keypoints and of the background at each pixel, and estimate what is occluded.
+    """Weigh the motions of the keypoints and of the background at each pixel, and estimate the occlusion map.
 
     Everything happens at `scale_factor` of the picture's size.
     """

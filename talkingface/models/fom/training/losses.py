@@ -1,7 +1,7 @@
 """The losses of FOM (paper, section 3.4, and its released training code), each a function of one training step.
 
 A term gets the step and the weights and gives a weighted scalar, or None where its weight is zero, so that nothing is
-computed in vain. `GENERATOR_TERMS` and `DISCRIMINATOR_TERMS` are what training sums up.
+computed in vain. Training sums up `GENERATOR_TERMS` and `DISCRIMINATOR_TERMS`.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ NEAREST = 0.02
 FOCUS_VARIANCE = 0.015
 
 Pyramid: TypeAlias = dict[float, Tensor]
-Judgement: TypeAlias = dict[float, tuple[list[Tensor], Tensor]]
-"""Scale -> (features after each discriminator block, scores)."""
+DiscriminatorOutput: TypeAlias = dict[float, tuple[list[Tensor], Tensor]]
+"""Scale -> (features (N, C, h, w) after each discriminator block, scores (N, 1, h, w))."""
 
 
 @dataclass
 class GeneratorStep:
-    """What one step of generator and keypoint detector has computed.
+    """Results of one step of generator and keypoint detector.
 
     Attributes:
         driving: (N, 3, H, W), the driving frames.
         kp_source, kp_driving: keypoints of the two frames.
-        generated: what the generator gave; ``prediction`` (N, 3, H, W) in [0, 1].
+        generated: results of the generator; ``prediction`` (N, 3, H, W) in [0, 1].
         real, fake: the driving frame and the prediction at several scales.
-        judged_real, judged_fake: the discriminator's view of them; None where no weight asks for it.
+        disc_real, disc_fake: the discriminator's output for them; None where no weight asks for it.
         transform, kp_transformed: a random warp, and the keypoints of the warped driving frame; None likewise.
         vgg: fixed features for the perceptual loss; None likewise.
     """
@@ -50,8 +50,8 @@ class GeneratorStep:
     generated: dict[str, Tensor]
     real: Pyramid
     fake: Pyramid
-    judged_real: Judgement | None = None
-    judged_fake: Judgement | None = None
+    disc_real: DiscriminatorOutput | None = None
+    disc_fake: DiscriminatorOutput | None = None
     transform: ThinPlateTransform | None = None
     kp_transformed: Keypoints | None = None
     vgg: nn.Module | None = None
@@ -59,14 +59,14 @@ class GeneratorStep:
 
 @dataclass
 class DiscriminatorStep:
-    """The discriminator's view of a real picture and of a made one without gradients to its maker."""
+    """The discriminator's output for real pictures, and for predictions without gradients to the generator."""
 
-    judged_real: Judgement
-    judged_fake: Judgement
+    disc_real: DiscriminatorOutput
+    disc_fake: DiscriminatorOutput
 
 
 def perceptual(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
-    """Distance of VGG19 features, summed over layers and scales (paper, equation 6)."""
+    """Distance of VGG19 features, a scalar, summed over layers and scales (paper, equation 6)."""
     if step.vgg is None or not any(weights.perceptual):
         return None
     distances = (
@@ -77,25 +77,25 @@ def perceptual(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
 
 
 def gen_gan(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
-    """The discriminator should take the prediction for a real picture."""
-    if step.judged_fake is None or not weights.generator_gan:
+    """Adversarial loss, a scalar: the discriminator should take the prediction for a real picture."""
+    if step.disc_fake is None or not weights.generator_gan:
         return None
-    return weights.generator_gan * _total(generator_loss(scores) for _, scores in step.judged_fake.values())
+    return weights.generator_gan * _total(generator_loss(scores) for _, scores in step.disc_fake.values())
 
 
 def feature_matching(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
-    """Distance of the discriminator's features of prediction and driving frame; only beside `gen_gan`, as published."""
-    if step.judged_fake is None or step.judged_real is None or not any(weights.feature_matching):
+    """Distance of the discriminator's features, a scalar, of prediction and driving frame; only beside `gen_gan`."""
+    if step.disc_fake is None or step.disc_real is None or not any(weights.feature_matching):
         return None
     distances = (
-        feature_distance(real, step.judged_fake[scale][0], weights.feature_matching)
-        for scale, (real, _) in step.judged_real.items()
+        feature_distance(real, step.disc_fake[scale][0], weights.feature_matching)
+        for scale, (real, _) in step.disc_real.items()
     )
     return _total(distances)
 
 
 def equivariance_value(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
-    """Keypoints of a warped picture, warped back, should be those of the picture (paper, equation 9)."""
+    """Distance, a scalar, of keypoints of a warped picture, warped back, from those of the picture (equation 9)."""
     if step.transform is None or step.kp_transformed is None or not weights.equivariance_value:
         return None
     back = step.transform.warp_points(step.kp_transformed["value"])
@@ -103,7 +103,7 @@ def equivariance_value(step: GeneratorStep, weights: LossWeights) -> Tensor | No
 
 
 def equivariance_jacobian(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
-    """The same for Jacobians, as a product that should be the identity (paper, equation 11)."""
+    """Distance, a scalar, from the identity of the product of both Jacobians (equation 11)."""
     if step.transform is None or step.kp_transformed is None or not weights.equivariance_jacobian:
         return None
     if "jacobian" not in step.kp_driving:
@@ -116,7 +116,7 @@ def equivariance_jacobian(step: GeneratorStep, weights: LossWeights) -> Tensor |
 
 
 def reconstruction(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
-    """Absolute error of the prediction; not in the paper, it stands in for VGG19 features where there are none.
+    """Absolute error of the prediction, a scalar; not in the paper, it stands in for VGG19 where there is none.
 
     Pixels near keypoints count more, by the weight `focus`: an eye that closes is a handful of pixels, and the plain
     error would rather spend the network on hair and background.
@@ -130,7 +130,7 @@ def reconstruction(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
 
 
 def deformed(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
-    """Absolute error of the warped source; not in the paper, it tells the motion directly where to go."""
+    """Absolute error of the warped source, a scalar; not in the paper, it guides the motion directly."""
     if not weights.deformed:
         return None
     return weights.deformed * pyramid_error(step.generated["deformed"], step.driving)
@@ -158,7 +158,7 @@ def pyramid_error(made: Tensor, real: Tensor, importance: Tensor | None = None) 
 
 
 def separation(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
-    """Keypoints nearer to each other than `NEAREST` (squared) push each other away.
+    """Prior of the keypoints, a scalar: those nearer to each other than `NEAREST` (squared) push each other away.
 
     Source: Wang et al. 2021 (one-shot free-view neural talking-head synthesis), keypoint prior loss, in two dimensions.
     """
@@ -172,12 +172,10 @@ def separation(step: GeneratorStep, weights: LossWeights) -> Tensor | None:
 
 
 def disc_gan(step: DiscriminatorStep, weights: LossWeights) -> Tensor | None:
-    """Real pictures should score 1, made ones 0."""
+    """Loss of the discriminator, a scalar: real pictures should score 1, made ones 0."""
     if not weights.discriminator_gan:
         return None
-    distances = (
-        discriminator_loss(scores, step.judged_fake[scale][1]) for scale, (_, scores) in step.judged_real.items()
-    )
+    distances = (discriminator_loss(scores, step.disc_fake[scale][1]) for scale, (_, scores) in step.disc_real.items())
     return weights.discriminator_gan * _total(distances)
 
 

@@ -15,10 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ....face3d.mesh_topology import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
-from ....nn.blocks.patch_discriminator import PatchDiscriminator
 from ....nn.geometry.keypoints import Keypoints
 from ....nn.geometry.windows import take_windows, window_corners
-from ....nn.losses.gan import discriminator_loss, feature_distance, generator_loss
+from ....nn.losses.gan import PatchDiscriminator, discriminator_loss, feature_distance, generator_loss
 from ....nn.losses.vgg16 import VGG16, perceptual_distance
 from ...base import Batch, Losses
 from ...mesh_faces import surroundings

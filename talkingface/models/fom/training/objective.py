@@ -1,4 +1,4 @@
-"""One training step of FOM: runs the networks and sums up the losses."""
+"""One training step of FOM: its networks run, and its losses summed up."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ....nn.geometry.thin_plate import ThinPlateTransform
 from ....nn.losses.perceptual import VGG19
 from ...base import Batch, Losses
 from ..config import FOMConfig, TrainParams
-from .losses import DISCRIMINATOR_TERMS, GENERATOR_TERMS, DiscriminatorStep, GeneratorStep, Judgement
+from .losses import DISCRIMINATOR_TERMS, GENERATOR_TERMS, DiscriminatorOutput, DiscriminatorStep, GeneratorStep
 
 TransformDraw = Callable[[Tensor], ThinPlateTransform]
 
 
 class Objective:
-    """Losses of generator and keypoint detector, and of the discriminator.
+    """Losses, weighted scalars by name, of generator and keypoint detector, and of the discriminator.
 
-    The discriminator sees the prediction that the generator made from the same batch, so `discriminator_losses` goes
+    The discriminator gets the prediction that the generator made from the same batch, so `discriminator_losses` goes
     after `generator_losses`, as the phases of a step do.
 
     Args:
@@ -48,7 +48,7 @@ class Objective:
 
     @property
     def uses_discriminator(self) -> bool:
-        """Whether there is an adversary at all; without its GAN loss there is no feature matching, as published."""
+        """True where there is an adversary at all; without its GAN loss there is no feature matching, as published."""
         return self.train.loss_weights.generator_gan > 0
 
     def generator_losses(self, batch: Batch) -> Losses:
@@ -56,7 +56,7 @@ class Objective:
         return self.sum_up(batch, self.generator_step(batch))
 
     def sum_up(self, batch: Batch, step: GeneratorStep) -> Losses:
-        """Weighted losses of a step that has been run; keeps the prediction for the discriminator's turn."""
+        """Weighted losses of a step that has been run; keeps the prediction for the discriminator's phase."""
         made = step.generated["prediction"].detach()
         self._made = (batch, step.driving, made, detach_keypoints(step.kp_driving))
         terms = {term.__name__: term(step, self.train.loss_weights) for term in GENERATOR_TERMS}
@@ -82,8 +82,8 @@ class Objective:
         if self.vgg is not None and any(self.train.loss_weights.perceptual):
             step.vgg = self.vgg.to(driving)
         if self.uses_discriminator:
-            step.judged_fake = self._judge(fake, kp_driving)
-            step.judged_real = self._judge(real, kp_driving)
+            step.disc_fake = self._discriminate(fake, kp_driving)
+            step.disc_real = self._discriminate(real, kp_driving)
         self._transform(step, driving)
         return step
 
@@ -91,9 +91,9 @@ class Objective:
         """Weighted losses of the discriminator for the frames that `generator_losses` was given last."""
         driving, prediction, keypoints = self._prediction_for(batch)
         self.pyramid.to(prediction)
-        judged_fake = self._judge(self.pyramid(prediction), keypoints)
-        judged_real = self._judge(self.pyramid(driving), keypoints)
-        step = DiscriminatorStep(judged_real, judged_fake)
+        disc_fake = self._discriminate(self.pyramid(prediction), keypoints)
+        disc_real = self._discriminate(self.pyramid(driving), keypoints)
+        step = DiscriminatorStep(disc_real, disc_fake)
         terms = {term.__name__: term(step, self.train.loss_weights) for term in DISCRIMINATOR_TERMS}
         return {name: value for name, value in terms.items() if value is not None}
 
@@ -102,12 +102,12 @@ class Objective:
             raise RuntimeError("the discriminator's losses need the generator's of the same batch before them")
         return self._made[1:]
 
-    def _judge(self, pyramid: dict[float, Tensor], keypoints: Keypoints) -> Judgement:
+    def _discriminate(self, pyramid: dict[float, Tensor], keypoints: Keypoints) -> DiscriminatorOutput:
         scales = self.config.discriminator_params.scales
-        judged: Judgement = self.networks["discriminator"](
+        output: DiscriminatorOutput = self.networks["discriminator"](
             {scale: pyramid[scale] for scale in scales}, detach_keypoints(keypoints)
         )
-        return judged
+        return output
 
     def _transform(self, step: GeneratorStep, driving: Tensor) -> None:
         """Warp the driving frame at random and find its keypoints, where an equivariance weight asks for it."""

@@ -28,16 +28,16 @@ def face_motion(source: Tensor, driving: Tensor, spread: Tensor, size: tuple[int
         size: (height, width).
     """
     source = source.expand(len(driving), -1, -1)
-    field, belief = points_field(source, driving, face_size(driving)[:, None] * spread, size)
+    field, confidence = points_field(source, driving, face_size(driving)[:, None] * spread, size)
     eyes = inside(driving[:, LEFT_EYE], size) + inside(driving[:, RIGHT_EYE], size)
     rings = [inside(driving[:, INNER_LIPS], size), eyes, inside(source[:, INNER_LIPS], size)]
-    return FaceMotion(field, belief, torch.cat([belief, field * FIELD_SCALE, *rings], dim=1))
+    return FaceMotion(field, confidence, torch.cat([confidence, field * FIELD_SCALE, *rings], dim=1))
 
 
 class FaceGenerator(PointsGenerator):
     """Draws a source as keypoints and points of the face say."""
 
-    maps = 6  # belief, two of movement, lips and eyes of the frame, lips of the source
+    maps = 6  # confidence, two of movement, lips and eyes of the frame, lips of the source
 
     def decode_face(
         self,
@@ -68,7 +68,7 @@ class FaceGenerator(PointsGenerator):
         with float32_region(state.image):
             face = face_motion(points_source, points_driving, self.spread, size)
         told = self.tell(face.maps)
-        gate = self.gate_of(told, motion, face.belief)
+        gate = self.gate_of(told, motion, face.confidence)
         out = self.draw(state, overlaid(motion, face, gate), self.hints_of(told), explain=explain)
         return {**out, "gate": gate} if explain else out
 

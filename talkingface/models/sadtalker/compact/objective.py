@@ -1,8 +1,8 @@
 """Training of the compact mapping network and of the compact generator.
 
 The keypoints are those of the compact First Order Motion Model, whose detector stays as it is. The mapping network
-learns how they follow the coefficients; then the generator learns to draw with what the mapping network says, so that
-it is trained on the errors that it will meet. Lips and lids fill few pixels and count more.
+learns how they follow the coefficients; then the generator learns to draw with the keypoints of the mapping network, so
+that it is trained on the errors that it will meet. Lips and lids fill few pixels and count more.
 """
 
 from __future__ import annotations
@@ -14,30 +14,31 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ....face3d.coefficients import row70
 from ....face3d.mesh_topology import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from ....motion.coefficients import row70
 from ....nn.geometry.keypoints import Keypoints
 from ...base import Batch, Losses
 from ...mesh_faces import face_points, surroundings
 from ..config import CompactTrain
-from ..training.pictures import middle, shown
+from ..training.phases import Stage
+from ..training.pictures import middle, picture_samples, pictures_of
 
 
 class CompactMappingObjective:
-    """Losses of ``mapping``.
+    """Losses of ``mapping``, weighted scalars by name.
 
     Args:
         networks: with ``kp_extractor``, which stays as it is.
         train: weights of the losses.
     """
 
-    through = ("kp_extractor",)
+    learns, through, discriminators = ("mapping",), ("kp_extractor",), ()
 
     def __init__(self, networks: nn.ModuleDict, train: CompactTrain) -> None:
         self.networks, self.train = networks, train
 
     def losses(self, batch: Batch) -> Losses:
-        """Weighted distance of keypoints and their Jacobians from those that the picture itself gives."""
+        """Weighted distance of keypoints and their Jacobians from those of the picture itself."""
         wanted, moved = self._both(batch)
         jacobian = (moved["jacobian"] - wanted["jacobian"]).abs().mean()
         return {
@@ -58,14 +59,14 @@ class CompactMappingObjective:
 
 
 class CompactRenderObjective:
-    """Losses of ``generator``.
+    """Losses of ``generator``, weighted scalars by name.
 
     Args:
         networks: with ``kp_extractor`` and ``mapping``, which stay as they are.
         train: weights of the losses.
     """
 
-    through = ("kp_extractor", "mapping")
+    learns, through, discriminators = ("generator",), ("kp_extractor", "mapping"), ()
 
     def __init__(self, networks: nn.ModuleDict, train: CompactTrain) -> None:
         self.networks, self.train = networks, train
@@ -88,10 +89,10 @@ class CompactRenderObjective:
         }
 
     def redraw(self, batch: Batch) -> Redrawn:
-        """Run the networks."""
+        """Redraw the driving frames from the source frames."""
         detector, mapping = (self.networks[name].eval() for name in self.through)
         rows = middle(batch["source_rows"]), middle(batch["driving_rows"])
-        points = [face_points(one, batch["source"]) for one in rows]
+        points = [face_points(row, batch["source"]) for row in rows]
         with torch.no_grad():
             source = detector(batch["source"])
             driving = mapping(*_rows(batch), source)
@@ -102,12 +103,12 @@ class CompactRenderObjective:
     def validate(self, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
         """Mean absolute error of the driving frames redrawn from the source frames, and the pictures."""
         made = self.redraw(batch).out["prediction"]
-        return {"l1": float((made - batch["driving"]).abs().mean())}, shown(batch, made)
+        return {"l1": float((made - batch["driving"]).abs().mean())}, pictures_of(batch, made)
 
 
 @dataclass(frozen=True)
 class Redrawn:
-    """The driving frames, drawn from the source frames.
+    """Driving frames drawn from the source frames.
 
     Attributes:
         out: of `FaceGenerator.decode_face`.
@@ -126,3 +127,15 @@ def _edges(pictures: Tensor) -> tuple[Tensor, Tensor]:
 def _rows(batch: Batch) -> tuple[Tensor, Tensor]:
     """(source, driving), (N, 70) each."""
     return row70(middle(batch["source_rows"])), row70(middle(batch["driving_rows"]))
+
+
+COMPACT_MAPPING = Stage(
+    "compact",
+    picture_samples,
+    objective=lambda networks, config, train, vgg: CompactMappingObjective(networks, train),
+)
+COMPACT_RENDER = Stage(
+    "compact",
+    picture_samples,
+    objective=lambda networks, config, train, vgg: CompactRenderObjective(networks, train),
+)

@@ -1,4 +1,4 @@
-"""What speaks with the compact networks: from a script to rows of the mesh space."""
+"""The voice of the compact networks: the expression network, and coefficients of the mesh space from a request."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ....motion.coefficients import COEFFICIENTS, LAYOUT_70
 from ....types import Motion
-from ...base import Script, VoiceModel
+from ...base import SpeechRequest, VoiceModel
 from ..networks.audio2exp import EXPRESSIONS
 from ..networks.audio2pose import check_style
 from ..networks.pose_cvae import STYLES
-from ..voice.blink import CALM_PAUSES, random_blinks
-from ..voice.driver import hearing
-from ..voice.mel import BANDS, SAMPLE_RATE_HZ, WINDOW_COLUMNS, Voice
-from ..voice.rows import EXPRESSION, POSE, add_motion, reference_rows
-from .pose import HEARD, draw_pose_latents, loudness
+from ..voice.mel import BANDS, SAMPLE_RATE_HZ, WINDOW_COLUMNS, MelSource
+from ..voice.reference import CALM_PAUSES, add_motion, random_blinks, reference_rows
+from ..voice.speech import mel_source
+from .pose import AUDIO_FEATURES, draw_pose_latents, loudness
 
 _DILATIONS = (1, 2, 3)
 _KERNEL = 5
@@ -28,7 +28,7 @@ _DROPOUT = 0.3
 
 
 class CompactAudio2Exp(nn.Module):
-    """The expression of each frame of a voice from mel windows, the person's expression and how far eyes are closed.
+    """Expression of each frame of a voice from mel windows, the person's expression and the ratio of closed eyes.
 
     Args:
         width: of all hidden layers.
@@ -71,8 +71,8 @@ class CompactAudio2Exp(nn.Module):
         out = self.hear(windows.flatten(0, 1)).unflatten(0, windows.shape[:2]).transpose(1, 2)
         for layer in self.context:
             out = out + F.gelu(layer(F.gelu(out)))
-        said: Tensor = self.speak(out.transpose(1, 2)) + self.keep(torch.cat([reference, closed], dim=2))
-        return said
+        expressions: Tensor = self.speak(out.transpose(1, 2)) + self.keep(torch.cat([reference, closed], dim=2))
+        return expressions
 
     def forward(self, windows: Tensor, reference: Tensor, closed: Tensor) -> Tensor:
         """Expressions (N, 64) of N consecutive frames of one voice, as `Audio2Exp.forward`.
@@ -85,9 +85,9 @@ class CompactAudio2Exp(nn.Module):
         return self.sequence(windows.transpose(0, 1), reference[None], closed[None])[0]
 
 
-_BATCH = 250  # frames that are heard together; the rows do not depend on it but for rounding
+_BATCH = 250  # frames that go through the networks together; it changes the rows by rounding only
 SILENT = -4.0  # in a mel window, see mel.py
-_SETTLE_FRAMES = 25.0  # time in which the head leaves the source's pose for where its motion is
+_SETTLE_FRAMES = 25.0  # time in which the head goes from the source's pose to its motion
 
 
 class CompactVoice(VoiceModel):
@@ -97,7 +97,7 @@ class CompactVoice(VoiceModel):
         networks: ``audio2exp`` and ``audio2pose``, with weights; they are put into eval mode.
     """
 
-    gives, space = "3dmm.70", "mesh"
+    gives, space = LAYOUT_70.kind, "mesh"
     fps, sample_rate, styles = Fraction(25), SAMPLE_RATE_HZ, STYLES
 
     def __init__(self, networks: nn.ModuleDict) -> None:
@@ -105,28 +105,28 @@ class CompactVoice(VoiceModel):
         self.pose: Any = networks["audio2pose"].eval()
 
     @torch.inference_mode()
-    def speak(self, script: Script, source: Tensor) -> Motion:
-        """As in the base class; latents of the head pose are drawn first, so that blinks do not change it."""
-        check_style(script.style)
-        voice: Voice = Silence(script.frames) if script.wave is None else hearing(script)
-        random = torch.Generator().manual_seed(script.seed)
+    def speak(self, request: SpeechRequest, source: Tensor) -> Motion:
+        """See the base class; latents of the head pose are drawn first, so that blinks do not change it."""
+        check_style(request.style)
+        voice: MelSource = Silence(request.frames) if request.wave is None else mel_source(request)
+        random = torch.Generator().manual_seed(request.seed)
         source = source.float().cpu()
         latents = draw_pose_latents(voice.frames, random)
         closed = torch.zeros(voice.frames, 1)
-        if script.blink and script.eyes is None:
+        if request.blink and request.eyes is None:
             closed = random_blinks(voice.frames, random, CALM_PAUSES)
-        reference = reference_rows(source, voice.frames, script.eyes)[:, EXPRESSION]
-        expressions, heard = speak_frames(self.expression, voice, reference, closed)
-        heard = heard if script.wave is not None else torch.zeros(voice.frames, HEARD)
-        moved = settled(self.pose.motion(latents, heard, script.style))
-        rows = torch.cat([expressions, source[:, POSE] + moved], dim=1)
-        if script.poses is not None:
-            rows = add_motion(rows, script.poses)
-        return Motion(self.gives, self.fps, {"coefficients": rows}, self.space)
+        reference = reference_rows(source, voice.frames, request.eyes)[:, LAYOUT_70.exp]
+        expressions, audio = speak_frames(self.expression, voice, reference, closed)
+        audio = audio if request.wave is not None else torch.zeros(voice.frames, AUDIO_FEATURES)
+        moved = settled(self.pose.motion(latents, audio, request.style))
+        rows = torch.cat([expressions, source[:, LAYOUT_70.pose] + moved], dim=1)
+        if request.poses is not None:
+            rows = add_motion(rows, request.poses)
+        return Motion(self.gives, self.fps, {COEFFICIENTS: rows}, self.space)
 
 
 class Silence:
-    """A voice that says nothing: mel windows of silence."""
+    """Silence as a voice: mel windows (n, 1, 80, 16) of -4."""
 
     def __init__(self, frames: int) -> None:
         self.frames = frames
@@ -135,17 +135,19 @@ class Silence:
         return torch.full((stop - start, 1, BANDS, WINDOW_COLUMNS), SILENT)
 
 
-def speak_frames(network: CompactAudio2Exp, voice: Voice, reference: Tensor, closed: Tensor) -> tuple[Tensor, Tensor]:
-    """(expressions (T, 64), what the pose network hears (T, 5)), a few seconds at a time.
+def speak_frames(
+    network: CompactAudio2Exp, voice: MelSource, reference: Tensor, closed: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Expressions (T, 64) and audio features (T, 5) of the pose network, computed a few seconds at a time.
 
-    Each batch is heard with as many frames around it as a frame depends on, so that there are no seams; before the
+    Each batch has as many frames around it as a frame depends on, so that there are no seams; before the
     voice and behind it lies silence.
 
     Args:
         reference: (T, 64).
         closed: (T, 1).
     """
-    said, heard = torch.empty(voice.frames, EXPRESSIONS), torch.empty(voice.frames, HEARD)
+    expressions, audio = torch.empty(voice.frames, EXPRESSIONS), torch.empty(voice.frames, AUDIO_FEATURES)
     for start in range(0, voice.frames, _BATCH):
         stop = min(start + _BATCH, voice.frames)
         frames = torch.arange(start - CONTEXT, stop + CONTEXT)
@@ -153,9 +155,9 @@ def speak_frames(network: CompactAudio2Exp, voice: Voice, reference: Tensor, clo
         windows = voice.windows(int(around[0]), int(around[-1]) + 1)[around - around[0]]
         windows[(frames < 0) | (frames >= voice.frames)] = SILENT
         own = slice(CONTEXT, CONTEXT + stop - start)
-        said[start:stop] = network(windows, reference[around], closed[around])[own]
-        heard[start:stop] = loudness(windows[own])
-    return said, heard
+        expressions[start:stop] = network(windows, reference[around], closed[around])[own]
+        audio[start:stop] = loudness(windows[own])
+    return expressions, audio
 
 
 def settled(motion: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ Stride = int | tuple[int, int]
 
 
 class ConvBlock(nn.Module):
-    """Convolution, batch norm, ReLU; with ``residual`` the input is added before the ReLU."""
+    """Convolution, batch norm, ReLU over (N, C, H, W); with ``residual`` the input is added before the ReLU."""
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int = 3, stride: Stride = 1, padding: int = 1, residual: bool = False
@@ -59,9 +59,9 @@ EXPRESSIONS = 64
 
 
 class Audio2Exp(nn.Module):
-    """The expression of each frame from its mel window, the person's own expression and how far the eyes are closed.
+    """The expression of each frame from its mel window, the person's own expression and the ratio of closed eyes.
 
-    Frames do not see each other; what makes them smooth is that their windows overlap.
+    Frames do not depend on each other; they are smooth because their windows overlap.
     """
 
     def __init__(self) -> None:
@@ -70,7 +70,8 @@ class Audio2Exp(nn.Module):
         self.mapping1 = nn.Linear(AudioEncoder.features + EXPRESSIONS + 1, EXPRESSIONS)
 
     def forward(self, windows: Tensor, reference: Tensor, closed: Tensor) -> Tensor:
-        """
+        """Expressions of frames.
+
         Args:
             windows: (N, 1, 80, 16), see mel.py.
             reference: (N, 64), the expression in the source picture; it carries the identity into the result.
@@ -83,7 +84,7 @@ class Audio2Exp(nn.Module):
         return mapped
 
     def sequence(self, windows: Tensor, reference: Tensor, closed: Tensor) -> Tensor:
-        """The same for consecutive frames of several voices, as training has them.
+        """Expressions of consecutive frames of several voices, for training.
 
         Args:
             windows: (B, T, 80, 16).

@@ -46,15 +46,15 @@ _PIECES = 64  # that go through the decoder together: 35 MB
 class Audio2Pose(nn.Module):
     """Pieces of 32 poses relative to the first one, each from its sound, a style and a latent of its own.
 
-    ``netG.encoder`` and ``netD_motion`` serve training; they are in the released files and do not change what is made.
+    ``netG.encoder`` and ``netD_motion`` serve training; they are in the released files and inference does not use them.
 
     Attributes:
-        moments: that are made at once.
-        learns, judges: names of the parts that make motion, and of those that judge it, for training.
+        moments: made at once.
+        learns, discriminators: names of the parts that make motion, and of those that score it, for training.
     """
 
     moments = SEQUENCE
-    learns, judges = ("audio_encoder", "netG"), ("netD_motion",)
+    learns, discriminators = ("audio_encoder", "netG"), ("netD_motion",)
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,13 +67,13 @@ class Audio2Pose(nn.Module):
         features: Tensor = self.audio_encoder["audio_encoder"](windows)
         return features
 
-    def hear(self, windows: Tensor) -> Tensor:
-        """(N, 1, 80, 16) -> (N, 6): all that the decoder takes of a window, so that long sounds need little memory."""
-        heard: Tensor = self.netG.decoder.linear_audio(self.embed(windows))
-        return heard
+    def audio_features(self, windows: Tensor) -> Tensor:
+        """(N, 1, 80, 16) -> (N, 6): input of the decoder from mel windows, so that long sounds need little memory."""
+        audio: Tensor = self.netG.decoder.linear_audio(self.embed(windows))
+        return audio
 
     def reconstruct(self, motion: Tensor, windows: Tensor, first: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
-        """A motion made anew from a latent that is drawn for it; for training.
+        """Motion reconstructed from a latent that is drawn for it; for training.
 
         Args:
             motion: (N, 32, 6), poses less `first`.
@@ -91,22 +91,22 @@ class Audio2Pose(nn.Module):
         return made, (mean.square() + logvar.exp() - 1 - logvar).sum(dim=1).mean() / 2
 
     def imagine(self, windows: Tensor, first: Tensor, style: Tensor, random: torch.Generator | None = None) -> Tensor:
-        """A motion (N, 32, 6) of free latents; arguments as `reconstruct`, `random` on the CPU."""
-        heard = self.hear(windows.flatten(0, 1)[:, None]).unflatten(0, windows.shape[:2])
+        """Motion (N, 32, 6) of random latents; arguments as `reconstruct`, `random` on the CPU."""
+        audio = self.audio_features(windows.flatten(0, 1)[:, None]).unflatten(0, windows.shape[:2])
         latent = torch.randn(len(first), LATENT, generator=random).to(first)
-        motion: Tensor = self.netG.decoder(latent, heard, first, style)
+        motion: Tensor = self.netG.decoder(latent, audio, first, style)
         return motion
 
-    def judge(self, motion: Tensor) -> Tensor:
+    def score(self, motion: Tensor) -> Tensor:
         """Scores of motions (N, 32, 6), one for each four frames: 1 for real ones."""
         scores: Tensor = self.netD_motion(motion)
         return scores
 
-    def forward(self, heard: Tensor, first: Tensor, style: int, latents: Tensor) -> Tensor:
+    def forward(self, audio: Tensor, first: Tensor, style: int, latents: Tensor) -> Tensor:
         """The motion of a whole clip.
 
         Args:
-            heard: (T - 1, 6), of all frames but the first, which is the source picture's.
+            audio: (T - 1, 6), of `audio_features`, of all frames but the first, which is the source picture's.
             first: (6,), the pose in the source picture: angles in radians, translation.
             style: 0..45.
             latents: (`latent_count`, 64).
@@ -118,28 +118,29 @@ class Audio2Pose(nn.Module):
             ConfigError: if there is no such style.
         """
         check_style(style)
-        pieces = _pieces(len(heard)).to(heard.device)
+        pieces = _pieces(len(audio)).to(audio.device)
         made = [first.new_zeros(1, len(first))]
         for latent, piece in zip(latents.split(_PIECES), pieces.split(_PIECES), strict=True):
-            styles = torch.full((len(piece),), style, device=heard.device)
-            motion = self.netG.decoder(latent, heard[piece], first.expand(len(piece), -1), styles)
+            styles = torch.full((len(piece),), style, device=audio.device)
+            motion = self.netG.decoder(latent, audio[piece], first.expand(len(piece), -1), styles)
             made.append(motion.flatten(0, 1))
         motion = torch.cat(made)
-        return _without_overlap(motion, len(heard))
+        return _without_overlap(motion, len(audio))
 
 
 def latent_count(frames: int) -> int:
-    """Latents that a clip needs: one for each piece of 32 frames after its first frame, begun ones included."""
+    """Number of latents of a clip: one for each begun piece of 32 frames after its first frame."""
     return -(-(frames - 1) // SEQUENCE) if frames > 1 else 0
 
 
 def draw_latents(frames: int, random: torch.Generator) -> Tensor:
-    """Latents of a clip, (`latent_count`, 64), normal."""
+    """Normal latents (n, 64) of a clip, n = `latent_count`."""
     return torch.randn(latent_count(frames), LATENT, generator=random)
 
 
 def check_style(style: int) -> None:
-    """
+    """Refuse a style that is not known.
+
     Raises:
         ConfigError: if there is no such style.
     """
@@ -148,7 +149,7 @@ def check_style(style: int) -> None:
 
 
 def _pieces(windows: int) -> Tensor:
-    """Which windows each piece hears, (n, 32); the last piece ends with the sound.
+    """Indices (n, 32) of the windows of each piece; the last piece ends with the sound.
 
     A sound shorter than a piece repeats its first window in front.
     """
@@ -157,7 +158,7 @@ def _pieces(windows: int) -> Tensor:
 
 
 def _without_overlap(motion: Tensor, windows: int) -> Tensor:
-    """Drop from the last piece what the one before it, or nothing, has already said."""
+    """Motion without the frames of the last piece that the one before it holds too, or that lie before the sound."""
     twice = -windows % SEQUENCE
     if not twice:
         return motion

@@ -1,8 +1,8 @@
 """The generator rearranged for inference: the same numbers up to float rounding, in less time.
 
-The source side is encoded once (see generator.py) and stays as it is. Of what runs for every frame, batch norms are
-folded into convolutions, nearest doubling into the convolutions behind it, and the SPADE blocks are rearranged (see
-nn/blocks/conditional_norm.py). Nothing of the decoder depends on the source alone, as its norms see warped features.
+The source side is encoded once (see generator.py) and stays as it is. In the part run for every frame, batch norms
+are folded into convolutions, nearest doubling into the convolutions behind it, and SPADE blocks are rearranged (see
+nn/blocks/conditional_norm.py). Nothing of the decoder depends on the source alone: its norms work on warped features.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ....nn.blocks.conditional_norm import SLOPE, FastSpadeBlock
-from ....nn.blocks.conv3d import SameBlock3d, double_plane
+from ....nn.blocks.conv import SameBlock, double
 from ....nn.blocks.folded import fold_batch_norm, fold_doubling_planes
-from ....nn.blocks.hourglass3d import Hourglass3d
+from ....nn.blocks.hourglass import Hourglass, VolumeDecoder
 from ....nn.geometry.grids import resize_map
 from ....nn.precision import at_least_float32
-from .dense_motion import DenseMotion, DenseMotionNetwork
 from .generator import OcclusionAwareSPADEGenerator, SpadeDecoder
+from .motion import DenseMotion, DenseMotionNetwork
 
-# Weights above which a kernel is left as it is. Layers that wide see volumes of a few cells, so that reading the
-# kernel is what takes time, and the folded one is 16 / 9 as large.
+# Weights above which a kernel is left as it is. Layers that wide work on volumes of a few cells, so that reading the
+# kernel takes most of the time, and the folded one is 16 / 9 as large.
 HEAVY_KERNEL = 10_000_000
 
 
@@ -38,13 +38,14 @@ def _as(network: Network, precision: torch.dtype) -> Network:
 
 def _fold_block(block: nn.Module) -> nn.Conv3d:
     """The convolution of a block with its batch norm inside."""
-    if not isinstance(block, SameBlock3d):
-        raise TypeError("only blocks of a 3-D convolution and a batch norm are folded")
-    return fold_batch_norm(block.conv, block.norm)
+    if not isinstance(block, SameBlock):
+        raise TypeError("only blocks of a convolution and a batch norm are folded")
+    folded: nn.Conv3d = fold_batch_norm(block.conv, block.norm)
+    return folded
 
 
 class FastUp(nn.Module):
-    """Doubling of slices, convolution, batch norm and ReLU of an `UpBlock3d`."""
+    """An `UpBlock` of volumes, its batch norm and doubling folded; (N, C, D, H, W) -> (N, out, D, 2 H, 2 W)."""
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
@@ -53,7 +54,7 @@ class FastUp(nn.Module):
         self.conv = conv if self.plain else fold_doubling_planes(conv)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv(double_plane(x) if self.plain else x).relu_()
+        return self.conv(double(x) if self.plain else x).relu_()
 
 
 def _halve(volume: Tensor) -> Tensor:
@@ -63,12 +64,14 @@ def _halve(volume: Tensor) -> Tensor:
 
 
 class FastHourglass(nn.Module):
-    """The hourglass with folded blocks."""
+    """The hourglass of volumes (N, C, D, H, W) with folded blocks."""
 
-    def __init__(self, hourglass: Hourglass3d) -> None:
+    def __init__(self, hourglass: Hourglass) -> None:
         super().__init__()
         self.down = nn.ModuleList(_fold_block(block) for block in hourglass.encoder.down_blocks)
         self.up = nn.ModuleList(FastUp(block) for block in hourglass.decoder.up_blocks)
+        if not isinstance(hourglass.decoder, VolumeDecoder):
+            raise TypeError("only the hourglass of volumes is folded so")
         self.last = fold_batch_norm(hourglass.decoder.conv, hourglass.decoder.norm)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -94,14 +97,13 @@ class FastDenseMotion(DenseMotionNetwork):
         if network.occlusion is not None:
             self.occlusion = _as(network.occlusion, precision)
 
-    def predict(self, seen: Tensor) -> tuple[Tensor, Tensor | None]:
-        """As in the base class."""
-        features = self.fast_hourglass(seen.to(self.precision, memory_format=torch.channels_last_3d))
+    def predict(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        features = self.fast_hourglass(inputs.to(self.precision, memory_format=torch.channels_last_3d))
         return self.mask(features), None if self.occlusion is None else self.occlusion(features.flatten(1, 2))
 
 
 class FastDecoder(nn.Module):
-    """What draws warped features; see SpadeDecoder.
+    """Decoder of warped features (N, C, h, w); see SpadeDecoder.
 
     The first convolution is float32 in any precision: where features hardly vary, the norm behind it blows rounding up.
     """
@@ -151,7 +153,6 @@ class FastGenerator(OcclusionAwareSPADEGenerator):
         volumes.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
     def draw(self, features: Tensor, motion: DenseMotion) -> Tensor:
-        """As in the base class."""
         out = self.deform(features, motion.deformation).flatten(1, 2)
         out = self.flatten(out.contiguous(memory_format=torch.channels_last))
         if motion.occlusion is not None:

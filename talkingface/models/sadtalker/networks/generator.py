@@ -1,6 +1,8 @@
-"""The occlusion-aware SPADE generator (Wang et al. 2021, section 3.3), split into source side and rest.
+"""The occlusion-aware SPADE generator (Wang et al. 2021, section 3.3), and the networks that render together.
 
-What is warped is a volume, so that turning the head moves near parts further than far ones. Pictures of 256 and of 512
+The generator is split into the part that depends on the source alone and the rest.
+
+A volume is warped, so that turning the head moves near parts further than far ones. Pictures of 256 and of 512
 pixels go through the same structure.
 """
 
@@ -13,34 +15,32 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ....nn.blocks.conditional_norm import SLOPE, SpadeBlock
-from ....nn.blocks.conv import BatchNorm2d, DownBlock, SameBlock
-from ....nn.blocks.conv3d import ResidualBlock3d
+from ....nn.blocks.conv import BatchNorm2d, DownBlock, ResidualBlock, SameBlock
 from ....nn.blocks.hourglass import level_widths
 from ....nn.geometry.grids import resize_map
 from ....nn.geometry.volumes import resize_field_3d, warp_3d
 from ....nn.precision import at_least_float32, float32_region
 from ..config import CommonParams, GeneratorParams, RenderConfig
-from .dense_motion import DenseMotion, DenseMotionNetwork
-from .keypoints import Angles, KPDetector, transform_keypoints
 from .mapping import MappingNet
+from .motion import Angles, DenseMotion, DenseMotionNetwork, KPDetector, transform_keypoints
 
 MIDDLE_BLOCKS = 6
 
 
 @dataclass(frozen=True)
 class SourceState:
-    """What the generator keeps of a source picture.
+    """Encoded source picture, as the generator keeps it.
 
     Attributes:
         features: (N, C, D, h, w), the volume that is warped.
-        small: (N, compress, D, h, w), as the dense motion network sees it.
+        small: (N, compress, D, h, w), input of the dense motion network.
     """
 
     features: Tensor
     small: Tensor
 
     def expand(self, count: int) -> SourceState:
-        """The same source for `count` frames; no memory is copied."""
+        """Source for `count` frames; no memory is copied."""
         if self.features.shape[0] == count:
             return self
         return SourceState(*(volume.expand(count, -1, -1, -1, -1) for volume in (self.features, self.small)))
@@ -85,7 +85,7 @@ class SpadeDecoder(nn.Module):
 
 
 class OcclusionAwareSPADEGenerator(nn.Module):
-    """Warp the source's feature volume by the dense motion, hide what is occluded, and draw it as a picture."""
+    """Warp the source's feature volume by the dense motion, mask it by the occlusion map, and draw it as a picture."""
 
     def __init__(self, params: GeneratorParams, common: CommonParams) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class OcclusionAwareSPADEGenerator(nn.Module):
         self.second = nn.Conv2d(widths[-1], params.max_features, 1)
         self.resblocks_3d = nn.Sequential()
         for index in range(params.num_resblocks):
-            self.resblocks_3d.add_module(f"3dr{index}", ResidualBlock3d(params.reshape_channel))
+            self.resblocks_3d.add_module(f"3dr{index}", ResidualBlock(params.reshape_channel, dims=3))
         self.third = LeakyBlock(params.max_features, widths[-1])
         self.fourth = nn.Conv2d(widths[-1], widths[-1], 1)
         self.decoder = SpadeDecoder(widths[-1], common.image_channel)
@@ -113,7 +113,7 @@ class OcclusionAwareSPADEGenerator(nn.Module):
         return SourceState(features, self.dense_motion_network.squeeze(features))
 
     def decode(self, state: SourceState, kp_source: Tensor, kp_driving: Tensor) -> Tensor:
-        """Draw the source as the driving keypoints say.
+        """Draw the source with the driving keypoints.
 
         Args:
             state: of one source for all frames, or of one source per frame.
@@ -127,7 +127,7 @@ class OcclusionAwareSPADEGenerator(nn.Module):
         return self.draw(state.expand(kp_driving.shape[0]).features, motion)
 
     def move(self, state: SourceState, kp_source: Tensor, kp_driving: Tensor) -> DenseMotion:
-        """Dense motion of N driving frames; arguments as `decode`."""
+        """Dense motion of N driving frames, a field (N, D, h, w, 3) and its masks; arguments as `decode`."""
         count = kp_driving.shape[0]
         motion: DenseMotion = self.dense_motion_network(
             state.expand(count).small, kp_source.expand(count, -1, -1), kp_driving
@@ -135,7 +135,7 @@ class OcclusionAwareSPADEGenerator(nn.Module):
         return motion
 
     def draw(self, features: Tensor, motion: DenseMotion) -> Tensor:
-        """Pictures (N, 3, S, S) from source volumes and dense motion: warp, flatten, hide what is occluded, draw."""
+        """Pictures (N, 3, S, S) from source volumes and dense motion: warp, flatten, mask, draw."""
         out = self.fourth(self.third(self.deform(features, motion.deformation).flatten(1, 2)))
         if motion.occlusion is not None:
             out = out * resize_map(motion.occlusion, (out.shape[-2], out.shape[-1]))
@@ -150,7 +150,7 @@ class OcclusionAwareSPADEGenerator(nn.Module):
             return warp_3d(features, resize_field_3d(deformation, size))
 
     def forward(self, image: Tensor, kp_source: Tensor, kp_driving: Tensor) -> Tensor:
-        """Encode and decode at once, as training does."""
+        """Frames (N, 3, S, S) of pictures (N, 3, S, S) in [0, 1] and keypoints (N, K, 3), as training draws them."""
         return self.decode(self.encode(image), kp_source, kp_driving)
 
 
@@ -170,7 +170,7 @@ class RenderNetworks(nn.Module):
         Args:
             canonical: (1 or N, K, 3), of the source.
             windows: (N, coefficients, 27), around each frame; for the source its own row 27 times.
-            angles: degrees (N,) that the user wants in place of the predicted ones; never for the source.
+            angles: degrees (N,) that the user set in place of the predicted ones; never for the source.
         """
         return transform_keypoints(canonical, self.mapping(windows), angles)
 

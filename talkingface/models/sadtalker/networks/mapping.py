@@ -17,7 +17,7 @@ WINDOW = 2 * RADIUS + 1  # frames: 27 -> 21 -> 15 -> 9 -> 3 -> mean
 
 
 class HeadMotion(NamedTuple):
-    """What moves the canonical keypoints.
+    """Head pose and expression, which move the canonical keypoints.
 
     Attributes:
         yaw, pitch, roll: (N, 66), logits of angles three degrees apart, from -99.
@@ -32,7 +32,7 @@ class HeadMotion(NamedTuple):
     exp: Tensor
 
     def expand(self, count: int) -> HeadMotion:
-        """The same for `count` frames; no memory is copied."""
+        """Motion for `count` frames; no memory is copied."""
         return HeadMotion(*(values.expand(count, -1) for values in self))
 
 

@@ -12,7 +12,7 @@ _DOWN = (2, 1)  # half as many frames, all six numbers
 
 
 class ResidualConv(nn.Module):
-    """Twice norm, ReLU, convolution, beside a convolution of the input (Deep Residual U-Net, Zhang et al., 2018)."""
+    """Twice norm, ReLU, convolution, beside a convolution of (N, C, T, 6) (Deep Residual U-Net, Zhang et al., 2018)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int | tuple[int, int] = 1) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class ResidualConv(nn.Module):
 
 
 class Upsample(nn.Module):
-    """A learned doubling of the frames."""
+    """Learned doubling of the frames: (N, C, T, 6) -> (N, C, 2 T, 6)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -81,26 +81,26 @@ class PoseUNet(nn.Module):
 
 SEQUENCE = 32
 """Frames that are made at once."""
-LATENT, STYLES, POSE, HEARD = 64, 46, 6, 6
+LATENT, STYLES, POSE, AUDIO_FEATURES = 64, 46, 6, 6
 
-_CONDITIONS = LATENT + SEQUENCE * HEARD + POSE
+_CONDITIONS = LATENT + SEQUENCE * AUDIO_FEATURES + POSE
 
 
 class _Conditioned(nn.Module):
-    """What both halves have: their own U-Net, their own view of the sound, their own bias for each style."""
+    """Common part of both halves: their own U-Net, their own layer for the sound, their own bias for each style."""
 
     def __init__(self) -> None:
         super().__init__()
         self.resunet = PoseUNet()
-        self.linear_audio = nn.Linear(AudioEncoder.features, HEARD)
+        self.linear_audio = nn.Linear(AudioEncoder.features, AUDIO_FEATURES)
         self.classbias = nn.Parameter(torch.randn(STYLES, LATENT))
 
 
 class PoseEncoder(_Conditioned):
     """Poses and conditions to the distribution of the latent; for training only.
 
-    The published code takes the variance from the layer of the means and leaves ``linear_logvar`` without a task;
-    here it does what its name says.
+    The published code takes the variance from the layer of the means and does not use ``linear_logvar``;
+    here it gives the variance, as its name says.
     """
 
     def __init__(self) -> None:
@@ -112,7 +112,8 @@ class PoseEncoder(_Conditioned):
         self.linear_logvar = nn.Linear(hidden, LATENT)
 
     def forward(self, motion: Tensor, sound: Tensor, reference: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
-        """
+        """Distribution of the latent.
+
         Args:
             motion: (N, 32, 6), poses less the reference.
             sound: (N, 32, 512), features of the windows.
@@ -122,9 +123,9 @@ class PoseEncoder(_Conditioned):
         Returns:
             Mean and logarithm of the variance, both (N, 64).
         """
-        seen = self.resunet(motion[:, None]).flatten(1)
-        heard = self.linear_audio(sound).flatten(1)
-        x = self.MLP(torch.cat([reference, seen, heard, self.classbias[style]], 1))
+        poses = self.resunet(motion[:, None]).flatten(1)
+        audio = self.linear_audio(sound).flatten(1)
+        x = self.MLP(torch.cat([reference, poses, audio, self.classbias[style]], 1))
         return self.linear_means(x), self.linear_logvar(x)
 
 
@@ -138,11 +139,12 @@ class PoseDecoder(_Conditioned):
         self.MLP = _named({**layers, "sigmoid": nn.Sigmoid()})
         self.pose_linear = nn.Linear(POSE, POSE)
 
-    def forward(self, latent: Tensor, heard: Tensor, reference: Tensor, style: Tensor) -> Tensor:
-        """
+    def forward(self, latent: Tensor, audio: Tensor, reference: Tensor, style: Tensor) -> Tensor:
+        """Poses of one piece.
+
         Args:
             latent: (N, 64), normal.
-            heard: (N, 32, 6), what `linear_audio` makes of the features of the windows.
+            audio: (N, 32, 6), results of `linear_audio` for the features of the windows.
             reference: (N, 6).
             style: (N,), whole numbers.
 
@@ -150,7 +152,7 @@ class PoseDecoder(_Conditioned):
             (N, 32, 6), poses less the reference.
         """
         styled = latent + self.classbias[style]
-        x = self.MLP(torch.cat([reference, styled, heard.flatten(1)], 1))
+        x = self.MLP(torch.cat([reference, styled, audio.flatten(1)], 1))
         x = self.resunet(x.view(-1, 1, SEQUENCE, POSE))
         motion: Tensor = self.pose_linear(x[:, 0])
         return motion

@@ -1,14 +1,13 @@
 """Training of the expression network (SadTalker, section 3.2).
 
 The paper distils lips: its targets are the coefficients of videos whose lips Wav2Lip has redrawn from one frame, and a
-lip reader judges the rendered result. Neither network is here. The targets are the coefficients of the real video, and
-what makes lips count more than the rest of the face are the points of the mouth. The paper's landmark loss of the eyes
-is here as it is meant: the ratio that the network is told decides how far the lids are open. Both need to know how an
-expression looks, which the space ``mesh`` tells; in ``bfm`` the coefficients alone are compared, and the ratio is
-always zero.
+lip reader scores the rendered result. Neither network is here. The targets are the coefficients of the real video, and
+a loss on the points of the mouth makes lips count more than the rest of the face. The paper's landmark loss of the eyes
+is here as it is meant: the ratio that the network is given sets the opening of the lids. Both need the shape of an
+expression, which the space ``mesh`` has; in ``bfm`` the coefficients alone are compared, and the ratio is always zero.
 
-The velocity term is that of VOCA (Cudeiro et al., CVPR 2019, section 4.2): frames do not see each other, and without
-it the mouth trembles.
+The velocity term is that of VOCA (Cudeiro et al., CVPR 2019, section 4.2): frames do not depend on each other, and
+without it the mouth trembles.
 """
 
 from __future__ import annotations
@@ -19,18 +18,19 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from ....face3d.coefficients import Coefficients
 from ....face3d.mesh_space import INNER_LIPS as LIP_PAIR
 from ....face3d.mesh_space import LID_PAIRS, MeshSpace, shipped_space
 from ....face3d.mesh_topology import CHIN, INNER_LIPS, OUTER_LIPS
+from ....motion.coefficients import Coefficients
 from ....nn.precision import float32_region
 from ...base import Batch, Losses
-from ...samples import Rows, Stretch
+from ...samples import CoefficientWindow, Window
 from ..config import ExpressionTrain
-from .sound import another_voice, heard, sound_of, with_pauses
+from .phases import Stage
+from .sound import another_voice, sound_of, windows_of, with_pauses
 
 CLOSED = 0.5
-"""What is left of the lids' opening when the eyes are closed, as a part of that of open eyes: the mesh network draws
+"""Rest of the lids' opening when the eyes are closed, as a part of that of open eyes: the mesh network draws
 shut eyes half open (the fullest blinks of 227 clips: 0.38 at least, 0.55 at a quarter of the clips)."""
 LIP_SHAPES = 8  # shapes that lips can take, nearly all that matter
 
@@ -52,7 +52,7 @@ class ExpressionShape:
         """Opening of the lids of the mean face at rest."""
 
     def lip_part(self, expression: Tensor) -> Tensor:
-        """What of expressions (..., 64) moves the lips; the rest is what they do without."""
+        """Part of expressions (..., 64) that moves the lips."""
         lips = self._directions[:, list(_MOUTH)].flatten(1)
         shapes = torch.linalg.svd(lips, full_matrices=False).U[:, :LIP_SHAPES].to(expression)
         return expression @ shapes @ shapes.T
@@ -62,15 +62,15 @@ class ExpressionShape:
         return self._points(expression, _MOUTH)
 
     def lips(self, expression: Tensor) -> Tensor:
-        """How far the lips are open, (...), of expressions (..., 64)."""
+        """Opening (...) of the lips, of expressions (..., 64)."""
         return self._gap(expression, LIP_PAIR)
 
     def lids(self, expression: Tensor) -> Tensor:
-        """How far the lids are open, (...), the mean of both eyes."""
+        """Opening (...) of the lids, the mean of both eyes."""
         return torch.stack([self._gap(expression, pair) for pair in LID_PAIRS]).mean(dim=0)
 
     def closed(self, expression: Tensor, reference: Tensor) -> Tensor:
-        """The ratio that the expression network is told: 0 for eyes as open as the reference's, 1 for closed ones.
+        """Ratio (...) that the expression network is given: 0 for eyes as open as the reference's, 1 for closed ones.
 
         A reference that was taken in the middle of a blink counts as half awake.
 
@@ -82,7 +82,7 @@ class ExpressionShape:
         return ((1 - self.lids(expression) / awake) / (1 - CLOSED)).clamp(0, 1)
 
     def wanted_lids(self, closed: Tensor, reference: Tensor) -> Tensor:
-        """How far the lids are open at a ratio of `closed`: its inverse."""
+        """Opening (...) of the lids at a ratio (...) of `closed`: its inverse."""
         awake = self.lids(reference).clamp(min=self.awake / 2)
         return awake * (1 - closed * (1 - CLOSED))
 
@@ -99,32 +99,32 @@ class ExpressionShape:
 
 
 def samples(train: ExpressionTrain, space: str) -> dict[str, object]:
-    """Some moments, one after another, with their sound, and another moment of the same clip as the reference."""
+    """Consecutive moments with their sound, and another moment of the same clip as the reference."""
     return {
-        "clip": Stretch(train.frames),
-        "coefficients": Rows("clip", tuple(range(train.frames)), space=space),
+        "clip": Window(train.frames),
+        "coefficients": CoefficientWindow("clip", tuple(range(train.frames)), space=space),
         "sound": sound_of("clip", 0, train.frames),
-        "other": Stretch(),
-        "reference": Rows("other", space=space),
+        "other": Window(),
+        "reference": CoefficientWindow("other", space=space),
     }
 
 
 class ExpressionNetwork(Protocol):
-    """What the training asks of ``audio2exp``."""
+    """Interface of ``audio2exp`` in training."""
 
     def sequence(self, windows: Tensor, reference: Tensor, closed: Tensor) -> Tensor:
-        """Expressions (N, T, 64) of consecutive moments from windows (N, T, 80, 16), references (N, T, 64) and how far
-        the eyes are closed (N, T, 1)."""
+        """Expressions (N, T, 64) of consecutive moments from windows (N, T, 80, 16), references (N, T, 64) and the
+        ratio (N, T, 1) by which the eyes are closed."""
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """What the network made of a batch of N items of T moments.
+class SpokenBatch:
+    """Expressions of a batch of N items of T moments, made and real.
 
     Attributes:
         made, real: (N, T, 64), expressions.
         reference: (N, T, 64), of the reference frame.
-        closed: (N, T, 1), what it was told of the eyes.
+        closed: (N, T, 1), wanted ratio by which the eyes are closed, 0..1.
     """
 
     made: Tensor
@@ -134,7 +134,7 @@ class Spoken:
 
 
 class ExpressionObjective:
-    """Losses of ``audio2exp``.
+    """Losses of ``audio2exp``, weighted scalars by name.
 
     Args:
         networks: with ``audio2exp``.
@@ -142,16 +142,18 @@ class ExpressionObjective:
         space: of the coefficients.
     """
 
+    learns, through, discriminators = ("audio2exp",), (), ()
+
     def __init__(self, networks: nn.ModuleDict, train: ExpressionTrain, space: str) -> None:
         self.networks, self.train = networks, train
         self.shape = ExpressionShape() if space == "mesh" else None
 
     def losses(self, batch: Batch) -> Losses:
-        """Weighted losses of a batch, changed as the settings ask; see `samples`."""
+        """Weighted losses of a batch, with other voices and pauses where the settings want them; see `samples`."""
         return self.compare(self.speak(batch, vary=True))
 
-    def speak(self, batch: Batch, *, vary: bool = False) -> Spoken:
-        """Run the network.
+    def speak(self, batch: Batch, *, vary: bool = False) -> SpokenBatch:
+        """Expressions of the network for a batch.
 
         Args:
             vary: change voices and put in pauses as the settings ask, for training.
@@ -161,11 +163,11 @@ class ExpressionObjective:
         closed = torch.zeros_like(real[..., :1])
         if self.shape is not None:
             closed = self.shape.closed(real, reference)[..., None]
-        windows = heard(batch["sound"], real.shape[1])
+        windows = windows_of(batch["sound"], real.shape[1])
         if vary:
             windows, real = self._varied(windows, real, reference)
         network = cast(ExpressionNetwork, self.networks["audio2exp"])
-        return Spoken(network.sequence(windows, reference, closed).float(), real, reference, closed)
+        return SpokenBatch(network.sequence(windows, reference, closed).float(), real, reference, closed)
 
     def _varied(self, windows: Tensor, real: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
         """Windows of other voices, and of pauses, in which lips take the shape of the most closed moment there is."""
@@ -179,8 +181,8 @@ class ExpressionObjective:
         rest = known[torch.arange(len(known)), closest][:, None]
         return paused.windows, real + paused.shares * self.shape.lip_part(rest - real)
 
-    def compare(self, spoken: Spoken) -> Losses:
-        """Weighted losses of what was spoken; those without a weight are left out."""
+    def compare(self, spoken: SpokenBatch) -> Losses:
+        """Weighted losses of spoken expressions; those without a weight are left out."""
         train, made, real = self.train, spoken.made, spoken.real
         terms = {"coefficients": train.coefficients * (made - real).square().mean()}
         if train.velocity and made.shape[1] > 1:
@@ -212,6 +214,13 @@ _STILL = 1e-6  # squared opening over an item that counts as none
 
 
 def _correlation(pair: Tensor) -> Tensor:
-    """Of two rows of openings, (2, n); 0 where one of them never changes."""
+    """Correlation of two rows of openings (2, n); 0 where one of them never changes."""
     centred = pair - pair.mean(dim=1, keepdim=True)
     return (centred[0] * centred[1]).sum() / (centred.square().sum(dim=1) + _STILL).sqrt().prod()
+
+
+EXPRESSION = Stage(
+    "expression",
+    samples=lambda networks, config: samples(config.train_params.expression, config.space),
+    objective=lambda networks, config, train, vgg: ExpressionObjective(networks, train, config.space),
+)

@@ -1,4 +1,4 @@
-"""What reads head pose and expression off a picture (Wang et al. 2021, section 3.1); only training uses it.
+"""The head estimator: pose and expression of a picture (Wang et al. 2021, section 3.1); only training uses it.
 
 Its parameters have the names of the released ``he_estimator``, a residual network of 50 layers.
 """
@@ -9,12 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ....nn.blocks.conv import BatchNorm2d
-from ..config import CommonParams, HeadEstimatorParams, MappingParams
+from ..config import CommonParams, HeadEstimatorParams, MappingParams, SadTalkerConfig
 from ..networks.mapping import HeadMotion
 
 
 class Bottleneck(nn.Module):
-    """Three convolutions beside the input, or beside a convolution of it where the size is halved."""
+    """Three convolutions over (N, C, H, W) beside the input, or beside a convolution of it where the size is halved."""
 
     def __init__(self, channels: int, stride: int = 1) -> None:
         super().__init__()
@@ -73,3 +73,9 @@ class HeadEstimator(nn.Module):
             out = self.get_submodule(f"block{2 * index + 1}")(out)
         out = out.mean(dim=(2, 3))
         return HeadMotion(self.fc_yaw(out), self.fc_pitch(out), self.fc_roll(out), self.fc_t(out), self.fc_exp(out))
+
+
+def build_head_estimator(config: SadTalkerConfig) -> HeadEstimator:
+    """Head estimator with fresh weights."""
+    params = config.train_params.render.head_estimator_params
+    return HeadEstimator(params, config.mapping_params, config.common_params)

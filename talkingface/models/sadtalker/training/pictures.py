@@ -1,4 +1,4 @@
-"""What the two stages share that look at pictures: their items, and how drawn pictures are compared with real ones."""
+"""Items and losses of the two stages that compare pictures: mapping and render."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from ....face3d.coefficients import Coefficients
+from ....motion.coefficients import Coefficients
 from ....motion.windows import RADIUS
 from ....nn.antialias import ImagePyramid
 from ....nn.geometry.thin_plate import ThinPlateTransform
@@ -16,17 +16,17 @@ from ....nn.losses.gan import feature_distance
 from ....nn.losses.perceptual import VGG19
 from ....nn.precision import at_least_float32
 from ...base import Batch, Losses
-from ...samples import Rows
-from ..config import Pictures
-from ..networks.keypoints import degrees
+from ...samples import CoefficientWindow
+from ..config import Pictures, SadTalkerConfig
 from ..networks.mapping import WINDOW, HeadMotion
+from ..networks.motion import degrees
 
 NEAREST, DEPTH = 0.1, 0.33
 ERROR_LEVELS = 3
 
 
 def separation(keypoints: Tensor) -> Tensor:
-    """Keypoints (N, K, 3) keep a distance of `NEAREST` (squared), and a mean depth of `DEPTH`: the keypoint prior."""
+    """Prior of keypoints (N, K, 3), a scalar: a distance of `NEAREST` (squared) and a mean depth of `DEPTH`."""
     squared = (keypoints[:, :, None] - keypoints[:, None]).square().sum(dim=-1)
     count = keypoints.shape[1]
     too_near = (NEAREST - squared).clamp(min=0).sum(dim=(1, 2)) - count * NEAREST
@@ -34,24 +34,24 @@ def separation(keypoints: Tensor) -> Tensor:
 
 
 def equivariance(keypoints: Tensor, of_warped: Tensor, transform: ThinPlateTransform) -> Tensor:
-    """Keypoints of a warped picture, warped back, are those of the picture, (N, K, 3); as seen, without depth."""
+    """Distance in the picture plane, a scalar, of keypoints (N, K, 3) from those of a warped picture, warped back."""
     return (keypoints[..., :2] - transform.warp_points(of_warped[..., :2])).abs().mean()
 
 
 def head_pose(motion: HeadMotion, rows: Tensor) -> Tensor:
-    """Distance of the angles of a motion from those of coefficients (N, 70 or more), in radians.
+    """Distance in radians, a scalar, of the angles of a motion from those of coefficients (N, 70 or more).
 
-    The paper compares with a pose network; here the coefficients know. Theirs turn about an axis that points up, those
-    of the keypoints about one that points down, so that pitch and roll change their signs.
+    The paper compares with a pose network; here coefficients hold the pose. Theirs turn about an axis that points up,
+    those of the keypoints about one that points down, so that pitch and roll change their signs.
     """
     pitch, yaw, roll = Coefficients(rows).angle.unbind(dim=-1)
     wanted = torch.stack([yaw, -pitch, -roll])
-    said = torch.stack([degrees(at_least_float32(values)) for values in (motion.yaw, motion.pitch, motion.roll)])
-    return (said * (math.pi / 180) - wanted).abs().sum(dim=0).mean()
+    predicted = torch.stack([degrees(at_least_float32(values)) for values in (motion.yaw, motion.pitch, motion.roll)])
+    return (predicted * (math.pi / 180) - wanted).abs().sum(dim=0).mean()
 
 
 def deformation(motion: HeadMotion) -> Tensor:
-    """Size of the shifts by which expression moves keypoints."""
+    """Mean size, a scalar, of the shifts by which expression moves keypoints."""
     return at_least_float32(motion.exp).abs().mean()
 
 
@@ -64,34 +64,34 @@ def pyramid_error(made: Tensor, real: Tensor) -> Tensor:
     return torch.stack(errors).mean()
 
 
-def samples(space: str) -> dict[str, object]:
+def picture_samples(networks: nn.ModuleDict, config: SadTalkerConfig) -> dict[str, object]:
     """Two frames of a clip, with the coefficients around the driving one and those of the source alone."""
     window = tuple(range(-RADIUS, RADIUS + 1))
     return {
         "source": "random",
         "driving": "random",
-        "source_rows": Rows("source", space=space),
-        "driving_rows": Rows("driving", window, space=space),
+        "source_rows": CoefficientWindow("source", space=config.space),
+        "driving_rows": CoefficientWindow("driving", window, space=config.space),
     }
 
 
 def still_window(rows: Tensor) -> Tensor:
-    """(N, C, 27): the window of a face that does not move, from its own row (N, 1, C)."""
+    """Window (N, C, 27) of a face that does not move, from its own row (N, 1, C)."""
     return rows.transpose(1, 2).expand(-1, -1, WINDOW)
 
 
 def moving_window(rows: Tensor) -> Tensor:
-    """(N, C, 27): windows as the mapping network takes them, from rows (N, 27, C)."""
+    """Windows (N, C, 27) as the mapping network takes them, from rows (N, 27, C)."""
     return rows.transpose(1, 2)
 
 
 def middle(rows: Tensor) -> Tensor:
-    """(N, C): the row that a window is around."""
+    """Row (N, C) in the middle of a window of rows (N, T, C)."""
     return rows[:, rows.shape[1] // 2]
 
 
 class PictureLosses:
-    """Perceptual loss on VGG19's features at several scales, as face-vid2vid has it, and a plain absolute error.
+    """Perceptual loss on VGG19's features at several scales, as in face-vid2vid, and a plain absolute error.
 
     Args:
         train: weights and scales.
@@ -118,6 +118,6 @@ class PictureLosses:
         return torch.stack([torch.as_tensor(distance) for distance in distances]).sum()
 
 
-def shown(batch: Batch, result: Tensor) -> dict[str, Tensor]:
-    """Source, target (the driving frame) and result, side by side."""
+def pictures_of(batch: Batch, result: Tensor) -> dict[str, Tensor]:
+    """Pictures (N, 3, H, W) by name: source, target (the driving frame) and result."""
     return {"source": batch["source"], "driving": batch["driving"], "result": result}

@@ -1,4 +1,4 @@
-"""Mel windows of a training batch, from the sound that the data hands out."""
+"""Mel windows of a training batch, and random changes of them: other voices and pauses."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...samples import Sound
+from ...samples import AudioWindow
 from ..voice.mel import BANDS, mel_windows
 
 MARGIN = 3
-"""Moments of sound before and behind those that are heard: a window reaches 0.11 s back and 0.15 s ahead."""
+"""Moments of sound before and behind those of the windows: a window reaches 0.11 s back and 0.15 s ahead."""
 
 
-def sound_of(around: str, first: int, moments: int) -> Sound:
-    """The sound that the windows of some moments are made of.
+def sound_of(around: str, first: int, moments: int) -> AudioWindow:
+    """Part of an item with the sound of the windows of some moments.
 
     Args:
-        around: as `Sound.around`.
+        around: as `AudioWindow.around`.
         first: of the moments.
-        moments: how many.
+        moments: their number.
     """
-    return Sound(around, first - MARGIN, first + moments + MARGIN)
+    return AudioWindow(around, first - MARGIN, first + moments + MARGIN)
 
 
-def heard(sound: Tensor, moments: int) -> Tensor:
-    """(N, moments, 80, 16): the windows of sounds (N, samples) that `sound_of` asked for."""
+def windows_of(sound: Tensor, moments: int) -> Tensor:
+    """Mel windows (N, moments, 80, 16) of sounds (N, samples) that `sound_of` asked for."""
     return torch.stack([mel_windows(wave, MARGIN, MARGIN + moments)[:, 0] for wave in sound])
 
 
@@ -37,14 +37,14 @@ _ROOM = 0.6
 _HIGHER = 3  # bands that a voice is moved by at most, to both sides
 _NOISY, _QUIETEST, _LOUDEST, _ROUGH = 0.4, -3.5, -0.5, 0.25
 _BLOTTED, _WIDEST = 0.3, 12
-_SHARP = 4.0  # how sharply the louder of voice and noise wins: sums of powers, nearly
+_SHARP = 4.0  # sharpness of the maximum of voice and noise: nearly the sum of their powers
 _LIMIT = 4.0
 _SILENT, _HUM = -4.0, -2.5
 _SHORTEST, _LONGEST = 0.3, 0.9  # of an item, that a pause lasts
 
 
 def another_voice(windows: Tensor) -> Tensor:
-    """The same speech, louder or softer, darker or brighter, higher or lower, in noise, with a band missing.
+    """Change windows of speech: louder or softer, darker or brighter, higher or lower, in noise, a band missing.
 
     Args:
         windows: (N, T, 80, 16), -4..4; all windows of an item are changed alike.
@@ -77,7 +77,7 @@ def _curve(deviation: float) -> Tensor:
 
 @dataclass(frozen=True)
 class Pauses:
-    """Where nobody speaks.
+    """Windows with pauses, and the places of these.
 
     Attributes:
         windows: (N, T, 80, 16), silent or nearly so in the pauses.

@@ -1,4 +1,4 @@
-"""Mel windows of a voice: what the audio networks hear of each video frame.
+"""Mel windows of a voice: the input of the audio networks for each video frame.
 
 The numbers are Wav2Lip's (Prajwal et al., ACM Multimedia 2020), which SadTalker took over: 16 kHz sound, 80 mel columns
 a second, one window of 16 columns for each of 25 frames a second. The filters are those of Slaney's Auditory Toolbox
@@ -18,15 +18,15 @@ from torch import Tensor
 from ....errors import MediaError
 
 
-class Voice(Protocol):
+class MelSource(Protocol):
     """A source of mel windows, at 25 frames a second."""
 
     @property
     def frames(self) -> int:
-        """Video frames that it lasts, at least one."""
+        """Length in video frames, at least one."""
 
     def windows(self, start: int, stop: int) -> Tensor:
-        """(stop - start, 1, 80, 16), float32: the windows of some of its frames."""
+        """Windows (stop - start, 1, 80, 16), float32, of some of its frames."""
 
 
 class Speech:
@@ -34,7 +34,7 @@ class Speech:
 
     Args:
         wave: (samples,), mono at 16 kHz, full scale -1..1; no level is changed.
-        frames: how many it lasts, with silence behind the wave or its end cut off; what it fills by default.
+        frames: length, with silence behind the wave or its end cut off; by default the frames that it fills.
         where: file, for the message.
 
     Raises:
@@ -55,7 +55,7 @@ class Speech:
 class NoVoice:
     """The idle mode: nobody speaks.
 
-    The windows are zero as in the published program, half-way between silence (-4) and the loudest sound.
+    The windows (n, 1, 80, 16) are zero as published, half-way between silence (-4) and the loudest sound.
     """
 
     def __init__(self, frames: int) -> None:
@@ -78,17 +78,17 @@ _QUIETEST = 10 ** (_FLOOR_DB / 20)
 
 
 def frame_count(samples: int) -> int:
-    """Video frames that a sound fills; what is left over is not used."""
+    """Number of whole video frames in a sound."""
     return samples // FRAME_SAMPLES
 
 
 def column_count(frames: int) -> int:
-    """Mel columns of a sound of so many video frames; the first is centred on the first sample."""
+    """Number of mel columns of a sound of `frames` video frames; the first is centred on the first sample."""
     return frames * FRAME_SAMPLES // _HOP + 1 if frames else 0
 
 
 def mel_windows(wave: Tensor, start: int = 0, stop: int | None = None, *, frames: int | None = None) -> Tensor:
-    """The windows of some video frames; only the sound around them is looked at.
+    """Windows of some video frames; only the sound around them is read.
 
     The window of frame i begins at column 3.2 (i - 2), cut towards zero: 0.08 s before the frame and 0.12 s behind it.
     Columns before the first and behind the last are that column.
@@ -96,7 +96,7 @@ def mel_windows(wave: Tensor, start: int = 0, stop: int | None = None, *, frames
     Args:
         wave: (samples,), real numbers, mono at 16 kHz, full scale -1..1.
         start, stop: the frames, as of a slice that lies inside the sound; all by default.
-        frames: how many the sound lasts, with silence behind the wave or its end cut off; what it fills by default.
+        frames: length of the sound, with silence behind the wave or its end cut off; by default those that it fills.
 
     Returns:
         (stop - start, 1, 80, 16), float32, -4 (100 dB below the reference, or silence) to 4.
@@ -118,7 +118,7 @@ def mel_columns(wave: Tensor, start: int = 0, stop: int | None = None, *, frames
     """Columns of the scaled mel spectrogram.
 
     Args:
-        wave: as for `mel_windows`; what does not fill a video frame is cut off.
+        wave: as for `mel_windows`; a rest that does not fill a video frame is cut off.
         start, stop: the columns, as of a slice; all by default.
         frames: as for `mel_windows`.
 
@@ -141,7 +141,7 @@ def _emphasised(wave: Tensor, length: int, start: int, stop: int) -> Tensor:
     """Samples start..stop of a sound with the high frequencies raised; zeros outside of it.
 
     Args:
-        wave: what is heard; silence follows up to `length` samples.
+        wave: the recording; silence follows up to `length` samples.
     """
     low, high = max(start, 0), min(stop, length)
     piece = wave[max(low - 1, 0) : high].double()

@@ -1,4 +1,4 @@
-"""The named edits of a face's attributes, as published, and how strong they are from frame to frame."""
+"""The published edits of a face's attributes, and their strength from frame to frame."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Components:
     Attributes:
         mean: (1, length).
         directions: (components, 1, length), each of length 1.
-        deviations: (components,), how much codes vary along each.
+        deviations: (components,), standard deviation of codes along each.
     """
 
     mean: Tensor
@@ -49,13 +49,13 @@ class Components:
     deviations: Tensor
 
     def to(self, like: Tensor) -> Components:
-        """The same in another number type and on another device."""
+        """Components in another number type and on another device."""
         return Components(self.mean.to(like), self.directions.to(like), self.deviations.to(like))
 
     def place(self, codes: Tensor, target: Target, strength: float) -> Tensor:
         """Codes (N, codes, length) moved to `strength` deviations from the mean along a component.
 
-        Where they are is told by the first code, whatever the layers that move.
+        The first code gives their present place, whatever the layers that move.
 
         Raises:
             ShapeError: if there is no such component, or no such code.
@@ -73,9 +73,6 @@ class Components:
         return codes + moved
 
 
-STRENGTHS: Mapping[str, float] = MappingProxyType({"young": -5.0, "old": 5.0, "beard": -20.0, "lip": 20.0})
-"""Published strengths: times the age direction, or deviations from the mean along a component."""
-
 TARGETS: Mapping[str, Target] = MappingProxyType({"beard": BEARD, "lip": LIP})
 PUBLISHED_STEP = 10  # frames of a published batch, within which the strength stays
 
@@ -85,11 +82,11 @@ class AttributeEdit:
     """One edit.
 
     Attributes:
-        name: a key of `STRENGTHS`.
+        name: a value of ``--attribute_edit``.
         strength: in full.
         axis: the age direction (1, length), or the components.
-        straight: part of an edit is on the way to all of it. As published it is an edit of that part of the strength,
-            which for components begins with a jump to their mean.
+        straight: a share of an edit lies between none and all of it. As published it is an edit with that share of the
+            strength, which for components begins with a jump to their mean.
     """
 
     name: str
@@ -110,11 +107,11 @@ class AttributeEdit:
 
 
 def shares(frames: int, *, ramp: bool, by_batches: bool = False) -> Tensor:
-    """How much of an edit each frame has.
+    """Share of an edit in each frame.
 
     Args:
-        ramp: from nothing in the first frame to all in the last; else all of it all along.
-        by_batches: as published: grows from ten frames to ten frames, and never gets to its end.
+        ramp: from nothing in the first frame to all in the last; otherwise all of it in every frame.
+        by_batches: as published: grows every ten frames, and never reaches 1.
 
     Returns:
         (frames,), in [0, 1].

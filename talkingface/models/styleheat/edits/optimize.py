@@ -1,4 +1,4 @@
-"""Inversion by optimisation: codes and features of one picture, improved step by step (Barbershop's way)."""
+"""Inversion by optimisation: codes and features of one picture, improved step by step (as in Barbershop)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class CodeStatistics:
     deviations: Tensor
 
     def to(self, like: Tensor) -> CodeStatistics:
-        """The same in another number type and on another device."""
+        """Statistics in another number type and on another device."""
         return CodeStatistics(self.mean.to(like), self.axes.to(like), self.deviations.to(like))
 
     def unlikeliness(self, codes: Tensor) -> Tensor:
@@ -44,7 +44,7 @@ class CodeStatistics:
 
 @dataclass(frozen=True)
 class Candidate:
-    """What the optimisation has found so far.
+    """Result of the optimisation so far.
 
     Attributes:
         picture: (N, 3, H, W) in [-1, 1], of the generator.
@@ -58,7 +58,7 @@ class Candidate:
 
 
 def statistics_of(state: Mapping[str, Tensor], length: int) -> CodeStatistics:
-    """Statistics of a file with the arrays of ``ffhq_PCA.npz``.
+    """Statistics of a file with the arrays of ``ffhq_PCA.npz``, of codes (N, L, length).
 
     Raises:
         WeightsError: if one is missing or of another length.
@@ -80,7 +80,7 @@ def inversion_losses(
 
     Args:
         real: the picture to invert, (N, 3, H, W) in [-1, 1].
-        first_features: with which the optimisation began; the features should stay near them.
+        first_features: (N, C, h, w), at the start of the optimisation; the features should stay near them.
         vgg, statistics: None leaves their terms out.
     """
     terms = {"l2": F.mse_loss(candidate.picture, real)}
@@ -98,21 +98,21 @@ PUBLISHED_STEPS = 250
 
 
 @dataclass(frozen=True)
-class Tools:
-    """What the loss looks through; a term without its tool is left out.
+class Priors:
+    """Networks and statistics that the loss needs; a term without its own is left out.
 
     Attributes:
-        vgg: for likeness to the eye.
+        vgg: for the perceptual distance.
         statistics: for codes that a generator's mapping network could have made.
     """
 
     vgg: VGG19 | None = None
     statistics: CodeStatistics | None = None
 
-    def to(self, like: Tensor) -> Tools:
-        """The same on another device."""
+    def to(self, like: Tensor) -> Priors:
+        """Priors on the device of `like` (...)."""
         vgg = None if self.vgg is None else self.vgg.to(like.device)
-        return Tools(vgg, None if self.statistics is None else self.statistics.to(like))
+        return Priors(vgg, None if self.statistics is None else self.statistics.to(like))
 
 
 def first_tuned(inverter: Inverter) -> int:
@@ -121,9 +121,9 @@ def first_tuned(inverter: Inverter) -> int:
 
 
 def optimize(
-    inverter: Inverter, picture: Tensor, codes: Tensor, features: Tensor, tools: Tools, steps: int = PUBLISHED_STEPS
+    inverter: Inverter, picture: Tensor, codes: Tensor, features: Tensor, priors: Priors, steps: int = PUBLISHED_STEPS
 ) -> tuple[Tensor, Tensor]:
-    """Codes and features whose picture is nearer to the one given.
+    """Codes and features whose picture is nearer to a given one.
 
     Args:
         inverter: frozen; no gradient goes to it.
@@ -144,7 +144,7 @@ def optimize(
     for _ in range(steps):
         every = torch.cat([fixed, tuned], dim=1)
         made = generator.finish(Halfway(moved, skip), every)
-        terms = inversion_losses(Candidate(made, every, moved), real, first, tools.vgg, tools.statistics)
+        terms = inversion_losses(Candidate(made, every, moved), real, first, priors.vgg, priors.statistics)
         adam.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
         adam.step()

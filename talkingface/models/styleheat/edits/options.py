@@ -1,73 +1,84 @@
-"""What a user asks of an inference beside a motion: edits, the way to invert, and published faults."""
+"""StyleHEAT's own flags: edits, kinds of inversion, and published faults. No torch here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
 
 from ....errors import ConfigError
+from ...settings import ModelOptions
 from ..config import StyleHeatConfig
-from .attributes import STRENGTHS, TARGETS
 
 EDITABLE_CODE = 512  # length of the codes that the published directions are for
+STRENGTHS: Mapping[str, float] = {"young": -5.0, "old": 5.0, "beard": -20.0, "lip": 20.0}
+"""Published strengths: times the age direction, or deviations from the mean along a component."""
+ALONG_COMPONENTS = frozenset({"beard", "lip"})
 
 
-@dataclass(frozen=True)
-class Wishes:
-    """Settings by the names of their flags.
+class EditOptions(ModelOptions):
+    """Edits of a face, and how a picture is turned into codes (StyleHeat)"""
 
-    Attributes:
-        attribute_edit: a key of `attributes.STRENGTHS`, or None.
-        edit_strength: None for the published one.
-        edit_ramp: whether the edit grows over the video.
-        intuitive_edit: whether the model's own motion is wanted.
-        inversion_option: ``"encode"``, ``"optimize"`` or ``"load"``.
-        inversion_steps: of ``"optimize"``.
-        published_behaviour: faults of the published program that change pictures are repeated.
-    """
+    aliases: ClassVar[Mapping[str, str]] = {"attribute": "attribute_edit"}
+    bare: ClassVar[Mapping[str, str]] = {"attribute_edit": "none"}
+    demonstration: ClassVar[str] = "intuitive_edit"
 
-    attribute_edit: str | None = None
-    edit_strength: float | None = None
-    edit_ramp: bool = True
-    intuitive_edit: bool = False
-    inversion_option: str = "encode"
-    inversion_steps: int = 250
-    published_behaviour: bool = False
-
-    @classmethod
-    def of(cls, options: Mapping[str, Any], config: StyleHeatConfig) -> Wishes:
-        """Those of an inference's settings that are for the model, checked.
-
-        Raises:
-            ConfigError: if they contradict each other, or the weights have no place for an edit.
-        """
-        wishes = cls(**{name: options[name] for name in cls.__dataclass_fields__ if name in options})
-        if wishes.attribute_edit is None:
-            return wishes
-        if config.generator.code_length != EDITABLE_CODE:
-            raise ConfigError(
-                f"edits move codes of {EDITABLE_CODE} numbers, and those of these weights have "
-                f"{config.generator.code_length}",
-                where="--attribute_edit",
-                cure="Take the published weights, --checkpoint=styleheat.",
-            )
-        if wishes.inversion_option != "encode":
-            raise ConfigError(
-                f"--inversion_option={wishes.inversion_option} fixes the features that an edit has to change",
-                where="--attribute_edit",
-                cure="Use --inversion_option=encode.",
-            )
-        return wishes
+    pose_only: bool = Field(False, description="the head alone moves, the face keeps the source's expression")
+    intuitive_edit: bool = Field(False, description="no driver: the head turns each way, the face tries expressions")
+    attribute_edit: Literal["young", "old", "beard", "lip"] | None = Field(
+        None, description="change the face while it moves; needs the published files"
+    )
+    edit_strength: float | None = Field(
+        None, ge=-100, le=100, description="of --attribute_edit; none: the published one (5, or 20 for beard and lip)"
+    )
+    edit_ramp: bool = Field(True, description="the edit grows over the video; off: all of it all along")
+    inversion_option: Literal["encode", "optimize", "load"] = Field(
+        "encode", description="codes of the source: by encoders, improved step by step (minutes), or from a file"
+    )
+    inversion_file: Path | None = Field(None, description="the file that optimize writes and load reads")
+    inversion_steps: int = Field(250, ge=1, le=10000, description="of --inversion_option=optimize")
+    published_behaviour: bool = Field(
+        False, description="repeat the faults of the published program that change its pictures"
+    )
 
     @property
     def strength(self) -> float:
-        """Of the edit."""
+        """Strength of the attribute edit, in the units of `STRENGTHS`."""
         return STRENGTHS[str(self.attribute_edit)] if self.edit_strength is None else self.edit_strength
 
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """Names of the catalogue: what the edit moves along."""
-        if self.attribute_edit is None:
-            return ()
-        return ("styleheat_components",) if self.attribute_edit in TARGETS else ("styleheat_age",)
+    def conflicts(self) -> Iterator[ConfigError]:
+        """An edit of features that are fixed, and a saved inversion that no flag names."""
+        if self.attribute_edit is not None and self.inversion_option != "encode":
+            yield ConfigError(
+                f"--inversion_option={self.inversion_option} fixes the features that an edit has to change",
+                where="--attribute_edit",
+                cure="Use --inversion_option=encode.",
+            )
+        if self.inversion_option == "load" and self.inversion_file is None:
+            cure = "Name it with --inversion_file; --inversion_option=optimize writes one."
+            yield ConfigError("no saved inversion", where="--inversion_option=load", cure=cure)
+
+    def misfits(self, config: StyleHeatConfig) -> Iterable[ConfigError]:
+        """An edit that does not fit the codes of these weights."""
+        length = config.generator.code_length
+        if self.attribute_edit is not None and length != EDITABLE_CODE:
+            yield ConfigError(
+                f"edits move codes of {EDITABLE_CODE} numbers, and those of these weights have {length}",
+                where="--attribute_edit",
+                cure="Take the published weights, --checkpoint=styleheat.",
+            )
+
+    def files(self, config: Any) -> tuple[str, ...]:
+        """Directions of an edit, expressions of the demonstration, priors of the optimisation, a saved inversion."""
+        names = []
+        if self.attribute_edit is not None:
+            names.append("styleheat_components" if self.attribute_edit in ALONG_COMPONENTS else "styleheat_age")
+        if self.intuitive_edit and config.space == "bfm":
+            names.append("styleheat_expressions")
+        if self.inversion_option == "optimize" and config.generator.code_length == EDITABLE_CODE:
+            names += ["vgg19", "styleheat_statistics"]
+        if self.inversion_option == "load":
+            names.append(str(self.inversion_file))
+        return tuple(names)

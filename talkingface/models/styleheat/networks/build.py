@@ -16,7 +16,7 @@ from ....nn.stylegan2.discriminator import Discriminator
 from ....nn.stylegan2.generator import Halfway
 from ....nn.stylegan2.layers import EqualConv2d
 from ....nn.stylegan2.losses import PathLengthPenalty
-from ..compact.guide import Guide
+from ..compact.guide import MotionGuide
 from ..structure import StyleHeatStructure
 from .calibrator import CalibrationNet
 from .inversion import Inversion, Inverter
@@ -29,9 +29,9 @@ class Moved(NamedTuple):
     """Features in motion.
 
     Attributes:
-        warp: how they move.
+        warp: the motion.
         features: (N, C, f, f), moved.
-        refine: how the calibrator corrects them.
+        refine: correction by the calibrator.
     """
 
     warp: Warp
@@ -40,7 +40,7 @@ class Moved(NamedTuple):
 
 
 class StyleHeatNetworks(nn.Module):
-    """Video warper, calibrator, and what inverts and generates; their names are the published ones."""
+    """Video warper, calibrator, and the inverter with its generator; their names are the published ones."""
 
     def __init__(self, structure: StyleHeatStructure | None = None) -> None:
         super().__init__()
@@ -54,19 +54,19 @@ class StyleHeatNetworks(nn.Module):
         """Frames (N, 3, size, size), about [-1, 1], of windows (N, 73, 27) of coefficients."""
         return self.draw(inversion, self.move(inversion, windows))
 
-    def move(self, inversion: Inversion, windows: Tensor, guide: Guide | None = None) -> Moved:
-        """Move an inverted picture; one picture serves any number of windows, and of their guides."""
+    def move(self, inversion: Inversion, windows: Tensor, guide: MotionGuide | None = None) -> Moved:
+        """Move an inverted picture by windows (N, 73, 27); one picture serves any number of these and of guides."""
         count = len(windows)
         warp = self.video_warper(_repeat(inversion.picture, count), windows, guide)
         features = warp_by_field(_repeat(inversion.features, count), warp.field)
         return Moved(warp, features, self.calibrator(features, warp.descriptor, guide))
 
     def draw(self, inversion: Inversion, moved: Moved) -> Tensor:
-        """The frames of moved features."""
+        """Frames (N, 3, size, size), about [-1, 1], of moved features."""
         return self._finish(inversion, moved.refine(moved.features))
 
     def draw_warped(self, inversion: Inversion, moved: Moved) -> Tensor:
-        """The frames without the calibrator, which only training looks at."""
+        """Frames (N, 3, size, size) without the calibrator, for training and explanations."""
         return self._finish(inversion, moved.features)
 
     def _finish(self, inversion: Inversion, features: Tensor) -> Tensor:
@@ -76,18 +76,18 @@ class StyleHeatNetworks(nn.Module):
 
 
 def networks_by_name(
-    whole: StyleHeatNetworks, discriminator: Discriminator, progress: TrainingNumbers
+    model: StyleHeatNetworks, discriminator: Discriminator, progress: TrainingNumbers
 ) -> nn.ModuleDict:
-    """The parts that are saved and trained for themselves, and what only training needs."""
-    inverter = whole.generator
+    """Networks that are saved and trained by name, the discriminator and the numbers of training included."""
+    inverter = model.generator
     return nn.ModuleDict(
         {
             "stylegan": inverter.stylegan,
             "e4e_encoder": inverter.e4e_encoder,
             "hfgi_aligner": inverter.hfgi_aligner,
             "hfgi_encoder": inverter.hfgi_encoder,
-            "video_warper": whole.video_warper,
-            "calibrator": whole.calibrator,
+            "video_warper": model.video_warper,
+            "calibrator": model.calibrator,
             "discriminator": discriminator,
             "progress": progress,
         }
@@ -95,7 +95,7 @@ def networks_by_name(
 
 
 class TrainingNumbers(nn.Module):
-    """What training remembers beside weights, so that a resumed run goes on as if it had not stopped.
+    """Numbers that training keeps beside weights, so that a resumed run goes on as if it had not stopped.
 
     Attributes:
         iteration: steps of the calibrator.
@@ -110,24 +110,24 @@ class TrainingNumbers(nn.Module):
         self.path_length = PathLengthPenalty()
 
 
-def initialise(whole: StyleHeatNetworks) -> None:
-    """Fresh weights as training starts from them; what nothing looks at is never trained.
+def initialise(model: StyleHeatNetworks) -> None:
+    """Set the weights that training starts from; parameters that nothing uses are never trained.
 
     Plain convolutions and linear layers of warper and calibrator have a deviation of 0.02 and no bias, as published.
-    What changes the generator's features, and what corrects a guide, begins with next to no change.
+    Layers that change the generator's features, or correct a guide, begin with next to no change.
     """
-    for part in (whole.video_warper, whole.calibrator):
+    for part in (model.video_warper, model.calibrator):
         for layer in part.modules():
             if isinstance(layer, nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
                 nn.init.normal_(layer.weight, std=INIT_DEVIATION)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
-    if whole.video_warper.guided:
-        _last_convolution(whole.video_warper.warping_net).weight.data.mul_(INIT_DEVIATION)
-    encoder, calibrator = whole.generator.hfgi_encoder, whole.calibrator
+    if model.video_warper.guided:
+        _last_convolution(model.video_warper.warping_net).weight.data.mul_(INIT_DEVIATION)
+    encoder, calibrator = model.generator.hfgi_encoder, model.calibrator
     for head in (encoder.condition_scale3, encoder.condition_shift3, *calibrator.last_heads()):
         _last_convolution(head).weight.data.mul_(INIT_DEVIATION)
-    for unused in (*calibrator.unused(), *whole.generator.stylegan.noise_strengths()):
+    for unused in (*calibrator.unused(), *model.generator.stylegan.noise_strengths()):
         unused.requires_grad_(False)
 
 
@@ -136,5 +136,5 @@ def _last_convolution(head: nn.Module) -> nn.Conv2d | EqualConv2d:
 
 
 def _repeat(values: Tensor, count: int) -> Tensor:
-    """The one there is, `count` times, or as many as there are."""
+    """Values (N, ...) unchanged, or the single one `count` times."""
     return values.expand(count, *values.shape[1:]) if len(values) == 1 else values

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ....nn.blocks.conditional_norm import AdaIN
 from ....nn.stylegan2.conditions import Affine
 from ....nn.stylegan2.layers import ConvLayer, EqualConv2d, FusedLeakyReLU, ResBlock
-from ..compact.guide import SEEN_BY_CALIBRATOR, Guide
+from ..compact.guide import CALIBRATOR_CHANNELS, MotionGuide
 from ..structure import CalibratorStructure
 from .residual import map_head
 
@@ -62,7 +62,7 @@ class SteeredBlock(nn.Module):
 
 
 class CalibrationNet(nn.Module):
-    """Warped features and a descriptor -> how to correct them; 30.5 M parameters as published.
+    """Warped features and a descriptor -> their correction; 30.5 M parameters as published.
 
     As published it has heads at every size from 8 pixels up to that of the features. The generator uses the last one
     alone, and `forward` computes no other; the others are kept because released files hold them, and never trained.
@@ -73,8 +73,8 @@ class CalibrationNet(nn.Module):
         s = structure or CalibratorStructure()
         halvings = s.size.bit_length() - 3  # down to 4 pixels
         self.guided = s.guided
-        told = SEEN_BY_CALIBRATOR if s.guided else 0
-        self.conv_body_first = ConvLayer(s.channels + told, s.width, 1)
+        guide_channels = CALIBRATOR_CHANNELS if s.guided else 0
+        self.conv_body_first = ConvLayer(s.channels + guide_channels, s.width, 1)
         self.conv_body_down = nn.ModuleList(ResBlock(s.width, s.width) for _ in range(halvings))
         self.final_conv = ConvLayer(s.width, s.width, 3)
         self.conv_body_up = nn.ModuleList(UpBlock(s.width, s.width) for _ in range(halvings))
@@ -84,48 +84,49 @@ class CalibrationNet(nn.Module):
         self.inject_3dmm = nn.ModuleList(SteeredBlock(s.width, s.width) for _ in range(halvings))
         heads = halvings if s.heads == "all" else 1
         self.condition_scale, self.condition_shift = (
-            nn.ModuleList(map_head(s.width + told, s.width, s.channels) for _ in range(heads)) for _ in range(2)
+            nn.ModuleList(map_head(s.width + guide_channels, s.width, s.channels) for _ in range(heads))
+            for _ in range(2)
         )
 
-    def forward(self, features: Tensor, descriptor: Tensor, guide: Guide | None = None) -> Affine:
+    def forward(self, features: Tensor, descriptor: Tensor, guide: MotionGuide | None = None) -> Affine:
         """Correction of features (N, channels, size, size), steered by a descriptor (N, features).
 
         Args:
-            guide: a guided calibrator needs it, and no other takes it. It is seen at the entry and again by the heads,
-                which are the only layers behind the hourglass that work at the features' own size.
+            guide: a guided calibrator needs it, and no other takes it. It enters at the first layer and at the heads,
+                the only layers behind the hourglass that work at the features' own size.
         """
         if not self.guided:
             return self._head(-1, self.stages(features, descriptor)[-1])
         if guide is None:
             raise ValueError("a guided calibrator needs a guide")
-        seen = self.stages(guide.beside_features(features), descriptor)[-1]
-        return self._head(-1, guide.beside_features(seen))
+        stage = self.stages(guide.beside_features(features), descriptor)[-1]
+        return self._head(-1, guide.beside_features(stage))
 
     def maps(self, features: Tensor, descriptor: Tensor) -> list[Affine]:
-        """What the heads give, from the smallest on; without unused heads that is the last one's alone."""
+        """Corrections (N, channels, h, w) of all heads, from the smallest on; there may be the last one alone."""
         stages = self.stages(features, descriptor)[-len(self.condition_scale) :]
         return [self._head(index, stage) for index, stage in enumerate(stages)]
 
     def last_heads(self) -> tuple[nn.Module, nn.Module]:
-        """The heads that make the scale and the shift."""
+        """Heads of the scale and of the shift at the features' own size."""
         return self.condition_scale[-1], self.condition_shift[-1]
 
     def unused(self) -> list[nn.Module]:
-        """The heads that nothing looks at."""
+        """Heads that nothing uses."""
         return [*self.condition_scale[:-1], *self.condition_shift[:-1]]
 
     def stages(self, features: Tensor, descriptor: Tensor) -> list[Tensor]:
-        """What the heads see, (N, width, h, w), from 8 pixels up."""
+        """Input (N, width, h, w) of the heads, from 8 pixels up."""
         out = self.conv_body_first(features)
         skips = []
         for down in self.conv_body_down:
             out = down(out)
             skips.append(out)
-        out, vector, found = self.final_conv(out), self.linear_3dmm(descriptor), []
+        out, vector, levels = self.final_conv(out), self.linear_3dmm(descriptor), []
         for up, inject in zip(self.conv_body_up, self.inject_3dmm, strict=True):
             out = inject(up(out + skips.pop()), vector)
-            found.append(out)
-        return found
+            levels.append(out)
+        return levels
 
     def _head(self, index: int, stage: Tensor) -> Affine:
         return Affine(self.condition_scale[index](stage), self.condition_shift[index](stage))

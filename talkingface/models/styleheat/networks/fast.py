@@ -1,8 +1,8 @@
-"""StyleHEAT for inference: the published frames, without what the published program computes for nothing.
+"""StyleHEAT for inference: the published frames, without the published program's needless computations.
 
-What is left out, and changes no picture beyond float rounding: a picture of the warp alone that was drawn for each
+Left out, and no picture changes beyond float rounding: a picture of the warp alone that was drawn for each
 frame and thrown away; the part of the generator before the features that move, which is the same for all frames;
-heads of the calibrator that nothing looks at; multiplying the generator's weights by the codes' styles again and
+heads of the calibrator that nothing uses; multiplying the generator's weights by the codes' styles again and
 again. A frame of the published structure is drawn in a good third of the operations.
 """
 
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ....nn.geometry.grids import warp_by_field
 from ....nn.stylegan2.fixed import FixedGenerator
-from ..compact.guide import Cues
+from ..compact.guide import WarpInput
 from .build import StyleHeatNetworks
 from .pictures import resized
 
@@ -30,8 +30,8 @@ class Drawable:
         codes: (1, codes, length) of the picture.
         generator: for these codes.
         features: (1, C, f, f), with the picture's details.
-        picture: (1, 3, s, s) in [-1, 1], what the warper looks at.
-        details: (1, 3, s, s), what the codes alone lack.
+        picture: (1, 3, s, s) in [-1, 1], input of the warper.
+        details: (1, 3, s, s), the residual of the codes alone.
     """
 
     codes: Tensor
@@ -65,31 +65,31 @@ class FastStyleHeat:
         generator = FixedGenerator(self.inverter.stylegan, codes)
         return self._detailed(codes, generator, self._made(generator, generator.half.features), details)
 
-    def given(self, codes: Tensor, features: Tensor) -> Drawable:
-        """A picture of codes (1, codes, length) and features (1, C, f, f) that were found otherwise."""
+    def of_inversion(self, codes: Tensor, features: Tensor) -> Drawable:
+        """A picture of codes (1, codes, length) and features (1, C, f, f) of another inversion."""
         generator = FixedGenerator(self.inverter.stylegan, codes)
         picture = self._made(generator, features)
         return Drawable(codes, generator, features, picture, torch.zeros_like(picture))
 
-    def frames(self, drawable: Drawable, cues: Cues) -> Tensor:
-        """(n, 3, size, size), about [-1, 1], of n cues."""
-        return torch.cat([self._draw(drawable, some) for some in cues.split(self.at_once)])
+    def frames(self, drawable: Drawable, inputs: WarpInput) -> Tensor:
+        """Frames (n, 3, size, size), about [-1, 1], of n inputs."""
+        return torch.cat([self._draw(drawable, part) for part in inputs.split(self.at_once)])
 
-    def uncalibrated(self, drawable: Drawable, cues: Cues) -> Tensor:
-        """The same frames without the calibrator: what the warp alone does."""
+    def uncalibrated(self, drawable: Drawable, inputs: WarpInput) -> Tensor:
+        """Frames (n, 3, size, size), about [-1, 1], by the warp alone, without the calibrator."""
         return torch.cat(
-            [drawable.generator.finish(self._move(drawable, some)[0]) for some in cues.split(self.at_once)]
+            [drawable.generator.finish(self._move(drawable, part)[0]) for part in inputs.split(self.at_once)]
         )
 
-    def _draw(self, drawable: Drawable, cues: Cues) -> Tensor:
-        features, descriptor = self._move(drawable, cues)
-        refine = self.networks.calibrator(features, descriptor, cues.guide)
+    def _draw(self, drawable: Drawable, inputs: WarpInput) -> Tensor:
+        features, descriptor = self._move(drawable, inputs)
+        refine = self.networks.calibrator(features, descriptor, inputs.guide)
         return drawable.generator.finish(refine(features))
 
-    def _move(self, drawable: Drawable, cues: Cues) -> tuple[Tensor, Tensor]:
+    def _move(self, drawable: Drawable, inputs: WarpInput) -> tuple[Tensor, Tensor]:
         """(warped features, descriptor of the motion) of each frame."""
-        count = len(cues)
-        warp = self.networks.video_warper(drawable.picture.expand(count, -1, -1, -1), cues.windows, cues.guide)
+        count = len(inputs)
+        warp = self.networks.video_warper(drawable.picture.expand(count, -1, -1, -1), inputs.windows, inputs.guide)
         return warp_by_field(drawable.features.expand(count, -1, -1, -1), warp.field), warp.descriptor
 
     def _detailed(self, codes: Tensor, generator: FixedGenerator, rough: Tensor, details: Tensor) -> Drawable:

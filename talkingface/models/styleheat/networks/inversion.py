@@ -1,4 +1,4 @@
-"""From a picture to what the generator makes it of: e4e's codes, and HFGI's details (StyleHEAT, section 3.1)."""
+"""Inversion of a picture to input of the generator: e4e's codes, and HFGI's details (StyleHEAT, section 3.1)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class StyleBlock(nn.Module):
 
 
 class Pyramid(nn.Module):
-    """The network, (N, 3, size, size) in [-1, 1] -> codes (N, codes, features) less the mean code.
+    """Feature pyramid, (N, 3, size, size) in [-1, 1] -> codes (N, codes, features) less the mean code.
 
     All codes are the first one plus offsets of their own. Its names are those in ``Encoder_e4e.pth['encoder']``.
     """
@@ -73,13 +73,13 @@ class Pyramid(nn.Module):
         return torch.stack([first, *(first + offset for offset in offsets)], dim=1)
 
     def stages(self, pictures: Tensor) -> list[Tensor]:
-        """Features after the last three stages, from fine to coarse."""
-        out, found = self.input_layer(pictures), []
+        """Features (N, C, h, w) after the last three stages, from fine to coarse."""
+        out, features = self.input_layer(pictures), []
         for index, block in enumerate(self.body):
             out = block(out)
             if index in self.ends:
-                found.append(out)
-        return found
+                features.append(out)
+        return features
 
 
 class E4eEncoder(nn.Module):
@@ -123,13 +123,13 @@ class E4eEncoder(nn.Module):
 
 
 class Rough(NamedTuple):
-    """What codes alone make of a picture.
+    """Picture made of codes alone.
 
     Attributes:
         codes: (N, codes, length).
         half: the generator's work up to the features that can be changed, which every later picture shares.
         picture: (N, 3, s, s) in [-1, 1], at the side s of the encoder.
-        residual: what it lacks of the picture, same shape.
+        residual: the real picture less this one, same shape.
     """
 
     codes: Tensor
@@ -139,16 +139,16 @@ class Rough(NamedTuple):
 
 
 class Inversion(NamedTuple):
-    """A picture as the generator knows it.
+    """A picture as input of the generator.
 
     Attributes:
         codes: (N, codes, length).
         features: (N, C, f, f) with the details; motion warps them.
         skip: (N, 3, f / 2, f / 2), the picture of the sizes below, which motion does not change.
-        picture: (N, 3, s, s) in [-1, 1], at the side s of the encoder; the warper looks at it.
+        picture: (N, 3, s, s) in [-1, 1], at the side s of the encoder; input of the warper.
         full: (N, 3, size, size), the same at the generator's size, not limited to [-1, 1].
         aligned: (N, 3, s, s), the residual as it fits the picture of the codes.
-        details: how the residual changes the features.
+        details: change of the features by the residual.
     """
 
     codes: Tensor
@@ -177,21 +177,21 @@ class Inverter(nn.Module):
         return self.detail(rough, rough.residual)
 
     def encode(self, pictures: Tensor) -> Rough:
-        """Codes of pictures, and what they lack."""
+        """Codes of pictures (N, 3, H, W) in [-1, 1], and the residual of these."""
         small = resized(pictures, self.e4e_encoder.side)
         return self.make(self.e4e_encoder(small), small)
 
     def make(self, codes: Tensor, small: Tensor) -> Rough:
-        """What given codes make, compared with pictures (N, 3, s, s) at the side of the encoder."""
+        """Picture that given codes make, compared with pictures (N, 3, s, s) at the side of the encoder."""
         half = self.stylegan.begin(codes)
         made = self._small(self.stylegan.finish(half, codes))
         return Rough(codes, half, made, (small - made).detach())
 
     def detail(self, rough: Rough, residual: Tensor) -> Inversion:
-        """Give a rough picture its details.
+        """Invert a picture with its details.
 
         Args:
-            residual: that of the rough picture; for edited codes, that of the codes before the edit.
+            residual: (N, 3, s, s), that of the rough picture; for edited codes, that of the codes before the edit.
         """
         aligned = self.hfgi_aligner(residual, rough.picture)
         details: Affine = self.hfgi_encoder(aligned)

@@ -1,4 +1,4 @@
-"""Between what the networks know, (N, 3, H, W) in [-1, 1], and pictures of 8 bits."""
+"""Pictures of the networks, (N, 3, H, W) in [-1, 1]: their sizes, and 8-bit copies of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ....nn.geometry.grids import resize_map
 
 
 def to_bytes(pictures: Tensor, *, truncate: bool = False) -> Tensor:
-    """(N, 3, H, W) in [-1, 1] -> (N, H, W, 3), uint8, RGB; what lies outside the range is cut off.
+    """(N, 3, H, W) in [-1, 1] -> (N, H, W, 3), uint8, RGB; values outside the range are clamped.
 
     Args:
         truncate: round towards black, as the published code does, instead of to the nearest value.

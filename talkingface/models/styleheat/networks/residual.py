@@ -1,4 +1,4 @@
-"""What the codes of a picture lack, and how the generator gets it back (HFGI, Wang et al. 2022, section 3)."""
+"""Networks that give the generator the residual of a picture's codes (HFGI, Wang et al. 2022, section 3)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SLOPE = 0.2
 
 
 class ScaledLeakyReLU(nn.Module):
-    """Leaky ReLU times the square root of 2, which keeps the variance of what goes through it."""
+    """Leaky ReLU times the square root of 2, which keeps the variance; shape (N, C, H, W) stays."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.leaky_relu(x, SLOPE) * math.sqrt(2)
@@ -45,14 +45,14 @@ class ResidualAligner(nn.Module):
 
     def __init__(self, structure: ResidualStructure | None = None) -> None:
         super().__init__()
-        one, two, three, four = (structure or ResidualStructure()).aligner
-        self.conv_layer1 = first_layer(6, one)
-        self.conv_layer2 = _blocks((one, two, two, two), halve=True)
-        self.conv_layer3 = _blocks((two, three, three, three), halve=True)
-        self.conv_layer4 = _blocks((three, four, four, four), halve=True)
-        self.dconv_layer1 = _blocks((four + three, four, two, two), halve=False)
-        self.dconv_layer2 = _blocks((2 * two, two, one, one), halve=False)
-        self.dconv_layer3 = _blocks((2 * one, one, 3, 3), halve=False)
+        first, second, third, fourth = (structure or ResidualStructure()).aligner
+        self.conv_layer1 = first_layer(6, first)
+        self.conv_layer2 = _blocks((first, second, second, second), halve=True)
+        self.conv_layer3 = _blocks((second, third, third, third), halve=True)
+        self.conv_layer4 = _blocks((third, fourth, fourth, fourth), halve=True)
+        self.dconv_layer1 = _blocks((fourth + third, fourth, second, second), halve=False)
+        self.dconv_layer2 = _blocks((2 * second, second, first, first), halve=False)
+        self.dconv_layer3 = _blocks((2 * first, first, 3, 3), halve=False)
 
     def forward(self, residual: Tensor, picture: Tensor) -> Tensor:
         """The residual (N, 3, H, W) as it fits the picture (N, 3, H, W) in [-1, 1]; H and W multiples of 8."""

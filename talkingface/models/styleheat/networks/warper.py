@@ -13,15 +13,15 @@ from ....errors import ShapeError
 from ....nn.blocks.conditional_norm import AdaIN
 from ....nn.blocks.hourglass import level_widths
 from ....nn.geometry.grids import flow_to_field, warp_by_field
-from ..compact.guide import SEEN_BY_WARPER, Guide
+from ..compact.guide import WARPER_CHANNELS, MotionGuide
 from ..structure import WarperStructure
 
-FIRST, KERNEL, DILATION = 7, 3, 3  # frames of the first convolution; of the others, and how far they are apart
+FIRST, KERNEL, DILATION = 7, 3, 3  # frames of the first convolution; of the others, and the distance between these
 SLOPE = 0.1
 
 
 class WindowEncoder(nn.Module):
-    """Convolutions over time without padding, each but the first with a shortcut, and the mean of what is left.
+    """Convolutions over time without padding, each but the first with a shortcut, and a mean over the rest.
 
     Args:
         numbers: of one frame: coefficients, or bands of a spectrum.
@@ -85,7 +85,7 @@ class UpBlock(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Halves a picture once for each block and keeps every stage but the picture itself."""
+    """Halves a picture (N, C, H, W) once for each block and keeps every stage but the picture itself."""
 
     def __init__(self, channels: int, widths: list[int], features: int) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Doubles the deepest stage `up` times, joining the encoder's stage of each size on the way."""
+    """Doubles the deepest stage (N, C, h, w) `up` times, joining the encoder's stage of each size on the way."""
 
     def __init__(self, widths: list[int], up: int, features: int) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ class AdaINHourglass(nn.Module):
 
     Args:
         width, max_width: channels at the full size, doubled with each halving, and the most there may be.
-        down, up: how often the picture is halved, and doubled again; 1 <= up <= down.
+        down, up: halvings of the picture, and doublings after them; 1 <= up <= down.
 
     Raises:
         ShapeError: in `forward`, if H or W is not a multiple of 2 ** down, or the deepest stage is a single pixel, over
@@ -151,14 +151,14 @@ class AdaINHourglass(nn.Module):
         return out
 
 
-OTHER_SPELLING = {"warpping_net.": "warping_net."}  # PIRenderer's files have it so, StyleHEAT's video warper not
+OTHER_SPELLING = {"warpping_net.": "warping_net."}  # in PIRenderer's files, not in StyleHEAT's video warper
 
 
 class Warp(NamedTuple):
-    """What moves a picture.
+    """Flow that moves a picture, and the descriptor it was made of.
 
     Attributes:
-        flow: (N, 2, h, w), pixels to the right and below from where each pixel is taken.
+        flow: (N, 2, h, w), distance in pixels (right, down) to the place that each pixel is taken from.
         descriptor: (N, features), the motion as a vector.
     """
 
@@ -167,7 +167,7 @@ class Warp(NamedTuple):
 
     @property
     def field(self) -> Tensor:
-        """(N, h, w, 2), the points to sample."""
+        """Points (N, h, w, 2) to sample."""
         return flow_to_field(self.flow)
 
     def apply(self, picture: Tensor) -> Tensor:
@@ -176,7 +176,7 @@ class Warp(NamedTuple):
 
 
 class SampleNorm(nn.Module):
-    """Norm of each sample over channels and places (layer norm), with a gain and a bias for each channel."""
+    """Norm of each sample (C, H, W) (layer norm), with a gain and a bias for each channel."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -188,13 +188,13 @@ class SampleNorm(nn.Module):
 
 
 class WarpingNet(nn.Module):
-    """A picture and a descriptor -> flow, at the size to which the hourglass comes back."""
+    """Pictures (N, C, H, W) and descriptors (N, features) -> flow (N, 2, h, w), at the hourglass' last size."""
 
     def __init__(self, structure: WarperStructure) -> None:
         super().__init__()
         s = structure
-        seen = s.picture_channels + (SEEN_BY_WARPER if s.guided else 0)
-        self.hourglass = AdaINHourglass(seen, s.features, s.width, s.max_width, s.down, s.up)
+        in_channels = s.picture_channels + (WARPER_CHANNELS if s.guided else 0)
+        self.hourglass = AdaINHourglass(in_channels, s.features, s.width, s.max_width, s.down, s.up)
         channels = self.hourglass.out_channels
         self.flow_out = nn.Sequential(
             SampleNorm(channels), nn.LeakyReLU(SLOPE), nn.Conv2d(channels, 2, kernel_size=7, padding=3)
@@ -215,8 +215,8 @@ class VideoWarper(nn.Module):
         self.warping_net = WarpingNet(structure)
         self.guided = structure.guided
 
-    def forward(self, picture: Tensor, windows: Tensor, guide: Guide | None = None) -> Warp:
-        """Pictures (N, 3, H, W) in [-1, 1] and windows (N, 73, 27) of coefficients -> how to move them.
+    def forward(self, picture: Tensor, windows: Tensor, guide: MotionGuide | None = None) -> Warp:
+        """Warp of pictures (N, 3, H, W) in [-1, 1] by windows (N, 73, 27) of coefficients.
 
         Args:
             guide: at the size of the flow; a guided warper needs it, and no other takes it.
@@ -239,7 +239,7 @@ class AudioWarper(nn.Module):
         self.warpping_net = WarpingNet(structure)
 
     def forward(self, picture: Tensor, windows: Tensor) -> Warp:
-        """Pictures (N, 3, H, W) in [-1, 1] and windows (N, 80, frames) of log-mel bands -> how to move them."""
+        """Warp of pictures (N, 3, H, W) in [-1, 1] by windows (N, 80, frames) of log-mel bands."""
         descriptor = self.audio_encoder(windows)
         return Warp(self.warpping_net(picture, descriptor), descriptor)
 
@@ -252,7 +252,7 @@ def lower_half(warp: Warp) -> Warp:
 
 
 def video_warper_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A state dict of the video warper with the spelling of `VideoWarper`, whichever of the two it has.
+    """State dict of the video warper with the names of `VideoWarper`, from either spelling.
 
     Two keys that become one are left as they are, for strict loading to report.
     """

@@ -1,4 +1,4 @@
-"""Losses of a StyleGAN2 that is trained from nothing (Karras et al. 2020; appendix B for the lazy penalties)."""
+"""Losses of a StyleGAN2 that is trained from scratch (Karras et al. 2020; appendix B for the lazy penalties)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..networks.pictures import resized
 
 
 class GeneratorObjective:
-    """Generator against discriminator. Noise stays silent, as inference needs it.
+    """Losses of generator and discriminator, weighted scalars by name. There is no noise, as in inference.
 
     Args:
         generator, discriminator: the two sides.
@@ -34,12 +34,12 @@ class GeneratorObjective:
         self.generator, self.discriminator, self.path_length, self.stage = generator, discriminator, path_length, stage
 
     def generator_losses(self, batch: Batch) -> Losses:
-        """Low where made pictures pass for real."""
+        """Loss of the generator: low where made pictures pass for real."""
         made = self.generator(self.draw_codes(_count(batch))).picture
         return {"adversarial": self.stage.loss_weights.adversarial * generator_loss(self._scores(made))}
 
     def path_losses(self, batch: Batch) -> Losses:
-        """Penalty on path lengths, weighted as if it were in each step though it is not."""
+        """Penalty on path lengths, weighted for the steps without it too."""
         weights = self.stage.loss_weights
         codes = self.draw_codes(max(1, round(_count(batch) * self.stage.path_batch)))
         pictures = self.generator(codes).picture
@@ -48,21 +48,21 @@ class GeneratorObjective:
         return {"path": weights.path * weights.path_every * penalty}
 
     def discriminator_losses(self, batch: Batch) -> Losses:
-        """Low where the two are told apart."""
+        """Loss of the discriminator: low where it tells real pictures from made ones."""
         real = self._real(batch)
         with torch.no_grad():
             made = self.generator(self.draw_codes(len(real))).picture
         return {"logistic": discriminator_loss(self._scores(real), self._scores(made))}
 
     def penalty_losses(self, batch: Batch) -> Losses:
-        """R1 on real pictures, weighted as if it were in each step though it is not."""
+        """R1 on real pictures, weighted for the steps without it too."""
         weights = self.stage.loss_weights
         real = self._real(batch).requires_grad_()
         penalty = gradient_penalty(self._scores(real), real)
         return {"r1": weights.r1 / 2 * weights.r1_every * penalty}
 
     def draw_codes(self, count: int) -> Tensor:
-        """(count, codes, length): of one draw, or of two from a random code on (style mixing, Karras et al. 2019)."""
+        """Codes (count, codes, length) of one draw, or of two from a random code on (Karras et al. 2019, mixing)."""
         generator = self.generator
         like = generator.input.input
         drawn = torch.randn(2, count, generator.structure.code_length, device=like.device, dtype=like.dtype)

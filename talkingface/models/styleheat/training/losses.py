@@ -1,10 +1,14 @@
-"""Losses of the calibrator's training, StyleHEAT's stage 2 (paper, section 3.4, and the released trainer)."""
+"""Losses of StyleHEAT's training: parts of the face, their mask, reconstruction, and the terms of the calibrator.
+
+Those of the calibrator, stage 2, are of the paper (section 3.4) and of the released trainer.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -12,18 +16,109 @@ from torch import Tensor
 
 from ....nn.losses.perceptual import VGG19, perceptual_loss
 from ..config import CalibrationWeights
-from .face_parts import LEFT_EYE, MOUTH, PARTS, RIGHT_EYE, cut_out, part_mask
+
+
+def cut_out(pictures: Tensor, boxes: Tensor, side: int) -> Tensor:
+    """One part of each picture, resampled; differentiable in the pictures.
+
+    Each of the side x side cells is the mean of ceil(box / side) bilinear samples on either axis. Edges are positions
+    where integers are pixel centres (torchvision's roi_align with aligned=False). Samples more than a pixel outside are
+    black, those nearer take the border pixel.
+
+    Args:
+        pictures: (N, C, H, W).
+        boxes: (N, 4), left, top, right, bottom; a box thinner than one pixel counts as one.
+
+    Returns:
+        (N, C, side, side).
+    """
+    height, width = pictures.shape[-2:]
+    rows, columns = [], []
+    for left, top, right, bottom in boxes.tolist():
+        rows.append(_sampling(top, bottom, height, side, pictures))
+        columns.append(_sampling(left, right, width, side, pictures))
+    return torch.einsum("nph,nchw,nqw->ncpq", torch.stack(rows), pictures, torch.stack(columns))
+
+
+def _sampling(start: float, stop: float, length: int, cells: int, like: Tensor) -> Tensor:
+    """Weights (cells, length) of the pixels of one axis."""
+    extent = max(stop - start, 1.0)
+    samples = math.ceil(extent / cells)
+    steps = torch.arange(cells * samples, dtype=torch.float64, device=like.device)
+    places = start + (steps + 0.5) * extent / (cells * samples)
+    inside = (places >= -1) & (places <= length)
+    pixels = torch.arange(length, dtype=torch.float64, device=like.device)
+    hats = (1 - (places.clamp(0, length - 1)[:, None] - pixels).abs()).clamp(min=0) * inside[:, None]
+    return hats.view(cells, samples, length).mean(dim=1).to(like.dtype)
+
+
+LANDMARK_FRAME = 256  # side in pixels of the frame that stored landmarks refer to
+
+
+class Part(NamedTuple):
+    """Landmarks `first` to `end` - 1, and the pixels added on each side of their bounds."""
+
+    first: int
+    end: int
+    margin: int
+
+
+MOUTH, LEFT_EYE, RIGHT_EYE, NOSE = (
+    Part(48, 68, 8),
+    Part(36, 42, 15),
+    Part(42, 48, 15),
+    Part(27, 36, 15),
+)
+PARTS = (MOUTH, LEFT_EYE, RIGHT_EYE, NOSE)
+
+
+def part_boxes(landmarks: Tensor, scale: float) -> Tensor:
+    """Boxes of `PARTS`.
+
+    Args:
+        landmarks: (N, 68, 2), in a frame of 256 pixels.
+        scale: of the pictures to that frame; 2 for pictures of 512 pixels.
+
+    Returns:
+        (4, N, 4), integers: left, top, right, bottom.
+    """
+    boxes = []
+    for part in PARTS:
+        points = landmarks[:, part.first : part.end] * scale
+        low, high = points.amin(dim=1).long() - part.margin, points.amax(dim=1).long() + part.margin
+        boxes.append(torch.cat([low, high], dim=1))
+    return torch.stack(boxes)
+
+
+def part_mask(boxes: Tensor, like: Tensor, outside: float) -> Tensor:
+    """Mask with 1 inside any of the boxes, `outside` elsewhere.
+
+    Args:
+        boxes: (parts, N, 4), as of `part_boxes`; the parts outside the picture are left out.
+        like: (N, C, H, W), gives size, dtype and device.
+
+    Returns:
+        (N, 1, H, W).
+    """
+    height, width = like.shape[-2:]
+    left, top, right, bottom = boxes.to(like.device)[..., None].unbind(dim=2)
+    columns = torch.arange(width, device=like.device)
+    rows = torch.arange(height, device=like.device)
+    across, down = (columns >= left) & (columns < right), (rows >= top) & (rows < bottom)
+    inside = (down[..., :, None] & across[..., None, :]).any(dim=0)[:, None]
+    return torch.where(inside, 1.0, outside).to(like.dtype)
+
 
 SIZES = 3  # full, half and quarter
-MIDDLE, SPREAD = (0.0, 0.1), 0.45  # where faces are in framed pictures: (x, y) and deviation, in [-1, 1]
+MIDDLE, SPREAD = (0.0, 0.1), 0.45  # of faces in framed pictures: (x, y) and deviation, in [-1, 1]
 
 
 def reconstruction_loss(made: Tensor, real: Tensor, focus: float = 0.0, counts: Tensor | None = None) -> Tensor:
     """Mean absolute error of pictures (N, 3, H, W) over three sizes; a scalar.
 
     Args:
-        focus: how much more the middle, where the face is, counts than the border.
-        counts: how much more each pixel counts, (N, 1, H, W).
+        focus: extra weight of the middle, where the face is, over that of the border.
+        counts: extra weight of each pixel, (N, 1, H, W).
     """
     weight = 1 + focus * _middle(made) if focus else None
     if counts is not None:
@@ -55,13 +150,13 @@ Adversarial: TypeAlias = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class CalibrationStep:
-    """What one step has computed; pictures are (N, 3, H, W) in [-1, 1].
+    """Results of one step; pictures are (N, 3, H, W) in [-1, 1].
 
     Attributes:
         made: the result.
-        warped: what the generator gives with the warp alone; None where no term looks at it.
+        warped: the generator's result with the warp alone; None where no term needs it.
         real: the target.
-        boxes: (4, N, 4), of the target's `face_parts.PARTS`; None where no term looks at parts.
+        boxes: (4, N, 4), of the target's `PARTS`; None where no term needs parts.
         iteration: steps taken before this one.
     """
 
@@ -72,27 +167,27 @@ class CalibrationStep:
     iteration: int
 
     def alone(self) -> Tensor:
-        """What the warp alone gives, which some term must have asked for."""
-        return _there(self.warped)
+        """Pictures (N, 3, H, W) of the warp alone, which some term must need."""
+        return _required(self.warped)
 
     def mask(self, weights: CalibrationWeights) -> Tensor:
-        """(N, 1, H, W): 1 in the parts of the face."""
-        return part_mask(_there(self.boxes), self.made, weights.outside_at(self.iteration))
+        """Mask (N, 1, H, W) with 1 in the parts of the face."""
+        return part_mask(_required(self.boxes), self.made, weights.outside_at(self.iteration))
 
 
 def calibration_losses(
     step: CalibrationStep, weights: CalibrationWeights, vgg: VGG19 | None, adversarial: Adversarial | None = None
 ) -> dict[str, Tensor]:
-    """The weighted terms by name; their sum is the loss. A term of weight zero is not computed.
+    """Weighted terms, scalars by name; their sum is the loss. A term of weight zero is not computed.
 
     Args:
         vgg: for the perceptual terms; None where all of them have weight zero.
     """
     terms: dict[str, tuple[float, Callable[[], Tensor]]] = {
         "local_loss": (weights.local_loss, lambda: local_loss(step)),
-        "perceptual_warp": (weights.perceptual_warp, lambda: perceptual_loss(_there(vgg), step.alone(), step.real)),
-        "perceptual_final": (weights.perceptual_final, lambda: _final(step, weights, _there(vgg))),
-        "perceptual_regular": (weights.perceptual_regular, lambda: _regular(step, weights, _there(vgg))),
+        "perceptual_warp": (weights.perceptual_warp, lambda: perceptual_loss(_required(vgg), step.alone(), step.real)),
+        "perceptual_final": (weights.perceptual_final, lambda: _final(step, weights, _required(vgg))),
+        "perceptual_regular": (weights.perceptual_regular, lambda: _regular(step, weights, _required(vgg))),
         "reconstruction": (
             weights.reconstruction,
             lambda: reconstruction_loss(step.made, step.real, weights.focus),
@@ -118,16 +213,16 @@ def _regular(step: CalibrationStep, weights: CalibrationWeights, vgg: VGG19) -> 
 
 
 def local_loss(step: CalibrationStep) -> Tensor:
-    """Mean absolute differences of the mouth and of either eye, cut out at one size; their sum."""
+    """Sum, a scalar, of the mean absolute differences of the mouth and of either eye, cut out at one size."""
     total = step.made.new_zeros(())
     for part, side in CUT_SIDES.items():
-        boxes = _there(step.boxes)[PARTS.index(part)]
+        boxes = _required(step.boxes)[PARTS.index(part)]
         total = total + F.l1_loss(cut_out(step.made, boxes, side), cut_out(step.real, boxes, side))
     return total
 
 
-def _there(value: Value | None) -> Value:
-    """What a term with a weight needs."""
+def _required(value: Value | None) -> Value:
+    """The value, which a term with a weight needs."""
     if value is None:
-        raise ValueError("a loss with a weight lacks what it looks at")
+        raise ValueError("a loss with a weight lacks its input")
     return value

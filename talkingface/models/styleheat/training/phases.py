@@ -1,4 +1,4 @@
-"""The training phases of each stage, and what their items hold."""
+"""Training of each stage: its phases with their optimizers, the contents of its items, and its validation."""
 
 from __future__ import annotations
 
@@ -8,31 +8,91 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ....motion.windows import RADIUS
 from ....nn.stylegan2.layers import EqualConv2d, EqualLinear, ModulatedConv2d
 from ....nn.stylegan2.losses import Lazy
-from ...base import Phase
-from ...samples import Rows
+from ...base import Batch, Phase
+from ...samples import CoefficientWindow
+from ..compact.guide import WarpInput
 from ..config import AdamParams, StyleHeatConfig
+from ..networks.pictures import resized
 from .generator import GeneratorObjective
-from .objective import INVERTING, Objective
+from .objective import INVERTING, Objective, Pairs
 
-# What of the generator draws; its mapping network, which codes of pictures do not come through, is left out.
+FIXED_DRAW = 0
+
+
+def validate_stage(stage: str, objective: Objective, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
+    """Scores (lower is better) and pictures (N, 3, H, W) in [0, 1] of a batch in a stage."""
+    if stage == "generator":
+        return _drawn(objective, batch)
+    if stage == "inversion":
+        return _inverted(objective, batch)
+    return _moved(objective, batch, calibrated=stage in ("calibrator", "joint"))
+
+
+def _moved(objective: Objective, batch: Batch, *, calibrated: bool) -> tuple[dict[str, float], dict[str, Tensor]]:
+    """Scores and pictures of the driving frame made of the source frame."""
+    pairs, count = Pairs.of(batch), len(batch["source"])
+    source, target = pairs.source[:count], pairs.target[:count]
+    inputs = next(WarpInput(pairs.windows, objective.guide(batch)).split(count))
+    side = target.shape[-1]
+    if not calibrated:
+        small = resized(source, objective.config.encoder.size)
+        warped = resized(objective.model.video_warper(small, inputs.windows, inputs.guide).apply(small), side)
+        return {"l1": _error(warped, target)}, {"warp": _shown(warped)}
+    inversion = objective.invert(source)
+    moved = objective.model.move(inversion, inputs.windows, inputs.guide)
+    made = resized(objective.model.draw(inversion, moved), side)
+    warped = resized(objective.model.draw_warped(inversion, moved), side)
+    return {"l1": _error(made, target)}, {"warp": _shown(warped), "result": _shown(made)}
+
+
+def _inverted(objective: Objective, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
+    """Scores and pictures of the source frame, by codes alone and with details."""
+    real = batch["source"] * 2 - 1
+    inverter, side = objective.model.generator, real.shape[-1]
+    rough = inverter.encode(real)
+    made = resized(inverter.detail(rough, rough.residual).full, side)
+    by_codes = resized(rough.picture, side)
+    return {"l1": _error(made, real)}, {"codes": _shown(by_codes), "result": _shown(made)}
+
+
+def _drawn(objective: Objective, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
+    """Pictures of fixed draws, and the advantage of real ones over them in the discriminator's scores; 0 is a tie."""
+    generator, real = objective.model.generator.stylegan, batch["source"] * 2 - 1
+    random = torch.Generator().manual_seed(FIXED_DRAW)
+    drawn = torch.randn(len(real), generator.structure.code_length, generator=random).to(real)
+    made = generator(generator.codes_of(drawn)).picture
+    advantage = objective.scores(real).mean() - objective.scores(made).mean()
+    return {"advantage": float(advantage.abs())}, {"drawn": _shown(resized(made, real.shape[-1]))}
+
+
+def _error(made: Tensor, real: Tensor) -> float:
+    """Mean absolute error, of pictures in [0, 1]."""
+    return float((made - real).abs().mean()) / 2
+
+
+def _shown(pictures: Tensor) -> Tensor:
+    return (pictures.clamp(-1, 1) + 1) / 2
+
+
+# Parts of the generator that draw; its mapping network, which codes of pictures do not pass, is left out.
 SYNTHESIS = ("stylegan.input", "stylegan.conv1", "stylegan.convs", "stylegan.to_rgb1", "stylegan.to_rgbs")
 WINDOW = tuple(range(-RADIUS, RADIUS + 1))
 
 
 def samples_of(stage: str, config: StyleHeatConfig) -> Mapping[str, Any]:
-    """What a training item of a stage holds: two frames, for the published stages with the motion around them."""
+    """Contents of a training item: two frames, and coefficients around them for the stages that move."""
     pictures = {"source": "random", "driving": "random"}
     if stage in ("inversion", "generator"):
         return pictures
-    rows = {f"{name}_rows": Rows(name, WINDOW, space=config.space) for name in pictures}
-    landmarks = {f"{name}_keypoints": Rows(name, key="keypoint") for name in pictures}
-    looks = stage == "calibrator" and config.train_params.calibrator.loss_weights.looks_at_parts
-    return {**pictures, **rows, **(landmarks if looks else {})}
+    rows = {f"{name}_rows": CoefficientWindow(name, WINDOW, space=config.space) for name in pictures}
+    landmarks = {f"{name}_keypoints": CoefficientWindow(name, key="keypoint") for name in pictures}
+    uses_parts = stage == "calibrator" and config.train_params.calibrator.loss_weights.uses_parts
+    return {**pictures, **rows, **(landmarks if uses_parts else {})}
 
 
 def phases_of(stage: str, objective: Objective, generator: GeneratorObjective) -> list[Phase]:
@@ -72,13 +132,13 @@ def _inversion_phases(objective: Objective) -> list[Phase]:
 def _joint_phases(objective: Objective) -> list[Phase]:
     stage = objective.config.train_params.joint
     learning = _learning("stylegan", "e4e_encoder", "hfgi_aligner", "hfgi_encoder", "video_warper", "calibrator")
-    adam = EqualisedAdam(stage.adam, stage.equalised, objective.whole)
+    adam = EqualisedAdam(stage.adam, stage.equalised, objective.model)
     made = Phase("joint", learning, objective.joint_losses, adam)
     return [made, *_adversary(objective, stage.adam)] if stage.loss_weights.adversarial else [made]
 
 
 def _learning(*networks: str) -> list[str]:
-    """Each once; of the generator the part that draws."""
+    """Names of networks, each once; of the generator those of the parts that draw."""
     parts = [part for name in networks for part in (SYNTHESIS if name == "stylegan" else (name,))]
     return list(dict.fromkeys(parts))
 
@@ -88,7 +148,7 @@ def _adversary(objective: Objective, adam: AdamParams) -> list[Phase]:
 
 
 def _generator_phases(generator: GeneratorObjective) -> list[Phase]:
-    """Both sides, each with its penalty now and then; a penalty shares the optimizer of its side, as in the paper."""
+    """Phases of both sides and their penalties; a penalty shares the optimizer of its side, as in the paper."""
     stage = generator.stage
     weights, learning = stage.loss_weights, ["stylegan"]
     own, others = LazyAdam(stage.adam, weights.path_every), LazyAdam(stage.adam, weights.r1_every)
@@ -114,22 +174,25 @@ class EqualisedAdam:
 
     Attributes:
         params: for other weights.
-        gain: how much larger the steps are.
-        whole: what the weights belong to.
+        gain: factor of the steps.
+        model: the module that holds the weights.
     """
 
     params: AdamParams
     gain: float
-    whole: nn.Module
+    model: nn.Module
 
     def __call__(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimizer."""
+        """Optimizer of parameters."""
         kinds = EqualConv2d | EqualLinear | ModulatedConv2d
-        scaled = {id(layer.weight) for layer in self.whole.modules() if isinstance(layer, kinds)}
+        scaled = {id(layer.weight) for layer in self.model.modules() if isinstance(layer, kinds)}
         wanted = list(parameters)
         groups = [
-            {"params": [one for one in wanted if id(one) in scaled], "lr": self.params.lr * self.gain},
-            {"params": [one for one in wanted if id(one) not in scaled], "lr": self.params.lr},
+            {
+                "params": [parameter for parameter in wanted if id(parameter) in scaled],
+                "lr": self.params.lr * self.gain,
+            },
+            {"params": [parameter for parameter in wanted if id(parameter) not in scaled], "lr": self.params.lr},
         ]
         return torch.optim.Adam(groups, betas=(self.params.beta1, self.params.beta2))
 
@@ -148,7 +211,7 @@ class LazyAdam:
     _made: tuple[Sequence[int], torch.optim.Optimizer] | None = field(default=None, repr=False)
 
     def __call__(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimizer; the same one for the same parameters."""
+        """Optimizer of parameters; the same one for the same parameters."""
         wanted = list(parameters)
         names = [id(parameter) for parameter in wanted]
         if self._made is None or self._made[0] != names:
