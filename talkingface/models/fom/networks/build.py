@@ -17,6 +17,7 @@ from ....nn.compact.motion import CompactKPDetector
 from ....nn.geometry.grids import gaussian_heatmaps
 from ....nn.geometry.keypoints import Keypoints
 from ....nn.losses.gan import PatchDiscriminator
+from ...mixed_generator import FastMixedGenerator, MixedGenerator
 from ..config import CommonParams, DiscriminatorParams, FOMConfig
 from ..renderer import Generator
 from .generator import FastGenerator, OcclusionAwareGenerator
@@ -84,6 +85,18 @@ def build_compact(config: FOMConfig) -> nn.ModuleDict:
     )
 
 
+def build_mixed(config: FOMConfig) -> nn.ModuleDict:
+    """The small networks with a generator that sees points of the face mesh too."""
+    common, params = config.common_params, config.compact_params
+    return nn.ModuleDict(
+        {
+            "kp_detector": CompactKPDetector(params, common),
+            "generator": MixedGenerator(params, common),
+            "discriminator": MultiScaleDiscriminator(config.discriminator_params, common),
+        }
+    )
+
+
 @dataclass(frozen=True)
 class Architecture:
     """Builders of the networks of an architecture.
@@ -100,6 +113,7 @@ class Architecture:
 ARCHITECTURES: dict[str, Architecture] = {
     "published": Architecture(build_published, FastGenerator),
     "compact": Architecture(build_compact, FastCompactGenerator),
+    "mixed": Architecture(build_mixed, FastMixedGenerator),
 }
 
 

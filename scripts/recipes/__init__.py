@@ -1,0 +1,1 @@
+"""How compact weights are trained, a module for each model."""

@@ -1,0 +1,1 @@
+"""A cache of training clips: compressed frames with their face meshes, mapped to memory, and draws of pairs from it."""
