@@ -65,7 +65,7 @@ class View:
 
 @dataclass(frozen=True)
 class MixedState:
-    """What the generator keeps of a source picture.
+    """Source picture, encoded by the generator.
 
     Attributes:
         compact: what the compact generator keeps.
@@ -112,7 +112,7 @@ class Part:
     ring: int
 
     def window(self, image: Tensor) -> tuple[int, int]:
-        """Height and width of the window in pixels, multiples of 16."""
+        """Height and width of the window in an image (N, 3, H, W), in pixels, multiples of 16."""
         height, width = (round(image.shape[-1] * share / 16) * 16 for share in self.share)
         return height, width
 
@@ -245,7 +245,6 @@ class FastMixedGenerator(MixedGenerator, FastCompactGenerator):
         self.register_buffer("spread", generator.spread.clone())
 
     def encode_face(self, image: Tensor, face: FacePoints) -> MixedState:
-        """As in the base class."""
         with self._autocast(image):
             return super().encode_face(image, face)
 
@@ -258,7 +257,7 @@ class FastMixedGenerator(MixedGenerator, FastCompactGenerator):
         *,
         explain: bool = False,
     ) -> dict[str, Tensor]:
-        """As in the base class, with colours kept in [0, 1]."""
+        """Frames (N, 3, H, W), with colours kept in [0, 1]."""
         with self._autocast(state.rings):
             out = super().decode_face(state, kp_source, kp_driving, face, explain=explain)
         return {**out, "prediction": out["prediction"].clamp(0, 1)}

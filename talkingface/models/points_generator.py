@@ -88,7 +88,7 @@ class PointsGenerator(CompactGenerator):
 
 
 def overlaid(motion: DenseMotion, face: FaceMotion, gate: Tensor) -> DenseMotion:
-    """The motion with the face's own field where the gate is open, at the finer of both sizes."""
+    """Lay the face's own field over a motion where the gate (N, 1, H, W) is open, at the finer of both sizes."""
     with float32_region(gate):
         size = (gate.shape[-2], gate.shape[-1])
         coarse = at_least_float32(motion.deformation).permute(0, 3, 1, 2)

@@ -41,7 +41,7 @@ class PairBatches(Dataset[dict[str, Tensor]]):
 
 
 def pairs_of(pairs: Sequence[Pair], changes: Sequence[Augmentation], augment: AugmentSettings) -> dict[str, Tensor]:
-    """A batch of pairs, changed."""
+    """Batch of changed pairs: pictures (N, 3, H, W) in [0, 1] and points (N, 468, 2) of both frames."""
     frames = np.stack([[pair.clip.shard.frame(number) for number in pair.frames] for pair in pairs])
     pictures = augment_batch(torch.from_numpy(frames), list(changes), augment)
     moved = augment.crop > 0 or augment.rotation_deg > 0
@@ -59,7 +59,7 @@ def pairs_of(pairs: Sequence[Pair], changes: Sequence[Augmentation], augment: Au
 def changed_points(
     points: NDArray[np.floating], change: Augmentation, side: int, moved: bool = True
 ) -> NDArray[np.float64]:
-    """Where points are after a change of their picture.
+    """Move points (n, 468, 2) as a change moves their picture.
 
     Args:
         points: (n, 468, 2), pixels of a picture of `side` pixels, whole numbers at the middles of pixels.

@@ -83,7 +83,7 @@ def _build(store: ClipStore, clip: Clip, path: Path, analyser: FaceAnalyser, siz
 
 
 def follow_face(frames: Frames, analyser: FaceAnalyser) -> list[Face | None]:
-    """The largest face of each frame, followed from one to the next; None where there is none."""
+    """Largest face of each frame (H, W, 3), followed from one to the next; None where there is none."""
     faces: list[Face | None] = []
     last: Face | None = None
     for frame in frames:

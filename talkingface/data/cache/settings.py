@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class CacheSettings(BaseModel):
-    """What of the clips is kept."""
+    """Choice of the frames that are kept of clips."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -16,7 +16,7 @@ class CacheSettings(BaseModel):
 
 
 class DrawSettings(BaseModel):
-    """How pairs of frames are drawn. The shares of what is preferred sum to 1 at most; the rest is drawn evenly."""
+    """Drawing of pairs of frames. The shares of what is preferred sum to 1 at most; the rest is drawn evenly."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -61,7 +61,7 @@ def write_shard(
     mesh: NDArray[np.float32],
     angles: NDArray[np.float32],
 ) -> None:
-    """Write a clip; the file is complete or not there at all. Arguments as the attributes of `Shard`."""
+    """Write a clip of frames (H, W, 3); the file is complete or not there at all. Arguments as in `Shard`."""
     packed = [_packed(frame) for frame in frames]
     bounds = np.concatenate([[0], np.cumsum([len(one) for one in packed])]).astype(np.int64)
     tensors: dict[str, NDArray[Any]] = {

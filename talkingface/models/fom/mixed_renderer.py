@@ -45,7 +45,7 @@ class MixedExtractor(KeypointExtractor):
 
     @torch.inference_mode()
     def extract(self, frames: Iterable[Tensor], fps: Fraction) -> Motion:
-        """As in the base class, with the points under the names ``points`` and ``present``."""
+        """Motion with the points of the face under the names ``points`` and ``present``."""
         kept: dict[str, RowBuffer] = defaultdict(RowBuffer)
         self._finder.forget()
         for chunk in frames:
@@ -79,14 +79,12 @@ class MixedRenderer(Renderer):
 
     @torch.inference_mode()
     def encode_source(self, source: Source) -> EncodedFace:
-        """As in the base class."""
         self._finder.forget()
         face = FacePoints(*self._finder(source.image))
         return EncodedFace(source.image, self.detector(source.image), self.generator.encode_face(source.image, face))
 
     @torch.inference_mode()
     def render(self, state: EncodedFace, motion: Motion) -> Tensor:
-        """As in the base class."""
         drawn: Tensor = self._decode(state, motion)["prediction"]
         return drawn
 

@@ -26,7 +26,7 @@ _UPPER, _LOWER = [*UPPER_LIPS, *UPPER_LIDS], [*LOWER_LIPS, *LOWER_LIDS]
 def moved_points(
     source: Mapping[str, Tensor], driving: Mapping[str, Tensor], initial: int, scale: float
 ) -> dict[str, Tensor]:
-    """Points of the source's face as the driving face moves; absent where either face is not seen.
+    """Points (T, 468, 2) of the source's face as the driving face moves; absent where either face is not seen.
 
     Args:
         source: one frame of a motion with points.

@@ -63,7 +63,7 @@ class VGG16(nn.Module):
 
 
 def perceptual_distance(vgg: VGG16, made: Tensor, real: Tensor) -> Tensor:
-    """How much pictures (N, 3, H, W) differ to VGG16, (N,).
+    """Distance (N,) of pictures (N, 3, H, W) in features of VGG16.
 
     Features are brought to length one at each place (Zhang et al. 2018); squared differences are averaged over places
     and summed over channels and layers. The real pictures get no gradient.

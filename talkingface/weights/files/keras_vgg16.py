@@ -13,7 +13,7 @@ _BLOCKS = (2, 2, 3, 3, 3)
 
 
 def read_keras_vgg16(path: Path) -> dict[str, Tensor]:
-    """The convolutions, named as those of `talkingface.nn.losses.vgg16`.
+    """Read the convolutions, kernels (O, I, 3, 3) and biases (O,), named as those of :class:`VGG16`.
 
     Raises:
         DependencyError: if h5py is not installed.

@@ -67,14 +67,14 @@ class MixedObjective:
         self._made: tuple[Batch, dict[str, tuple[Tensor, Tensor]]] | None = None
 
     def generator_losses(self, batch: Batch) -> Losses:
-        """Weighted losses of both frames of each pair, redrawn from the other."""
+        """Weighted losses () of both frames of each pair, redrawn from the other."""
         redrawn = self.redraw(batch)
         pairs = self._windows(redrawn)
         self._made = (batch, {name: (made.detach(), real) for name, (made, real) in pairs.items()})
         return {**self._errors(redrawn), **self._perceptual(pairs), **self._adversarial(pairs)}
 
     def discriminator_losses(self, batch: Batch) -> Losses:
-        """How well the discriminators tell the windows of the last `generator_losses` apart."""
+        """Losses () of the discriminators on the windows of the last `generator_losses`."""
         if self._made is None or self._made[0] is not batch:
             raise RuntimeError("the discriminators' losses need the generator's of the same batch before them")
         judges: Any = self.networks["discriminator"]
@@ -84,7 +84,7 @@ class MixedObjective:
         }
 
     def redraw(self, batch: Batch) -> Redrawn:
-        """Run the networks on both directions of each pair; a share of the items goes without points."""
+        """Run the networks on both directions of pairs (N, 3, H, W); a share of the items goes without points."""
         source, driving = batch["source"], batch["driving"]
         pictures = torch.cat([source, driving])
         points = torch.cat([batch["points_source"], batch["points_driving"]])
@@ -206,5 +206,5 @@ def decide(generator: MixedGenerator, factor: float) -> None:
 
 
 def steeper(values: Tensor, factor: float) -> Tensor:
-    """Weights or biases of the last layer whose logits of the choice, its last four channels, are scaled."""
+    """Weights or biases (C, ...) of the last layer, with the logits of the choice, its last four channels, scaled."""
     return torch.cat([values[:-4], values[-4:] * factor])

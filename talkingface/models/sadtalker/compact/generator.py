@@ -90,6 +90,5 @@ class FastFaceGenerator(FaceGenerator, FastCompactGenerator):
         *,
         explain: bool = False,
     ) -> dict[str, Tensor]:
-        """As in the base class."""
         with self._autocast(state.image):
             return super().decode_face(state, kp_source, kp_driving, points_source, points_driving, explain=explain)
