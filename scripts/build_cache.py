@@ -23,8 +23,8 @@ def main() -> int:
     parser.add_argument("--share", default="0/1", help="part of the clips that this process takes, such as 0/2")
     arguments = parser.parse_args()
 
-    from talkingface.data.cache.build import build_cache
     from talkingface.data.cache.settings import CacheSettings
+    from talkingface.data.cache.store import build_cache
     from talkingface.data.stores import open_store
     from talkingface.face.detect.analyser import open_analyser
 

@@ -15,8 +15,7 @@ from talkingface.data.cache.settings import DrawSettings
 from talkingface.data.cache.store import FaceCache
 from talkingface.data.settings import AugmentSettings
 from talkingface.models.fom.config import FOMConfig
-from talkingface.models.fom.training.mixed import MixedTraining
-from talkingface.models.fom.training.mixed_objective import decide, start_from, steeper
+from talkingface.models.fom.training.mixed import MixedTraining, decide, start_from, steeper
 from talkingface.models.fom.training.mixed_settings import MixedLosses
 from talkingface.nn.losses.vgg16 import VGG16
 from talkingface.train import state

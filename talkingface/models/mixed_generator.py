@@ -21,8 +21,8 @@ from ..nn.compact.config import CommonParams, CompactParams
 from ..nn.compact.face_motion import inside, points_field
 from ..nn.compact.generator import CompactState, FastCompactGenerator
 from ..nn.compact.motion import UNet
+from ..nn.geometry.grids import paste_windows, take_windows, window_corners
 from ..nn.geometry.keypoints import Keypoints, expand_keypoints
-from ..nn.geometry.windows import paste_windows, take_windows, window_corners
 from ..nn.precision import at_least_float32, float32_region
 from .points_generator import FIELD_SCALE, TOLD, FaceMotion, PointsGenerator, face_size, overlaid
 

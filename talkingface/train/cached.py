@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data.cache.batches import PairBatches
-from ..data.cache.draws import PairSampler
+from ..data.cache.batches import PairBatches, PairSampler
 from ..data.cache.settings import DrawSettings
 from ..data.cache.store import FaceCache
 from ..data.loader import NO_AUGMENTATION, batch_loader

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from talkingface.data.cache.build import SUFFIX, head_angles
-from talkingface.data.cache.shard import write_shard
+from talkingface.data.cache.store import SUFFIX, head_angles, write_shard
 from talkingface.face3d.mesh_space import shipped_space
 from talkingface.motion.coefficients import LAYOUT_260
 

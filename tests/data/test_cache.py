@@ -10,12 +10,9 @@ import torch
 from safetensors.numpy import save_file
 
 from talkingface.data.augment import augment_batch, draw_augmentation
-from talkingface.data.cache.batches import PairBatches, changed_points
-from talkingface.data.cache.build import spread
-from talkingface.data.cache.draws import PairSampler
+from talkingface.data.cache.batches import PairBatches, PairSampler, changed_points
 from talkingface.data.cache.settings import CacheSettings, DrawSettings
-from talkingface.data.cache.shard import read_shard, write_shard
-from talkingface.data.cache.store import FaceCache
+from talkingface.data.cache.store import FaceCache, read_shard, spread, write_shard
 from talkingface.data.loader import NO_AUGMENTATION
 from talkingface.data.settings import AugmentSettings
 from talkingface.data.store import Clip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from talkingface.nn.geometry.windows import paste_windows, take_windows, window_corners
+from talkingface.nn.geometry.grids import paste_windows, take_windows, window_corners
 
 
 def test_windows_lie_around_their_centres_and_inside() -> None:

@@ -2,16 +2,107 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from ...errors import DataError
+from ...face.detect.analyser import FaceAnalyser
+from ...face.face import Face
 from ...face3d.mesh_measure import curves
-from .build import SUFFIX
-from .shard import Shard, read_shard
+from ...face3d.mesh_space import shipped_space
+from ...face3d.mesh_topology import POINTS
+from ...motion.coefficients import LAYOUT_260
+from ..store import Clip, ClipStore, Frames
+from .settings import CacheSettings
+
+FORMAT = "talkingface/cache-1"
+_QUALITY = 94
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """Frames of a clip, those with a face only.
+
+    Attributes:
+        path: of the file.
+        clip: name of the clip in its store.
+        identity: the person seen.
+        numbers: (n,), the frames' numbers in the clip.
+        mesh: (n, 468, 3) float32, pixels of the stored frame; x right, y down, z away from the viewer.
+        angles: (n, 3) float32, pitch, yaw, roll in degrees.
+    """
+
+    path: Path
+    clip: str
+    identity: str
+    numbers: NDArray[np.int64]
+    mesh: NDArray[np.float32]
+    angles: NDArray[np.float32]
+    _file: Any
+    _bounds: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def frame(self, index: int) -> NDArray[np.uint8]:
+        """Frame (H, W, 3), RGB, decoded from the mapped file."""
+        start, stop = int(self._bounds[index]), int(self._bounds[index + 1])
+        packed = self._file.get_slice("frames")[start:stop]
+        return np.asarray(Image.open(io.BytesIO(packed.tobytes())).convert("RGB"))
+
+
+def write_shard(
+    path: Path,
+    clip: str,
+    identity: str,
+    frames: Sequence[NDArray[np.uint8]],
+    numbers: Sequence[int],
+    mesh: NDArray[np.float32],
+    angles: NDArray[np.float32],
+) -> None:
+    """Write a clip of frames (H, W, 3); the file is complete or not there at all. Arguments as in `Shard`."""
+    packed = [_packed(frame) for frame in frames]
+    bounds = np.concatenate([[0], np.cumsum([len(one) for one in packed])]).astype(np.int64)
+    tensors: dict[str, NDArray[Any]] = {
+        "frames": np.frombuffer(b"".join(packed) or b"\0", np.uint8),
+        "bounds": bounds,
+        "numbers": np.asarray(numbers, np.int64),
+        "mesh": np.ascontiguousarray(mesh, np.float32),
+        "angles": np.ascontiguousarray(angles, np.float32),
+    }
+    part = path.with_suffix(".part")
+    save_file(tensors, part, {"format": FORMAT, "clip": clip, "identity": identity})
+    part.replace(path)
+
+
+def read_shard(path: Path) -> Shard:
+    """Open a file of `write_shard`.
+
+    Raises:
+        DataError: if it is something else.
+    """
+    file = safe_open(path, framework="numpy")
+    notes = file.metadata() or {}
+    if notes.get("format") != FORMAT:
+        raise DataError("no clip of a cache", where=path, cure="Remove it and build the cache again.")
+    numbers, mesh, angles, bounds = (file.get_tensor(name) for name in ("numbers", "mesh", "angles", "bounds"))
+    return Shard(path, notes["clip"], notes["identity"], numbers, mesh, angles, file, bounds)
+
+
+def _packed(frame: NDArray[np.uint8]) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(frame).save(out, "JPEG", quality=_QUALITY, subsampling=0)
+    return out.getvalue()
+
 
 _YAW = 1  # column of the angles
 
@@ -66,3 +157,89 @@ class FaceCache:
 def _watched(shard: Shard) -> CachedClip:
     found = curves(shard.mesh.astype(np.float64))
     return CachedClip(shard, found["mouth opening"], found["blinking"], shard.angles[:, _YAW])
+
+
+SUFFIX = ".safetensors"
+
+
+def build_cache(
+    store: ClipStore, folder: Path, analyser: FaceAnalyser, settings: CacheSettings, share: tuple[int, int] = (0, 1)
+) -> Iterator[tuple[Clip, int]]:
+    """Write the shards that are missing, one clip of every identity before the next of any.
+
+    Args:
+        store: clips.
+        folder: of the shards.
+        analyser: one that gives the face mesh.
+        settings: how many frames are kept.
+        share: (number of this process, number of all): each takes its part of the clips.
+
+    Yields:
+        The clip that was written, and how many of its frames show a face.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for clip, step in spread(store.clips(), settings)[share[0] :: share[1]]:
+        path = folder / f"{clip.name.replace('/', '__')}{SUFFIX}"
+        if not path.is_file():
+            yield clip, _build(store, clip, path, analyser, settings.image_size, step)
+
+
+def spread(clips: Sequence[Clip], settings: CacheSettings) -> list[tuple[Clip, int]]:
+    """Clips in the order in which they are worth having, with the distance of the frames that are kept of each.
+
+    The distance grows for identities that have more than `frames_per_identity`.
+    """
+    groups: dict[str, list[Clip]] = {}
+    for clip in clips:
+        groups.setdefault(clip.identity, []).append(clip)
+    steps = {
+        identity: max(settings.every, -(-sum(clip.frames for clip in group) // settings.frames_per_identity))
+        for identity, group in groups.items()
+    }
+    rounds = max(len(group) for group in groups.values())
+    return [
+        (group[turn], steps[identity])
+        for turn in range(rounds)
+        for identity, group in groups.items()
+        if turn < len(group)
+    ]
+
+
+def _build(store: ClipStore, clip: Clip, path: Path, analyser: FaceAnalyser, size: int, step: int) -> int:
+    frames = store.whole(clip, size)
+    numbers = range(0, len(frames), step)
+    faces = follow_face(frames[::step], analyser)
+    meshes = {index: face.mesh for index, face in enumerate(faces) if face is not None and face.mesh is not None}
+    seen = list(meshes)
+    mesh = np.stack(list(meshes.values())) if meshes else np.zeros((0, POINTS, 3), np.float32)
+    write_shard(
+        path,
+        clip.name,
+        clip.identity,
+        [frames[numbers[index]] for index in seen],
+        [numbers[index] for index in seen],
+        mesh,
+        head_angles(mesh, size),
+    )
+    return len(seen)
+
+
+def follow_face(frames: Frames, analyser: FaceAnalyser) -> list[Face | None]:
+    """Largest face of each frame (H, W, 3), followed from one to the next; None where there is none."""
+    faces: list[Face | None] = []
+    last: Face | None = None
+    for frame in frames:
+        found = analyser.follow(frame, [last])[0] if last is not None else None
+        if found is None:
+            found = next(iter(analyser.faces(frame)), None)
+        faces.append(found if found is not None and found.mesh is not None else None)
+        last = faces[-1]
+    return faces
+
+
+def head_angles(mesh: NDArray[np.floating], size: int) -> NDArray[np.float32]:
+    """Pitch, yaw and roll in degrees, (n, 3), of meshes (n, 468, 3) in pixels of a square frame."""
+    if not len(mesh):
+        return np.zeros((0, 3), np.float32)
+    rows = shipped_space().fit(mesh.astype(np.float64), size=size)
+    return np.degrees(rows[:, LAYOUT_260.angle]).astype(np.float32)

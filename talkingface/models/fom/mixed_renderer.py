@@ -16,10 +16,10 @@ from ...nn.geometry.keypoints import Keypoints
 from ...nn.visualize import draw_keypoints
 from ...types import Motion, Source
 from ..base import Renderer
-from ..face_finder import PointsFinder
+from ..mesh_faces import PointsFinder
 from ..mixed_generator import FacePoints, MixedState
 from .renderer import KeypointExtractor, RowBuffer
-from .retarget_points import POINTS, PRESENT
+from .retarget import POINTS, PRESENT
 
 
 @dataclass(frozen=True)

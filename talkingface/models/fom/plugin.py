@@ -15,8 +15,8 @@ from ...nn.visualize import draw_keypoints
 from ...types import Motion
 from ...weights.load import fingerprint
 from ..base import Batch, ModelPlugin, MotionExtractor, Phase, Renderer
-from ..face_finder import PointsFinder
 from ..fixed import FixedNetworks
+from ..mesh_faces import PointsFinder
 from .config import FOMConfig, TrainParams
 from .mixed_renderer import MixedExtractor, MixedRenderer
 from .networks.build import build_networks, fast_generator
