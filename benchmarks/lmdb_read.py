@@ -22,8 +22,8 @@ from benchmarks.report import Figure, arguments, publish
 from talkingface.data import Clip, ClipStore, open_store
 from talkingface.data.lmdb.environment import environment
 from talkingface.data.lmdb.keys import frame_key
-from talkingface.data.lmdb.size import forecast
 from talkingface.data.lmdb.write import LMDBWriter, encode_frame
+from talkingface.data.prepare.steps.lmdb import forecast
 from talkingface.media.image import Picture, resize
 from talkingface.media.video import open_video
 from talkingface.media.writer import open_writer

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.report import Figure, arguments, publish
-from talkingface.ops import native, reference
+from talkingface.ops import native
+from talkingface.ops import operations as reference
 from talkingface.ops.native import Library
 from talkingface.ops.resampling import Resampling, taps_of
 

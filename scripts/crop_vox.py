@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from talkingface.data.prepare.chain import Folders, prepare
 from talkingface.data.prepare.command import add_engine, finish, settings_of, square, tools_of
-from talkingface.data.prepare.report import PreparationReport
+from talkingface.data.prepare.run_step import PreparationReport
 from talkingface.data.prepare.settings import PrepareSettings
 
 SAME = ("dataset_version", "data_range", "format", "increase", "min_frames", "max_frames", "min_size")

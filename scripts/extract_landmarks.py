@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from talkingface.data.prepare.command import add_engine, clips_in, finish, run_one, settings_of, tools_of
-from talkingface.data.prepare.report import PreparationReport
+from talkingface.data.prepare.run_step import PreparationReport
 from talkingface.data.prepare.steps.faces import ExtractLandmarks
 
 

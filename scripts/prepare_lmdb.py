@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from talkingface.data.prepare.command import add_engine, clips_in, ending_in, finish, settings_of, store_all
-from talkingface.data.prepare.report import PreparationReport
+from talkingface.data.prepare.run_step import PreparationReport
 from talkingface.data.prepare.steps.lmdb import EncodeClip
 
 

@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from talkingface.errors import TalkingFaceError
 from talkingface.face.detect.analyser import FaceAnalyser, open_analyser
 from talkingface.face3d.fit.mesh_space import learn, people_of
+from talkingface.face3d.mesh import POINTS
 from talkingface.face3d.mesh_measure import SpaceFigures, measure
 from talkingface.face3d.mesh_space import MeshSpace
-from talkingface.face3d.mesh_topology import POINTS
 from talkingface.face3d.reconstruction import FRAME
 from talkingface.media.video import open_video
 

@@ -13,7 +13,14 @@ from talkingface.paths import CLONE, PACKAGE
 
 PAGE = (CLONE / "docs" / "architecture.md").read_text(encoding="utf-8")
 NAMES = sorted(set(re.findall(r"`([\w/]+(?:\.py|/))`", PAGE)))
-ROOTS = (CLONE, PACKAGE, PACKAGE / "pipelines", PACKAGE / "pipelines" / "drivers", PACKAGE / "models" / "sadtalker")
+ROOTS = (
+    CLONE,
+    PACKAGE,
+    PACKAGE / "pipelines",
+    PACKAGE / "pipelines" / "drivers",
+    PACKAGE / "models" / "sadtalker",
+    PACKAGE / "models" / "styleheat",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -23,7 +23,7 @@ from talkingface.models.sadtalker.voice.mel import (
     mel_filters,
     mel_windows,
 )
-from talkingface.models.sadtalker.voice.reference import add_motion, blinks, random_blinks, reference_rows, smooth_poses
+from talkingface.models.sadtalker.voice.speech import add_motion, blinks, random_blinks, reference_rows, smooth_poses
 from talkingface.motion.coefficients import COEFFICIENTS, LAYOUT_70, LAYOUT_73
 from talkingface.motion.tracks import spread_angles
 from talkingface.motion.windows import windows as motion_windows

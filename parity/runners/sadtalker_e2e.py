@@ -12,8 +12,7 @@ from talkingface.models.sadtalker.networks.fast import FastGenerator
 from talkingface.models.sadtalker.networks.generator import RenderNetworks
 from talkingface.models.sadtalker.networks.mapping import WINDOW
 from talkingface.models.sadtalker.voice.mel import Speech
-from talkingface.models.sadtalker.voice.reference import add_motion
-from talkingface.models.sadtalker.voice.speech import SpeechNoise, speak
+from talkingface.models.sadtalker.voice.speech import SpeechNoise, add_motion, speak
 from talkingface.motion.coefficients import LAYOUT_70, LAYOUT_73, row73
 from talkingface.motion.tracks import spread_angles
 from talkingface.motion.windows import windows

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from talkingface.nn.geometry.grids import flow_to_field, warp_by_field
-from talkingface.ops.fused_leaky_relu import fused_leaky_relu
-from talkingface.ops.upfirdn2d import upfirdn2d
+from talkingface.ops.operations import fused_leaky_relu, upfirdn2d
 
 from ..case import Case
 from ..run import Runner

@@ -17,12 +17,12 @@ from talkingface.data.settings import AugmentSettings
 from talkingface.models.fom.config import FOMConfig
 from talkingface.models.fom.training.mixed import MixedTraining, decide, start_from, steeper
 from talkingface.models.fom.training.mixed_settings import MixedLosses
-from talkingface.nn.losses.vgg16 import VGG16
+from talkingface.nn.losses.perceptual import VGG16
 from talkingface.train import state
 from talkingface.train.cached import CachedTrainer
 from talkingface.train.settings import TrainSettings
 from talkingface.train.trainer import TrainResult
-from talkingface.weights.files.keras_vgg16 import read_keras_vgg16
+from talkingface.weights.files.read import read_keras_vgg16
 from talkingface.weights.load import load_networks, load_strict, read_notes, save_networks
 
 AUGMENT = AugmentSettings(

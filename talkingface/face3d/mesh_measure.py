@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..motion.coefficients import LAYOUT_260
-from .mesh_pose import Floats
+from .mesh import Floats
 from .mesh_space import INNER_LIPS, LID_PAIRS, MeshSpace, gap, quiet_frames
 
 _EYES = ([33, 133], [263, 362])  # corners, outer ones first

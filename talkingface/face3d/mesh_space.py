@@ -31,8 +31,7 @@ from ..motion.coefficients import LAYOUT_70, LAYOUT_260, Coefficients
 from ..weights import load_catalogue
 from ..weights.load import load_networks, save_networks
 from .five_points import RESCALE
-from .mesh_pose import Floats, HeadPose, find_pose
-from .mesh_topology import POINTS, mesh_triangles
+from .mesh import POINTS, Floats, HeadPose, find_pose, mesh_triangles
 from .reconstruction import FRAME, Reconstructor, check_square
 
 SIZE = 134.0

@@ -13,9 +13,8 @@ from PIL import Image
 
 from ..errors import MediaError, ShapeError
 from .ffmpeg import Child, address, input_arguments, output_of
-from .formats import HIGHEST_CRF, Encoding, Format
+from .formats import FRAME_NAME, HIGHEST_CRF, Encoding, Format, PartialOutput, output_format
 from .image import Picture, check_picture, over_background
-from .output import FRAME_NAME, PartialOutput, output_format
 from .sound import SoundTrack, sound_track
 
 QUALITIES = {"low": 28, "medium": 23, "high": 18, "lossless": 0}

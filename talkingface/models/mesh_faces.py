@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ..face.detect.analyser import FaceAnalyser, open_analyser, problem_of
 from ..face.face import Face
+from ..face3d.mesh import CHIN, EYE_CORNERS, FOREHEAD
 from ..face3d.mesh_space import shipped_space
-from ..face3d.mesh_topology import CHIN, EYE_CORNERS, FOREHEAD
 from ..motion.coefficients import LAYOUT_260, Coefficients
 from ..nn.compact.face_motion import inside
 from ..paths import default_checkpoint_root

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..face3d.mesh_topology import EYE_CORNERS, INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from ..face3d.mesh import EYE_CORNERS, INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from ..nn.compact.config import CommonParams, CompactParams
 from ..nn.compact.face_motion import inside, points_field
 from ..nn.compact.generator import CompactState, FastCompactGenerator

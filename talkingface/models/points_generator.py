@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..face3d.mesh_topology import CHIN, EYE_CORNERS, FOREHEAD
+from ..face3d.mesh import CHIN, EYE_CORNERS, FOREHEAD
 from ..nn.compact.config import CommonParams, CompactParams
 from ..nn.compact.generator import CompactGenerator, Hints
 from ..nn.compact.motion import DenseMotion

@@ -5,7 +5,6 @@ error if they are missing. They are built on first use, never at import, into th
 ``--run_mode=doctor`` shows their state.
 """
 
-from .fused_leaky_relu import fused_leaky_relu
-from .upfirdn2d import upfirdn2d
+from .operations import fused_leaky_relu, upfirdn2d
 
 __all__ = ["fused_leaky_relu", "upfirdn2d"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..errors import ConfigError, NoFaceError
+from ..errors import ConfigError, DependencyError, NoFaceError, WeightsError
 from ..face.crop.crop import Crop
 from ..face.crop.framing import (
     PREFERRED,
@@ -23,12 +23,11 @@ from ..face.crop.framing import (
     subject_box,
     whole_crop,
 )
-from ..face.detect.analyser import FaceAnalyser, insists_on_a_face
+from ..face.detect.analyser import FaceAnalyser, identity_of, insists_on_a_face, open_analyser
 from ..face.detect.debug import no_face
 from ..face.face import Face
 from ..face.track.select import left_to_right, select_face, select_faces, select_track
 from ..face.track.track import Track, TrackSettings
-from .detectors import FaceDetectors, open_detectors
 from .frames import Frame, to_tensor
 from .motion_reader import MotionReader, Place
 from .options import CropOptions
@@ -37,6 +36,71 @@ from .video import first_good_frame, first_looks, picture_size, track_video
 
 if TYPE_CHECKING:
     from .drivers import DriverAssignment
+
+
+@dataclass(frozen=True)
+class FaceDetectors:
+    """Detectors of faces in sources and in driving videos.
+
+    Attributes:
+        source, driving: None: nothing looks for faces.
+        missing: why ``auto`` found no backend, or "".
+    """
+
+    source: FaceAnalyser | None = None
+    driving: FaceAnalyser | None = None
+    missing: str = ""
+
+    def identity(self, root: Path) -> dict[str, str]:
+        """Name, files and version of the detector for driving videos, which distinguish one state of it from another.
+
+        Args:
+            root: folder of the weights that the user adds.
+        """
+        return {} if self.driving is None else {"name": self.driving.name} | identity_of(self.driving.name, root)
+
+
+def open_detectors(
+    options: CropOptions, device: torch.device | str, *, needed: bool = False, prefer: str | None = None
+) -> FaceDetectors:
+    """Open the backend that ``--landmarks`` names.
+
+    A file with points or boxes speaks of the source; driving videos are then searched as without it.
+
+    Args:
+        needed: whether nothing else can take its place.
+        prefer: the backend that ``auto`` tries first.
+
+    Raises:
+        DependencyError, WeightsError, ConfigError: the backend that was named cannot be opened; ``auto`` raises for
+            that only where it is needed.
+    """
+    if options.landmarks == "none":
+        return FaceDetectors()
+    analyser, missing = _open(options.landmarks, options, device, options.landmarks_file, needed=needed, prefer=prefer)
+    if analyser is None or not analyser.from_file:
+        return FaceDetectors(analyser, analyser, missing)
+    driving, missing = _open("auto", options, device, prefer=prefer)
+    return FaceDetectors(analyser, driving, missing)
+
+
+def _open(
+    name: str,
+    options: CropOptions,
+    device: torch.device | str,
+    file: Path | None = None,
+    *,
+    needed: bool = False,
+    prefer: str | None = None,
+) -> tuple[FaceAnalyser | None, str]:
+    """(the analyser, why there is none)."""
+    try:
+        return open_analyser(name, root=options.root, device=str(device), landmarks_file=file, prefer=prefer), ""
+    except (DependencyError, WeightsError) as error:
+        if needed or name != "auto":
+            raise
+        return None, str(error)
+
 
 Notify = Callable[[str], None]
 

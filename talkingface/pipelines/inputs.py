@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from ..config.checks import drivers_in
 from ..errors import ConfigError, MediaError
 from ..media.audio import has_audio
+from ..media.formats import check_output, endings, is_format
 from ..media.image import PICTURE_ENDINGS
-from ..media.output import check_output, endings, is_format
 from ..media.pictures import is_picture
 from ..media.probe import describe
 from .drivers import DriverAssignment

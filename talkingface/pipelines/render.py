@@ -16,8 +16,8 @@ from typing import Any
 import torch
 
 from ..errors import MediaError
+from ..media.formats import is_format
 from ..media.image import PICTURE_ENDINGS, write_image
-from ..media.output import is_format
 from ..media.writer import open_writer
 from ..models.base import ModelPlugin, Renderer
 from ..types import Motion, Source

@@ -18,9 +18,9 @@ import torch
 from talkingface.config import load_settings
 from talkingface.data import Batches, batch_loader, open_store
 from talkingface.data.lmdb import keys as lmdb_keys
-from talkingface.data.lmdb.size import check_room, forecast
 from talkingface.data.lmdb.store import LMDBStore
 from talkingface.data.lmdb.write import LMDBWriter, content_digest, encode_frame, write_lists
+from talkingface.data.prepare.steps.lmdb import check_room, forecast
 from talkingface.data.store import Clip
 from talkingface.errors import DataError
 from talkingface.jobs.train import open_training, open_validation

@@ -13,8 +13,8 @@ from talkingface.errors import ShapeError, WeightsError
 from talkingface.face.face import Box, Face
 from talkingface.face3d.fit.mesh_space import find_partners
 from talkingface.face3d.five_points import MEASURED, align, fit_pose
+from talkingface.face3d.mesh import angles_of, find_pose, matrices
 from talkingface.face3d.mesh_measure import curves, measure
-from talkingface.face3d.mesh_pose import angles_of, find_pose, matrices
 from talkingface.face3d.mesh_space import SIZE, MeshReconstructor, MeshSpace, shipped_space
 from talkingface.face3d.reconstruction import open_reconstructor
 from talkingface.face3d.surface.face_model import rotation

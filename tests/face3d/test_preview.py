@@ -8,7 +8,7 @@ import torch
 
 from talkingface.errors import ShapeError
 from talkingface.face3d.five_points import MEASURED, align
-from talkingface.face3d.mesh_topology import POINTS, mesh_triangles
+from talkingface.face3d.mesh import POINTS, mesh_triangles
 from talkingface.face3d.surface.face_model import FaceModel
 from talkingface.face3d.surface.preview import BACKGROUND, render, render_model
 

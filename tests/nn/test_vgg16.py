@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from talkingface.errors import WeightsError
-from talkingface.nn.losses.vgg16 import VGG16, perceptual_distance
-from talkingface.weights.files.keras_vgg16 import read_keras_vgg16
+from talkingface.nn.losses.perceptual import VGG16, perceptual_distance
+from talkingface.weights.files.read import read_keras_vgg16
 
 
 def test_features_halve_and_widen() -> None:

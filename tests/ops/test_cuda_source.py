@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from talkingface.ops import native, reference
+from talkingface.ops import native
+from talkingface.ops import operations as reference
 from talkingface.ops.resampling import Resampling, taps_of
 from talkingface.ops.toolchain import LIBRARY, SOURCES, BuildRecipe
 

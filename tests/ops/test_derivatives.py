@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 
-from talkingface.ops import fused_leaky_relu, reference, upfirdn2d
+from talkingface.ops import fused_leaky_relu, upfirdn2d
+from talkingface.ops import operations as reference
 from talkingface.ops.resampling import Resampling
 
 from .settings import USUAL

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from talkingface.errors import ShapeError
-from talkingface.ops import fused_leaky_relu, native, reference, upfirdn2d
+from talkingface.ops import fused_leaky_relu, native, upfirdn2d
+from talkingface.ops import operations as reference
 from talkingface.ops.resampling import Resampling, taps_of
 
 from .settings import BLUR, USUAL, odd_settings

@@ -17,9 +17,9 @@ from safetensors.numpy import save_file
 from ...errors import DataError
 from ...face.detect.analyser import FaceAnalyser
 from ...face.face import Face
+from ...face3d.mesh import POINTS
 from ...face3d.mesh_measure import curves
 from ...face3d.mesh_space import shipped_space
-from ...face3d.mesh_topology import POINTS
 from ...motion.coefficients import LAYOUT_260
 from ..store import Clip, ClipStore, Frames
 from .settings import CacheSettings

@@ -14,11 +14,9 @@ from ...errors import DataError
 from ...face.track.segments import CropRules
 from ..store import identity_of
 from .engine import Engine, open_engine
-from .files import remove_parts
+from .files import Manifest, Record, remove_parts
 from .items import ClipFile, Video
-from .manifest import Manifest, Record
-from .report import PreparationReport
-from .run_step import clips_of, run_step
+from .run_step import PreparationReport, clips_of, run_step
 from .settings import PrepareSettings, StepName
 from .step import ItemType, Step
 from .steps.crop import CropVideo

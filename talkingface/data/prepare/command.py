@@ -17,8 +17,7 @@ from ..stores import VIDEO_ENDINGS, pictures
 from .chain import Folders, exclusive
 from .engine import open_engine
 from .items import SPLITS, ClipFile
-from .report import PreparationReport
-from .run_step import run_step
+from .run_step import PreparationReport, run_step
 from .settings import PrepareSettings
 from .step import Step
 from .steps.lists import split_of

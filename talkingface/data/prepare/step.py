@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ...errors import TalkingFaceError
-from .files import Fingerprint, fingerprint
+from .files import Fingerprint, Record, fingerprint
 from .items import Item
-from .manifest import Record
 
 logger = logging.getLogger(__name__)
 ItemType = TypeVar("ItemType", bound=Item)

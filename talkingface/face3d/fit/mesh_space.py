@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from ...motion.coefficients import LAYOUT_70
 from ..five_points import MEASURED
-from ..mesh_pose import Floats, HeadPose, find_pose
+from ..mesh import POINTS, Floats, HeadPose, find_pose
 from ..mesh_space import INNER_LIPS, MeshSpace, gap, quiet_frames, to_space, turned_features
-from ..mesh_topology import POINTS
 
 EXPRESSIONS = LAYOUT_70.exp.stop
 IDENTITIES = 40

@@ -10,8 +10,8 @@ import torch
 from scipy.spatial import ConvexHull, QhullError
 from torch import Tensor
 
+from ...face3d.mesh import CHIN, EYE_CORNERS, FOREHEAD, LOWER_LIDS, LOWER_LIPS, UPPER_LIDS, UPPER_LIPS
 from ...face3d.mesh_space import INNER_LIPS, LID_PAIRS, shipped_space
-from ...face3d.mesh_topology import CHIN, EYE_CORNERS, FOREHEAD, LOWER_LIDS, LOWER_LIPS, UPPER_LIDS, UPPER_LIPS
 from ...motion.retarget import check_frame
 from ...nn.geometry.grids import inverse_2x2
 from ...nn.geometry.keypoints import Keypoints, slice_keypoints

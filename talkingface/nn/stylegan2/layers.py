@@ -75,7 +75,7 @@ class EqualConv2d(nn.Module):
 
 
 class Filter(nn.Module):
-    """Low-pass filter of (N, C, H, W) with resampling, see `talkingface.ops.upfirdn2d`; its kernel is saved."""
+    """Low-pass filter of (N, C, H, W) with resampling, see `talkingface.ops.operations`; its kernel is saved."""
 
     kernel: Tensor
 

@@ -13,13 +13,46 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from ...errors import WeightsError
+from ...errors import DependencyError, WeightsError
 from ..identify import SINGLE_TENSOR
 from .pickle_types import load_pickle, record_of
 from .records import ITEM_BYTES, UNFOLD_FACTOR, UNFOLD_SLACK, TensorRecord, contiguous
 from .tensorfile import read_safetensors
 from .torchfile import map_file, read_legacy, read_zip
+
+_BLOCKS = (2, 2, 3, 3, 3)
+
+
+def read_keras_vgg16(path: Path) -> dict[str, Tensor]:
+    """Read the convolutions, kernels (O, I, 3, 3) and biases (O,), named as those of :class:`VGG16`.
+
+    Raises:
+        DependencyError: if h5py is not installed.
+        WeightsError: if the file is missing or holds something else.
+    """
+    try:
+        import h5py
+    except ImportError:
+        raise DependencyError("h5py is not installed", where=path, cure="Install it: pip install h5py") from None
+    if not path.is_file():
+        cure = "Fetch it with --run_mode=fetch --checkpoint=vgg16."
+        raise WeightsError("the weights of VGG16 are not there", where=path, cure=cure)
+    state: dict[str, Tensor] = {}
+    try:
+        with h5py.File(path, "r") as file:
+            for block, count in enumerate(_BLOCKS):
+                for index in range(count):
+                    layer = f"block{block + 1}/layers/conv2d{f'_{index}' if index else ''}/vars"
+                    kernel, bias = (torch.from_numpy(file[f"{layer}/{part}"][()]) for part in "01")
+                    state[f"blocks.{block}.{index}.weight"] = kernel.permute(3, 2, 0, 1).contiguous()
+                    state[f"blocks.{block}.{index}.bias"] = bias
+    except (KeyError, OSError) as error:
+        raise WeightsError(f"no VGG16 of Keras: {error}", where=path) from None
+    return state
+
 
 PORT_ARCHIVES = ("generator", "discriminator", "kp_detector")
 

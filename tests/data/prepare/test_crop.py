@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from benchmarks.raw_videos import place
+from talkingface.data.prepare.files import Record
 from talkingface.data.prepare.items import Video, VideoPart
-from talkingface.data.prepare.manifest import Record
-from talkingface.data.prepare.steps.crop import CropVideo
-from talkingface.data.prepare.steps.segments import segments_of
+from talkingface.data.prepare.steps.crop import CropVideo, segments_of
 from talkingface.data.prepare.tools import PrepareTools
 from talkingface.face.track.segments import CropRules
 from talkingface.face.track.track import Track

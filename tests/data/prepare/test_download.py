@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from talkingface.data.prepare.files import Record
 from talkingface.data.prepare.items import Video
-from talkingface.data.prepare.manifest import Record
 from talkingface.data.prepare.steps.download import Download
 from talkingface.errors import ConfigError
 from talkingface.paths import shipped

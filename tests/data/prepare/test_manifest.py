@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from talkingface.data.prepare.files import atomic_file, fingerprint, remove_parts
-from talkingface.data.prepare.manifest import Manifest, Record
+from talkingface.data.prepare.files import Manifest, Record, atomic_file, fingerprint, remove_parts
 
 
 def record(root: Path, name: str = "a", **changes: object) -> Record:

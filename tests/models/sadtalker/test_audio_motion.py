@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from talkingface.models.sadtalker.voice.reference import (
+from talkingface.models.sadtalker.voice.speech import (
     BLINK,
     add_motion,
     blinks,

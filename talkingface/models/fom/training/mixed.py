@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ....face3d.mesh_topology import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from ....face3d.mesh import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from ....nn.geometry.grids import take_windows, window_corners
 from ....nn.geometry.keypoints import Keypoints
 from ....nn.losses.gan import PatchDiscriminator, discriminator_loss, feature_distance, generator_loss
-from ....nn.losses.vgg16 import VGG16, perceptual_distance
+from ....nn.losses.perceptual import VGG16, perceptual_distance
 from ...base import Batch, Losses, Phase
 from ...mesh_faces import surroundings
 from ...mixed_generator import PARTS, FacePoints, MixedGenerator

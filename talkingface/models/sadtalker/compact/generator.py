@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ....face3d.mesh_topology import INNER_LIPS, LEFT_EYE, RIGHT_EYE
+from ....face3d.mesh import INNER_LIPS, LEFT_EYE, RIGHT_EYE
 from ....nn.compact.face_motion import inside, points_field
 from ....nn.compact.generator import CompactState, FastCompactGenerator
 from ....nn.geometry.keypoints import Keypoints, expand_keypoints

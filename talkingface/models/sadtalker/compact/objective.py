@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ....face3d.mesh_topology import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from ....face3d.mesh import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from ....motion.coefficients import row70
 from ....nn.geometry.keypoints import Keypoints
 from ...base import Batch, Losses

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ....errors import ShapeError
+from ....face3d.mesh import EYE_CORNERS
 from ....face3d.mesh_space import shipped_space
-from ....face3d.mesh_topology import EYE_CORNERS
 from ....motion.coefficients import COEFFICIENTS, LAYOUT_70, row70
 from ....nn.blocks.folded import fold_blocks
 from ....nn.compact.config import CommonParams

@@ -16,8 +16,7 @@ from ..networks.audio2exp import EXPRESSIONS
 from ..networks.audio2pose import check_style
 from ..networks.pose_cvae import STYLES
 from ..voice.mel import BANDS, SAMPLE_RATE_HZ, WINDOW_COLUMNS, MelSource
-from ..voice.reference import CALM_PAUSES, add_motion, random_blinks, reference_rows
-from ..voice.speech import mel_source
+from ..voice.speech import CALM_PAUSES, add_motion, mel_source, random_blinks, reference_rows
 from .pose import AUDIO_FEATURES, draw_pose_latents, loudness
 
 _DILATIONS = (1, 2, 3)

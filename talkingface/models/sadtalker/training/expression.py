@@ -18,9 +18,9 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor, nn
 
+from ....face3d.mesh import CHIN, INNER_LIPS, OUTER_LIPS
 from ....face3d.mesh_space import INNER_LIPS as LIP_PAIR
 from ....face3d.mesh_space import LID_PAIRS, MeshSpace, shipped_space
-from ....face3d.mesh_topology import CHIN, INNER_LIPS, OUTER_LIPS
 from ....motion.coefficients import Coefficients
 from ....nn.precision import float32_region
 from ...base import Batch, Losses

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ....face3d.mesh_topology import INNER_LIPS, LEFT_EYE, RIGHT_EYE
+from ....face3d.mesh import INNER_LIPS, LEFT_EYE, RIGHT_EYE
 from ....nn.compact.face_motion import inside, points_field
 from ....nn.geometry.grids import resize_map
 from ...mesh_faces import face_sizes

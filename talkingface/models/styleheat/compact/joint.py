@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ....face3d.mesh_topology import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from ....face3d.mesh import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 from ...base import Batch
 from ...mesh_faces import face_points, surroundings
 from ..config import JointWeights
