@@ -96,6 +96,7 @@ def test_the_tint_goes_half_of_the_way() -> None:
 def test_doctor_names_all_of_them() -> None:
     told = [finding.text for finding in examine(load_settings([])) if finding.topic == "plug-ins"]
     wanted = ["landmark backend 'middle'", "metric 'sharpness'", "output format 'mkv'", "way to paste 'tinted'"]
+    wanted += ["driver 'nod'"]
     assert told == wanted
 
 
