@@ -10,11 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from ...errors import DependencyError, WeightsError
 from ..identify import SINGLE_TENSOR
@@ -22,6 +20,9 @@ from .pickle_types import load_pickle, record_of
 from .records import ITEM_BYTES, UNFOLD_FACTOR, UNFOLD_SLACK, TensorRecord, contiguous
 from .tensorfile import read_safetensors
 from .torchfile import map_file, read_legacy, read_zip
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _BLOCKS = (2, 2, 3, 3, 3)
 
@@ -33,6 +34,8 @@ def read_keras_vgg16(path: Path) -> dict[str, Tensor]:
         DependencyError: if h5py is not installed.
         WeightsError: if the file is missing or holds something else.
     """
+    import torch  # not needed for anything else here
+
     try:
         import h5py
     except ImportError:
