@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from ....nn.antialias import AntiAliasDownsample
 from ....nn.blocks.hourglass import Hourglass
-from ....nn.geometry.grids import gaussian_heatmaps, mean_points, warp
+from ....nn.geometry.grids import coordinate_grid, gaussian_heatmaps, warp
 from ....nn.geometry.keypoints import Keypoints, sparse_motions
-from ....nn.precision import at_least_float32
+from ....nn.precision import at_least_float32, float32_region
 from ..config import CommonParams, DenseMotionParams, KPDetectorParams
 
 
@@ -43,7 +43,11 @@ class KPDetector(nn.Module):
         features = self.predictor(self.down(image))
         logits = at_least_float32(self.kp(features))
         heatmap = (logits.flatten(2) / self.temperature).softmax(dim=2)
-        keypoints = {"value": mean_points(heatmap.view(logits.shape))}
+        # A product, as published: for the few thousand cells of these maps it is precise enough, and the recorded
+        # gradients of a training step are met with it.
+        grid = coordinate_grid(logits.shape[-2], logits.shape[-1], logits).flatten(0, 1)
+        with float32_region(image):
+            keypoints = {"value": heatmap @ grid}
         if self.jacobian is not None:
             maps = self.jacobian(features).unflatten(1, (self.num_jacobian_maps, 4)).flatten(3)
             mean = (maps * heatmap[:, :, None]).sum(dim=-1)
