@@ -1,4 +1,4 @@
-"""What we wrote ourselves against kornia, librosa and imageio: largest difference, and time in the same run.
+"""Hand-written numerics against kornia, librosa and imageio: largest difference, and time in the same run.
 
     python -m benchmarks.libraries [--picture FILE] [--sound FILE] [--threads N] [--json FILE]
 
