@@ -228,4 +228,5 @@ def _complaint(item: Given, message: str, model: str | None) -> ConfigError:
             f"'{item.value}' is no choice", where=where, cure=did_you_mean(str(item.value), option.choices)
         )
     wanted = message.removeprefix("Value error, ").removeprefix("Input ")
-    return ConfigError(f"'{item.value}' {wanted[:1].lower()}{wanted[1:]}", where=where)
+    value = ",".join(map(str, item.value)) if isinstance(item.value, list) else item.value
+    return ConfigError(f"'{value}' {wanted[:1].lower()}{wanted[1:]}", where=where)

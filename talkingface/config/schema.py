@@ -84,6 +84,19 @@ class Faces(SettingsGroup):
         None, description="the source's face: largest, left, right, a number from 0, or all; none: the only one"
     )
     driving_face: str | None = Field(None, description="the driving video's face, as --face; none: the largest")
+    source_box: list[float] = Field(
+        [], description="says where the source's face is if none is found: x,y,w,h in pixels, x,y its upper left corner"
+    )
+    driving_box: list[float] = Field(
+        [], description="says where the driving video's face is at first, likewise; it is followed from there"
+    )
+    face_threshold: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="lowest score that counts as a face; lower ones find more, also what is none; "
+        "none: that of --landmarks",
+    )
     drive: list[str] = Field([], description="a driver for each face of the source, such as 0=a.mp4 1=b.mp4")
     preprocess: Literal["crop", "extcrop", "resize", "full", "extfull"] | None = Field(
         None,
@@ -95,8 +108,15 @@ class Faces(SettingsGroup):
     )
     ratio: float = Field(0.4, gt=0, le=1, description="half-axes of the ellipse of --paste=round, of the crop's side")
     debug_dir: Path | None = Field(
-        None, description="folder for pictures of what was looked at where a face is missing"
+        None, description="folder for pictures of what was looked at where a face is missing; none: that of the result"
     )
+
+    @field_validator("source_box", "driving_box")
+    @classmethod
+    def _box(cls, value: list[float]) -> list[float]:
+        if value and (len(value) != 4 or min(value[2:]) <= 0):
+            raise ValueError("is no box. Write x,y,w,h in pixels, such as 120,80,200,240, with a width and a height.")
+        return value
 
     @field_validator("face", "driving_face", mode="before")
     @classmethod
@@ -124,6 +144,9 @@ class Output(SettingsGroup):
     save_motion: Path | None = Field(None, description="write the driving motion to this file, for --motion_path")
     compare: bool = Field(False, description="write source, driving and result side by side")
     visualize: bool = Field(False, description="add keypoints and the model's inner pictures")
+    preview: bool = Field(
+        False, description="a small quick version: the first 48 frames, at most 256 pixels high, nothing enhanced"
+    )
     enhancer: Literal["gfpgan", "RestoreFormer"] | None = Field(
         None, description="restores the faces of the finished frames; needs talkingface[enhance]"
     )
