@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from . import __version__
 from .config import Settings, describe, load_settings
 from .config.flags import named_model
-from .config.report import help_text
+from .config.report import asks_for_help, help_text
 from .errors import TalkingFaceError
 from .jobs import job
 
@@ -24,8 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(__version__)
         return OK
     try:
-        if {"-h", "--help"} & set(words):
-            print(help_text(named_model(words)), flush=True)
+        wanted = asks_for_help(words)
+        if wanted is not None:
+            print(help_text(named_model(words), everything=wanted == "all"), flush=True)
             return OK
         settings = load_settings(words)
         if settings.print_config:
@@ -60,7 +62,10 @@ def _run(settings: Settings) -> int:
     logger.setLevel(level)
     chosen = job(settings.run_mode)
     try:
-        return chosen.run(settings)
+        with warnings.catch_warnings():
+            if settings.quiet and not sys.warnoptions:  # those of libraries; -W asks for them nevertheless
+                warnings.simplefilter("ignore")
+            return chosen.run(settings)
     except KeyboardInterrupt:
         print(f"\nstopped: {chosen.WHEN_STOPPED}", file=sys.stderr)
         return STOPPED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
@@ -20,10 +20,30 @@ from .yaml_file import flatten
 
 WIDTH, INDENT = 110, 30
 
+COMMON = (
+    "image_source",
+    "video_source",
+    "audio_path",
+    "output",
+    "model",
+    "checkpoint",
+    "preprocess",
+    "face",
+    "source_box",
+    "frame_limit",
+    "preview",
+    "compare",
+    "device",
+    "config",
+    "run_mode",
+)
+"""Flags that most people need, as ``--help`` shows them; ``--help all`` shows the others too."""
+
 INTRODUCTION = """\
-Animate a face in a picture from a driving video.
+Animate a face in a picture from a driving video or a voice.
 
   talkingface --image_source portrait.png --video_source talk.mp4 --output result.mp4
+  talkingface --model SadTalker --image_source portrait.png --audio_path voice.mp3
   talkingface --video_source talk.mp4 --frame_limit 50          the video's own first frame, re-enacted
   talkingface --image_source faces/ --video_source talk.mp4     a result for each picture of a folder
   talkingface --run_mode=train --dataset=FOLDER --train.max_steps 1000
@@ -34,16 +54,43 @@ The last line on standard output is the path of the result. Exit status 0: done;
 """
 
 
-def help_text(model: str | None = None) -> str:
-    """All settings under their headings, with type, meaning and default; those of ``model`` alone too."""
+def asks_for_help(argv: Sequence[str]) -> str | None:
+    """``"all"`` or ``""`` for the help that a command line asks for, None if it asks for none."""
+    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+        if word in ("-h", "--help"):
+            return "all" if following == "all" else ""
+        if word.startswith("--help="):
+            return word.partition("=")[2]
+    return None
+
+
+def help_text(model: str | None = None, *, everything: bool = True) -> str:
+    """Settings with type, meaning and default; those of ``model`` alone too.
+
+    Args:
+        everything: all of them under their headings; else those that most people need, and those of plug-ins.
+    """
     parts = [INTRODUCTION, f"Models: {', '.join(registry.models())} (--model=NAME --help adds its own settings)"]
-    parts += [*_flags_of_others(model), "", *_sections(options(model).values())]
+    known = options(model)
+    if everything:
+        parts += [*_flags_of_others(model), "", *_sections(known.values())]
+    else:
+        parts += [*_flags_of_others(model), "\nMost used", *(_entry(known[key]) for key in COMMON), ""]
+        parts += _sections(known[key] for key in _added(model))
     if model is not None:
         parts += [f"{model}'s own settings\n", *_sections(walk(registry.config_class(model), "model_params."))]
+    if not everything:
+        return "\n".join([*parts, f"--help all shows all {len(known)} flags, docs/ explains them."])
     aliases = settings_class(model).OwnOptions.aliases
     others = ", ".join(f"--{name}" for name in sorted([*RENAMED, *SHORTHANDS, *aliases]))
     parts.append(textwrap.fill(f"Also understood: {others}", WIDTH, subsequent_indent="  ", break_on_hyphens=False))
     return "\n".join(parts)
+
+
+def _added(model: str | None) -> list[str]:
+    """Flags that a model and the drivers of other packages add to the shared ones."""
+    settings = settings_class(model)
+    return [name for group in (*settings.DriverOptions, settings.OwnOptions) for name in group.model_fields]
 
 
 def _flags_of_others(model: str | None) -> list[str]:
