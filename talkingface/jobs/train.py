@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from .. import registry
+from .. import __version__, registry
 from ..config import model_config, save_settings
 from ..data import ClipStore, open_store
 from ..data.features import FeatureOptions, add_features
@@ -47,7 +48,7 @@ def run(settings: Settings) -> int:
     samples = plugin.samples()
     store, validation = open_training(settings, samples), open_validation(settings, samples)
     load_auxiliary(plugin, settings)
-    save_settings(settings, folder / "settings.yaml")
+    saved = save_settings(settings, folder / "settings.yaml")
     metadata = {"variant": settings.variant} if settings.variant else {}
     trainer = Trainer(
         plugin,
@@ -59,11 +60,36 @@ def run(settings: Settings) -> int:
         validation=validation,
         metadata=metadata,
         held=held,
+        origins=origins_of(settings, held, f"{device}, {precision}, {torch.get_num_threads()} threads", saved),
     )
     result = trainer.run()
     join(device).finish()
     print(result.best or result.weights, flush=True)
     return ENDED_BY.get(result.reason, 0)
+
+
+def origins_of(settings: Settings, held: Sequence[str], machine: str, saved: Path) -> list[str]:
+    """Lines that say what a training begins with: weights, seed, data, device and settings.
+
+    Args:
+        held: names of the networks that hold the weights of ``--checkpoint``.
+        machine: device and precision.
+        saved: file of all settings.
+    """
+    seed = train_settings(settings).seed
+    given = settings.checkpoint or settings.train.init_from
+    weights = f"{settings.checkpoint} ({', '.join(held)})" if settings.checkpoint else given or f"new, of seed {seed}"
+    if settings.train.resume:
+        weights = f"those of the state to resume ({settings.train.resume}), else {weights}"
+    parts = [f"training on '{settings.data.train_split or 'all'}'", f"validation on '{settings.evaluate.split}'"]
+    files = ", ".join(map(str, settings.config)) or "no --config"
+    return [
+        f"talkingface {__version__}, torch {torch.__version__}, {machine}",
+        f"weights: {weights}",
+        f"seed: {seed}",
+        f"data: {data_root(settings)}, {' and '.join(parts if settings.evaluate.split else parts[:1])}",
+        f"settings: {saved} ({files})",
+    ]
 
 
 def load_auxiliary(plugin: ModelPlugin, settings: Settings) -> None:

@@ -60,7 +60,7 @@ class TrainingLog:
             file.write(json.dumps(entry) + "\n")
         for name, value in values.items() if self._board else ():
             self._board.add_scalar(f"{group}/{name}", value, step)
-        self.line(f"step {step} {group}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
+        self.line(f"step {step} {group}: " + ", ".join(_shown(name, value) for name, value in values.items()))
 
     def pictures(self, step: int, columns: Mapping[str, Tensor]) -> None:
         """Write a contact sheet with a row per item and a column per name; each is (N, 3, H, W) in [0, 1]."""
@@ -79,6 +79,11 @@ class TrainingLog:
     def close(self) -> None:
         if self._board:
             self._board.close()
+
+
+def _shown(name: str, value: float) -> str:
+    """A scalar for readers; slow rates are shown as seconds a step."""
+    return f"s_per_step {1 / value:.4g}" if name == "steps_per_s" and 0 < value < 1 else f"{name} {value:.4g}"
 
 
 def contact_sheet(columns: Mapping[str, Tensor]) -> np.ndarray:

@@ -62,6 +62,7 @@ class Trainer:
         validation: clips of the test split; None: no validation.
         metadata: further metadata of exported weights, for example the variant.
         held: names of the networks that already hold weights of an earlier training.
+        origins: lines about the run for the log, such as its data and settings.
 
     Raises:
         ConfigError: if settings name phases that the model does not have.
@@ -80,11 +81,12 @@ class Trainer:
         validation: ClipStore | None = None,
         metadata: Mapping[str, str] | None = None,
         held: Sequence[str] = (),
+        origins: Sequence[str] = (),
     ) -> None:
         self._plugin, self._store, self._settings, self._folder = plugin, store, settings, Path(run_dir)
         self._device = processes.local_device(torch.device(device))
         self._precision = precision
-        self._held = list(held)
+        self._held, self._origins = list(held), origins
         self._group = processes.join(self._device)
         self._log = TrainingLog(self._folder, tensorboard=settings.tensorboard, silent=not self._group.first)
         plugin.choose_stage(settings.stage)
@@ -107,7 +109,8 @@ class Trainer:
         Raises:
             TrainingError: if a loss or a gradient is not finite; that step is not saved.
         """
-        self._log.line(self._headline())
+        for line in (*self._origins, self._headline()):
+            self._log.line(line)
         with StopRequest(self._settings.max_seconds) as stop:
             try:
                 reason = self._loop(stop)
