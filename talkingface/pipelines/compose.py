@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from ..face.crop.crop import Crop
 from ..face.crop.framing import FULL_SIDE, Size, full_size, moved_to, picture_part
@@ -14,6 +16,8 @@ from ..face.paste.paste import Paster
 from ..media.image import PICTURE_ENDINGS, resize
 from .frames import Frame
 from .options import OutputOptions
+
+LEAST_LABELLED, LEAST_STRIP = 96, 16  # pixels: sides of a picture that is labelled, and height of its label
 
 
 class Compositor(ABC):
@@ -125,15 +129,45 @@ def grid(rows: Sequence[Sequence[Frame]]) -> Frame:
     return np.concatenate([_filled(line, line.shape[0], width) for line in lines], axis=0)
 
 
-def side_by_side(source: Frame, driving: Sequence[Frame], result: Frame) -> list[Frame]:
-    """Lay out source, driving and result in a row of one height, that of the result.
+def side_by_side(source: Frame, driving: Sequence[Frame], result: Frame) -> dict[str, Frame]:
+    """Lay out source, driving and result, by these names, in a row of one height, that of the result.
 
     Args:
         source, result: (H, W, 3).
         driving: of any size, one for each driver; none for saved motions.
     """
     height = result.shape[0]
-    return [source, *(_of_height(frame, height) for frame in driving), result]
+    names = ["driving"] if len(driving) == 1 else [f"driving {number}" for number in range(len(driving))]
+    shown = {name: _of_height(frame, height) for name, frame in zip(names, driving, strict=True)}
+    return {"source": source, **shown, "result": result}
+
+
+def labelled(row: Mapping[str, Frame]) -> list[Frame]:
+    """Pictures (H, W, 3), uint8, each with its name on a strip below it; tiny ones, too narrow for words, without."""
+    if min(min(picture.shape[:2]) for picture in row.values()) < LEAST_LABELLED:
+        return list(row.values())
+    height = max(picture.shape[0] for picture in row.values())
+    strip = 2 * max(LEAST_STRIP // 2, round(height / 28))
+    return [
+        np.concatenate([_filled(picture, height, picture.shape[1]), _strip(name, strip, picture.shape[1])])
+        for name, picture in row.items()
+    ]
+
+
+@cache
+def _strip(name: str, height: int, width: int) -> Frame:
+    """The name in the middle of a black strip (height, width, 3), uint8."""
+    image = Image.new("RGB", (width, height))
+    words, size = name.replace("_", " "), 0.75 * height
+    font = ImageFont.load_default(size)
+    font = ImageFont.load_default(size * min(1.0, 0.95 * width / max(font.getlength(words), 1.0)))
+    ImageDraw.Draw(image).text((width / 2, height / 2), words, fill=(255, 255, 255), font=font, anchor="mm")
+    return np.array(image)
+
+
+def no_higher(frame: Frame, height: int) -> Frame:
+    """The frame (H, W, 3), uint8, reduced to ``height`` pixels where it is higher, undistorted."""
+    return frame if frame.shape[0] <= height else _of_height(frame, height)
 
 
 def _line(row: Sequence[Frame]) -> Frame:
