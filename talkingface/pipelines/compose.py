@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from ..media.image import PICTURE_ENDINGS, resize
 from .frames import Frame
 from .options import OutputOptions
 
-LEAST_LABELLED, LEAST_STRIP = 96, 16  # pixels: sides of a picture that is labelled, and height of its label
+LEAST_LABELLED, LEAST_STRIP = 128, 16  # pixels: sides of a picture that is labelled, and height of its label
 
 
 class Compositor(ABC):
@@ -112,6 +112,8 @@ def open_compositor(
         return Uncropped(sources[0], (picture.shape[0], picture.shape[1]))
     if options.preprocess in ("full", "extfull"):
         limit = None if output.suffix.lower() in PICTURE_ENDINGS else FULL_SIDE
+        if options.highest is not None and picture.shape[0] > options.highest:
+            limit = round(options.highest * max(picture.shape[:2]) / picture.shape[0])
         return PasteBack(picture, crops, sources, options, limit=limit)
     return CropOnly(sources[0])
 
@@ -129,28 +131,31 @@ def grid(rows: Sequence[Sequence[Frame]]) -> Frame:
     return np.concatenate([_filled(line, line.shape[0], width) for line in lines], axis=0)
 
 
-def side_by_side(source: Frame, driving: Sequence[Frame], result: Frame) -> dict[str, Frame]:
-    """Lay out source, driving and result, by these names, in a row of one height, that of the result.
+def side_by_side(source: Frame, driving: Sequence[Frame], result: Frame) -> list[Frame]:
+    """Lay out source, driving and result in a row of one height, that of the result.
 
     Args:
         source, result: (H, W, 3).
         driving: of any size, one for each driver; none for saved motions.
     """
     height = result.shape[0]
-    names = ["driving"] if len(driving) == 1 else [f"driving {number}" for number in range(len(driving))]
-    shown = {name: _of_height(frame, height) for name, frame in zip(names, driving, strict=True)}
-    return {"source": source, **shown, "result": result}
+    return [source, *(_of_height(frame, height) for frame in driving), result]
 
 
-def labelled(row: Mapping[str, Frame]) -> list[Frame]:
-    """Pictures (H, W, 3), uint8, each with its name on a strip below it; tiny ones, too narrow for words, without."""
-    if min(min(picture.shape[:2]) for picture in row.values()) < LEAST_LABELLED:
-        return list(row.values())
-    height = max(picture.shape[0] for picture in row.values())
+def names_side_by_side(drivings: int) -> list[str]:
+    """Names of the pictures that :func:`side_by_side` lays out."""
+    return ["source", *(["driving"] if drivings == 1 else [f"driving {n}" for n in range(drivings)]), "result"]
+
+
+def labelled(row: Sequence[Frame], names: Sequence[str]) -> list[Frame]:
+    """Pictures (H, W, 3), uint8, each with its name on a strip below it; a row of tiny ones stays without."""
+    if min(min(picture.shape[:2]) for picture in row) < LEAST_LABELLED:
+        return list(row)
+    height = max(picture.shape[0] for picture in row)
     strip = 2 * max(LEAST_STRIP // 2, round(height / 28))
     return [
         np.concatenate([_filled(picture, height, picture.shape[1]), _strip(name, strip, picture.shape[1])])
-        for name, picture in row.items()
+        for picture, name in zip(row, names, strict=True)
     ]
 
 

@@ -21,7 +21,7 @@ from ..media.image import PICTURE_ENDINGS, write_image
 from ..media.writer import open_writer
 from ..models.base import ModelPlugin, Renderer
 from ..types import Motion, Source
-from .compose import Compositor, grid, labelled, no_higher, side_by_side
+from .compose import Compositor, grid, labelled, names_side_by_side, no_higher, side_by_side
 from .drivers import DrivingMotion
 from .frames import Frame, to_frames, windows
 from .motion_reader import MotionReader
@@ -136,8 +136,8 @@ def _compared(
     if options.visualize:
         inner = zip(*(explain(renderer, p.state, p.motion, chunk=options.chunk) for p in people), strict=True)
     for frames, result, rows in zip(driving, results, inner, strict=True):
-        row = side_by_side(compositor.picture, frames, result)
-        yield grid([labelled(pictures) for pictures in (row, *rows)])
+        row = labelled(side_by_side(compositor.picture, frames, result), names_side_by_side(len(frames)))
+        yield grid([row, *(labelled([*pictures.values()], [*pictures]) for pictures in rows)])
 
 
 def write(

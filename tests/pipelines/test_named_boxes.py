@@ -17,6 +17,7 @@ from talkingface.media.writer import open_writer
 from talkingface.paths import CLONE, default_checkpoint_root
 from talkingface.pipelines.animate import animate
 from talkingface.pipelines.crops import Cropper
+from talkingface.pipelines.drivers import DriverAssignment
 from talkingface.pipelines.model import load_model
 from talkingface.pipelines.options import CropOptions
 
@@ -57,6 +58,9 @@ def run(make, hidden):
     return settings
 
 
+ANYBODY = DriverAssignment(Path("talk.mp4"))
+
+
 def iou(crop, box) -> float:
     return crop.box.enlarged(1 / 1.5).iou(box)
 
@@ -84,7 +88,7 @@ def test_a_folder_that_cannot_be_written_costs_the_sheet_alone(run, tmp_path):
     (tmp_path / "file").write_text("")
     cropper = cropper_of(run(output=tmp_path / "file" / "a.mp4"))
     with pytest.raises(NoFaceError, match="--debug_dir shows the search"):
-        cropper.people(Path("a.png"), np.zeros((64, 64, 3), np.uint8), (None,), (64, 64), print)
+        cropper.people(Path("a.png"), np.zeros((64, 64, 3), np.uint8), [ANYBODY], (64, 64), print)
 
 
 def cropper_of(settings) -> Cropper:
@@ -95,7 +99,7 @@ def cropper_of(settings) -> Cropper:
 @pytest.mark.parametrize("flags", [{"source_box": ASIDE}, {"face_threshold": 0.2}])
 def test_a_named_place_or_a_lower_limit_finds_the_face_and_its_points(run, hidden, flags):
     settings, picture = run(**flags), read_image(hidden / "my face.png")
-    [place] = cropper_of(settings).people(hidden / "my face.png", picture, (None,), (64, 64), print)
+    [place] = cropper_of(settings).people(hidden / "my face.png", picture, [ANYBODY], (64, 64), print)
     assert place.face.landmarks is not None and place.face.box.iou(PLACE) > 0.7
     assert iou(place.crop, PLACE) > 0.6
     assert animate(settings).frames == 3
@@ -105,7 +109,7 @@ def test_a_named_place_or_a_lower_limit_finds_the_face_and_its_points(run, hidde
 def test_a_place_without_points_is_cut_out_where_points_are_not_needed(run, hidden, finder):
     cropper = cropper_of(run(landmarks=finder, source_box=[100, 120, 80, 80]))
     wall = read_image(hidden / "wall.png")
-    [place] = cropper.people(hidden / "wall.png", wall, (None,), (64, 64), print)
+    [place] = cropper.people(hidden / "wall.png", wall, [ANYBODY], (64, 64), print)
     assert place.face.landmarks is None and iou(place.crop, Box(100, 120, 180, 200)) > 0.9
 
 

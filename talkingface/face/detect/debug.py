@@ -19,7 +19,7 @@ RULER = (255, 255, 255)
 MAX_CANDIDATES = 20  # candidates that are drawn
 LARGEST = 1600  # pixels of the longer side of a debug picture
 COLUMNS, COLUMN = 3, 640  # frames in a row of a sheet, and pixels that each is wide at most
-NAMED = 3  # candidates whose place is written beside them
+NAMED = 3  # candidates whose place, score and fault are written beside them
 TICKS = 8  # of the ruler along a side, about
 
 
@@ -76,9 +76,10 @@ def _in_columns(pictures: Sequence[Picture]) -> Picture:
 
 
 def draw_search(picture: Picture, report: DetectionReport) -> Picture:
-    """Draw the views that were searched (blue) and the candidates in them, with score and reason, and a ruler.
+    """Draw the views that were searched (blue) and the candidates in them (orange), and a ruler.
 
-    The best ones have their place beside them, as ``--source_box`` takes it: x,y,w,h.
+    The best ones have their place beside them, as ``--source_box`` takes it (x,y,w,h), their score, and why they do not
+    count.
 
     Args:
         picture: (H, W, 3) RGB uint8.
@@ -90,10 +91,10 @@ def draw_search(picture: Picture, report: DetectionReport) -> Picture:
     for view in report.views:
         sheet.frame(view, VIEW)
     for number, candidate in reversed(list(enumerate(report.candidates[:MAX_CANDIDATES]))):
-        box, place = candidate.box, ""
+        box, label = candidate.box, ""
         if number < NAMED:
-            place = ",".join(f"{edge:.0f}" for edge in (box.left, box.top, box.width, box.height)) + "\n"
-        label = f"{place}{candidate.score:.2f} {candidate.reason}".rstrip()
+            place = ",".join(f"{edge:.0f}" for edge in (box.left, box.top, box.width, box.height))
+            label = f"{place}\n{candidate.score:.2f} {candidate.reason}".rstrip()
         sheet.frame(box, REFUSED if candidate.reason else FOUND, label)
     sheet.ruler()
     return sheet.picture
@@ -135,21 +136,28 @@ class _Sheet:
             return
         self._draw.rectangle((left, top, right, bottom), outline=colour, width=self._line)
         if label:
-            place = (left + 2 * self._line, top + self._line)
-            self._draw.text(place, label, fill=colour, font=self._font, stroke_width=1, stroke_fill=(0, 0, 0))
+            self._write((left + 2 * self._line, top + self._line), label, colour)
 
     def ruler(self) -> None:
         """Write pixel numbers of the picture along its upper and left edge."""
         width, height = self._image.size
         step = max(width, height) / self._scale / TICKS
         step = next(size for power in range(7) for n in (1, 2, 5) if (size := n * 10**power) >= step)
-        style = {"fill": RULER, "font": self._font, "stroke_width": 1, "stroke_fill": (0, 0, 0)}
         for place in range(step, int(max(width, height) / self._scale), step):
             at = self._to(place)
-            self._draw.line((at, 0, at, 3 * self._line + 2), fill=RULER, width=self._line)
-            self._draw.line((0, at, 3 * self._line + 2, at), fill=RULER, width=self._line)
-            self._draw.text((at, 3 * self._line + 2), str(place), anchor="mt", **style)
-            self._draw.text((3 * self._line + 4, at), str(place), anchor="lm", **style)
+            if at < width:
+                self._draw.line((at, 0, at, 3 * self._line + 2), fill=RULER, width=self._line)
+                self._write((at, 3 * self._line + 4), str(place), RULER, "mt")
+            if at < height:
+                self._draw.line((0, at, 3 * self._line + 2, at), fill=RULER, width=self._line)
+                self._write((3 * self._line + 5, at), str(place), RULER, "lm")
+
+    def _write(self, place: tuple[float, float], text: str, colour: tuple[int, int, int], anchor: str = "la") -> None:
+        """Write on a dark ground, moved into the sheet where it would leave it; ``anchor`` as Pillow has it."""
+        left, top, right, bottom = self._draw.textbbox(place, text, font=self._font, anchor=anchor)
+        x, y = max(0.0, right + 2 - self._image.width), max(0.0, bottom + 2 - self._image.height)
+        self._draw.rectangle((left - x - 1, top - y - 1, right - x + 1, bottom - y + 1), fill=(0, 0, 0))
+        self._draw.text((place[0] - x, place[1] - y), text, fill=colour, font=self._font, anchor=anchor)
 
     def dots(self, points: np.ndarray, colour: tuple[int, int, int]) -> None:
         """Draw points (n, 2)."""
