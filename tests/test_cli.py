@@ -223,7 +223,7 @@ def test_train_resume_and_evaluate_through_the_command(tmp_path: Path) -> None:
     first = command(*train, "--train.max_steps=2", "--seed=5")
     assert first.returncode == 0, first.stderr
     log = (tmp_path / "run" / "train.log").read_text()
-    wanted = ["cpu, float32, 1 threads", "weights: new, of seed 5", "seed: 5", f"data: {SAMPLE}, training on 'train'"]
+    wanted = ["cpu, float32, threads: 1", "weights: new, of seed 5", "seed: 5", f"data: {SAMPLE}, training on 'train'"]
     wanted.append(f"settings: {tmp_path / 'run' / 'settings.yaml'} ({config})")
     assert [part for part in wanted if part not in log] == []
     again = command(*train, "--train.max_steps=4", "--train.resume=auto")

@@ -99,7 +99,7 @@ def _flags_of_others(model: str | None) -> list[str]:
     for name, own in registry.all_options().items():
         if name != model:
             text = f"Flags of {name} alone: {', '.join(f'--{flag}' for flag in own.model_fields)}"
-            lines.append(textwrap.fill(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False))
+            lines.append(textwrap.fill(text, WIDTH, subsequent_indent="    ", break_on_hyphens=False))
     return lines
 
 

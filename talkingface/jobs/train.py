@@ -60,7 +60,7 @@ def run(settings: Settings) -> int:
         validation=validation,
         metadata=metadata,
         held=held,
-        origins=origins_of(settings, held, f"{device}, {precision}, {torch.get_num_threads()} threads", saved),
+        origins=origins_of(settings, held, f"{device}, {precision}, threads: {torch.get_num_threads()}", saved),
     )
     result = trainer.run()
     join(device).finish()

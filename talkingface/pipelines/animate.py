@@ -132,7 +132,8 @@ def _animate_plans(plans: list[Plan], settings: Settings, progress: Progress) ->
     asked = settings
     if settings.preview:
         settings = preview_of(settings)
-        progress.note(f"preview: at most {settings.frame_limit} frames and {PREVIEW_HEIGHT} pixels high; --no-preview")
+        size = f"{settings.frame_limit} frames at most, {PREVIEW_HEIGHT} pixels high at most"
+        progress.note(f"preview: {size}; the whole result without --preview")
     enhancement = enhance.open_enhancement(settings)
     model = load_model(settings)
     check_coefficient_settings(settings, model)
