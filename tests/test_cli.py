@@ -70,6 +70,13 @@ def test_help_shows_fifteen_flags_and_how_to_see_the_others(word: str, capsys: p
     assert capsys.readouterr().out.count("\n  --train.max_steps N") == 2
 
 
+@pytest.mark.parametrize("words", [[], ["my", "face.png"]])
+def test_a_command_without_flags_is_told_what_it_needs(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert "--image_source=PICTURE" in told and "see --help." in told
+
+
 def test_help_of_a_model_adds_its_own_settings(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--model", "FOM", "--help"]) == 0
     short = capsys.readouterr().out

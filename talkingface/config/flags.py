@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from .. import registry
@@ -91,6 +92,9 @@ ABSENT: dict[str, str] = {
 """Flags of the published programs whose function is missing here -> the alternative."""
 
 
+STRAY = (
+    "Write --image_source=PICTURE --video_source=VIDEO or --audio_path=SOUND, a name with spaces in quotes; see --help."
+)
 SURELY_OURS = 0.8  # similarity to one of our flags from which a flag is not taken for one of the published programs
 TRUTH = {"true", "false", "yes", "no", "on", "off", "1", "0"}
 
@@ -142,7 +146,7 @@ def read_flags(argv: Sequence[str], model: str | None = None) -> tuple[list[Give
 
 def named_model(argv: Sequence[str]) -> str | None:
     """The word after ``--model``, whatever else the flags say."""
-    named = [text for word, text in zip(argv, [*argv[1:], ""], strict=True) if word == "--model"]
+    named = [text for word, text in pairwise([*argv, ""]) if word == "--model"]
     named += [word.partition("=")[2] for word in argv if word.startswith("--model=")]
     return named[-1] if named else None
 
@@ -150,7 +154,7 @@ def named_model(argv: Sequence[str]) -> str | None:
 def _read_word(word: str, words: list[str], model: str | None) -> Given:
     """Read a flag, with its values from the front of ``words`` where they do not follow an equals sign."""
     if not word.startswith("--") or word == "--":
-        raise ConfigError(f"'{word}' belongs to no flag", cure="Write settings as --name=value; see --help.")
+        raise ConfigError(f"'{word}' belongs to no flag", cure=STRAY)
     name, equals, value = word[2:].partition("=")
     text = value if equals else None
     flag, plain = f"--{name}", name.replace("-", "_")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
@@ -54,11 +54,11 @@ The last line on standard output is the path of the result. Exit status 0: done;
 """
 
 
-def asks_for_help(argv: Sequence[str]) -> str | None:
+def asks_for_help(argv: list[str]) -> str | None:
     """``"all"`` or ``""`` for the help that a command line asks for, None if it asks for none."""
-    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+    for place, word in enumerate(argv):
         if word in ("-h", "--help"):
-            return "all" if following == "all" else ""
+            return "all" if argv[place + 1 : place + 2] == ["all"] else ""
         if word.startswith("--help="):
             return word.partition("=")[2]
     return None

@@ -110,7 +110,7 @@ def draw(
         drivings: what the grid shows of them, in this order.
     """
     drawn = zip(*(render(renderer, p.state, p.motion, chunk=options.chunk) for p in people), strict=True)
-    results = map(compositor.show, drawn)
+    results: Iterator[Frame] = map(compositor.show, drawn)
     if options.compare or options.visualize:
         results = _compared(renderer, compositor, people, drivings, results, options)
     return results if options.highest is None else (no_higher(frame, options.highest) for frame in results)
