@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -129,6 +131,12 @@ def test_the_face_of_a_driving_video_is_followed_from_its_place(run, hidden):
 def test_a_box_outside_is_refused_with_the_size_of_the_picture(run, hidden):
     with pytest.raises(ConfigError, match=r"--source_box: 900,0,50,50 does not lie in .*face\.png, 456 x 256 pixels"):
         animate(run(source_box=[900, 0, 50, 50]))
+
+
+def test_loading_the_networks_writes_nothing():
+    code = "from talkingface.face.detect.analyser import open_analyser; open_analyser('mesh')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
 
 
 def test_a_face_in_a_box_is_found_whatever_its_turn():
