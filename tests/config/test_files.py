@@ -70,7 +70,7 @@ def test_numbers_that_yaml_reads_as_text_become_numbers(tmp_path: Path) -> None:
         ("- 1\n", "{path}: holds no settings."),
         ("a: [1\n", "{path}: is not YAML: "),
         ("seed: !!python/object/apply:os.getcwd []\n", "{path}: is not YAML: "),
-        ("dataset_params: {root_dir: x}\n", "{path}: 'dataset_params' is a section of the published layout."),
+        ("dataset_params: 3\n", "{path}: 'dataset_params' has to be a mapping of keys"),
         (
             "model_params: {common_params: {num_kq: 1}}\n",
             "{path}: model_params.common_params.num_kq: unknown key. Did y",
