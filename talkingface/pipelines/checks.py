@@ -135,7 +135,13 @@ def _voice(settings: Settings, config: Any) -> list[TalkingFaceError]:
     problems: list[TalkingFaceError] = []
     for name in (name for name in named if name != settings.model):
         for checkpoint in (None, *shipped_weights(name)):
-            theirs: dict[str, Any] = {"model": name, "checkpoint": checkpoint, "image_size": None, "model_params": {}}
+            theirs: dict[str, Any] = {
+                "model": name,
+                "checkpoint": checkpoint,
+                "variant": None,
+                "image_size": None,
+                "model_params": {},
+            }
             with collected(problems):
                 voice = config_of(settings.model_copy(update=theirs))
                 if getattr(voice, "space", space) == space:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import torch
 from .. import registry
 from ..config import model_config, variant_params
 from ..config.schema import Movement
-from ..errors import ConfigError, MotionError
+from ..errors import ConfigError, MotionError, WeightsError
 from ..models.base import ModelPlugin, MotionExtractor, Renderer
 from ..paths import default_checkpoint_root
 from ..weights import Resolved, resolve
@@ -118,11 +119,34 @@ def load_plugin(settings: Settings, device: torch.device, *, voice: bool = False
     names = plugin.voice_networks if voice else plugin.inference_networks
     states = load_together(found.paths, model=settings.model, only=names)
     for name, state in states.items():
-        load_strict(
-            plugin.networks[name], plugin.adapt(name, state), where=f"{', '.join(map(str, found.paths))} ({name})"
-        )
+        where = f"{', '.join(map(str, found.paths))} ({name})"
+        with other_structure(settings, found):
+            load_strict(plugin.networks[name], plugin.adapt(name, state), where=where)
     plugin.networks.to(device).eval().requires_grad_(False)
     return plugin, found.label
+
+
+@contextmanager
+def other_structure(settings: Settings, weights: Resolved) -> Iterator[None]:
+    """Say in one line that weights do not fit because the settings ask for another structure than they have.
+
+    Raises:
+        WeightsError: what the block raises, with that reason where there is one.
+    """
+    try:
+        yield
+    except WeightsError as error:
+        own = weights.entry.variant if weights.entry is not None else ""
+        named = ", ".join(map(str, weights.paths)) if weights.entry is None else weights.entry.name
+        if own and settings.variant not in (None, own):
+            what = f"has the structure of variant {own}, not of {settings.variant}"
+            cure = f"Give --variant={own}, or leave --checkpoint out."
+            raise WeightsError(what, where=named, cure=cure) from error
+        if settings.variant is None and (origins := settings.origins_in("model_params")):
+            what = f"has another structure than model_params of {', '.join(origins)}"
+            cure = "Name the weights that belong to these settings with --checkpoint."
+            raise WeightsError(what, where=named, cure=cure) from error
+        raise
 
 
 def prepare(plugin: ModelPlugin, settings: Settings) -> None:

@@ -96,7 +96,8 @@ def test_two_official_defaults_of_one_model_are_refused() -> None:
 def test_ours_is_taken_when_nothing_official_is_there(catalogue: Catalogue, root: Path) -> None:
     found = resolve("FOM", None, root, catalogue)
     assert found.entry is not None and found.entry.name == "fom_compact"
-    assert found.label == f"weights: fom_compact (shipped, 0.0 MB; official fom_vox_256 not found in {root}/)"
+    fetch = "--run_mode=fetch --checkpoint=fom_vox_256"
+    assert found.label == f"weights: fom_compact (shipped, 0.0 MB; for the published quality: {fetch})"
 
 
 def test_official_default_comes_before_ours(catalogue: Catalogue, root: Path) -> None:
