@@ -71,6 +71,7 @@ def _expanded(key: str, value: Any) -> Any:
 
 def _no_file(item: Given, text: str) -> ConfigError:
     where = f"{item.origin}={text}" if item.origin.startswith("--") else f"{item.origin}: {item.key}"
+    where = item.origin if item.origin.startswith("argument") else where
     address = _path_in(item.key, text)
     cure = f"Write {unquote(address[7:])}." if address.casefold().startswith("file:///") else "Download it first."
     return ConfigError(f"'{address}' is an address, and only files are read", where=where, cure=cure)

@@ -16,7 +16,7 @@ from ..data.features import FeatureOptions, add_features
 from ..data.prepare.tools import PrepareTools
 from ..data.samples import describe, pictures_of
 from ..errors import DataError
-from ..pipelines.model import base_config, choose_device, choose_precision, other_structure
+from ..pipelines.model import as_trained, base_config, choose_device, choose_precision, other_structure
 from ..train import Trainer, TrainSettings
 from ..train.processes import join
 from ..weights import load_catalogue, resolve
@@ -99,7 +99,7 @@ def build_plugin(settings: Settings) -> tuple[ModelPlugin, list[str]]:
         return registry.model(settings.model)(model_config(settings)), []
     weights = resolve(settings.model, settings.checkpoint, settings.weights_root, preferences=dict(settings))
     base = base_config(settings.model, weights, read_notes(weights.paths))
-    plugin = registry.model(settings.model)(model_config(settings, base))
+    plugin = registry.model(settings.model)(model_config(as_trained(settings, weights), base))
     held: list[str] = []
     for path in weights.paths:
         states = load_networks(path, model=settings.model).states

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .. import registry
-from ..config import model_config, variant_params
+from ..config import model_config, params_beside_variant, variant_params
 from ..config.schema import Movement
 from ..errors import ConfigError, MotionError, WeightsError
 from ..models.base import ModelPlugin, MotionExtractor, Renderer
@@ -115,7 +115,7 @@ def load_plugin(settings: Settings, device: torch.device, *, voice: bool = False
     root = settings.checkpoint_root or default_checkpoint_root()
     found = resolve(settings.model, settings.checkpoint, root, preferences=dict(settings))
     base = base_config(settings.model, found, read_notes(found.paths))
-    plugin = plugin_class(model_config(settings, _at_size(settings, base)))
+    plugin = plugin_class(model_config(as_trained(settings, found), _at_size(settings, base)))
     names = plugin.voice_networks if voice else plugin.inference_networks
     states = load_together(found.paths, model=settings.model, only=names)
     for name, state in states.items():
@@ -167,6 +167,13 @@ def model_options(settings: Settings) -> dict[str, Any]:
     own = settings.own
     shared = {name: getattr(settings, name) for name in Movement.model_fields}
     return shared | {name: getattr(own, name) for name in type(own).model_fields}
+
+
+def as_trained(settings: Settings, weights: Resolved) -> Settings:
+    """The settings for weights of the variant that they name, which know their own structure best."""
+    if weights.entry is None or settings.variant is None or weights.entry.variant != settings.variant:
+        return settings
+    return settings.model_copy(update={"model_params": params_beside_variant(settings)})
 
 
 def base_config(model: str, found: Resolved, notes: Mapping[str, str]) -> dict[str, Any]:
