@@ -29,6 +29,7 @@ BARE: dict[str, str] = {"audio": "driving"}
 """Settings that may stand without a value, and the value that this means; a model's own flags have their own."""
 
 SURELY_OURS = 0.8  # similarity to one of our flags from which a flag is not taken for one of the published programs
+_WRITTEN = "Write settings as --name=value; see --help."
 TRUTH = {"true", "false", "yes", "no", "on", "off", "1", "0"}
 
 
@@ -87,7 +88,8 @@ def named_model(argv: Sequence[str]) -> str | None:
 def _read_word(word: str, words: list[str], model: str | None, notes: list[str]) -> list[Given]:
     """Read a flag, with its values from the front of ``words`` where they do not follow an equals sign."""
     if not word.startswith("--") or word == "--":
-        raise ConfigError(f"'{word}' belongs to no flag", cure="Write settings as --name=value; see --help.")
+        cure = f"Write --config={word}." if word.endswith((".yaml", ".yml")) else _WRITTEN
+        raise ConfigError(f"'{word}' belongs to no flag", cure=cure)
     name, equals, value = word[2:].partition("=")
     text = value if equals else None
     flag, plain = f"--{name}", name.replace("-", "_")

@@ -57,13 +57,13 @@ def model_config(settings: Settings, base: Mapping[str, Any] | None = None) -> A
 
 
 def params_beside_variant(settings: Settings) -> dict[str, Any]:
-    """The ``model_params`` that other files and flags than that of the variant set."""
+    """The ``model_params`` that differ from those of the variant, and those that flags set."""
     if settings.variant is None:
         return settings.model_params
-    file = str(variant_file(settings.model, settings.variant))
+    own = dict(flatten({"model_params": variant_params(settings.model, settings.variant)}))
     tree: dict[str, Any] = {}
     for key, value in flatten({"model_params": settings.model_params}):
-        if settings.origin(key) != file:
+        if key not in own or own[key] != value or settings.origin(key).startswith("--"):
             *parents, name = key.split(".")[1:]
             node = tree
             for parent in parents:

@@ -28,7 +28,13 @@ class Given:
     origin: str
 
 
-LETTERS: dict[str, str] = {"-s": "--image_source", "-d": "--video_source", "-o": "--output_dir", "-m": "--model"}
+LETTERS: dict[str, str] = {
+    "-s": "--image_source",
+    "-d": "--video_source",
+    "-o": "--output_dir",
+    "-m": "--model",
+    "-c": "--config",
+}
 """Flags of one letter -> ours."""
 
 RENAMED: dict[str, str] = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from talkingface.config import load_settings, params_beside_variant
+from talkingface.config import load_settings, params_beside_variant, save_settings
 from talkingface.errors import WeightsError
 from talkingface.pipelines.model import load_plugin
 
@@ -38,6 +38,11 @@ def test_weights_of_another_structure_are_told_without_keys(tmp_path: Path, word
 def test_weights_of_the_variant_know_their_own_structure(tmp_path: Path) -> None:
     plugin, label = load_plugin(load_settings(["--variant=compact", f"--checkpoint_root={tmp_path}"]), CPU)
     assert label.startswith("weights: fom_compact (shipped") and plugin.name == "FOM"
+
+
+def test_saved_settings_of_a_variant_repeat_its_run(tmp_path: Path) -> None:
+    saved = save_settings(load_settings(["--variant=compact"]), tmp_path / "settings.yaml")
+    load_plugin(load_settings([f"--config={saved}", f"--checkpoint_root={tmp_path}"]), CPU)
 
 
 def test_settings_beside_the_variant_stay() -> None:
