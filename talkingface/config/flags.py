@@ -19,11 +19,8 @@ from .published import (
     SHORTHANDS,
     TAKES_VALUE,
     WORDS,
-    Given,
-    choice,
-    join,
-    joined,
 )
+from .translate import Given, choice, join, joined
 
 BARE: dict[str, str] = {"audio": "driving"}
 """Settings that may stand without a value, and the value that this means; a model's own flags have their own."""

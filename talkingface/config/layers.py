@@ -15,9 +15,9 @@ from .checks import flag_problems
 from .flags import read_flags
 from .model import check_model_params, variant_file
 from .options import find, find_anywhere, options, owners, settings_class
-from .published import Given, implied_model
 from .published_files import read_config
 from .schema import Settings
+from .translate import Given, implied_model
 from .user_paths import as_meant
 from .yaml_file import flatten, layer_of, read_layer, read_yaml
 

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from ..errors import ConfigError, TalkingFaceError
 from ..paths import user_path
 from .options import Option, find
-from .published import Given
+from .translate import Given
 
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 TEXT_PATHS = frozenset({"checkpoint", "dataset", "audio", "drive", "train.resume"})

@@ -10,7 +10,7 @@ import yaml
 
 from ..errors import ConfigError, did_you_mean
 from .options import find_anywhere, groups, options
-from .published import Given
+from .translate import Given
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import talkingface
 from talkingface import registry
 from talkingface.config import load_settings
 from talkingface.config.options import Option, options
-from talkingface.config.published import Given
+from talkingface.config.translate import Given
 from talkingface.config.user_paths import TEXT_PATHS, as_meant, takes_path
 from talkingface.errors import ConfigError, TalkingFaceError
 from talkingface.paths import install_command, user_path
