@@ -15,7 +15,7 @@ from talkingface.config.options import Option, options
 from talkingface.config.translate import Given
 from talkingface.config.user_paths import TEXT_PATHS, as_meant, takes_path
 from talkingface.errors import ConfigError, TalkingFaceError
-from talkingface.paths import install_command, user_path
+from talkingface.paths import CLONE, install_command, user_path
 
 ADDRESS = "https://example.org/a//b.mp4?x=~1"
 PATHS = {option.key: (option, model) for model in registry.models() for option in options(model).values()}
@@ -86,3 +86,9 @@ def test_an_install_command_is_true_for_a_clone_and_for_a_wheel(monkeypatch: pyt
     assert Path(words[5].removesuffix("[landmarks]")).joinpath("pyproject.toml").is_file()
     monkeypatch.setattr("talkingface.paths.in_clone", lambda: False)
     assert shlex.split(install_command("fan"))[4:] == ["talkingface[fan]"]
+
+
+@pytest.mark.parametrize("name", ["crop_video", "crop_vox", "extract_landmarks", "extract_3dmm", "prepare_lmdb"])
+def test_scripts_expand_the_home_too(name: str) -> None:
+    text = (CLONE / "scripts" / f"{name}.py").read_text(encoding="utf-8")
+    assert "type=user_path" in text and "type=Path" not in text
