@@ -40,10 +40,9 @@ def read_config(path: Path) -> tuple[Content, str]:
     Raises:
         ConfigError: as :func:`~.yaml_file.read_yaml`, and for layouts of which no translation is known.
     """
-    if not path.exists():
-        named = _by_name(path.stem) if path.suffix in (".yaml", ".yml") else None
-        if named is not None:
-            return named, _note(path, named, "is built in")
+    named = _by_name(path.stem) if path.suffix in (".yaml", ".yml") else None
+    if named is not None and not path.exists():
+        return named, _note(path, named, "is built in")
     content = read_yaml(path)
     translated = _translated(content, path)
     return (content, "") if translated is None else (translated, _note(path, translated, "is a published one"))

@@ -61,8 +61,8 @@ def _expanded(key: str, value: Any) -> Any:
         value = str(value)
     if not isinstance(value, str):
         return value
-    if key == "checkpoint" and "," in value and not Path(value).exists():
-        return ",".join(_expanded(key, part.strip()) for part in value.split(","))
+    if key == "checkpoint" and "," in value:
+        return ",".join(_expanded(key, part.lstrip()) for part in value.split(","))
     path = _path_in(key, value)
     if not path.startswith("~"):
         return value

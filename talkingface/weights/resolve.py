@@ -76,7 +76,8 @@ class _Search:
 
     def named(self, word: str) -> Resolved | None:
         """Files of a catalogue name, or of a published file's name; None if there is no such name."""
-        name = word if Path(word).exists() else self.catalogue.name_of(word)
+        name = self.catalogue.name_of(word)
+        name = word if name != word and Path(word).exists() else name
         item: Item | None = self.catalogue.entries.get(name) or self.catalogue.assemblies.get(name)
         if item is None:
             return None
