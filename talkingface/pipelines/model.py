@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .. import registry
-from ..config import model_config, params_beside_variant, variant_params
+from ..config import model_config, variant_params
+from ..config.model import params_beside_variant
 from ..config.schema import Movement
 from ..errors import ConfigError, MotionError, WeightsError
 from ..models.base import ModelPlugin, MotionExtractor, Renderer

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from talkingface.config import load_settings, params_beside_variant, save_settings
+from talkingface.config import load_settings, save_settings
+from talkingface.config.model import params_beside_variant
 from talkingface.errors import WeightsError
 from talkingface.pipelines.model import load_plugin
 
