@@ -14,6 +14,7 @@ from .config.flags import named_model
 from .config.report import asks_for_help, help_text
 from .errors import TalkingFaceError
 from .jobs import job
+from .registry import own_name
 
 OK, MENDABLE, STOPPED = 0, 2, 130
 
@@ -27,9 +28,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         wanted = asks_for_help(words)
         if wanted is not None:
-            print(help_text(named_model(words), everything=wanted == "all"), flush=True)
+            named = named_model(words)
+            print(help_text(named and own_name(named), everything=wanted == "all"), flush=True)
             return OK
         settings = load_settings(words)
+        if not settings.quiet:
+            _tell(settings.notes)
         if settings.print_config:
             print(describe(settings), flush=True)
             return OK
@@ -42,6 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever reads the output has seen enough, as in `... | head`; Python's own flush at exit must not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+
+
+def _tell(notes: Sequence[str]) -> None:
+    for note in dict.fromkeys(notes):
+        print(f"note: {note}", file=sys.stderr)
 
 
 class _Format(logging.Formatter):

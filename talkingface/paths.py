@@ -1,7 +1,9 @@
-"""Paths of the files that ship with the toolkit, in a clone and in an installed wheel."""
+"""Paths of the files that ship with the toolkit, in a clone and in an installed wheel, and paths that users write."""
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -21,3 +23,21 @@ def shipped(*parts: str) -> Path:
 def default_checkpoint_root() -> Path:
     """Default folder of the weights that the user adds: ``checkpoints/`` of the clone, or of the current folder."""
     return CLONE / "checkpoints" if in_clone() else Path("checkpoints")
+
+
+def user_path(text: str) -> Path:
+    """The path that a user writes, with the home folder in place of ``~``; as it stands where there is no such home."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
+def install_command(extra: str) -> str:
+    """The command that adds an extra to this installation: to the clone, or to the wheel that is there.
+
+    Args:
+        extra: its name in pyproject.toml, such as ``landmarks``.
+    """
+    wanted = f"-e {shlex.quote(f'{CLONE}[{extra}]')}" if in_clone() else f"'talkingface[{extra}]'"
+    return f"{shlex.quote(sys.executable)} -m pip install {wanted}"

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
+from .. import registry
 from ..data.prepare.settings import PrepareSettings
 from ..errors import did_you_mean
 from ..evaluation.settings import EvaluateSettings
@@ -71,6 +72,11 @@ class Speech(SettingsGroup):
     voice_model: str | None = Field(
         None, description="the model that makes motion of sound; none: the model itself, else one that fits"
     )
+
+    @field_validator("voice_model")
+    @classmethod
+    def _voice_model(cls, value: str | None) -> str | None:
+        return value and registry.own_name(value)
 
 
 class Faces(SettingsGroup):
@@ -246,6 +252,7 @@ class Settings(Job, Inputs, Speech, Faces, Output, Movement, Weights, Machine, M
     OwnOptions: ClassVar[type[ModelOptions]] = ModelOptions
     DriverOptions: ClassVar[tuple[type[BaseModel], ...]] = ()
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+    _notes: list[str] = PrivateAttr(default_factory=list)
 
     @property
     def own(self) -> ModelOptions:
@@ -257,6 +264,15 @@ class Settings(Job, Inputs, Speech, Faces, Output, Movement, Weights, Machine, M
     def weights_root(self) -> Path:
         """Folder with weights: ``checkpoint_root``, or the default one."""
         return self.checkpoint_root or default_checkpoint_root()
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences for the user about what the flags and files of other programs became."""
+        return self._notes
+
+    def origins_in(self, group: str) -> list[str]:
+        """The files and flags that set keys of a group such as ``model_params``."""
+        return sorted({origin for key, origin in self._origins.items() if key.startswith(f"{group}.")})
 
     def origin(self, key: str) -> str:
         """The file or flag that set ``key`` (dotted, as ``train.max_steps``), or ``"default"``."""

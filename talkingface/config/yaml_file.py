@@ -9,11 +9,8 @@ from typing import Any
 import yaml
 
 from ..errors import ConfigError, did_you_mean
-from .flags import Given
 from .options import find_anywhere, groups, options
-
-PUBLISHED = {"dataset_params", "train_params", "reconstruction_params", "animate_params", "visualizer_params"}
-"""Sections of the configurations that were published with FOM; ours have them under other names."""
+from .translate import Given
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -42,15 +39,21 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def read_layer(path: Path, model: str | None = None) -> list[Given]:
-    """The settings of a file, one per dotted key.
+    """The settings of a file, one per dotted key; arguments and errors as :func:`layer_of`, and :func:`read_yaml`."""
+    return layer_of(read_yaml(path), path, model)
+
+
+def layer_of(content: Mapping[str, Any], path: Path, model: str | None = None) -> list[Given]:
+    """The settings of the mapping in a file, one per dotted key.
 
     Args:
+        path: the file, for messages.
         model: whose own flags are known beside the shared ones.
 
     Raises:
-        ConfigError: as :func:`read_yaml`, and for keys that no setting has, all of them at once.
+        ConfigError: for keys that no setting has, all of them at once.
     """
-    given = [Given(key, value, str(path)) for key, value in flatten(read_yaml(path), model=model)]
+    given = [Given(key, value, str(path)) for key, value in flatten(content, model=model)]
     wrong = [str(_unknown_key(item, model)) for item in given if find_anywhere(item.key, model) is None]
     if wrong:
         raise ConfigError("\n".join(wrong))
@@ -71,9 +74,6 @@ def flatten(mapping: Mapping[Any, Any], prefix: str = "", *, model: str | None =
 
 def _unknown_key(item: Given, model: str | None) -> ConfigError:
     parts, known, inner = item.key.split("."), options(model), groups(model)
-    if parts[0] in PUBLISHED:
-        cure = "Published configurations are built in: use --variant=NAME instead of their file."
-        return ConfigError(f"'{parts[0]}' is a section of the published layout", where=item.origin, cure=cure)
     if item.key in inner:
         return ConfigError(f"'{item.key}' is a group of settings", where=item.origin, cure="Give it a mapping of keys.")
     depth = next(depth for depth in range(1, len(parts) + 1) if ".".join(parts[:depth]) not in inner)

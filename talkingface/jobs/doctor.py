@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .. import __version__, registry
 from ..config.options import driver_fault
 from ..errors import TalkingFaceError
+from ..paths import install_command
 from ..plugins import DRIVERS, FORMATS, LANDMARKS, METRICS, PASTES
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def _operations() -> Iterator[Finding]:
 
 def _extras() -> Iterator[Finding]:
     for package, (extra, use) in EXTRAS.items():
-        cure = "" if find_spec(package) else f"pip install 'talkingface[{extra}]'"
+        cure = "" if find_spec(package) else install_command(extra)
         yield Finding(f"extra {extra}", use, cure, optional=True)
 
 

@@ -17,7 +17,7 @@ from ..data.features import FeatureOptions, add_features
 from ..data.prepare.tools import PrepareTools
 from ..data.samples import describe, pictures_of
 from ..errors import DataError
-from ..pipelines.model import base_config, choose_device, choose_precision
+from ..pipelines.model import as_trained, base_config, choose_device, choose_precision, other_structure
 from ..train import Trainer, TrainSettings
 from ..train.processes import join
 from ..weights import load_catalogue, resolve
@@ -125,12 +125,13 @@ def build_plugin(settings: Settings) -> tuple[ModelPlugin, list[str]]:
         return registry.model(settings.model)(model_config(settings)), []
     weights = resolve(settings.model, settings.checkpoint, settings.weights_root, preferences=dict(settings))
     base = base_config(settings.model, weights, read_notes(weights.paths))
-    plugin = registry.model(settings.model)(model_config(settings, base))
+    plugin = registry.model(settings.model)(model_config(as_trained(settings, weights), base))
     held: list[str] = []
     for path in weights.paths:
         states = load_networks(path, model=settings.model).states
         for name in [name for name in states if name in plugin.networks and name not in held]:
-            load_strict(plugin.networks[name], plugin.adapt(name, states[name]), where=f"{path} ({name})")
+            with other_structure(settings, weights):
+                load_strict(plugin.networks[name], plugin.adapt(name, states[name]), where=f"{path} ({name})")
             held.append(name)
     logger.info("begins with %s of %s", ", ".join(held), weights.label)
     return plugin, held

@@ -18,6 +18,7 @@ from ..data.loader import Batches
 from ..data.store import ClipStore
 from ..errors import ConfigError, did_you_mean
 from ..models.base import ModelPlugin
+from ..paths import install_command
 from .settings import TrainSettings
 
 _log = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ def _summary_writer(folder: Path, log: TrainingLog) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        log.line("TensorBoard is not installed, its log is left out; pip install 'talkingface[log]' brings it")
+        log.line(f"TensorBoard is not installed, its log is left out; {install_command('log')} brings it")
         return None
     return SummaryWriter(str(folder))
 

@@ -106,6 +106,11 @@ class Entry(Strict):
         return self.sha256 or self.sha256_start
 
     @property
+    def file_names(self) -> set[str]:
+        """Names that the file has where it is published, without folders."""
+        return {Path(place).name for place in (self.file, *self.also_at)}
+
+    @property
     def shipped_path(self) -> Path | None:
         """Place of a file that ships with the toolkit, else None."""
         paths = [source.path for source in self.sources if isinstance(source, ShippedSource)]
@@ -194,12 +199,20 @@ class Catalogue(Strict):
             raise UnknownNameError(f"no checkpoint named {name!r}", cure=did_you_mean(name, self.entries))
         return self.entries[name]
 
+    def name_of(self, word: str) -> str:
+        """The name of the entry whose published file is called ``word``; ``word`` itself for all others."""
+        if word in self._names:
+            return word
+        named = (entry.name for entry in self.entries.values() if word in entry.file_names)
+        return next(named, word)
+
     def entries_for(self, word: str) -> tuple[Entry, ...]:
-        """Entries of a word: one entry by its name, all files of an assembly, or all entries of a bundle.
+        """Entries of a word: one by its name or that of its file, all files of an assembly, or all of a bundle.
 
         Raises:
             UnknownNameError: with the nearest word.
         """
+        word = self.name_of(word)
         if word in self.assemblies:
             return (*self.parts_of(self.assemblies[word]), *self.needs_of(self.assemblies[word]))
         together = tuple(entry for entry in self.entries.values() if entry.bundle == word)

@@ -70,7 +70,7 @@ def test_numbers_that_yaml_reads_as_text_become_numbers(tmp_path: Path) -> None:
         ("- 1\n", "{path}: holds no settings."),
         ("a: [1\n", "{path}: is not YAML: "),
         ("seed: !!python/object/apply:os.getcwd []\n", "{path}: is not YAML: "),
-        ("dataset_params: {root_dir: x}\n", "{path}: 'dataset_params' is a section of the published layout."),
+        ("dataset_params: 3\n", "{path}: 'dataset_params' has to be a mapping of keys"),
         (
             "model_params: {common_params: {num_kq: 1}}\n",
             "{path}: model_params.common_params.num_kq: unknown key. Did y",
@@ -88,6 +88,8 @@ def test_mistakes_in_files_name_the_file(tmp_path: Path, text: str, line: str) -
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such settings file"):
         load_settings([f"--config={tmp_path / 'none.yaml'}"])
+    with pytest.raises(ConfigError, match="cannot be read as a settings file"):
+        load_settings([f"--config={'a' * 300}.yaml"])
 
 
 @pytest.mark.parametrize(
