@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from .. import registry
-from ..errors import ConfigError, TalkingFaceError, UnknownNameError, collected, did_you_mean, together
+from ..errors import ConfigError, TalkingFaceError, UnknownNameError, collected, did_you_mean, quoted, together
 from ..paths import shipped
 from .checks import flag_problems
 from .flags import read_flags
@@ -185,7 +185,7 @@ def _dataset_layer(dataset: str) -> list[Given]:
     if Path(dataset).exists() or len(Path(dataset).parts) > 1:
         return [Given("data.root", dataset, f"--dataset={dataset}")]
     near = did_you_mean(dataset, names)
-    raise UnknownNameError(f"unknown data set '{dataset}'", cure=f"{near} A folder with clips works too.")
+    raise UnknownNameError(f"unknown data set {quoted(dataset)}", cure=f"{near} A folder with clips works too.")
 
 
 def _beside_package(item: Given) -> Given:
@@ -253,8 +253,8 @@ def _complaint(item: Given, message: str, model: str | None) -> ConfigError:
     where = item.origin if item.origin.startswith("--") else f"{item.origin}: {item.key}"
     if option and option.choices:
         return ConfigError(
-            f"'{item.value}' is no choice", where=where, cure=did_you_mean(str(item.value), option.choices)
+            f"{quoted(item.value)} is no choice", where=where, cure=did_you_mean(str(item.value), option.choices)
         )
     wanted = message.removeprefix("Value error, ").removeprefix("Input ")
-    value = ",".join(map(str, item.value)) if isinstance(item.value, list) else item.value
-    return ConfigError(f"'{value}' {wanted[:1].lower()}{wanted[1:]}", where=where)
+    value = quoted(",".join(map(str, item.value)) if isinstance(item.value, list) else item.value)
+    return ConfigError(f"{value} {wanted[:1].lower()}{wanted[1:]}", where=where)

