@@ -1,4 +1,4 @@
-"""Paths: files that ship with the toolkit, paths that users write, and names out of data, which stay in their folder."""
+"""Paths: of files that ship, of what users write, and of names out of data, which stay below their folder."""
 
 from __future__ import annotations
 
