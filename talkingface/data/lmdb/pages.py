@@ -2,9 +2,9 @@
 
 The LMDB library maps the file into memory and trusts it: a file that was cut, or a page number that points behind its
 end, kills the process with SIGBUS. Here pages are read as any other file is, so that damage is an error. The layout is
-that of LMDB 0.9 on 64-bit little-endian machines: two meta pages, of which the newer one counts, and a B+ tree of pages,
-each with a header, the places of its nodes in order of their keys, and the nodes. Values that do not fit a page lie in
-pages of their own.
+that of LMDB 0.9 on 64-bit little-endian machines: two meta pages, of which the newer one counts, and a B+ tree of
+pages, each with a header, the places of its nodes in order of their keys, and the nodes. Long values lie in pages of
+their own.
 """
 
 from __future__ import annotations
