@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from ..data.samples import describe, pictures_of
 from ..errors import DataError
 from ..pipelines.model import base_config, choose_device, choose_precision
 from ..train import Trainer, TrainSettings
+from ..train.checkpoints import claim
 from ..train.processes import join
 from ..weights import load_catalogue, resolve
 from ..weights.load import load_networks, load_strict, read_notes
@@ -37,6 +39,8 @@ def run(settings: Settings) -> int:
     """Train; the last line on standard output is the path of the weights."""
     folder = run_folder(settings)
     settings = with_data(settings)
+    if os.environ.get("RANK", "0") == "0":
+        claim(folder, settings.train.resume, bool(settings.overwrite))
     device = choose_device(settings.device)
     precision = "bf16" if choose_precision(settings.precision, device) is torch.bfloat16 else "float32"
     if settings.threads is not None:
