@@ -14,9 +14,10 @@ from .. import registry
 from ..config import model_config, save_settings
 from ..data import ClipStore, open_store
 from ..data.features import FeatureOptions, add_features
+from ..data.prepare.files import try_file
 from ..data.prepare.tools import PrepareTools
 from ..data.samples import describe, pictures_of
-from ..errors import DataError
+from ..errors import DataError, writing
 from ..pipelines.model import base_config, choose_device, choose_precision
 from ..train import Trainer, TrainSettings
 from ..train.checkpoints import claim
@@ -41,6 +42,9 @@ def run(settings: Settings) -> int:
     settings = with_data(settings)
     if os.environ.get("RANK", "0") == "0":
         claim(folder, settings.train.resume, bool(settings.overwrite))
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            try_file(folder)
     device = choose_device(settings.device)
     precision = "bf16" if choose_precision(settings.precision, device) is torch.bfloat16 else "float32"
     if settings.threads is not None:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..errors import ConfigError, TrainingError, WeightsError, did_you_mean
+from ..errors import ConfigError, TrainingError, WeightsError, did_you_mean, writing
 from ..models.base import ModelPlugin, Phase
 from ..weights.files.tensorfile import atomic_write
 from . import state
@@ -22,6 +22,7 @@ from .state_facts import DamagedStateError, damaged
 from .step import WeightAverage
 
 FORMAT = "talkingface/1"
+_GO_ON = "The states before it are kept: make room, then go on with --train.resume=auto."
 
 
 def export(path: Path, plugin: ModelPlugin, states: States, dtype: str, facts: Mapping[str, str]) -> Path:
@@ -97,7 +98,7 @@ class Checkpoints:
         folder, names = self.state(step), ("last", "best") if best else ("last",)
         # All is written before anything is renamed, so that a kill hardly ever comes between state and export; where
         # it does, the next start sets it right (`restore`).
-        with ExitStack() as commits:
+        with writing(self._folder, TrainingError, _GO_ON), ExitStack() as commits:
             parts = [commits.enter_context(atomic_write(self.weights(name))) for name in names]
             for part in parts:
                 self._export(part, self._average.states, step)
@@ -261,14 +262,12 @@ def claim(run_dir: Path, resume: str, overwrite: bool) -> None:
     if not overwrite:
         cure = "Go on with it (--train.resume=auto), name another folder (--output_dir), or replace it (--overwrite)."
         raise ConfigError("holds the results of another training", where=run_dir, cure=cure)
-    kept = Path(resume).resolve() if resume else None
-    for path in (run_dir / name for name in RESULTS):
-        if kept is not None and kept.is_relative_to(path.resolve()):
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+    with writing(run_dir):
+        for path in (run_dir / name for name in RESULTS):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ..errors import TrainingError
+from ..weights.files.tensorfile import write_safetensors
 from .state_facts import (
     AVERAGE,
     FACTS,
@@ -52,9 +52,13 @@ def saving(
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         groups = {name: optimizer.state_dict() for name, optimizer in optimizers.items()}
-        save_file(_flat({name: network.state_dict() for name, network in networks.items()}), partial / NETWORKS)
-        save_file(_flat(average), partial / AVERAGE)
-        save_file(_flat({name: _tensors(group["state"]) for name, group in groups.items()}), partial / OPTIMIZERS)
+        write_safetensors(
+            partial / NETWORKS, _flat({name: network.state_dict() for name, network in networks.items()}), {}
+        )
+        write_safetensors(partial / AVERAGE, _flat(average), {})
+        write_safetensors(
+            partial / OPTIMIZERS, _flat({name: _tensors(group["state"]) for name, group in groups.items()}), {}
+        )
         settings = {name: group["param_groups"] for name, group in groups.items()}
         write_facts(partial, {**facts, "optimizers": settings})
         os.chmod(partial, 0o755)  # noqa: PTH101, S103 - a state is as readable as other results

@@ -112,7 +112,8 @@ def test_damaged_facts_are_told(clips: Path, run: Path) -> None:
     [
         {"step": {}}, {"step": -1}, {"step": 10**30}, {"best": 3}, {"best": ["a", "b"]}, {"optimizers": {}},
         {"optimizers": {"generator": [], "discriminator": []}},
-        {"optimizers": {"generator": [{}], "discriminator": [{}]}}, {"settings": None}, {"files": {"networks.safetensors": "0"}},
+        {"optimizers": {"generator": [{}], "discriminator": [{}]}}, {"settings": None},
+        {"files": {"networks.safetensors": "0"}},
     ],
 )  # fmt: skip
 def test_facts_of_other_kinds_are_refused(clips: Path, run: Path, change: dict[str, object]) -> None:
