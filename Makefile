@@ -36,6 +36,7 @@ test-ray: $(VENV)/.installed-dev $(VENV)/.faces
 	$(PY) -m pytest tests/data/prepare/test_ray.py
 
 fuzz: $(VENV)/.installed-dev
+	@$(INSTALL) -e '.[fuzz]' || echo "note: atheris cannot be installed here; our own damage does"
 	cd tests && PYTHONPATH=.. ../$(PY) -m fuzz $(FUZZ_ARGS)
 
 architecture:

@@ -1,7 +1,7 @@
 """The long form of `test_fuzz.py`: every reader in a process of its own, with 20,000 damaged files or as many as asked.
 
-Where atheris is installed (``--atheris``), it chooses the damage by what the code has not yet seen. Run it from the
-folder ``tests`` with ``python -m fuzz``, or with ``make fuzz``.
+Where atheris is installed, it chooses the damage by what the code has not yet seen, for all readers that start no other
+program. Run it from the folder ``tests`` with ``python -m fuzz``, or with ``make fuzz``.
 """
 
 from __future__ import annotations
@@ -30,15 +30,9 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="seed of the first")
     parser.add_argument("--only", default="", help="readers whose name holds this")
     parser.add_argument("--keep", type=Path, default=Path("../results/fuzz"), help="folder for files with a fault")
-    parser.add_argument("--atheris", action="store_true", help="let atheris choose the damage")
+    parser.add_argument("--own", action="store_true", help="our own damage, also where atheris is installed")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.atheris and importlib.util.find_spec("atheris") is None:
-        print(
-            "error: atheris is not installed. Install it (pip install atheris), or leave --atheris out.",
-            file=sys.stderr,
-        )
-        return 2
     options.keep.mkdir(parents=True, exist_ok=True)
     if options.one:
         return _one(options)
@@ -57,7 +51,7 @@ def _readers() -> dict[str, Reader]:
 
 def _child(name: str, options: argparse.Namespace) -> int:
     words = [f"--count={options.count}", f"--first={options.first}", f"--keep={options.keep}"]
-    words += ["--atheris"] if options.atheris else []
+    words += ["--own"] if options.own or _readers()[name].starts_program else []
     done = subprocess.run([sys.executable, "-m", "fuzz", *words, f"--one={name}"], check=False)
     if done.returncode < 0:
         print(f"| {name} | ended by signal {-done.returncode}: see the file that is kept | | | | 1 |", flush=True)
@@ -65,10 +59,10 @@ def _child(name: str, options: argparse.Namespace) -> int:
 
 
 def _one(options: argparse.Namespace) -> int:
+    if not options.own and importlib.util.find_spec("atheris") is not None:
+        return _guided(options)
     _limit_memory()
     kept = options.keep / f"{options.one.replace(' ', '_').replace(',', '')}.last"
-    if options.atheris:
-        return _guided(options)
     from .run import attack
 
     reader = _readers()[options.one]
@@ -88,7 +82,7 @@ def _one(options: argparse.Namespace) -> int:
 
 
 def _guided(options: argparse.Namespace) -> int:
-    """Hand the reader to atheris, which ends the process."""
+    """Hand the reader to atheris, which ends the process; a fault leaves its file in the folder that keeps them."""
     import atheris
 
     with atheris.instrument_imports(include=["talkingface"]):
@@ -106,6 +100,7 @@ def _guided(options: argparse.Namespace) -> int:
             reader.read(path)
 
     limits = [f"-runs={options.count}", "-timeout=20", "-rss_limit_mb=4096", f"-artifact_prefix={options.keep}/"]
+    print(f"| {options.one} | {options.count} by atheris | | | | 0 unless it says otherwise |", flush=True)
     atheris.Setup([sys.argv[0], *limits, str(corpus)], read)
     atheris.Fuzz()
     return 0
