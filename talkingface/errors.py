@@ -50,6 +50,10 @@ class DataError(TalkingFaceError):
     """A training or evaluation data set is missing or not laid out as expected."""
 
 
+class PathError(TalkingFaceError):
+    """A name out of a file leads out of the folder that it belongs to, or is no name for a file."""
+
+
 class ShapeError(TalkingFaceError):
     """A tensor does not have the documented shape."""
 
@@ -123,6 +127,13 @@ def together(problems: Sequence[TalkingFaceError]) -> TalkingFaceError:
     if len(problems) == 1:
         return problems[0]
     return ConfigError("\n".join(dict.fromkeys(map(str, problems))))
+
+
+def quoted(value: object, limit: int = 80) -> str:
+    """Text of a file in quotation marks, for messages: one line, printable, at most ``limit`` characters of it."""
+    text = str(value)
+    shown = "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in text[:limit])
+    return f"'{shown}{'...' if len(text) > limit else ''}'"
 
 
 def did_you_mean(word: str, choices: Iterable[str], cutoff: float = 0.6) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from .. import registry
-from ..errors import ConfigError, TalkingFaceError, UnknownNameError, collected, did_you_mean, together
+from ..errors import ConfigError, TalkingFaceError, UnknownNameError, collected, did_you_mean, quoted, together
 from ..paths import shipped
 from .checks import flag_problems
 from .flags import Given, read_flags
@@ -157,7 +157,7 @@ def _dataset_layer(dataset: str) -> list[Given]:
     if Path(dataset).exists() or len(Path(dataset).parts) > 1:
         return [Given("data.root", dataset, f"--dataset={dataset}")]
     near = did_you_mean(dataset, names)
-    raise UnknownNameError(f"unknown data set '{dataset}'", cure=f"{near} A folder with clips works too.")
+    raise UnknownNameError(f"unknown data set {quoted(dataset)}", cure=f"{near} A folder with clips works too.")
 
 
 def _beside_package(item: Given) -> Given:
@@ -225,7 +225,7 @@ def _complaint(item: Given, message: str, model: str | None) -> ConfigError:
     where = item.origin if item.origin.startswith("--") else f"{item.origin}: {item.key}"
     if option and option.choices:
         return ConfigError(
-            f"'{item.value}' is no choice", where=where, cure=did_you_mean(str(item.value), option.choices)
+            f"{quoted(item.value)} is no choice", where=where, cure=did_you_mean(str(item.value), option.choices)
         )
     wanted = message.removeprefix("Value error, ").removeprefix("Input ")
-    return ConfigError(f"'{item.value}' {wanted[:1].lower()}{wanted[1:]}", where=where)
+    return ConfigError(f"{quoted(item.value)} {wanted[:1].lower()}{wanted[1:]}", where=where)

@@ -10,9 +10,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from .. import registry
+from ..text.plain_yaml import dump
 from .flags import RENAMED, SHORTHANDS
 from .options import Option, options, settings_class, table, walk
 from .schema import Settings
@@ -112,7 +111,7 @@ def save_settings(settings: Settings, path: Path) -> Path:
     values = {key: value for key, value in _plain(settings).items() if key not in NOT_SAVED}
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    part.write_text(dump(values), encoding="utf-8")
     part.replace(path)
     return path
 
@@ -139,5 +138,5 @@ def _model_origin(settings: Settings, key: str) -> str:
 
 
 def _line(key: str, value: Any, origin: str) -> str:
-    text = yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("...\n").strip()
+    text = dump(value, flow=True).removesuffix("...\n").strip()
     return f"{key}: {text}  # {origin}"

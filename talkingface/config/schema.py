@@ -15,6 +15,7 @@ from ..evaluation.settings import EvaluateSettings
 from ..models.settings import ModelOptions
 from ..paths import default_checkpoint_root
 from ..plugins import FORMATS, LANDMARKS, PASTES, OneOf
+from ..text.lists import rate_of
 from ..train.settings import TrainSettings
 
 RunMode = Literal["infer", "train", "evaluate", "prepare", "doctor", "fetch"]
@@ -102,7 +103,7 @@ class Faces(SettingsGroup):
     @classmethod
     def _face(cls, value: Any) -> str | None:
         word = None if value is None else str(value)
-        if word is None or word in FACES or (word.isascii() and word.isdecimal()):
+        if word is None or word in FACES or (word.isascii() and word.isdecimal() and len(word) < 10):
             return word
         near = did_you_mean(word, FACES)
         raise ValueError(f"is no choice of a face. {near} Or give a number from 0, counted from the left.")
@@ -135,11 +136,16 @@ class Output(SettingsGroup):
     )
     face3dvis: bool = Field(False, description="write the reconstructed face of the driving video beside the result")
 
+    @field_validator("fps", mode="before")
+    @classmethod
+    def _fps(cls, value: Any) -> Any:
+        return rate_of(value)
+
     @field_validator("quality", mode="before")
     @classmethod
     def _quality(cls, value: Any) -> str:
         text = str(value)
-        if text not in QUALITIES and not (text.isdecimal() and int(text) <= 51):
+        if text not in QUALITIES and not (text.isdecimal() and len(text) < 3 and int(text) <= 51):
             raise ValueError(f"must be one of {', '.join(QUALITIES)}, or a number from 0 to 51")
         return text
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from ..errors import ConfigError, did_you_mean
+from ..errors import ConfigError, did_you_mean, quoted
+from ..text.plain_yaml import load
 from .flags import Given
 from .options import find_anywhere, groups, options
 
@@ -20,24 +19,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file; an empty file is an empty mapping.
 
     Raises:
-        ConfigError: if the file is missing, is not YAML, holds no mapping, or names a key twice.
+        ConfigError: if the file is missing, is not YAML of plain values, holds no mapping, or names a key twice.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except FileNotFoundError:
-        raise ConfigError("no such settings file", where=path, cure="Check the path after --config.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read as a settings file: {error}", where=path) from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"is not YAML: {' '.join(str(error).split())}", where=path) from None
+    if not path.exists():
+        raise ConfigError("no such settings file", where=path, cure="Check the path after --config.")
+    content = load(path)
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise ConfigError("holds no settings", where=path, cure="Write lines of the form 'key: value'.")
-    for line, key in _repeated_keys(tree):
-        raise ConfigError(f"key '{key}' stands twice", where=f"{path}, line {line}", cure="Keep one of them.")
     return content
 
 
@@ -53,7 +43,7 @@ def read_layer(path: Path, model: str | None = None) -> list[Given]:
     given = [Given(key, value, str(path)) for key, value in flatten(read_yaml(path), model=model)]
     wrong = [str(_unknown_key(item, model)) for item in given if find_anywhere(item.key, model) is None]
     if wrong:
-        raise ConfigError("\n".join(wrong))
+        raise ConfigError("\n".join(dict.fromkeys(wrong)))
     return given
 
 
@@ -73,35 +63,18 @@ def _unknown_key(item: Given, model: str | None) -> ConfigError:
     parts, known, inner = item.key.split("."), options(model), groups(model)
     if parts[0] in PUBLISHED:
         cure = "Published configurations are built in: use --variant=NAME instead of their file."
-        return ConfigError(f"'{parts[0]}' is a section of the published layout", where=item.origin, cure=cure)
+        return ConfigError(f"{quoted(parts[0])} is a section of the published layout", where=item.origin, cure=cure)
     if item.key in inner:
-        return ConfigError(f"'{item.key}' is a group of settings", where=item.origin, cure="Give it a mapping of keys.")
+        what = f"{quoted(item.key)} is a group of settings"
+        return ConfigError(what, where=item.origin, cure="Give it a mapping of keys.")
     depth = next(depth for depth in range(1, len(parts) + 1) if ".".join(parts[:depth]) not in inner)
     parent, name = ".".join(parts[: depth - 1]), parts[depth - 1]
     if depth < len(parts) and ".".join(parts[:depth]) in known:
-        return ConfigError(f"'{'.'.join(parts[:depth])}' has no keys of its own", where=item.origin)
+        return ConfigError(f"{quoted('.'.join(parts[:depth]))} has no keys of its own", where=item.origin)
     siblings = {
         key.removeprefix(f"{parent}." if parent else "").split(".")[0]
         for key in [*known, *inner]
         if not parent or key.startswith(f"{parent}.")
     }
-    return ConfigError(f"unknown key '{'.'.join(parts[:depth])}'", where=item.origin, cure=did_you_mean(name, siblings))
-
-
-def _repeated_keys(node: yaml.Node | None) -> Iterator[tuple[int, str]]:
-    """(line, key) of each key that an earlier line of the same mapping has; every node is visited once."""
-    todo, visited = [node], set()
-    while todo:
-        node = todo.pop()
-        if node is None or id(node) in visited:
-            continue
-        visited.add(id(node))
-        if isinstance(node, yaml.SequenceNode):
-            todo.extend(node.value)
-        elif isinstance(node, yaml.MappingNode):
-            todo.extend(value for _, value in node.value)
-            names: set[str] = set()
-            for key, _ in node.value:
-                if key.value in names:
-                    yield key.start_mark.line + 1, str(key.value)
-                names.add(key.value)
+    what = f"unknown key {quoted('.'.join(parts[:depth]))}"
+    return ConfigError(what, where=item.origin, cure=did_you_mean(name, siblings))

@@ -68,8 +68,11 @@ def test_numbers_that_yaml_reads_as_text_become_numbers(tmp_path: Path) -> None:
         ("seed: 1\nseed: 2\n", "{path}, line 2: key 'seed' stands twice."),
         ("train:\n  epochs: 1\n  epochs: 1\n", "{path}, line 3: key 'epochs' stands twice."),
         ("- 1\n", "{path}: holds no settings."),
-        ("a: [1\n", "{path}: is not YAML: "),
-        ("seed: !!python/object/apply:os.getcwd []\n", "{path}: is not YAML: "),
+        ("a: [1\n", "{path}, line 2: is not YAML: "),
+        (
+            "seed: !!python/object/apply:os.getcwd []\n",
+            "{path}, line 1: the tag '!!python/object/apply:",
+        ),
         ("dataset_params: {root_dir: x}\n", "{path}: 'dataset_params' is a section of the published layout."),
         (
             "model_params: {common_params: {num_kq: 1}}\n",

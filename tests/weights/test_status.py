@@ -91,7 +91,8 @@ def test_faulty_catalogue_is_refused_by_entry_and_field(tmp_path: Path, line: st
     )
     (tmp_path / "good.yaml").write_text(good)
     assert load_catalogue(tmp_path / "good.yaml")["x"].size is None
-    (tmp_path / "bad.yaml").write_text(f"{good}{line}\n")
+    others = [known for known in good.splitlines() if known.split(":")[0] != line.split(":")[0]]
+    (tmp_path / "bad.yaml").write_text("\n".join([*others, line, ""]))
     with pytest.raises(ConfigError, match=words):
         load_catalogue(tmp_path / "bad.yaml")
 

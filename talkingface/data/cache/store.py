@@ -21,6 +21,7 @@ from ...face3d.mesh_measure import curves
 from ...face3d.mesh_space import shipped_space
 from ...media.image import BROKEN, MAX_PIXELS, check_size
 from ...motion.coefficients import LAYOUT_260
+from ...paths import inside
 from ...weights.files.read import file_errors
 from ...weights.files.tensorfile import read_safetensors
 from ..store import Clip, ClipStore, Frames
@@ -197,7 +198,7 @@ def build_cache(
     """
     folder.mkdir(parents=True, exist_ok=True)
     for clip, step in spread(store.clips(), settings)[share[0] :: share[1]]:
-        path = folder / f"{clip.name.replace('/', '__')}{SUFFIX}"
+        path = inside(folder, f"{clip.name.replace('/', '__')}{SUFFIX}")
         if not path.is_file():
             yield clip, _build(store, clip, path, analyser, settings.image_size, step)
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...errors import DataError
+from ...errors import DataError, quoted
+from ...text.lists import read_lines
 from ..store import Clip, ClipStore, Frames
 from . import keys
 from .environment import Environment, LazyEnvironment
@@ -176,10 +177,10 @@ class LMDBStore(ClipStore):
 
     def _listed(self, path: Path) -> list[Clip]:
         """Clips of the list of a split."""
-        names = sorted({line.strip() for line in path.read_text(encoding="utf-8").splitlines()} - {""})
+        names = sorted({row.text for row in read_lines(path)})
         lengths = list(self._env().get(keys.key(name, keys.LENGTH) for name in names))
         if missing := [name for name, length in zip(names, lengths, strict=True) if length is None]:
-            there = f"'{missing[0]}' is not there, {self._first_keys()}"
+            there = f"{quoted(missing[0])} is not there, {self._first_keys()}"
             what = f"{len(missing)} of {len(names)} listed clips are not in {self._folder}: {there}"
             raise DataError(what, where=path, cure=f"Finish preparing, or take them out of the list. {_EXPECTED}")
         return [self._clip(name, length) for name, length in zip(names, lengths, strict=True) if length is not None]

@@ -19,6 +19,7 @@ from PIL import Image
 
 from ...errors import DataError
 from ...media.image import Picture
+from ...paths import inside
 from . import keys
 from .environment import Environment
 from .pages import DamagedError, PageFile
@@ -160,7 +161,7 @@ def encode_frame(picture: Picture, size: int, *, quality: int = QUALITY) -> byte
 def write_lists(root: Path, splits: Mapping[str, Iterable[str]]) -> None:
     """Write ``<split>_list.txt`` for each split, sorted; each file is replaced atomically."""
     for split, clips in splits.items():
-        target = root / f"{split}{keys.LIST_ENDING}"
+        target = inside(root, f"{split}{keys.LIST_ENDING}")
         part = target.with_suffix(".part")
         with part.open("w", encoding="utf-8", newline="\n") as file:
             file.writelines(f"{clip}\n" for clip in sorted(clips))

@@ -110,7 +110,7 @@ class _Chain:
     def run(self, raw_videos: Sequence[Video]) -> PreparationReport:
         missing = self._fetch(raw_videos)
         cropped = self._do(self._crop(), [video for video in raw_videos if video.path not in missing])
-        clips = clips_of(cropped, self.folders.root)
+        clips = clips_of(cropped, self._crop())
         check_splits((identity_of(clip.name), clip.split) for clip in clips)
         clips = self._done(clips, self._do(self._landmarks(), clips))
         rows = self._do(self._coefficients(), clips)

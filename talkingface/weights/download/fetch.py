@@ -14,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from ...errors import WeightsError, writing
+from ...paths import inside
 from ..catalogue import Entry, ManualSource, ShippedSource, Source, UrlSource, WheelSource
 from ..status import advice, check_usable
 from .http import ExpectedFile, Progress, RetryPolicy, check, download, sha256_of
@@ -109,7 +110,7 @@ def fetch(
     with writing(root, WeightsError, _ELSEWHERE), ExitStack() as held:
         target.parent.mkdir(parents=True, exist_ok=True)
         locks.mkdir(parents=True, exist_ok=True)
-        held.enter_context(FileLock(locks / f"{entry.name}.lock"))
+        held.enter_context(FileLock(inside(locks, f"{entry.name}.lock")))
         if target.is_file():
             return _present(entry, target, root)
         if offline:

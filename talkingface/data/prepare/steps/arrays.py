@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from ....errors import DataError, WeightsError
 from ....media.audio_buffer import open_audio
 from ....models.samples import SAMPLE_RATE_HZ
+from ....paths import inside
+from ....text.lists import read_lines
 from ....weights.files import numpyfile
 from ....weights.files.matlab import read_mat
 from ..files import atomic_file
@@ -24,6 +26,7 @@ from ..step import Step, StepResult
 LAYOUT_SIDE = 256  # frames in which the published data give points and crops
 ROW = 260
 SPACES = ("bfm", "mesh")
+FARTHEST = 1e6  # pixels; no frame is that wide
 
 
 def write_arrays(target: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -71,17 +74,20 @@ def read_landmarks(path: Path) -> dict[str, NDArray[Any]]:
     Raises:
         DataError: if the file is not of the kind that :func:`write_landmarks` writes.
     """
-    if path.suffix != ".txt":
-        arrays = read_arrays(path, "landmarks")
-    else:
-        try:
-            arrays = {"landmarks": np.loadtxt(path, dtype=np.float32).reshape(-1, 68, 2)}
-        except ValueError as error:
-            raise DataError(f"holds no 68 points to a frame ({error})", where=path) from error
+    arrays = {"landmarks": _read_points(path)} if path.suffix == ".txt" else read_arrays(path, "landmarks")
     points = arrays["landmarks"]
     if points.shape[1:] != (68, 2) or points.dtype.kind not in "iuf":
         raise DataError(f"landmarks are {points.shape} {points.dtype}, not (T, 68, 2) numbers", where=path)
     return arrays
+
+
+def _read_points(path: Path) -> NDArray[np.float32]:
+    """Points (T, 68, 2) of a text file with a number in each line."""
+    rows = read_lines(path)
+    numbers = [row.number(word, "a coordinate", -FARTHEST, FARTHEST) for row in rows for word in row.words]
+    if not numbers or len(numbers) % (68 * 2):
+        raise DataError(f"holds no 68 points to a frame, but {len(numbers)} numbers", where=path)
+    return np.array(numbers, np.float32).reshape(-1, 68, 2)
 
 
 def write_coefficients(target: Path, rows: NDArray[np.float32], space: str) -> None:
@@ -152,6 +158,9 @@ class ExtractSound(Step[ClipFile]):
 
     name = "sound"
 
+    def folder(self) -> Path:
+        return self.sounds
+
     def inputs(self, item: ClipFile) -> list[Path]:
         return [item.path]
 
@@ -160,7 +169,7 @@ class ExtractSound(Step[ClipFile]):
 
     def target(self, item: ClipFile) -> Path:
         """File of the samples of a clip: (n,) int16, mono, 16 kHz."""
-        return self.sounds / item.split / f"{item.name}.npy"
+        return inside(self.sounds, item.split, f"{item.name}.npy")
 
     def perform(self, item: ClipFile) -> StepResult:
         wave = open_audio(item.path, SAMPLE_RATE_HZ)
