@@ -72,7 +72,7 @@ def _one(options: argparse.Namespace) -> int:
         seeds = range(options.first, options.first + count)
         outcome = attack(reader, Path(folder), seeds, keep=kept)
     kept.unlink(missing_ok=True)
-    faults = outcome.faults or {}
+    faults = outcome.faults | dict.fromkeys(outcome.slow, "too long")
     figures = f"{outcome.read} | {outcome.refused} | {outcome.slowest_s:.2f} | {len(faults)}"
     print(f"| {options.one} | {outcome.count} | {figures} |", flush=True)
     for seed, fault in list(faults.items())[:9]:

@@ -29,7 +29,7 @@ from talkingface.weights.catalogue import load_catalogue
 from .registry import reader
 
 
-@reader("settings", lambda path: load_settings([f"--config={path}"]))
+@reader("settings", lambda path: load_settings([f"--config={path}"]), tells_all=True)
 def settings_file(folder: Path) -> Path:
     text = "model: FOM\nfps: 30000/1001\nquality: low\ntrain:\n  batch_size: 4\n  scales: [1, 0.5]\n"
     (folder / "s.yaml").write_text(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from talkingface.errors import TalkingFaceError
@@ -26,16 +26,18 @@ class Outcome:
         refused: how many were told in one line.
         slowest_s: processor time of the slowest.
         faults: seed -> what went wrong otherwise.
+        slow: seeds of files that took too long.
     """
 
     read: int = 0
     refused: int = 0
     slowest_s: float = 0.0
-    faults: dict[int, str] | None = None
+    faults: dict[int, str] = field(default_factory=dict)
+    slow: list[int] = field(default_factory=list)
 
     @property
     def count(self) -> int:
-        return self.read + self.refused + len(self.faults or {})
+        return self.read + self.refused + len(self.faults)
 
 
 def attack(reader: Reader, folder: Path, seeds: Iterable[int], *, keep: Path | None = None) -> Outcome:
@@ -48,7 +50,7 @@ def attack(reader: Reader, folder: Path, seeds: Iterable[int], *, keep: Path | N
         keep: where the file that is being read is kept as well, for the case that it ends the process.
     """
     path = reader.seed(folder)
-    good, outcome = path.read_bytes(), Outcome(faults={})
+    good, outcome = path.read_bytes(), Outcome()
     reader.read(path)  # the file itself is fine
     for seed in seeds:
         data = mutated(good, seed)
@@ -60,7 +62,6 @@ def attack(reader: Reader, folder: Path, seeds: Iterable[int], *, keep: Path | N
 
 
 def _read(reader: Reader, path: Path, seed: int, outcome: Outcome) -> None:
-    assert outcome.faults is not None
     start = time.process_time()
     try:
         with warnings.catch_warnings():
@@ -68,12 +69,14 @@ def _read(reader: Reader, path: Path, seed: int, outcome: Outcome) -> None:
             reader.read(path)
         outcome.read += 1
     except TalkingFaceError as error:
-        outcome.refused += 1
-        if "\n" in str(error) or len(str(error)) > MAX_LINE:
+        lines = str(error).split("\n")
+        if (len(lines) > 1 and not reader.tells_all) or not all(0 < len(line) <= MAX_LINE for line in lines):
             outcome.faults[seed] = f"not one line: {str(error)[:200]!r}"
+        else:
+            outcome.refused += 1
     except (Exception, MemoryError) as error:
         outcome.faults[seed] = f"{type(error).__name__}: {str(error)[:200]}"
     took = time.process_time() - start
     outcome.slowest_s = max(outcome.slowest_s, took)
     if took > MAX_SECONDS:
-        outcome.faults[seed] = f"{took:.0f} s"
+        outcome.slow.append(seed)
