@@ -116,10 +116,11 @@ def writing(place: object, kind: type[TalkingFaceError] = ConfigError, cure: str
 
 def of_place(error: OSError) -> TalkingFaceError | None:
     """Error for a place that cannot be used, by what the system raised; None for what is a fault of the program."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:  # while a file is written
+        return ConfigError(f"a file cannot be written ({error.strerror})", cure=WRITABLE)
     if error.errno not in _PLACE_ERRORS or error.filename is None:
         return None
-    place = error.filename if isinstance(error.filename, str) else str(error.filename)
-    return ConfigError(f"cannot be used ({error.strerror})", where=place, cure=WRITABLE)
+    return ConfigError(f"cannot be used ({error.strerror})", where=error.filename, cure=WRITABLE)
 
 
 def together(problems: Sequence[TalkingFaceError]) -> TalkingFaceError:

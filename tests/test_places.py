@@ -45,4 +45,5 @@ def test_errors_of_the_system_are_named() -> None:
     ):
         raise OSError(28, "No space left on device")
     assert "x: cannot be used (Read-only file system)" in str(of_place(OSError(30, "Read-only file system", "x")))
+    assert "a file cannot be written (No space left" in str(of_place(OSError(28, "No space left on device")))
     assert of_place(OSError(5, "Input/output error", "x")) is None and of_place(OSError("no number")) is None

@@ -105,8 +105,9 @@ class Checkpoints:
             commits.enter_context(
                 state.saving(folder, self._plugin.networks, self._average.states, self._optimizers, facts)
             )
-        state.clear_remains(folder.parent)
-        state.prune(folder.parent, self._settings.keep_last, folder.parent / self.best[1] if self.best else None)
+        with writing(folder.parent, TrainingError, _GO_ON):
+            state.clear_remains(folder.parent)
+            state.prune(folder.parent, self._settings.keep_last, folder.parent / self.best[1] if self.best else None)
 
     def _export(self, path: Path, states: States, step: int) -> None:
         metadata = {**self._metadata, "step": str(step)}
