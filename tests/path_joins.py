@@ -89,7 +89,7 @@ class Joins(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         name, parts = last(node), list(node.args)
-        is_join = name in ("joinpath", "shipped") or ast.unparse(node.func) == "os.path.join"
+        is_join = name in ("joinpath", "shipped") or (name == "join" and ast.unparse(node.func) == "os.path.join")
         # These take one name without a slash, so that they go up only where that is "..", which no longer text is.
         is_join |= name in ("with_name", "with_stem") and not isinstance(parts[0], ast.JoinedStr)
         if name == "Path" and len(parts) > 1:
