@@ -14,6 +14,7 @@ from torch import nn
 
 from ..errors import ConfigError, TrainingError, WeightsError, did_you_mean, writing
 from ..models.base import ModelPlugin, Phase
+from ..paths import inside
 from ..weights.files.tensorfile import atomic_write
 from . import state
 from .settings import TrainSettings
@@ -144,7 +145,7 @@ class Checkpoints:
 
     def _agree(self, folder: Path, step: int) -> None:
         """Export again where a kill, or the loss of a damaged state, left weights of another step."""
-        best = folder.parent / self.best[1] if self.best else None
+        best = inside(folder.parent, self.best[1]) if self.best else None
         for name, origin in (("last", folder), ("best", best)):
             if origin is None:
                 self.weights(name).unlink(missing_ok=True)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
@@ -37,7 +37,7 @@ class _Facts(BaseModel):
 
     step: StrictInt = Field(ge=0, lt=1 << 53)
     model: StrictStr
-    best: tuple[float, StrictStr] | None
+    best: tuple[float, Annotated[StrictStr, Field(pattern=r"^step-[0-9]{1,15}$")]] | None  # names a folder
     settings: dict[StrictStr, Any]
     optimizers: dict[StrictStr, list[dict[StrictStr, Any]]]
     files: dict[StrictStr, StrictStr] | None = None
