@@ -110,7 +110,8 @@ def test_damaged_facts_are_told(clips: Path, run: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"step": {}}, {"step": -1}, {"step": 10**30}, {"best": 3}, {"best": ["a", "b"]}, {"best": [1.0, "../x"]}, {"optimizers": {}},
+        {"step": {}}, {"step": -1}, {"step": 10**30}, {"best": 3}, {"best": ["a", "b"]},
+        {"best": [1.0, "../x"]}, {"optimizers": {}},
         {"optimizers": {"generator": [], "discriminator": []}},
         {"optimizers": {"generator": [{}], "discriminator": [{}]}}, {"settings": None},
         {"files": {"networks.safetensors": "0"}},
