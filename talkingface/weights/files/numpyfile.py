@@ -124,4 +124,5 @@ def _archive_errors() -> Iterator[None]:
     try:
         yield
     except _ARCHIVE_ERRORS as error:
-        raise WeightsError(f"cannot be read ({getattr(error, 'strerror', None) or error})") from error
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split())
+        raise WeightsError(f"cannot be read ({reason[:120]})") from error
