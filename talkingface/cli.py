@@ -12,7 +12,7 @@ from . import __version__
 from .config import Settings, describe, load_settings
 from .config.flags import named_model
 from .config.report import asks_for_help, help_text
-from .errors import TalkingFaceError
+from .errors import TalkingFaceError, of_place
 from .jobs import job
 from .registry import own_name
 
@@ -46,6 +46,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever reads the output has seen enough, as in `... | head`; Python's own flush at exit must not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except OSError as error:
+        told = of_place(error)
+        if told is None:
+            raise
+        print(f"error: {told}", file=sys.stderr)
+        return MENDABLE
 
 
 def _tell(notes: Sequence[str]) -> None:

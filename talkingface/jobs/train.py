@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,11 +15,13 @@ from .. import __version__, registry
 from ..config import model_config, save_settings
 from ..data import ClipStore, open_store
 from ..data.features import FeatureOptions, add_features
+from ..data.prepare.files import try_file
 from ..data.prepare.tools import PrepareTools
 from ..data.samples import describe, pictures_of
-from ..errors import DataError
+from ..errors import DataError, writing
 from ..pipelines.model import as_trained, base_config, choose_device, choose_precision, other_structure
 from ..train import Trainer, TrainSettings
+from ..train.checkpoints import claim
 from ..train.processes import join
 from ..weights import load_catalogue, resolve
 from ..weights.load import load_networks, load_strict, read_notes
@@ -38,6 +41,11 @@ def run(settings: Settings) -> int:
     """Train; the last line on standard output is the path of the weights."""
     folder = run_folder(settings)
     settings = with_data(settings)
+    if os.environ.get("RANK", "0") == "0":
+        claim(folder, settings.train.resume, bool(settings.overwrite))
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            try_file(folder)
     device = choose_device(settings.device)
     precision = "bf16" if choose_precision(settings.precision, device) is torch.bfloat16 else "float32"
     if settings.threads is not None:

@@ -180,10 +180,21 @@ def as_trained(settings: Settings, weights: Resolved) -> Settings:
 def base_config(model: str, found: Resolved, notes: Mapping[str, str]) -> dict[str, Any]:
     """The configuration that the weights were trained with: from their own notes, else of the published variant."""
     if "config" in notes:
-        return dict(json.loads(notes["config"]))
+        return _config_note(notes["config"], found.label)
     if found.entry is not None and found.entry.variant is not None:
         return variant_params(model, found.entry.variant)
     return {}
+
+
+def _config_note(text: str, label: str) -> dict[str, Any]:
+    """Configuration in the notes of a weight file, which is JSON."""
+    try:
+        config = json.loads(text)
+    except (ValueError, RecursionError):
+        config = None
+    if not isinstance(config, dict):
+        raise WeightsError("its note of the configuration is not readable", where=label, cure="Get the file again.")
+    return config
 
 
 def _at_size(settings: Settings, base: dict[str, Any]) -> dict[str, Any]:

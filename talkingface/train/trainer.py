@@ -21,6 +21,8 @@ from .checkpoints import Checkpoints, check_required_networks, find_resume, init
 from .processes import StopRequest
 from .report import TrainingLog, Validation
 from .settings import TrainSettings
+from .state import clear_remains
+from .state_facts import DamagedStateError
 from .step import WeightAverage, freeze_others, learning_rate_factor, restore_trainable, take_step
 
 
@@ -249,12 +251,23 @@ class Trainer:
 
     def _resume(self) -> int:
         """Restore the state that the settings name, if any; returns the number of steps done."""
-        saved = find_resume(self._settings.resume, self._folder)
-        if saved is None:
+        if self._group.first:
+            clear_remains(self._folder / "states")
+        self._group.wait()
+        found = find_resume(self._settings.resume, self._folder)
+        if not found:
             check_required_networks(self._phases, self._held)
             return 0
-        step, line = self._checkpoints.restore(saved)
-        self._log.line(line)
+        for number, saved in enumerate(found, 1):
+            try:
+                step, line = self._checkpoints.restore(saved, agree=self._group.first)
+            except DamagedStateError as error:
+                if number == len(found):
+                    raise
+                self._log.line(f"warning: {error.where}: {error.what}; going on from the state before it")
+                continue
+            self._log.line(line)
+            break
         return step
 
     def _result(self, reason: str) -> TrainResult:

@@ -56,6 +56,15 @@ def test_catalogue_describes_the_eight_published_files() -> None:
     assert [name for name, entry in entries.items() if entry.official_default] == ["fom_vox_256"]
 
 
+WITHOUT_RECORD = {"fom_taichi_256", "fom_taichi_adv_256", "fom_bair_256", "fom_nemo_256"}
+
+
+def test_every_file_that_is_fetched_is_judged_by_its_whole_sha256_where_a_public_record_has_it() -> None:
+    entries = load_catalogue().entries.values()
+    fetched = [entry for entry in entries if any(source.kind in ("url", "wheel") for source in entry.sources)]
+    assert {entry.name for entry in fetched if entry.sha256 is None} == WITHOUT_RECORD
+
+
 def test_every_variant_has_its_settings_file() -> None:
     folder = Path(__file__).resolve().parents[2] / "properties" / "model"
     for entry in load_catalogue().entries.values():

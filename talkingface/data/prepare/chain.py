@@ -10,11 +10,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ...errors import DataError
+from ...errors import DataError, writing
 from ...face.track.segments import CropRules
 from ..store import identity_of
 from .engine import Engine, open_engine
-from .files import Manifest, Record, remove_parts
+from .files import Manifest, Record, remove_parts, try_file
 from .items import ClipFile, Video
 from .run_step import PreparationReport, clips_of, run_step
 from .settings import PrepareSettings, StepName
@@ -226,10 +226,12 @@ def exclusive(folder: Path) -> Iterator[None]:
     Raises:
         DataError: if another run holds the lock.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / _LOCK)
     try:
-        lock.acquire(timeout=0)
+        with writing(folder, DataError):
+            folder.mkdir(parents=True, exist_ok=True)
+            try_file(folder)
+            lock.acquire(timeout=0)
     except Timeout as error:
         cure = "Wait for it, or choose another folder with --prepare.out."
         raise DataError("another preparation is at work here", where=folder, cure=cure) from error

@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -77,6 +78,16 @@ def atomic_file(target: Path) -> Iterator[Path]:
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def try_file(folder: Path) -> None:
+    """Write and remove a file, so that a folder that does not allow it is found before the work.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    with tempfile.NamedTemporaryFile(prefix=PART, dir=folder) as file:
+        file.write(b"x")
 
 
 def sync(path: Path) -> None:

@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ConfigError, quoted
+from ...errors import ConfigError, WeightsError, quoted
 from ...media.image import Picture, check_picture
 from ...text.lists import Row, read_lines
+from ...weights.files.numpyfile import map_npy
 from ..face import Box, Face, Points, largest_first
 from .analyser import FaceAnalyser
 
@@ -104,11 +105,10 @@ def _numbers(row: Row) -> list[float]:
 
 def _read_npy(file: Path) -> list[Face]:
     try:
-        # Mapped, so that a header that promises more than the file holds is found out before memory is taken.
-        values = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
-        raise ConfigError(f"is not a NumPy file of plain numbers ({error})", where=file, cure=_NPY_CURE) from error
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "iuf":
+        values = map_npy(file)
+    except (OSError, WeightsError) as error:
+        raise ConfigError("is not a NumPy file of plain numbers", where=file, cure=_NPY_CURE) from error
+    if values.dtype.kind not in "iuf":
         raise ConfigError("is not a NumPy file of plain numbers", where=file, cure=_NPY_CURE)
     if values.ndim not in (2, 3) or values.shape[-1] != 2 or values.shape[-2] not in COUNTS or not len(values):
         raise ConfigError(f"has the shape {values.shape}", where=file, cure=_NPY_CURE)

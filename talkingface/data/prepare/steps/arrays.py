@@ -17,6 +17,7 @@ from ....media.audio_buffer import open_audio
 from ....models.samples import SAMPLE_RATE_HZ
 from ....paths import inside
 from ....text.lists import read_lines
+from ....weights.files import numpyfile
 from ....weights.files.matlab import read_mat
 from ..files import atomic_file
 from ..items import ClipFile
@@ -24,6 +25,7 @@ from ..step import Step, StepResult
 
 LAYOUT_SIDE = 256  # frames in which the published data give points and crops
 ROW = 260
+SPACES = ("bfm", "mesh")
 FARTHEST = 1e6  # pixels; no frame is that wide
 
 
@@ -43,10 +45,9 @@ def read_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]]:
         DataError: if it is no such file, or lacks one of ``names``.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f"cannot be read ({error})", where=path, cure="Remove the file and run again.") from error
+        arrays = numpyfile.read_arrays(path)
+    except WeightsError as error:
+        raise DataError(error.what, where=path, cure="Remove the file and run again.") from error
     missing = [name for name in names if name not in arrays]
     if missing:
         raise DataError(f"holds no {', '.join(missing)} but {', '.join(arrays) or 'nothing'}", where=path)
@@ -74,8 +75,9 @@ def read_landmarks(path: Path) -> dict[str, NDArray[Any]]:
         DataError: if the file is not of the kind that :func:`write_landmarks` writes.
     """
     arrays = {"landmarks": _read_points(path)} if path.suffix == ".txt" else read_arrays(path, "landmarks")
-    if arrays["landmarks"].shape[1:] != (68, 2):
-        raise DataError(f"landmarks are {arrays['landmarks'].shape}, not (T, 68, 2)", where=path)
+    points = arrays["landmarks"]
+    if points.shape[1:] != (68, 2) or points.dtype.kind not in "iuf":
+        raise DataError(f"landmarks are {points.shape} {points.dtype}, not (T, 68, 2) numbers", where=path)
     return arrays
 
 
@@ -124,6 +126,8 @@ def read_coefficients(path: Path) -> tuple[NDArray[np.float32], str]:
         raise DataError(
             f"coeff is {coeff.shape} and transform_params {crop.shape}, not (T, 257) and (T, 5)", where=path
         )
+    if coeff.dtype.kind not in "iuf" or crop.dtype.kind not in "iuf" or str(arrays["space"]) not in SPACES:
+        raise DataError("holds something else than coefficients", where=path, cure="Remove the file and run again.")
     return np.concatenate([coeff, crop[:, 2:]], axis=1).astype(np.float32), str(arrays["space"])
 
 
