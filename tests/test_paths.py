@@ -47,7 +47,7 @@ ALLOWED = {
     "paths.py: (CLONE if in_clone() else PACKAGE / '_shipped').joinpath(*parts)": "its callers are looked at",
     "paths.py: root.joinpath(*names)": "this is `inside`",
     "pipelines/coefficient_cache.py: PACKAGE / name": OURS,
-    "pipelines/inputs.py: Path('results') / settings.model": REGISTERED,
+    "pipelines/options.py: Path('results') / settings.model": REGISTERED,
     "pipelines/inputs.py: folder / (f'{stem}{ending}' if number == 1 else f'{stem}_{number}{ending}')": STEMS,
     "pipelines/inputs.py: folder / stem": STEMS,
     "testing.py: registry.entry(model).properties / f'{model}.yaml'": REGISTERED,
