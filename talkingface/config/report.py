@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections.abc import Iterable
 from fractions import Fraction
@@ -13,6 +12,7 @@ from typing import Any
 import yaml
 
 from .. import registry
+from ..part_files import atomic_file
 from .flags import RENAMED, SHORTHANDS
 from .options import Option, options, settings_class, table, walk
 from .schema import Settings
@@ -110,10 +110,8 @@ def describe(settings: Settings) -> str:
 def save_settings(settings: Settings, path: Path) -> Path:
     """Write the settings as YAML so that ``--config`` of that file repeats the run; written beside and renamed."""
     values = {key: value for key, value in _plain(settings).items() if key not in NOT_SAVED}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    part.replace(path)
+    with atomic_file(path) as part:
+        part.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return path
 
 

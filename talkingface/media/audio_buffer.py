@@ -7,7 +7,6 @@ silent.
 from __future__ import annotations
 
 import mmap
-import os
 import tempfile
 import threading
 import weakref
@@ -22,6 +21,7 @@ from typing import IO
 import numpy as np
 
 from ..errors import MediaError
+from ..part_files import part_of
 from .audio import Samples
 from .ffmpeg import Child, address, input_arguments, output_of
 from .probe import describe, probe
@@ -202,12 +202,12 @@ class DecodedCopy:
 
 def decoded_copy(original: Path) -> DecodedCopy | None:
     """Decode the first sound stream of a file into a temporary copy; None if that cannot be written."""
+    name = part_of(Path(tempfile.gettempdir()) / "sound.nut")
     try:
-        handle, name = tempfile.mkstemp(prefix="talkingface-", suffix=".nut")
+        name.touch(0o600, exist_ok=False)  # for this user alone
     except OSError:
         return None
-    os.close(handle)
-    copy = DecodedCopy(Path(name))
+    copy = DecodedCopy(name)
     lossless = ["-map", "0:a:0", "-map_metadata", "-1", "-c:a", "flac", "-f", "nut"]
     status, _, _ = output_of(["-y", *input_arguments(original), *lossless, address(name)])
     return copy if status == 0 else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import struct
 import warnings
 import zlib
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ..errors import MediaError, ShapeError
+from ..part_files import atomic_file
 from ..types import Square
 from .probe import check_file
 
@@ -87,14 +87,11 @@ def write_image(path: str | Path, picture: Picture) -> Path:
     check_picture(picture)
     if path.suffix.lower() not in _WRITE:
         raise MediaError(f"unknown picture ending '{path.suffix}'", where=path, cure=f"Use one of {', '.join(_WRITE)}.")
-    part = path.parent / f".{secrets.token_hex(4)}.part"
     kind = _WRITE[path.suffix.lower()]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture).save(part, format=kind, **_OPTIONS[kind])
-        part.replace(path)
+        with atomic_file(path) as part:
+            Image.fromarray(picture).save(part, format=kind, **_OPTIONS[kind])
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise MediaError(f"cannot be written ({error.strerror or error})", where=path) from error
     return path
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..errors import TrainingError
+from ..part_files import atomic_folder
 
 NETWORKS, AVERAGE, OPTIMIZERS, FACTS = (
     "networks.safetensors",
@@ -38,21 +37,13 @@ def save(
         optimizers: by name of the phase.
         facts: other data needed to resume, as JSON values.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with atomic_folder(folder) as partial:
         groups = {name: optimizer.state_dict() for name, optimizer in optimizers.items()}
         save_file(_flat({name: network.state_dict() for name, network in networks.items()}), partial / NETWORKS)
         save_file(_flat(average), partial / AVERAGE)
         save_file(_flat({name: _tensors(group["state"]) for name, group in groups.items()}), partial / OPTIMIZERS)
         settings = {name: group["param_groups"] for name, group in groups.items()}
         (partial / FACTS).write_text(json.dumps({**facts, "optimizers": settings}, indent=1), encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.chmod(partial, 0o755)  # noqa: PTH101, S103 - a state is as readable as other results
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def load(folder: Path, networks: nn.ModuleDict, optimizers: Mapping[str, torch.optim.Optimizer]) -> tuple[dict, States]:

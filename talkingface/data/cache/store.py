@@ -21,6 +21,7 @@ from ...face3d.mesh import POINTS
 from ...face3d.mesh_measure import curves
 from ...face3d.mesh_space import shipped_space
 from ...motion.coefficients import LAYOUT_260
+from ...part_files import atomic_file
 from ..store import Clip, ClipStore, Frames
 from .settings import CacheSettings
 
@@ -79,9 +80,8 @@ def write_shard(
         "mesh": np.ascontiguousarray(mesh, np.float32),
         "angles": np.ascontiguousarray(angles, np.float32),
     }
-    part = path.with_suffix(".part")
-    save_file(tensors, part, {"format": FORMAT, "clip": clip, "identity": identity})
-    part.replace(path)
+    with atomic_file(path) as part:
+        save_file(tensors, part, {"format": FORMAT, "clip": clip, "identity": identity})
 
 
 def read_shard(path: Path) -> Shard:

