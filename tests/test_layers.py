@@ -38,6 +38,7 @@ FORBIDDEN = {
     ),
     "errors": ("*",),
     "part_files": ("*",),
+    "children": ("*",),
     "plugins": (*HIGH, *FACES, "media", "nn", "ops", "weights"),
     "media": (*HIGH, *FACES),
     "nn": (*HIGH, *FACES),
@@ -54,7 +55,7 @@ FORBIDDEN = {
     "pipelines": ("jobs", "cli", "api", "train", "data"),
 }
 NAMES_NO_MODEL = ("train", "pipelines", "evaluation", "data", "config", "jobs", "media", "nn", "weights", *FACES)
-WITHOUT_TORCH = ("errors", "part_files", "plugins", "registry", "config", "paths", "types")
+WITHOUT_TORCH = ("errors", "part_files", "children", "plugins", "registry", "config", "paths", "types")
 
 
 def imports(path: Path, *, at_load: bool = False) -> Iterator[str]:

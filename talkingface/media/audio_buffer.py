@@ -108,7 +108,7 @@ def _decoded(
     statistics = _SampleStatistics()
     with Child([*opening, *plain, "-f", "f32le", "pipe:1"], collect=True) as child:
         try:
-            memory = _mapped(_resampled(_blocks(child.stdout, statistics), rate_hz, wanted_hz))
+            memory = _mapped(_resampled(_blocks(child, statistics), rate_hz, wanted_hz))
         except OSError as error:
             raise _no_room(where, error) from error
         child.wait()
@@ -152,9 +152,9 @@ class _SampleStatistics:
         return tuple(notes)
 
 
-def _blocks(stream: IO[bytes], statistics: _SampleStatistics) -> Iterator[Samples]:
+def _blocks(child: Child, statistics: _SampleStatistics) -> Iterator[Samples]:
     rest = b""
-    while data := stream.read(_BLOCK_BYTES):
+    while data := child.read(_BLOCK_BYTES):
         data = rest + data
         whole = len(data) // 4 * 4
         rest = data[whole:]

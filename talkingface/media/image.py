@@ -15,11 +15,11 @@ from PIL import Image, ImageOps
 from ..errors import MediaError, ShapeError
 from ..part_files import atomic_file
 from ..types import Square
-from .probe import check_file
+from .ffmpeg import MAX_PIXELS
+from .probe import check_file, check_size, too_large
 
 Picture = NDArray[np.uint8]
 
-MAX_PIXELS = 64_000_000  # 192 MB once decoded; a phone's 48 megapixels pass
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 BACKGROUND = 255  # what shines through transparent parts: white, as on a page
 
@@ -66,7 +66,7 @@ def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
                 "not a picture of a known format", where=path, cure="Accepted: png, jpg, webp, bmp, tiff, gif."
             ) from error
         except Image.DecompressionBombError as error:
-            raise _too_large("the picture", max_pixels, path) from error
+            raise too_large("the picture", max_pixels, path) from error
         except BROKEN as error:
             raise MediaError(
                 f"the picture is damaged or cut off ({error})", where=path, cure="Fetch or save it again."
@@ -144,15 +144,3 @@ def _from_deep_grey(values: NDArray[np.generic], path: Path) -> Picture:
         raise MediaError("grey values beyond 16 bit", where=path, cure="Save the picture with 8 or 16 bits a channel.")
     grey = (values.astype(np.uint32) >> 8).astype(np.uint8)
     return np.repeat(grey[..., None], 3, axis=2)
-
-
-def check_size(size: tuple[int, int], max_pixels: int, path: Path) -> None:
-    """Raise MediaError if a picture of (width, height) has too many pixels."""
-    if size[0] * size[1] > max_pixels:
-        raise _too_large(f"{size[0]}x{size[1]} pixels", max_pixels, path)
-
-
-def _too_large(what: str, max_pixels: int, path: Path) -> MediaError:
-    return MediaError(
-        f"{what} exceed the limit of {max_pixels / 1e6:.0f} megapixels", where=path, cure="Make the picture smaller."
-    )

