@@ -13,7 +13,6 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -24,7 +23,7 @@ from ..errors import MediaError
 from ..part_files import part_of
 from .audio import Samples
 from .ffmpeg import Child, address, input_arguments, output_of
-from .probe import describe, probe
+from .probe import PAUSE_S, describe, longest_pause, probe, shorten_pauses, shorter_sound
 
 SILENT = 1e-3  # peak of an inaudible sound, relative to full scale (-60 dB)
 CLIPPED, FULL = 0.01, 0.999  # share of the samples at full scale that is reported, and the level of full scale
@@ -86,8 +85,10 @@ def open_audio(path: str | Path, rate_hz: int) -> AudioBuffer:
     info = describe(path)
     if not info.has_audio or info.sample_rate_hz is None:
         raise MediaError("has no sound", where=path, cure="Give a file with sound.")
-    start_s = probe(path).start_s if info.has_video else Fraction(0)
-    plain = ["-map", "0:a:0", "-af", f"asetpts=PTS-({start_s})/TB,{_MONO}", "-ar", str(info.sample_rate_hz)]
+    info = probe(path) if info.has_video else info
+    pauses = f"a{shorten_pauses(PAUSE_S, longest_pause(info))}"
+    times = f"asetpts=PTS-({info.start_s})/TB,{pauses}"
+    plain = ["-map", "0:a:0", "-af", f"{times},{_MONO}", "-ar", str(info.sample_rate_hz)]
     decode = partial(_decoded, plain=plain, rate_hz=info.sample_rate_hz, wanted_hz=rate_hz, where=path)
     memory, statistics, complaints = decode(input_arguments(path))
     if memory is None:
@@ -98,6 +99,7 @@ def open_audio(path: str | Path, rate_hz: int) -> AudioBuffer:
         second, second_statistics, _ = decode(copy.input_arguments())
         memory, statistics = (memory, statistics) if second is None else (second, second_statistics)
     notes = statistics.notes(path, damage=complaints[:1])
+    notes += shorter_sound(info, statistics.samples / info.sample_rate_hz)
     return AudioBuffer(np.frombuffer(memory, np.float32), rate_hz, notes, memory)
 
 

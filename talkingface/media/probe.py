@@ -34,6 +34,7 @@ _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 _REFUSED_SIZE = re.compile(r"Picture size (\d+)x(\d+) exceeds")
 _REFUSED_KIND = "Format not on whitelist"
 GAP_S = 60  # seconds between two frames beyond which the first is not repeated to fill the time
+PAUSE_S = Fraction(1)  # what a longer pause of a sound becomes
 _CORRUPT, _DISCARD = 2, 4  # packet flags of ffmpeg
 _NO_TIME = -(2**63)  # printed by ffmpeg for a time that the container does not give
 
@@ -230,6 +231,33 @@ class _Packets:
             "constant_rate": not rate.average,
         }
         return replace(info, **known, start_s=start_s, damaged=self.damaged, gaps=gaps)
+
+
+def shorten_pauses(step_s: Fraction, limit_s: Fraction | int = GAP_S) -> str:
+    """Filter ``setpts`` (``asetpts`` with an "a" in front) that lets too long a pause last one step instead.
+
+    The times that it gets must begin at 0. Register 1 is the time of the frame before, 0 what pauses were too long.
+
+    Args:
+        step_s: what a pause becomes.
+        limit_s: the longest that stays as it is.
+    """
+    longer = f"st(0,ld(0)+if(gt(PTS-ld(1),({limit_s})/TB),PTS-ld(1)-({step_s})/TB,0))"
+    return f"setpts='if(isnan(PREV_INPTS),0,st(1,PREV_INPTS));{longer};PTS-ld(0)'"
+
+
+def longest_pause(info: MediaInfo) -> Fraction:
+    """Seconds of silence within a sound that are kept: a minute, or as long as there are pictures to see."""
+    return max(Fraction(GAP_S), info.duration_s or Fraction(0)) if info.has_video else Fraction(GAP_S)
+
+
+def shorter_sound(info: MediaInfo, heard_s: float) -> tuple[str, ...]:
+    """Note that the sound of a file is over a minute shorter than the file announces, or nothing."""
+    shown_s = float(info.duration_s or 0) if info.has_video else 0.0
+    if float(info.announced_s or 0) - max(heard_s, shown_s) <= GAP_S:
+        return ()
+    lengths = f"the sound of {info.path} lasts {heard_s:.1f} s, not {float(info.announced_s or 0):.1f} s as announced"
+    return (f"{lengths}; pauses of more than a minute are left out",)
 
 
 def _without_gaps(ticks: list[int], time_base: Fraction) -> tuple[list[int], int]:

@@ -28,7 +28,7 @@ from .image import (
     resize,
 )
 from .pictures import describe_pictures, is_pictures, picture_files
-from .probe import GAP_S, MediaInfo, check_size
+from .probe import MediaInfo, check_size, shorten_pauses
 from .probe import probe as probe_file
 from .webp import is_animated, read_animation
 
@@ -237,10 +237,7 @@ class _FileReader(VideoReader):
     def _filters(self) -> str:
         # The start is given as a number: STARTPTS would restart wherever the stream changes its size.
         start = f"setpts=PTS-({self.info.start_s})/TB"
-        # Register 1 is the time of the frame before, 0 what pauses of more than a minute were too long, together.
-        step = f"{1 / (self.info.fps or DEFAULT_FPS)}/TB"
-        longer = f"st(0,ld(0)+if(gt(PTS-ld(1),{GAP_S}/TB),PTS-ld(1)-{step},0))"
-        pauses = f"setpts='if(isnan(PREV_INPTS),0,st(1,PREV_INPTS));{longer};PTS-ld(0)'"
+        pauses = shorten_pauses(1 / (self.info.fps or DEFAULT_FPS))
         times = f"{start},{pauses},fps=fps={self.fps}:start_time=0:round=near"
         matrix = "" if self.info.matrix_known else f":in_color_matrix={self._customary_matrix()}"
         scale = f"scale={self.width}:{self.height}:flags={_SCALE_FLAGS}{matrix},setsar=1"
