@@ -39,6 +39,7 @@ FORBIDDEN = {
     "errors": ("*",),
     "part_files": ("*",),
     "children": ("*",),
+    "console": ("*",),
     "plugins": (*HIGH, *FACES, "media", "nn", "ops", "weights"),
     "media": (*HIGH, *FACES),
     "nn": (*HIGH, *FACES),
@@ -55,7 +56,7 @@ FORBIDDEN = {
     "pipelines": ("jobs", "cli", "api", "train", "data"),
 }
 NAMES_NO_MODEL = ("train", "pipelines", "evaluation", "data", "config", "jobs", "media", "nn", "weights", *FACES)
-WITHOUT_TORCH = ("errors", "part_files", "children", "plugins", "registry", "config", "paths", "types")
+WITHOUT_TORCH = ("errors", "part_files", "children", "console", "plugins", "registry", "config", "paths", "types")
 
 
 def imports(path: Path, *, at_load: bool = False) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from ..data.samples import describe, pictures_of
 from ..errors import DataError
 from ..pipelines.model import base_config, choose_device, choose_precision
 from ..train import Trainer, TrainSettings
-from ..train.processes import join
+from ..train.processes import SIGNALS, join
 from ..weights import load_catalogue, resolve
 from ..weights.load import load_networks, load_strict, read_notes
 from .data import data_root, run_folder, with_data
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from ..models.base import ModelPlugin
 
 WHEN_STOPPED = "states saved so far are kept; go on with --train.resume=auto"
-ENDED_BY = {signal.SIGINT.name: 130, signal.SIGTERM.name: 143}
+ENDED_BY = {number.name: 128 + number for number in SIGNALS}
 
 logger = logging.getLogger(__name__)
 
