@@ -30,9 +30,9 @@ def words(weights: Path, clips: Path) -> list[str]:
 def long_words(weights: Path, clips: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """A command that draws for many seconds."""
     clip = tmp_path_factory.mktemp("long") / "long.mp4"
-    made = ["-f", "lavfi", "-i", "testsrc2=size=64x64:rate=25:duration=400", "-preset", "ultrafast", address(clip)]
+    made = ["-f", "lavfi", "-i", "testsrc2=size=64x64:rate=25:duration=60", "-preset", "ultrafast", address(clip)]
     assert output_of(["-y", *made])[0] == 0
-    inputs = [f"--image_source={clips / 'source.png'}", f"--video_source={clip}", "--cross_id", "--no-crop"]
+    inputs = [f"--image_source={clips / 'source.png'}", f"--video_source={clip}", "--cross_id"]
     return [*PROGRAM, "--model=FOM", f"--checkpoint={weights}", *inputs]
 
 
