@@ -125,8 +125,8 @@ def run(command: Sequence[str | Path], *, timeout_s: float) -> subprocess.Comple
         raise TimeoutError(f"not done after {timeout_s:g} s") from error
     finally:
         program.end()
-    out, err = (text.decode("utf-8", "replace") for text in (out, err))
-    return subprocess.CompletedProcess(list(command), program.returncode, out, err)
+    texts = [text.decode("utf-8", "replace") for text in (out, err)]
+    return subprocess.CompletedProcess(list(command), program.returncode, *texts)
 
 
 def _found(program: str) -> str:

@@ -21,7 +21,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status; a bug keeps its traceback."""
     words = list(sys.argv[1:] if argv is None else argv)
     with lasting_streams() as (output, _), stop_in_order():
-        status = _command(words)
+        try:
+            status = _command(words)
+        except KeyboardInterrupt as stop:  # before a job has begun
+            status = exit_status(stop)
         output.flush()
         if full(output):
             print(f"warning: standard output cannot be written ({output.lost})", file=sys.stderr)

@@ -16,7 +16,7 @@ from .flags import Given, read_flags
 from .model import check_model_params, variant_file
 from .options import find, find_anywhere, options, owners, settings_class
 from .schema import Settings
-from .yaml_file import flatten, read_layer, read_yaml
+from .yaml_file import flatten, is_special, read_layer, read_yaml
 
 INPUTS = frozenset({"image_source", "video_source"})
 OVERALL = ("properties", "overall.yaml")
@@ -68,6 +68,8 @@ def _resolve(top: list[Given], model: str, problems: list[TalkingFaceError]) -> 
     Args:
         problems: those so far; those found here are added.
     """
+    if special := _special_files(top):
+        raise together([*problems, *special])
     known: str | None = None
     upper: list[Given] = []
     with collected(problems):
@@ -90,6 +92,8 @@ def _resolve(top: list[Given], model: str, problems: list[TalkingFaceError]) -> 
             middle += _dataset_layer(str(dataset))
     chosen = {item.key: item for item in _of_model([*middle, *upper], known, problems)}
     chosen["config"] = Given("config", _files(top), "flag")
+    if special := _special_files(chosen.values()):  # at once: what follows may read them
+        raise together([*problems, *special])
     settings = _validated(_without_hidden(chosen.values()), known, problems)
     with collected(problems):
         check_model_params(settings)
@@ -98,6 +102,19 @@ def _resolve(top: list[Given], model: str, problems: list[TalkingFaceError]) -> 
     if problems:
         raise together(problems)
     return settings
+
+
+def _special_files(given: Iterable[Given]) -> list[TalkingFaceError]:
+    """Errors for values that name a pipe, a device or a socket: reading one may never end."""
+    cure = "Save what it gives in a file first, and name that."
+    return [
+        ConfigError(
+            f"'{value}' is a pipe, device or socket, not a regular file", where=item.origin or item.key, cure=cure
+        )
+        for item in given
+        for value in (item.value if isinstance(item.value, list) else [item.value])
+        if isinstance(value, str | Path) and is_special(Path(value))
+    ]
 
 
 def _of_model(given: Iterable[Given], model: str | None, problems: list[TalkingFaceError]) -> Iterator[Given]:

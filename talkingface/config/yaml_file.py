@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,22 @@ PUBLISHED = {"dataset_params", "train_params", "reconstruction_params", "animate
 """Sections of the configurations that were published with FOM; ours have them under other names."""
 
 
+def is_special(path: Path) -> bool:
+    """True if something is there that is no file or folder: a pipe, device or socket, whose reading may never end."""
+    try:
+        return path.exists() and not path.is_file() and not path.is_dir() and str(path) != os.devnull
+    except (OSError, ValueError):  # no name that a file could have
+        return False
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file; an empty file is an empty mapping.
 
     Raises:
         ConfigError: if the file is missing, is not YAML, holds no mapping, or names a key twice.
     """
+    if is_special(path):
+        raise ConfigError("is a pipe, device or socket, not a regular file", where=path, cure="Name a file.")
     try:
         text = path.read_text(encoding="utf-8")
         tree = yaml.compose(text, Loader=yaml.SafeLoader)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from talkingface.errors import MediaError
+from talkingface.config import load_settings
+from talkingface.errors import ConfigError, MediaError
 from talkingface.media.audio import read_audio
 from talkingface.media.audio_buffer import open_audio
 from talkingface.media.ffmpeg import DEMUXERS, MAX_PIXELS, address
@@ -141,6 +142,16 @@ def test_only_regular_files_are_read(tmp_path: Path, name: str) -> None:
         for reader in READERS:
             with pytest.raises(MediaError, match="not a regular file"):
                 read_by(reader, path)
+
+
+@pytest.mark.parametrize("flag", ["config", "image_source", "video_source", "checkpoint", "landmarks_file", "output"])
+def test_no_flag_names_a_pipe(tmp_path: Path, flag: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="not a regular file"):
+        load_settings([f"--{flag}={tmp_path / 'pipe'}"])
+    (tmp_path / "settings.yaml").write_text(f"checkpoint: {tmp_path / 'pipe'}\n")
+    with pytest.raises(ConfigError, match="not a regular file"):
+        load_settings([f"--config={tmp_path / 'settings.yaml'}"])
 
 
 @pytest.mark.skipif(not HOSTILE.is_dir(), reason="shared test data is not here")
