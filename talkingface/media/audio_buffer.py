@@ -85,11 +85,11 @@ def open_audio(path: str | Path, rate_hz: int) -> AudioBuffer:
     info = describe(path)
     if not info.has_audio or info.sample_rate_hz is None:
         raise MediaError("has no sound", where=path, cure="Give a file with sound.")
-    info = probe(path) if info.has_video else info
+    own_hz, info = info.sample_rate_hz, probe(path) if info.has_video else info
     pauses = f"a{shorten_pauses(PAUSE_S, longest_pause(info))}"
     times = f"asetpts=PTS-({info.start_s})/TB,{pauses}"
-    plain = ["-map", "0:a:0", "-af", f"{times},{_MONO}", "-ar", str(info.sample_rate_hz)]
-    decode = partial(_decoded, plain=plain, rate_hz=info.sample_rate_hz, wanted_hz=rate_hz, where=path)
+    plain = ["-map", "0:a:0", "-af", f"{times},{_MONO}", "-ar", str(own_hz)]
+    decode = partial(_decoded, plain=plain, rate_hz=own_hz, wanted_hz=rate_hz, where=path)
     memory, statistics, complaints = decode(input_arguments(path))
     if memory is None:
         reason = f" ({complaints[0]})" if complaints else ""
@@ -99,7 +99,7 @@ def open_audio(path: str | Path, rate_hz: int) -> AudioBuffer:
         second, second_statistics, _ = decode(copy.input_arguments())
         memory, statistics = (memory, statistics) if second is None else (second, second_statistics)
     notes = statistics.notes(path, damage=complaints[:1])
-    notes += shorter_sound(info, statistics.samples / info.sample_rate_hz)
+    notes += shorter_sound(info, statistics.samples / own_hz)
     return AudioBuffer(np.frombuffer(memory, np.float32), rate_hz, notes, memory)
 
 
