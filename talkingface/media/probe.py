@@ -353,7 +353,7 @@ def _unreadable(path: Path, report: list[str]) -> MediaError:
         what = f"could not be opened within {SILENCE_S:g} s"
         return MediaError(what, where=path, cure="Copy it to a faster disk, or convert it.")
     if any(_REFUSED_KIND in line for line in report):
-        what = "is a play list, or of another kind than video, sound and pictures, and is not opened"
+        what = "not a video or sound file of a known kind; a play list is none, whatever its name"
         return MediaError(what, where=path, cure="Convert it to mp4, and give that file.")
     return MediaError(
         "not a video or sound file, or damaged from the start",
