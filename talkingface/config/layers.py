@@ -19,7 +19,7 @@ from .published_files import read_config
 from .schema import Settings
 from .translate import Given, implied_model
 from .user_paths import as_meant
-from .yaml_file import flatten, layer_of, read_layer, read_yaml
+from .yaml_file import flatten, is_special, layer_of, read_layer, read_yaml
 
 INPUTS = frozenset({"image_source", "video_source"})
 OVERALL = ("properties", "overall.yaml")
@@ -87,6 +87,8 @@ def _resolve(
         problems: those so far; those found here are added.
         notes: sentences for the user so far.
     """
+    if special := _special_files(top):
+        raise together([*problems, *special])
     known: str | None = None
     model: str = chosen_model.value
     upper: list[Given] = []
@@ -117,6 +119,8 @@ def _resolve(
     chosen["config"] = Given("config", _files(top), "flag")
     if chosen_model.origin != "default":
         chosen["model"] = chosen_model
+    if special := _special_files(chosen.values()):  # at once: what follows may read them
+        raise together([*problems, *special])
     settings = _validated(_without_hidden(chosen.values()), known, problems)
     with collected(problems):
         check_model_params(settings)
@@ -126,6 +130,19 @@ def _resolve(
         raise together(problems)
     settings.notes.extend(told)
     return settings
+
+
+def _special_files(given: Iterable[Given]) -> list[TalkingFaceError]:
+    """Errors for values that name a pipe, a device or a socket: reading one may never end."""
+    cure = "Save what it gives in a file first, and name that."
+    return [
+        ConfigError(
+            f"'{value}' is a pipe, device or socket, not a regular file", where=item.origin or item.key, cure=cure
+        )
+        for item in given
+        for value in (item.value if isinstance(item.value, list) else [item.value])
+        if isinstance(value, str | Path) and is_special(Path(value))
+    ]
 
 
 def _of_model(given: Iterable[Given], model: str | None, problems: list[TalkingFaceError]) -> Iterator[Given]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from ..part_files import atomic_file
 from .metric import heading_of
 
 # Headings and digits of the table of a voice; metrics of frames have their own.
@@ -107,14 +107,9 @@ class Report:
     def save_json(self, path: Path) -> Path:
         """Write everything, whole or not at all; NaN becomes null."""
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.parent / f".{secrets.token_hex(4)}.part"
         text = json.dumps(_without_nan(asdict(self)), indent=1, ensure_ascii=False, allow_nan=False)
-        try:
+        with atomic_file(path) as part:
             part.write_text(text + "\n", encoding="utf-8")
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
         return path
 
 

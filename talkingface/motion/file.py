@@ -25,10 +25,11 @@ import numpy as np
 import torch
 
 from ..errors import MotionError, TalkingFaceError, WeightsError
+from ..part_files import atomic_file
 from ..types import Motion
 from ..weights.files.numpyfile import MAGIC, map_npy
 from ..weights.files.records import TensorRecord
-from ..weights.files.tensorfile import atomic_write, read_safetensors, to_storable, write_safetensors
+from ..weights.files.tensorfile import read_safetensors, to_storable, write_safetensors
 from .coefficients import COEFFICIENTS, LAYOUT_73
 
 SPACE, RATE = "bfm", Fraction(25)
@@ -81,7 +82,7 @@ def save_3dmm(path: Path, motion: Motion) -> None:
     if rows.ndim != 2 or rows.shape[1] != LAYOUT_73.width or not len(rows) or not np.isfinite(rows).all():
         raise MotionError(f"{rows.shape} are not rows of {LAYOUT_73.width} finite numbers", where=path)
     try:
-        with atomic_write(path) as part, part.open("wb") as file:
+        with atomic_file(path) as part, part.open("wb") as file:
             np.save(file, rows, allow_pickle=False)
     except OSError as error:
         raise MotionError(
