@@ -69,11 +69,6 @@ WITHOUT_TORCH = (
     "text",
     "types",
 )
-    *("errors", "part_files", "children", "console", "plugins", "registry", "config"),
-    "paths",
-    "text",
-    "types",
-)
 
 
 def imports(path: Path, *, at_load: bool = False) -> Iterator[str]:

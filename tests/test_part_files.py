@@ -41,7 +41,7 @@ KINDS = {
     "rows of coefficients": "save_3dmm(to / 'x.npy', ROWS)",
     "clip of a cache": "write_shard(to / 'x.safetensors', 'c', 'i', [PICTURE], [0], MESH, MESH[:, 0])",
     "lists of an LMDB": "write_lists(to, {'train': ['a']})",
-    "state of a training": "state.save(to / 'step-00000001', torch.nn.ModuleDict(), {}, {}, {})",
+    "state of a training": "with state.saving(to / 'step-00000001', torch.nn.ModuleDict(), {}, {}, {}): pass",
 }
 PREPARE = """
     import os, signal, sys

@@ -44,6 +44,7 @@ ALLOWED = {
     "media/formats.py: self.target.parent / f'.part-{secrets.token_hex(6)}{ending}'": OURS,
     "media/writer.py: self._part.path / FRAME_NAME.format(self.frames)": OURS,
     "ops/build.py: root / 'talkingface' / 'ops' / f'{recipe.kind}-{recipe.key}'": OURS,
+    "part_files.py: folder / f'{PREFIX}{owner()}-{secrets.token_hex(6)}{ending}'": "an ending holds no slash",
     "paths.py: (CLONE if in_clone() else PACKAGE / '_shipped').joinpath(*parts)": "its callers are looked at",
     "paths.py: root.joinpath(*names)": "this is `inside`",
     "pipelines/coefficient_cache.py: PACKAGE / name": OURS,

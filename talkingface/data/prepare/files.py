@@ -6,7 +6,6 @@ import errno
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
@@ -14,7 +13,7 @@ from typing import Any, BinaryIO, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from ...part_files import PREFIX, remove
+from ...part_files import PREFIX, part_of, remove
 from ...weights.download.http import sha256_of
 
 
@@ -69,8 +68,9 @@ def try_file(folder: Path) -> None:
     Raises:
         OSError: if it cannot be written.
     """
-    with tempfile.NamedTemporaryFile(prefix=PREFIX, dir=folder) as file:
-        file.write(b"x")
+    part = part_of(folder / "trial")
+    part.write_bytes(b"x")
+    part.unlink()
 
 
 def remove_parts(root: Path) -> None:
