@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__
-from .config import Settings, describe, load_settings
+from .config import Settings, describe, read_settings
 from .config.flags import named_model
 from .config.report import help_text
-from .errors import TalkingFaceError
+from .errors import TalkingFaceError, together
 from .jobs import job
 
 OK, MENDABLE, STOPPED = 0, 2, 130
@@ -27,10 +27,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if {"-h", "--help"} & set(words):
             print(help_text(named_model(words)), flush=True)
             return OK
-        settings = load_settings(words)
-        if settings.print_config:
+        settings, problems = read_settings(words)
+        if settings.print_config and not problems:
             print(describe(settings), flush=True)
             return OK
+        problems += _further(settings, problems)
+        if problems:
+            raise together(problems)
         return _run(settings)
     except TalkingFaceError as error:
         for line in str(error).splitlines():
@@ -40,6 +43,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever reads the output has seen enough, as in `... | head`; Python's own flush at exit must not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+
+
+def _further(settings: Settings, problems: list[TalkingFaceError]) -> list[TalkingFaceError]:
+    """Everything that is wrong beside wrong flags, before the job's own modules are loaded.
+
+    Nothing is looked at where no right flag says what is to be done.
+    """
+    if settings.print_config or (problems and not settings.set_by_flags):
+        return []
+    from .jobs.checks import job_problems  # pictures and weights are looked at only here
+
+    return job_problems(settings, problems)
 
 
 class _Format(logging.Formatter):

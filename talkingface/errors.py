@@ -91,10 +91,10 @@ def collected(problems: list[TalkingFaceError]) -> Iterator[None]:
 
 
 def together(problems: Sequence[TalkingFaceError]) -> TalkingFaceError:
-    """Return the error that tells all problems, each on a line of its own; a single one is returned as it is."""
+    """Return the error that tells all problems, each once on a line of its own; a single one is returned as it is."""
     if len(problems) == 1:
         return problems[0]
-    return ConfigError("\n".join(dict.fromkeys(map(str, problems))))
+    return ConfigError("\n".join(dict.fromkeys(line for problem in problems for line in str(problem).splitlines())))
 
 
 def did_you_mean(word: str, choices: Iterable[str], cutoff: float = 0.6) -> str:

@@ -30,9 +30,21 @@ def load_settings(argv: Sequence[str]) -> Settings:
             once, one line each.
         UnknownNameError: for a model, variant or data set that does not exist.
     """
+    settings, problems = read_settings(argv)
+    if problems:
+        raise together(problems)
+    return settings
+
+
+def read_settings(argv: Sequence[str]) -> tuple[Settings, list[TalkingFaceError]]:
+    """(the settings of a command line without the wrong ones, everything that is wrong).
+
+    Raises:
+        ConfigError: where no settings are left.
+    """
     model = _model_of(read_flags(argv)[0])
     given, problems = read_flags(argv, model if model in registry.models() else None)
-    return _resolve(given, model, problems)
+    return _resolve(given, model, problems), problems
 
 
 def settings_from(values: Mapping[str, Any]) -> Settings:
@@ -45,7 +57,10 @@ def settings_from(values: Mapping[str, Any]) -> Settings:
     problems: list[TalkingFaceError] = [
         ConfigError("unknown setting", where=item.origin, cure=did_you_mean(item.key, names)) for item in wrong
     ]
-    return _resolve([item for item in given if item not in wrong], model, problems)
+    settings = _resolve([item for item in given if item not in wrong], model, problems)
+    if problems:
+        raise together(problems)
+    return settings
 
 
 def _files(given: Iterable[Given]) -> list[Path]:
@@ -95,8 +110,6 @@ def _resolve(top: list[Given], model: str, problems: list[TalkingFaceError]) -> 
         check_model_params(settings)
     if not settings.print_config and known is not None:
         problems += flag_problems(settings)
-    if problems:
-        raise together(problems)
     return settings
 
 

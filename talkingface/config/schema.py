@@ -235,6 +235,11 @@ class Settings(Job, Inputs, Speech, Faces, Output, Movement, Weights, Machine, M
         """Folder with weights: ``checkpoint_root``, or the default one."""
         return self.checkpoint_root or default_checkpoint_root()
 
+    @property
+    def set_by_flags(self) -> list[str]:
+        """Settings (dotted) that a flag set."""
+        return [key for key, origin in self._origins.items() if origin.startswith("--")]
+
     def origin(self, key: str) -> str:
         """The file or flag that set ``key`` (dotted, as ``train.max_steps``), or ``"default"``."""
         return self._origins.get(key, "default")

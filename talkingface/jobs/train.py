@@ -16,7 +16,8 @@ from ..data.features import FeatureOptions, add_features
 from ..data.prepare.tools import PrepareTools
 from ..data.samples import describe, pictures_of
 from ..errors import DataError
-from ..pipelines.model import base_config, choose_device, choose_precision
+from ..pipelines.known_weights import base_config
+from ..pipelines.model import choose_device, choose_precision
 from ..train import Trainer, TrainSettings
 from ..train.processes import join
 from ..weights import load_catalogue, resolve

@@ -99,7 +99,7 @@ def animate(settings: Settings, progress: Progress = SILENT) -> Result:
         TalkingFaceError: anything the user can mend; no half-written output stays.
     """
     check_settings(settings)
-    batch = _animate_plans([plan_one(settings)], settings, progress)
+    batch = animate_plans([plan_one(settings)], settings, progress)
     for _, error in batch.failures:
         raise error
     return batch.results[0]
@@ -115,10 +115,11 @@ def animate_each(settings: Settings, progress: Progress = SILENT) -> BatchResult
         TalkingFaceError: what concerns all of them: settings, weights, the driving video.
     """
     check_settings(settings)
-    return _animate_plans(plan_each(settings), settings, progress)
+    return animate_plans(plan_each(settings), settings, progress)
 
 
-def _animate_plans(plans: list[Plan], settings: Settings, progress: Progress) -> BatchResult:
+def animate_plans(plans: list[Plan], settings: Settings, progress: Progress) -> BatchResult:
+    """Animate as planned; errors as :func:`animate_each`."""
     enhancement = enhance.open_enhancement(settings)
     model = load_model(settings)
     check_coefficient_settings(settings, model)

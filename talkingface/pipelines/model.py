@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .. import registry
-from ..config import model_config, variant_params
+from ..config import model_config
 from ..config.schema import Movement
 from ..errors import ConfigError, MotionError
 from ..models.base import ModelPlugin, MotionExtractor, Renderer
 from ..paths import default_checkpoint_root
-from ..weights import Resolved, resolve
+from ..weights import resolve
 from ..weights.load import load_networks, load_strict, load_together, read_notes
 from ..weights.status import file_of
 from .coefficients import open_reader
+from .known_weights import base_config
 from .motion_reader import FrameReader, MotionReader
 from .motions import of_coefficients
 
@@ -143,15 +142,6 @@ def model_options(settings: Settings) -> dict[str, Any]:
     own = settings.own
     shared = {name: getattr(settings, name) for name in Movement.model_fields}
     return shared | {name: getattr(own, name) for name in type(own).model_fields}
-
-
-def base_config(model: str, found: Resolved, notes: Mapping[str, str]) -> dict[str, Any]:
-    """The configuration that the weights were trained with: from their own notes, else of the published variant."""
-    if "config" in notes:
-        return dict(json.loads(notes["config"]))
-    if found.entry is not None and found.entry.variant is not None:
-        return variant_params(model, found.entry.variant)
-    return {}
 
 
 def _at_size(settings: Settings, base: dict[str, Any]) -> dict[str, Any]:
