@@ -1,4 +1,4 @@
-"""What is refused before the networks' own modules are loaded, all of it in one run."""
+"""Refusals before the networks' own modules are loaded, all of them in one run."""
 
 from __future__ import annotations
 
