@@ -221,7 +221,7 @@ def is_worker(pid: int) -> bool:
 
 
 def _wait_for_orphans(session: int) -> int:
-    """Number of a session's processes that are there ten seconds after their command was killed; they are ended then."""
+    """Number of a session's processes that live ten seconds after their command was killed; they are ended then."""
     end = time.monotonic() + 10
     while (left := _of_session(session)) and time.monotonic() < end:
         time.sleep(0.1)
