@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..config import save_settings
 from ..config.schema import Movement
 from ..errors import ConfigError, TalkingFaceError
+from ..motion.kinds import of_coefficients
 from ..paths import default_checkpoint_root
 from . import enhance
 from .checks import check_settings
@@ -22,7 +23,6 @@ from .drivers.voices import VoiceLoader
 from .face_video import write_face_video
 from .inputs import Plan, plan_each, plan_one
 from .model import LoadedModel, load_model, model_options
-from .motions import of_coefficients
 from .options import CropOptions, MovementOptions, OutputOptions, SpeechOptions, VideoOptions
 from .progress import SILENT, Progress
 from .render import draw

@@ -175,11 +175,22 @@ def _check_best_frame(
     settings: Settings, assignments: Sequence[DriverAssignment], facts: Mapping[Path, MotionFacts]
 ) -> None:
     number = settings.best_frame
-    if number is None or settings.fps is not None:  # other rates are known where motions are brought to them
+    # Several drivers and other rates are known where motions are brought to one rate.
+    if number is None or settings.fps is not None or len(assignments) != 1:
         return
-    lengths = [facts[one.driving].frames for one in assignments if one.driving in facts]
-    for path in (one.driving for one in assignments if one.entry.shows_frames and one.driving.is_file()):
-        info = None if is_picture(path) else probe(path)
-        lengths.append(1 if info is None else info.frames or 0 if not info.damaged else number + 1)
-    if lengths and number >= max(lengths):
-        raise ConfigError(f"there is no frame {number}", where="--best_frame", cure=f"Use 0 to {max(lengths) - 1}.")
+    length = _length(assignments[0], facts)
+    if length is not None and number >= length:
+        raise ConfigError(f"there is no frame {number}", where="--best_frame", cure=f"Use 0 to {length - 1}.")
+
+
+def _length(assignment: DriverAssignment, facts: Mapping[Path, MotionFacts]) -> int | None:
+    """Frames of a driver at its own rate; None where only reading it all would tell."""
+    path = assignment.driving
+    if path in facts:
+        return facts[path].frames
+    if not assignment.entry.shows_frames or not path.is_file():
+        return None
+    if is_picture(path):
+        return 1
+    info = probe(path)
+    return None if info.damaged else info.frames

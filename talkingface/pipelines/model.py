@@ -13,6 +13,7 @@ from ..config import model_config
 from ..config.schema import Movement
 from ..errors import ConfigError, MotionError
 from ..models.base import ModelPlugin, MotionExtractor, Renderer
+from ..motion.kinds import of_coefficients
 from ..paths import default_checkpoint_root
 from ..weights import resolve
 from ..weights.load import load_networks, load_strict, load_together, read_notes
@@ -20,7 +21,6 @@ from ..weights.status import file_of
 from .coefficients import open_reader
 from .known_weights import base_config
 from .motion_reader import FrameReader, MotionReader
-from .motions import of_coefficients
 
 if TYPE_CHECKING:
     from ..config.schema import Settings

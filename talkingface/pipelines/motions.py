@@ -16,8 +16,6 @@ from ..motion.kinds import check_drawn, of_coefficients
 from ..motion.tracks import spread_angles
 from ..types import Motion
 
-__all__ = ["of_coefficients"]
-
 ROWS = "coefficients"
 """Name of the one value of a motion of coefficients."""
 

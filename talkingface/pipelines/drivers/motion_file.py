@@ -8,9 +8,10 @@ from fractions import Fraction
 from pathlib import Path
 
 from ...motion.file import load_motion_file
+from ...motion.kinds import of_coefficients
 from ...types import Motion
 from ..model import LoadedModel
-from ..motions import at_rate, check_motion, check_rows, of_coefficients
+from ..motions import at_rate, check_motion, check_rows
 from ..options import VideoOptions
 from .base import Driver, DriverContext, DriverKey, DrivingMotion, RecordedDriver
 

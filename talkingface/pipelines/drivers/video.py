@@ -11,10 +11,10 @@ from typing import Any
 
 from ...errors import MediaError, MotionError
 from ...face.track.track import Track
+from ...motion.kinds import of_coefficients
 from .. import coefficient_cache
 from ..crops import Cropper
 from ..motion_reader import MotionReader
-from ..motions import of_coefficients
 from ..options import VideoOptions
 from ..progress import SILENT, Progress
 from .base import Driver, DriverContext, DriverKey, DrivingMotion, RecordedDriver
