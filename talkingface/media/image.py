@@ -78,7 +78,7 @@ def is_transparent(path: Path) -> bool:
     with Image.open(path, formats=_READ) as image:
         if not image.has_transparency_data:
             return False
-        return image.convert("RGBA").getchannel("A").getextrema()[0] < 255
+        return bool(np.asarray(image.convert("RGBA"))[..., 3].min() < 255)
 
 
 def write_image(path: str | Path, picture: Picture) -> Path:
