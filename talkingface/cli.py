@@ -8,11 +8,11 @@ import warnings
 from collections.abc import Sequence
 
 from . import __version__
-from .config import Settings, describe, load_settings
+from .config import Settings, describe, read_settings
 from .config.flags import named_model
 from .config.report import asks_for_help, help_text
 from .console import exit_status, full, lasting_streams, stop_in_order
-from .errors import TalkingFaceError, of_place
+from .errors import TalkingFaceError, of_place, together
 from .jobs import job
 from .registry import own_name
 
@@ -41,11 +41,14 @@ def _command(words: list[str]) -> int:
         if wanted is not None:
             named = named_model(words)
             return _show(help_text(named and own_name(named), everything=wanted == "all"))
-        settings = load_settings(words)
+        settings, problems = read_settings(words)
         if not settings.quiet:
             _tell(settings.notes)
-        if settings.print_config:
+        if settings.print_config and not problems:
             return _show(describe(settings))
+        problems += _further(settings, problems)
+        if problems:
+            raise together(problems)
         return _run(settings)
     except TalkingFaceError as error:
         for line in str(error).splitlines():
@@ -68,6 +71,18 @@ def _show(text: str) -> int:
 def _tell(notes: Sequence[str]) -> None:
     for note in dict.fromkeys(notes):
         print(f"note: {note}", file=sys.stderr)
+
+
+def _further(settings: Settings, problems: list[TalkingFaceError]) -> list[TalkingFaceError]:
+    """Everything that is wrong beside wrong flags, before the job's own modules are loaded.
+
+    Nothing is looked at where no right flag says what is to be done.
+    """
+    if settings.print_config or (problems and not settings.set_by_flags):
+        return []
+    from .jobs.checks import job_problems  # pictures and weights are looked at only here
+
+    return job_problems(settings, problems)
 
 
 class _Format(logging.Formatter):

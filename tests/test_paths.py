@@ -41,7 +41,6 @@ ALLOWED = {
     "face3d/fit/bfm.py: folder / name": OURS,
     "jobs/data.py: Path('runs') / f'{settings.model}_{name}'": STEMS,
     "jobs/evaluate.py: folder / name": OURS,
-    "media/formats.py: self.target.parent / f'.part-{secrets.token_hex(6)}{ending}'": OURS,
     "media/writer.py: self._part.path / FRAME_NAME.format(self.frames)": OURS,
     "ops/build.py: root / 'talkingface' / 'ops' / f'{recipe.kind}-{recipe.key}'": OURS,
     "part_files.py: folder / f'{PREFIX}{owner()}-{secrets.token_hex(6)}{ending}'": "an ending holds no slash",

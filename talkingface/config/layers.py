@@ -33,9 +33,21 @@ def load_settings(argv: Sequence[str]) -> Settings:
             once, one line each.
         UnknownNameError: for a model, variant or data set that does not exist.
     """
+    settings, problems = read_settings(argv)
+    if problems:
+        raise together(problems)
+    return settings
+
+
+def read_settings(argv: Sequence[str]) -> tuple[Settings, list[TalkingFaceError]]:
+    """(the settings of a command line without the wrong ones, everything that is wrong).
+
+    Raises:
+        ConfigError: where no settings are left.
+    """
     model = _model_of(list(as_meant(read_flags(argv).given, None, [])))
     flags = read_flags(argv, model.value if model.value in registry.models() else None)
-    return _resolve(flags.given, model, flags.problems, flags.notes)
+    return _resolve(flags.given, model, flags.problems, flags.notes), flags.problems
 
 
 def settings_from(values: Mapping[str, Any]) -> Settings:
@@ -49,7 +61,10 @@ def settings_from(values: Mapping[str, Any]) -> Settings:
     problems: list[TalkingFaceError] = [
         ConfigError("unknown setting", where=item.origin, cure=did_you_mean(item.key, names)) for item in wrong
     ]
-    return _resolve([item for item in given if item not in wrong], model, problems)
+    settings = _resolve([item for item in given if item not in wrong], model, problems)
+    if problems:
+        raise together(problems)
+    return settings
 
 
 def _files(given: Iterable[Given]) -> list[Path]:
@@ -126,8 +141,6 @@ def _resolve(
         check_model_params(settings)
     if not settings.print_config and known is not None:
         problems += flag_problems(settings)
-    if problems:
-        raise together(problems)
     settings.notes.extend(told)
     return settings
 

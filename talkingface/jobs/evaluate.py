@@ -11,9 +11,9 @@ from ..errors import ConfigError, TalkingFaceError
 from ..evaluation.metric import MetricTools, choose_metrics
 from ..evaluation.reconstruct import reconstruct
 from ..evaluation.talking import evaluate_talking
+from ..motion.kinds import of_coefficients
 from ..pipelines.drivers.voices import load_voice
 from ..pipelines.model import LoadedModel, load_model
-from ..pipelines.motions import of_coefficients
 from ..pipelines.progress import SILENT
 from .data import data_root, run_folder, with_data
 

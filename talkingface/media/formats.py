@@ -178,11 +178,20 @@ def check_output(output: Path) -> None:
     target = output_format(output)
     if target is not None:
         target.check(output)
-    missing = [folder for folder in output.absolute().parents if not folder.exists()]
-    PartialOutput(output, folder=target is None).discard()
-    for folder in missing:  # so that a run that is refused later leaves nothing behind
+    check_place(output, folder=target is None)
+
+
+def check_place(output: Path, *, folder: bool = False) -> None:
+    """Refuse a file or folder that could not be made; nothing of the attempt stays.
+
+    Raises:
+        MediaError: if it cannot be made, or is a folder that holds anything but our own frames.
+    """
+    missing = [parent for parent in output.absolute().parents if not parent.exists()]
+    PartialOutput(output, folder=folder).discard()
+    for parent in missing:  # so that a run that is refused later leaves nothing behind
         with suppress(OSError):  # another run has begun to write there
-            folder.rmdir()
+            parent.rmdir()
 
 
 class PartialOutput:

@@ -73,6 +73,14 @@ def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
             ) from error
 
 
+def is_transparent(path: Path) -> bool:
+    """True if parts of a picture that can be read are transparent."""
+    with Image.open(path, formats=_READ) as image:
+        if not image.has_transparency_data:
+            return False
+        return bool(np.asarray(image.convert("RGBA"))[..., 3].min() < 255)
+
+
 def write_image(path: str | Path, picture: Picture) -> Path:
     """Write a picture; the file appears whole or not at all.
 
