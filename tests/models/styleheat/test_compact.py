@@ -77,7 +77,6 @@ def test_detail_that_the_inversion_lacks_comes_back(shipped: LoadedModel, record
     motion = Motion("3dmm.73", Fraction(25), {"coefficients": row73(rows)}, "mesh")
     still, plain = (shipped.renderer.render_part(s, motion, slice(0, 1)) for s in (state, replace(state, detail=None)))
     assert float((still - frames[0]).abs().mean()) < 0.5 * float((plain - frames[0]).abs().mean())
-    moved = torch.cat(
-        [shipped.renderer.render_part(state, motion, slice(4 * k, 4 * k + 1)) for k in range(len(frames))]
-    )
+    parts = [slice(4 * k, 4 * k + 1) for k in range(len(frames))]
+    moved = torch.cat([shipped.renderer.render_part(state, motion, part) for part in parts])
     assert float(fine(moved).mean()) > 0.6 * float(fine(frames[:1]).mean())

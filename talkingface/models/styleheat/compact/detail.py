@@ -1,8 +1,8 @@
 """Detail of the source that the networks do not give back, carried along the warp.
 
 Features of 64 pixels cannot hold hair, skin and text. What the source lacks when it is drawn at rest is known at full
-size once per source; a frame gets it back from where its own warp, as compared with that at rest, takes it. Inside a mouth that has opened, or on a lid that has shut,
-the source has nothing to carry, and what the generator painted stays.
+size once per source; a frame gets it back from where its own warp, as compared with that at rest, takes it. Inside a
+mouth that has opened, the source has nothing to carry, and what the generator painted stays.
 """
 
 from __future__ import annotations
