@@ -86,6 +86,7 @@ def start(
     stderr: int = PIPE,
     memory_bytes: int = 0,
     family: bool = False,
+    folder: Path | None = None,
 ) -> Program:
     """Start a program that ends with this process.
 
@@ -94,6 +95,7 @@ def start(
         stdin, stdout, stderr: ``PIPE`` or ``DEVNULL``.
         memory_bytes: the system gives it no more than this; 0: no limit. Kept on Linux alone.
         family: it starts programs of its own, which end with it.
+        folder: where it looks for relative names; None: the present one.
 
     Raises:
         OSError: if it does not start.
@@ -103,7 +105,7 @@ def start(
         words = [*_PYTHON, _BECOME, str(os.getpid()), str(memory_bytes), *words]
 
     def started() -> Program:
-        program = Program(words, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True)
+        program = Program(words, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True, cwd=folder)
         if family or not _ON_LINUX:
             program.watch()
         return program

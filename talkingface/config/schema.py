@@ -143,6 +143,10 @@ class Output(SettingsGroup):
     )
     output_dir: Path | None = Field(None, description="folder for results with a made-up name; none: results or runs")
     overwrite: bool | None = Field(None, description="replace what exists; none: only the file that --output names")
+    restart: bool = Field(False, description="begin anew where an earlier run of the same command was killed")
+    commit_seconds: float = Field(
+        30, ge=0, description="seconds of work after which a run that is killed can be gone on with"
+    )
     fps: Fraction | None = Field(
         None, gt=0, le=240, description="frames per second, such as 30000/1001; none: as given"
     )

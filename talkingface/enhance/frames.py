@@ -64,12 +64,18 @@ class Enhancer:
         return _frame(canvas)
 
 
-def enhance_frames(frames: Iterable[Picture], tracks: Sequence[Track], enhancer: Enhancer) -> Iterator[Picture]:
-    """Enhance each frame (H, W, 3), uint8; the faces are those of the tracks, large ones in front of small ones."""
+def enhance_frames(
+    frames: Iterable[Picture], tracks: Sequence[Track], enhancer: Enhancer, first: int = 0
+) -> Iterator[Picture]:
+    """Enhance each frame (H, W, 3), uint8; the faces are those of the tracks, large ones in front of small ones.
+
+    Args:
+        first: number of the first of these frames in the tracks.
+    """
     ordered = sorted(tracks, key=lambda track: track.side)
     # One shape for the entire video: a change of the mask would be visible.
     shape: Shape = "soft" if len(tracks) < 2 else "round"
-    for number, frame in enumerate(frames):
+    for number, frame in enumerate(frames, first):
         points = (points_of(track, number) for track in ordered if number in track.frames)
         yield enhancer(frame, [five for five in points if five is not None], shape)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from ..media.keep.names import ReservedNames
 from ..pipelines.animate import Result, animate_plans
 from ..pipelines.inputs import plan_each
 from ..pipelines.progress import progress_for
@@ -12,7 +13,7 @@ from ..pipelines.progress import progress_for
 if TYPE_CHECKING:
     from ..config import Settings
 
-WHEN_STOPPED = "results that were finished are kept, the one in work is removed"
+WHEN_STOPPED = "results that were finished are kept; the one in work is removed, but for what a line above says"
 
 
 def run(settings: Settings) -> int:
@@ -20,7 +21,8 @@ def run(settings: Settings) -> int:
 
     The command has checked the settings, see `jobs.checks`.
     """
-    batch = animate_plans(plan_each(settings), settings, progress_for(sys.stderr, quiet=settings.quiet))
+    with ReservedNames() as names:
+        batch = animate_plans(plan_each(settings, names), settings, progress_for(sys.stderr, quiet=settings.quiet))
     for source, error in batch.failures:
         print(f"error: {error}" if str(source) in str(error) else f"error: {source}: {error}", file=sys.stderr)
     for result in batch.results:

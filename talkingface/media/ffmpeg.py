@@ -39,7 +39,9 @@ def executable() -> str:
     try:
         import imageio_ffmpeg
 
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
+        found = Path(imageio_ffmpeg.get_ffmpeg_exe())
+        # A name alone is looked for in PATH; a path has to hold for children that run in other folders.
+        return str(found.absolute() if found.parent.name else found)
     except (ImportError, RuntimeError) as error:
         raise DependencyError(
             "no ffmpeg program was found",
@@ -67,7 +69,13 @@ class Child:
     """
 
     def __init__(
-        self, arguments: Sequence[str], *, level: str = "error", feed: bool = False, collect: bool = False
+        self,
+        arguments: Sequence[str],
+        *,
+        level: str = "error",
+        feed: bool = False,
+        collect: bool = False,
+        folder: Path | None = None,
     ) -> None:
         """Start the program.
 
@@ -76,6 +84,7 @@ class Child:
             level: lowest level of the messages ("error", "info").
             feed: the caller writes to ``stdin``; otherwise it is empty.
             collect: the caller reads ``stdout``; otherwise it is discarded.
+            folder: where relative names are looked for; None: the current folder.
 
         Raises:
             MediaError: if the program does not start.
@@ -87,6 +96,7 @@ class Child:
                 stdin=children.PIPE if feed else children.DEVNULL,
                 stdout=children.PIPE if collect else children.DEVNULL,
                 memory_bytes=children.MEMORY_BYTES,
+                folder=folder,
             )
         except OSError as error:
             cure = "Unset IMAGEIO_FFMPEG_EXE, or let it name an ffmpeg that starts."
@@ -130,6 +140,11 @@ class Child:
         self._ended.set()
         self._watch.join()
         return status
+
+    @property
+    def ended(self) -> bool:
+        """True once the program has ended by itself or was killed."""
+        return self._process.poll() is not None
 
     @contextmanager
     def patience(self, limit_s: float | None = SILENCE_S) -> Iterator[None]:
@@ -202,7 +217,7 @@ def _close(pipe: IO[bytes]) -> None:
 
 
 def output_of(
-    arguments: Sequence[str], *, level: str = "error", limit_s: float = STALL_S
+    arguments: Sequence[str], *, level: str = "error", limit_s: float = STALL_S, folder: Path | None = None
 ) -> tuple[int, bytes, list[str]]:
     """Run ffmpeg to its end; returns exit status, standard output (which must fit into memory) and messages.
 
@@ -210,8 +225,9 @@ def output_of(
         arguments: arguments after the program's general options.
         level: lowest level of the messages.
         limit_s: seconds without output after which it is ended.
+        folder: where relative names are looked for; None: the current folder.
     """
-    with Child(arguments, level=level, collect=True) as child:
+    with Child(arguments, level=level, collect=True, folder=folder) as child:
         data = b"".join(iter(lambda: child.read(_BLOCK_BYTES, limit_s), b""))
         status = child.wait()
         return status, data, child.messages

@@ -51,6 +51,8 @@ class Format:
         alpha: the file keeps transparency; others get frames composed over white.
         even: odd sides grow by one pixel, unless the quality is lossless.
         fastest: frames per second that it can show; None: any number.
+        segment: frames of pieces that ffmpeg's stream copy can join to the same as if they were one; best where the
+            codec begins anew by itself. None: it cannot, so that a killed run has to encode from the first frame on.
         encoders: those of ffmpeg that it needs.
     """
 
@@ -61,6 +63,7 @@ class Format:
     alpha: bool = False
     even: bool = False
     fastest: Fraction | None = None
+    segment: int | None = None
     encoders: tuple[str, ...] = ()
 
     def lacks(self) -> list[str]:
@@ -129,10 +132,18 @@ def _gif(encoding: Encoding) -> list[str]:
 _STREAMABLE = ("-movflags", "+faststart")
 _AAC = ("-c:a", "aac", "-b:a", "160k")
 _H264_ENCODERS = ("libx264", "aac")
+_H264_KEY_EVERY, _VP9_KEY_EVERY = 250, 128  # frames after which the encoders write one that needs no other
 
-MP4 = Format(_h264, "mp4", _STREAMABLE, _AAC, even=True, encoders=_H264_ENCODERS)
-MOV = Format(_h264, "mov", _STREAMABLE, _AAC, even=True, encoders=_H264_ENCODERS)
-WEBM = Format(_vp9, "webm", sound=("-c:a", "libopus", "-b:a", "128k"), alpha=True, encoders=("libvpx-vp9", "libopus"))
+MP4 = Format(_h264, "mp4", _STREAMABLE, _AAC, even=True, segment=_H264_KEY_EVERY, encoders=_H264_ENCODERS)
+MOV = Format(_h264, "mov", _STREAMABLE, _AAC, even=True, segment=_H264_KEY_EVERY, encoders=_H264_ENCODERS)
+WEBM = Format(
+    _vp9,
+    "webm",
+    sound=("-c:a", "libopus", "-b:a", "128k"),
+    alpha=True,
+    segment=2 * _VP9_KEY_EVERY,
+    encoders=("libvpx-vp9", "libopus"),
+)
 GIF = Format(_gif, "gif", fastest=GIF_FASTEST, encoders=("gif",))
 WEBP = Format(_webp, "webp", alpha=True, encoders=("libwebp_anim",))
 

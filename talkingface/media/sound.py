@@ -37,18 +37,19 @@ class SoundTrack:
         """Arguments that open it as an input of the encoder."""
         return input_arguments(self.path) if self.copy is None else self.copy.input_arguments()
 
-    def output_arguments(self, codec: Sequence[str]) -> list[str]:
-        """Arguments that encode it as input number 1, padded with silence.
+    def output_arguments(self, codec: Sequence[str], number: int = 1) -> list[str]:
+        """Arguments that encode it, padded with silence.
 
         Args:
             codec: arguments that choose the codec.
+            number: of the input that it is.
 
         Where the length follows from the pictures' end, ffmpeg's ``-shortest`` stops it soon after that, but not at
         it: the slower the pictures come, the further the sound has run ahead. See ``may_outlast``.
         """
         known = self.length_s is not None
         padding, end = (f"apad=whole_dur={float(self.length_s or 0):.6f}", []) if known else ("apad", ["-shortest"])
-        return ["-map", "1:a:0", "-af", f"{self.filters},{padding}", *codec, *end]
+        return ["-map", f"{number}:a:0", "-af", f"{self.filters},{padding}", *codec, *end]
 
     def may_outlast(self, pictures_s: Fraction) -> bool:
         """True if the encoded sound may be longer than the pictures."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +28,10 @@ class Writer(ABC):
         path: the result, there once the block is left.
         frames: frames written so far.
         warnings: what was asked for and is not in the result, a sentence each.
+        found: frames that an earlier run has left, see `goes_on_from`.
     """
+
+    found = 0
 
     def __init__(self, part: PartialOutput, fps: Fraction, *, alpha: bool) -> None:
         """Args: alpha: whether the result keeps transparency."""
@@ -65,10 +69,23 @@ class Writer(ABC):
             self._shape = frame.shape
         if frame.shape != self._shape:
             raise ShapeError(f"frame {self.frames} is {frame.shape}, the first was {self._shape}", where=self.path)
+        self._append(self._shown(frame))
+        self.frames += 1
+
+    def goes_on_from(self, first: Picture) -> int:
+        """Number of the frame to be written next, where an earlier run has kept those before it; here always 0.
+
+        Args:
+            first: the first frame, (H, W, 3) or (H, W, 4), uint8, drawn anew; where it is another one than before,
+                nothing of that run is used.
+        """
+        return 0
+
+    def _shown(self, frame: Picture) -> Picture:
+        """A frame as the result keeps it."""
         if frame.shape[2] == 4 and not self._alpha:
             frame = over_background(frame)
-        self._append(np.ascontiguousarray(frame))
-        self.frames += 1
+        return np.ascontiguousarray(frame)
 
     def finish(self) -> Path:
         """Complete the result and put it in its place; returns its path.
@@ -130,31 +147,64 @@ def open_writer(
             ``audio`` cannot be read. A file without usable sound only leads to a warning.
         DependencyError: if the ffmpeg lacks an encoder.
     """
-    target = output_format(output)
+    plan = plan_output(output, fps, audio, audio_duration_s, audio_start_s, quality)
+    part = PartialOutput(Path(output), folder=plan.format is None)
+    writer: Writer = FolderWriter(part, fps, alpha=True) if plan.format is None else EncodingWriter(part, fps, plan)
+    writer.warnings += plan.warnings
+    return writer
+
+
+@dataclass(frozen=True)
+class OutputPlan:
+    """Choices about a result, checked before anything is written.
+
+    Attributes:
+        format: of the file; None: a folder of png.
+        crf: constant rate factor of the encoder.
+        lossless: the frames are to come back exactly.
+        track: sound that goes with the pictures.
+        warnings: what was asked for and will not be in the result.
+    """
+
+    format: Format | None
+    crf: int
+    lossless: bool
+    track: SoundTrack | None
+    warnings: tuple[str, ...]
+
+
+def plan_output(
+    output: str | Path,
+    fps: Fraction,
+    audio: str | Path | None = None,
+    audio_duration_s: float | Fraction | None = None,
+    audio_start_s: float | Fraction = 0,
+    quality: int | str = "high",
+) -> OutputPlan:
+    """Decide how a result is written; arguments and errors as for :func:`open_writer`."""
+    target, lossless = output_format(output), quality == "lossless"
     crf = _crf(quality)
     if fps <= 0:
         raise MediaError(f"a frame rate of {fps} is not possible", where=output, cure="Use a rate above 0.")
     if target is None:
-        writer: Writer = _FolderWriter(PartialOutput(Path(output), folder=True), fps, alpha=True)
-        writer.warnings += ["a folder of png holds no sound; write .mp4 to keep it"] if audio is not None else []
-        return writer
+        lost = () if audio is None else ("a folder of png holds no sound; write .mp4 to keep it",)
+        return OutputPlan(None, crf, lossless, None, lost)
     target.check(Path(output))
     track, warnings = _sound_for(target, Path(output), audio, audio_duration_s, audio_start_s)
-    part = PartialOutput(Path(output), folder=False)
-    writer = _EncodingWriter(part, fps, target, crf, track, lossless=quality == "lossless")
-    writer.warnings += warnings
     if target.fastest is not None and fps > target.fastest:
-        what = f"{_article(part.target)} cannot show {fps} frames/s; it is written at {target.fastest}"
-        writer.warnings.append(what)
-    return writer
+        warnings.append(f"{_article(Path(output))} cannot show {fps} frames/s; it is written at {target.fastest}")
+    return OutputPlan(target, crf, lossless, track, tuple(warnings))
 
 
-class _FolderWriter(Writer):
+class FolderWriter(Writer):
     """Numbered png files."""
 
     def _append(self, frame: Picture) -> None:
+        path = self._part.path / FRAME_NAME.format(self.frames)
+        part = path.with_name(f"{path.name}.part")
         try:
-            Image.fromarray(frame).save(self._part.path / FRAME_NAME.format(self.frames), compress_level=3)
+            Image.fromarray(frame).save(part, format="PNG", compress_level=3)
+            part.replace(path)
         except OSError as error:
             raise MediaError(f"cannot be written ({error.strerror or error})", where=self.path) from error
 
@@ -165,36 +215,48 @@ class _FolderWriter(Writer):
         """Nothing runs in the background."""
 
 
-class _EncodingWriter(Writer):
+class EncodingWriter(Writer):
     """A file that one ffmpeg process encodes from the frames on its standard input; sound is its second input."""
 
-    def __init__(
-        self, part: PartialOutput, fps: Fraction, target: Format, crf: int, track: SoundTrack | None, *, lossless: bool
-    ) -> None:
-        super().__init__(part, fps, alpha=target.alpha)
-        self._format, self._crf, self._lossless, self._track = target, crf, lossless, track
+    def __init__(self, part: PartialOutput, fps: Fraction, plan: OutputPlan) -> None:
+        self._format, self._plan = cast(Format, plan.format), plan
+        super().__init__(part, fps, alpha=self._format.alpha)
+        self._track = plan.track
         self._child: Child | None = None
 
     def _append(self, frame: Picture) -> None:
-        if self._format.even and not self._lossless:
-            frame = _pad_to_even(frame)
         if self._child is None:
-            self._child = Child(self._arguments(*frame.shape), feed=True)
+            self._child = self._encoder(frame.shape, self._part.path, self._track)
+        self._feed(self._child, frame)
+
+    def _feed(self, child: Child, frame: Picture) -> None:
+        """Hand a frame to an encoder."""
         try:
-            self._child.write(frame.data.cast("B"))
+            child.write(self._padded(frame).data.cast("B"))
         except OSError as error:
-            self._child.wait()
-            raise self._failed(self._child) from error
+            child.wait()
+            raise self._failed(child) from error
 
     def _complete(self) -> None:
         child = cast(Child, self._child)  # started by the first frame
+        self._close(child)
+        self._await(child)
+        self._cut_sound_to_pictures()
+
+    def _close(self, child: Child) -> None:
+        """Tell an encoder that no frame follows."""
         try:
             child.stdin.close()
         except OSError as error:
             child.wait()
             raise self._failed(child) from error
+
+    def _await(self, child: Child) -> None:
+        """Wait until an encoder has written everything."""
         if child.wait(None) != 0:  # it may copy all that it wrote, to put the index in front
             raise self._failed(child)
+
+    def _cut_sound_to_pictures(self) -> None:
         pictures_s = self.frames / self.fps
         if self._track is not None and self._track.may_outlast(pictures_s):
             self._cut_sound(pictures_s)
@@ -221,21 +283,36 @@ class _EncodingWriter(Writer):
             cure="Check the free space; a smaller picture or another ending may do.",
         )
 
-    def _arguments(self, height: int, width: int, channels: int) -> list[str]:
-        rate = f"{self.fps.numerator}/{self.fps.denominator}"
+    def _padded(self, frame: Picture) -> Picture:
+        return _pad_to_even(frame) if self._format.even and not self._plan.lossless else frame
+
+    def _encoder(self, shape: tuple[int, ...], path: Path, track: SoundTrack | None) -> Child:
+        """Start an encoder of frames of a shape into a file, with its sound."""
+        padding = 1 if self._format.even and not self._plan.lossless else 0
+        height, width = (side + side % 2 * padding for side in shape[:2])
+        return Child(self._arguments((height, width, shape[2]), path, track), feed=True)
+
+    @property
+    def _rate(self) -> str:
+        return f"{self.fps.numerator}/{self.fps.denominator}"
+
+    def _arguments(self, shape: tuple[int, int, int], path: Path, track: SoundTrack | None) -> list[str]:
+        height, width, channels = shape
         pixels = "rgba" if channels == 4 else "rgb24"
-        frames = ["-f", "rawvideo", "-pix_fmt", pixels, "-s", f"{width}x{height}", "-framerate", rate, "-i", "pipe:0"]
+        frames = ["-f", "rawvideo", "-pix_fmt", pixels, "-s", f"{width}x{height}"]
+        frames += ["-framerate", self._rate, "-i", "pipe:0"]
         sound, heard = [], []
-        if self._track is not None:
-            sound, heard = self._track.input_arguments(), self._track.output_arguments(self._format.sound)
+        if track is not None:
+            sound, heard = track.input_arguments(), track.output_arguments(self._format.sound)
         # No tags of the sound's file (titles, places, people) in the result.
         plain = ["-map", "0:v:0", "-map_metadata", "-1"]
-        encoder = self._format.encode(Encoding(self._crf, self._lossless, channels == 4, self.fps))
-        return ["-y", *frames, *sound, *plain, *heard, *encoder, *self._muxer(self._part.path)]
+        encoder = self._format.encode(Encoding(self._plan.crf, self._plan.lossless, channels == 4, self.fps))
+        return ["-y", *frames, *sound, *plain, *heard, *encoder, *self._muxer(path)]
 
     def _muxer(self, path: Path) -> list[str]:
         """Arguments that write a file of this format."""
-        return [*self._format.muxing, "-f", self._format.container, address(path)]
+        # Without it Matroska files hold random numbers, and no two runs give the same bytes.
+        return [*self._format.muxing, "-fflags", "+bitexact", "-f", self._format.container, address(path)]
 
 
 def _sound_for(

@@ -6,22 +6,26 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..config import save_settings
 from ..config.schema import Movement
 from ..errors import ConfigError, TalkingFaceError
+from ..media.keep.names import ReservedNames
 from ..motion.kinds import of_coefficients
 from ..paths import default_checkpoint_root
 from . import enhance
 from .checks import check_settings
 from .crops import Cropper
+from .drawing import Drawing
 from .drivers import Driver, DriverContext, DriverKey
 from .drivers.assign import OpenedDrivers
 from .drivers.voices import VoiceLoader
 from .face_video import write_face_video
-from .inputs import Plan, plan_each, plan_one
+from .inputs import Plan, plan_each, plan_one, settings_file
+from .kept import kept_work
 from .model import LoadedModel, load_model, model_options
 from .options import (
     PREVIEW_HEIGHT,
@@ -33,9 +37,9 @@ from .options import (
     preview_of,
 )
 from .progress import SILENT, Progress
-from .render import draw
+from .render import PersonMotion, draw
 from .retarget import retarget_all
-from .source import PreparedSource, keep_found, prepare_source
+from .source import Person, PreparedSource, keep_found, prepare_source
 
 if TYPE_CHECKING:
     from ..config.schema import Settings
@@ -109,7 +113,8 @@ def animate(settings: Settings, progress: Progress = SILENT) -> Result:
         TalkingFaceError: anything the user can mend; no half-written output stays.
     """
     check_settings(settings)
-    batch = animate_plans([plan_one(settings)], settings, progress)
+    with ReservedNames() as names:
+        batch = animate_plans([plan_one(settings, names)], settings, progress)
     for _, error in batch.failures:
         raise error
     return batch.results[0]
@@ -125,7 +130,8 @@ def animate_each(settings: Settings, progress: Progress = SILENT) -> BatchResult
         TalkingFaceError: what concerns all of them: settings, weights, the driving video.
     """
     check_settings(settings)
-    return animate_plans(plan_each(settings), settings, progress)
+    with ReservedNames() as names:
+        return animate_plans(plan_each(settings, names), settings, progress)
 
 
 def animate_plans(plans: list[Plan], settings: Settings, progress: Progress) -> BatchResult:
@@ -215,22 +221,20 @@ def animate_source(run: Run, plan: Plan, source: PreparedSource, drivers: Mappin
     if note:
         progress.note(note)
     drivings = [driver.recorded for driver in drivers.values() if driver.recorded is not None]
-    frames = draw(model.renderer, source.compositor, people, drivings, run.output)
-    count, degraded = enhance.write(
-        progress.track(frames, "render", length),
-        plan.output,
-        run.enhancement,
-        fps=fps,
-        sound=plan.sound,
-        sound_s=length / fps,
-        quality=settings.quality,
-        progress=progress,
-    )
-    if settings.face3dvis:
-        root = settings.checkpoint_root or default_checkpoint_root()
-        first = source.people[0], people[0]
-        progress.note(write_face_video(*first, plan.output, root=root, quality=settings.quality, progress=progress))
-    save_settings(run.asked or settings, plan.output.with_name(f"{plan.output.name}.yaml"))
+    shown = partial(draw, model.renderer, source.compositor, people, drivings, run.output)
+    with kept_work(settings, plan, people, model.weights, progress) as work:
+        count, degraded = enhance.write(
+            Drawing(shown, length, progress=progress),
+            plan.output,
+            run.enhancement,
+            fps=fps,
+            sound=plan.sound,
+            sound_s=length / fps,
+            quality=settings.quality,
+            progress=progress,
+            work=work,
+        )
+        degraded = [*degraded, *_write_side_files(run, plan, source.people[0], people[0])]
     return Result(
         path=plan.output,
         frames=count,
@@ -242,3 +246,20 @@ def animate_source(run: Run, plan: Plan, source: PreparedSource, drivers: Mappin
         settings=settings,
         elapsed_s=source.elapsed_s + sum(driver.elapsed_s for driver in drivers.values()) + time.perf_counter() - began,
     )
+
+
+def _write_side_files(run: Run, plan: Plan, person: Person, moving: PersonMotion) -> list[str]:
+    """Write what belongs beside a result; returns why something is missing, which costs nobody the result."""
+    settings, notes = run.settings, []
+    if settings.face3dvis:
+        root = settings.checkpoint_root or default_checkpoint_root()
+        how: dict[str, Any] = {"root": root, "quality": settings.quality, "progress": run.progress}
+        try:
+            run.progress.note(write_face_video(person, moving, plan.output, **how))
+        except TalkingFaceError as error:
+            notes.append(f"the face is not shown (--face3dvis): {error}")
+    try:
+        save_settings(run.asked or settings, settings_file(plan.output))
+    except OSError as error:
+        notes.append(f"{settings_file(plan.output)}: the settings could not be saved ({error.strerror or error})")
+    return notes

@@ -7,9 +7,12 @@ the enhanced one takes its place when it is whole itself, so that no failure on 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,11 +23,14 @@ from ..errors import ConfigError, MediaError
 from ..face.crop.framing import FULL_SIDE
 from ..face.detect.analyser import FaceAnalyser, open_analyser, searching_backends
 from ..face.track.track import Track, TrackSettings
+from ..media.keep.folder import WorkFolder
+from ..media.keep.writer import open_kept_writer
 from ..media.video import open_video
-from ..media.writer import Writer, open_writer
+from ..media.writer import open_writer
 from ..part_files import temporary_folder
 from ..paths import default_checkpoint_root
 from . import render
+from .drawing import Drawing
 from .frames import Frame
 from .model import choose_device
 from .progress import SILENT, Progress
@@ -90,7 +96,7 @@ def open_enhancement(settings: Settings) -> Enhancement | None:
 
 
 def write(
-    frames: Iterable[Frame],
+    frames: Iterable[Frame] | Drawing,
     output: Path,
     enhancement: Enhancement | None,
     *,
@@ -99,14 +105,15 @@ def write(
     sound_s: Fraction | None = None,
     quality: str = "high",
     progress: Progress = SILENT,
+    work: WorkFolder | None = None,
 ) -> tuple[int, list[str]]:
     """Write frames by :func:`render.write`, then enhanced; where that fails, the plain result stays, with a note."""
+    how: dict[str, Any] = {"fps": fps, "sound": sound, "sound_s": sound_s, "quality": quality, "work": work}
     if enhancement is None:
-        return render.write(frames, output, fps=fps, sound=sound, sound_s=sound_s, quality=quality)
-    with temporary_folder(output.absolute().parent) as folder:
-        copy = Copy(folder / "plain.mp4", fps)
-        how: dict[str, Any] = {"fps": fps, "sound": sound, "sound_s": sound_s, "quality": quality}
-        count, notes = render.write(copy.passing(frames), output, **how)
+        return render.write(frames, output, **how)
+    with _folder_for_copy(output, work) as folder, Copy(folder / "plain.mp4", fps, _length(frames), work) as copy:
+        count, notes = render.write(frames, output, **how, also=[copy])
+        copy.finish()
         try:
             better, more = enhanced(copy, count, enhancement, progress)
             _, again = render.write(better, output, **how)
@@ -116,9 +123,22 @@ def write(
     return count, [*dict.fromkeys([*notes, *more, *again])]
 
 
+@contextmanager
+def _folder_for_copy(output: Path, work: WorkFolder | None) -> Iterator[Path]:
+    if work is not None:
+        yield work.part("copied")
+        return
+    with temporary_folder(output.absolute().parent) as folder:
+        yield folder
+
+
+def _length(frames: Iterable[Frame] | Drawing) -> int | None:
+    return frames.length if isinstance(frames, Drawing) else None
+
+
 def enhanced(
     copy: Copy, count: int, enhancement: Enhancement, progress: Progress = SILENT
-) -> tuple[Iterator[Frame], list[str]]:
+) -> tuple[Drawing, list[str]]:
     """(the frames enhanced, notes); faces are tracked at once, frames are made as they are asked for.
 
     Args:
@@ -137,16 +157,16 @@ def enhanced(
         notes = [] if tracks else [f"no face was found in the result, so {enhancement.name} restored none"]
     enhancer = enhancement.enhancer(size)
 
-    def made() -> Iterator[Frame]:
-        done = 0
+    def made(first: int) -> Iterator[Frame]:
+        done = first
         with open_video(copy.path) as reader:
-            for frame in enhance_frames(reader, tracks, enhancer):
+            for frame in enhance_frames(islice(reader, first, None), tracks, enhancer, first):
                 yield frame
                 done += 1
         if done != count:
             raise MediaError(f"{done} of {count} frames came back", where=copy.path)
 
-    return iter(progress.track(made(), "enhance", count)), notes
+    return Drawing(made, count, "enhance", progress), notes
 
 
 def faces_in(
@@ -157,41 +177,51 @@ def faces_in(
 
 
 class Copy:
-    """An exact copy of frames, kept in a file while they pass.
+    """An exact copy of frames, kept in a file. That a frame cannot be kept is no error, but the copy's problem.
 
     Attributes:
-        path: the file, there once all have passed.
+        path: the file, there once `finish` was called.
         problem: why there is none; None if there is.
     """
 
-    def __init__(self, path: Path, fps: Fraction) -> None:
-        self.path, self._fps = path, fps
+    def __init__(self, path: Path, fps: Fraction, length: int | None, work: WorkFolder | None) -> None:
+        """Args: length, work: as the drawing's, see :func:`render.write`."""
+        self.path = path
         self.problem: MediaError | None = None
+        if work is None or length is None:
+            self._writer = open_writer(path, fps=fps, quality="lossless")
+        else:
+            self._writer = open_kept_writer(path, work, length, name="copy", fps=fps, quality="lossless")
+        self.found = self._writer.found
 
-    def passing(self, frames: Iterable[Frame]) -> Iterator[Frame]:
-        """The frames, each kept before it is handed on; that one cannot be kept stops no other."""
-        writer = open_writer(self.path, fps=self._fps, quality="lossless")
-        whole = False
-        try:
-            for frame in frames:
-                self._keep(writer, frame)
-                yield frame
-            whole = self.problem is None and writer.frames > 0
-        finally:
-            if not whole:
-                writer.abort()
-        if whole:
-            self._finish(writer)
+    @property
+    def frames(self) -> int:
+        """Frames that need not be written again."""
+        return self._writer.frames
 
-    def _keep(self, writer: Writer, frame: Frame) -> None:
+    def __enter__(self) -> Copy:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.abort()  # nothing happens to a file that is finished
+
+    def goes_on_from(self, first: Frame) -> int:
+        return self._writer.goes_on_from(first)
+
+    def write(self, frame: Frame) -> None:
+        """Keep a frame, if all before it could be kept."""
         if self.problem is None:
             try:
-                writer.write(frame)
+                self._writer.write(frame)
             except MediaError as error:
                 self.problem = error
 
-    def _finish(self, writer: Writer) -> None:
-        try:
-            writer.finish()
-        except MediaError as error:
-            self.problem = error
+    def finish(self) -> None:
+        """Complete the file."""
+        if self.problem is None:
+            try:
+                self._writer.finish()
+            except MediaError as error:
+                self.problem = error

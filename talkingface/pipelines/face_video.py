@@ -18,6 +18,7 @@ from .coefficients import in_crop, with_motion
 from .compose import grid
 from .drivers import DrivingMotion
 from .frames import Frame, chunked, to_frames
+from .inputs import face_video_path
 from .motions import ROWS
 from .progress import SILENT, Progress
 from .render import PersonMotion, write
@@ -25,12 +26,6 @@ from .source import Person
 from .video import CutFrames, picture_size
 
 CHUNK = 16  # frames that are reconstructed at once
-
-
-def face_video_path(output: Path) -> Path:
-    """``result.mp4`` -> ``result_face3d.mp4``, in the same folder."""
-    stem = output.stem if output.suffix else output.name
-    return output.with_name(f"{stem}_face3d.mp4")
 
 
 def write_face_video(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,12 @@ from ..errors import ConfigError, MediaError, TalkingFaceError, collected
 from ..media.audio import has_audio
 from ..media.formats import check_output, check_place, endings, is_format
 from ..media.image import PICTURE_ENDINGS, read_image
+from ..media.keep.folder import kept_for
+from ..media.keep.names import ReservedNames
 from ..media.pictures import is_picture
 from ..media.probe import describe
 from .assignment import MOTION_ENDINGS, DriverAssignment, assign_drivers, check_there, has_frames, references
+from .kept import run_key
 from .options import results_folder
 
 if TYPE_CHECKING:
@@ -35,6 +39,7 @@ class Plan:
         output: the file or folder to write.
         sound: where the sound comes from; None for a silent result.
         notes: what the user should know about these choices.
+        key: digest of what the user decided about the frames, see :func:`~talkingface.pipelines.kept.run_key`.
     """
 
     source: Path
@@ -42,6 +47,7 @@ class Plan:
     output: Path
     sound: Path | None = None
     notes: tuple[str, ...] = ()
+    key: str = ""
 
     @property
     def driving(self) -> Path:
@@ -54,8 +60,11 @@ class Plan:
         return self.source == self.driving and len(self.assignments) == 1 and self.assignments[0].entry.shows_frames
 
 
-def plan_one(settings: Settings) -> Plan:
+def plan_one(settings: Settings, names: ReservedNames | None = None) -> Plan:
     """Plan a run with one source.
+
+    Args:
+        names: reserves a made-up name of the result, so that no other run takes it; None: it is not reserved.
 
     Raises:
         ConfigError: nothing to animate or nothing that drives it, or settings that contradict each other.
@@ -68,21 +77,24 @@ def plan_one(settings: Settings) -> Plan:
             where=f"--image_source={source}",
             cure="Name a file in it, or use animate_each (the command does) for a result per picture.",
         )
-    return _plan(settings, source, assignments, taken=())
+    return _plan(settings, source, assignments, (), names)
 
 
-def plan_each(settings: Settings) -> list[Plan]:
-    """Plan a run for each picture in the folder ``image_source``, by name; a plain source gives one plan."""
+def plan_each(settings: Settings, names: ReservedNames | None = None) -> list[Plan]:
+    """Plan a run for each picture in the folder ``image_source``, by name; a plain source gives one plan.
+
+    Args: names: as for :func:`plan_one`.
+    """
     source, assignments = choose_inputs(settings)
     if settings.image_source is None or not source.is_dir():
-        return [_plan(settings, source, assignments, taken=())]
+        return [_plan(settings, source, assignments, (), names)]
     _check_one_output(settings)
     pictures = sorted(path for path in source.iterdir() if path.suffix.lower() in PICTURE_ENDINGS)
     if not pictures:
         raise MediaError("no picture in this folder", where=source, cure=f"Known endings: {_listed(PICTURE_ENDINGS)}.")
     plans: list[Plan] = []
     for picture in pictures:
-        plans.append(_plan(settings, picture, assignments, taken={plan.output for plan in plans}))
+        plans.append(_plan(settings, picture, assignments, {plan.output for plan in plans}, names))
     return plans
 
 
@@ -116,6 +128,7 @@ def input_problems(settings: Settings, assignments: Sequence[DriverAssignment]) 
         output = choose_output(settings, Path("source"), Path("driving"))
         _check_not_read(output, {*read, *drivings})
         _check_output(output, single=all(_is_still(one) for one in assignments) or settings.frame_limit == 1)
+        _check_side_files(settings, output)
     with collected(problems):
         _check_motion_output(settings, drivings)
     with collected(problems):
@@ -156,16 +169,55 @@ def _is_still(assignment: DriverAssignment) -> bool:
     return assignment.entry.shows_frames and is_picture(assignment.driving)
 
 
-def _plan(settings: Settings, source: Path, assignments: tuple[DriverAssignment, ...], taken: Collection[Path]) -> Plan:
+def _plan(
+    settings: Settings,
+    source: Path,
+    assignments: tuple[DriverAssignment, ...],
+    taken: Collection[Path],
+    names: ReservedNames | None,
+) -> Plan:
     drivings = tuple(dict.fromkeys(assignment.driving for assignment in assignments if assignment.entry.reads_file))
     for path in _read_files(settings, assignments):
         _check_has_picture(path)
-    output = choose_output(settings, source, assignments[0].driving, taken)
+    sound, notes = choose_sound(settings.audio, source, drivings)
+    key = run_key(settings, {source, *drivings, *filter(None, [sound])})
+    output = choose_output(settings, source, assignments[0].driving, taken, key=key, names=names)
     _check_not_read(output, (source, *drivings))
     _check_output(output, single=all(map(_is_still, assignments)) or settings.frame_limit == 1)
+    _check_side_files(settings, output)
     _check_motion_output(settings, drivings)
-    sound, notes = choose_sound(settings.audio, source, drivings)
-    return Plan(source, assignments, output, sound, notes)
+    return Plan(source, assignments, output, sound, notes, key)
+
+
+def settings_file(output: Path) -> Path:
+    """File beside a result that repeats its run."""
+    return output.with_name(f"{output.name}.yaml")
+
+
+def face_video_path(output: Path) -> Path:
+    """``result.mp4`` -> ``result_face3d.mp4``, in the same folder."""
+    stem = output.stem if output.suffix else output.name
+    return output.with_name(f"{stem}_face3d.mp4")
+
+
+def _check_side_files(settings: Settings, output: Path) -> None:
+    """Refuse names of a result beside which its settings, or its video of the face, could not be written."""
+    there = next(folder for folder in output.absolute().parents if folder.exists())
+    for path in (settings_file(output), *([face_video_path(output)] if settings.face3dvis else [])):
+        place = there / path.name  # whether or not its folder is made yet
+        cure = "Choose another --output."
+        try:
+            place.lstat()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            longer = len(path.name.encode()) - len(output.name.encode())
+            if error.errno == errno.ENAMETOOLONG:
+                cure = f"Choose a --output whose name is shorter by {longer} bytes."
+            what = f"a file that belongs beside the result cannot have this name ({error.strerror})"
+            raise ConfigError(what, where=path, cure=cure) from error
+        if path.is_dir():
+            raise ConfigError("is a folder, and a file of this name belongs beside the result", where=path, cure=cure)
 
 
 def _check_not_read(output: Path, inputs: Collection[Path]) -> None:
@@ -209,26 +261,43 @@ def _check_has_picture(path: Path) -> None:
         raise MediaError("has no picture stream", where=path, cure="Give a picture, a video or a folder of frames.")
 
 
-def choose_output(settings: Settings, source: Path, driving: Path, taken: Collection[Path] = ()) -> Path:
+def choose_output(
+    settings: Settings,
+    source: Path,
+    driving: Path,
+    taken: Collection[Path] = (),
+    *,
+    key: str = "",
+    names: ReservedNames | None = None,
+) -> Path:
     """Choose the file that ``--output`` names, or ``<source>__<driving>`` in the folder for results.
 
     A made-up name never replaces an earlier result (it is numbered) unless ``--overwrite`` asks for it.
 
     Args:
         taken: names that other results of the same run have; never used again.
+        key: of the run; a name under which it was killed is its own, and one under which another was is not.
+        names: reserves the made-up name; None: it is not reserved.
     """
     if settings.output is not None:
-        if settings.overwrite is False and settings.output.exists():
+        if settings.overwrite is False and settings.output.exists() and not kept_for(settings.output, key):
             raise ConfigError("exists already", where=f"--output={settings.output}", cure="Add --overwrite.")
         return settings.output
     folder = results_folder(settings)
     ending = ".png" if is_picture(driving) else ".mp4"
     stem = f"{_short(source.stem)}__{_short(driving.stem)}" + ("_preview" if settings.preview else "")
-    for number in range(1, 100_000):
-        path = folder / (f"{stem}{ending}" if number == 1 else f"{stem}_{number}{ending}")
-        if path not in taken and (settings.overwrite is True or not path.exists()):
-            return path
-    raise ConfigError("too many results of this name", where=folder / stem, cure="Give --output=FILE.")
+
+    def free(path: Path) -> bool:
+        if path in taken:
+            return False
+        kept = None if settings.overwrite is True else kept_for(path, key)
+        return (settings.overwrite is True or not path.exists()) if kept is None else kept
+
+    paths = (folder / f"{stem}{'' if number == 1 else f'_{number}'}{ending}" for number in range(1, 100_000))
+    chosen = next(filter(free, paths), None) if names is None else names.reserve(folder, paths, free)
+    if chosen is None:
+        raise ConfigError("too many results of this name", where=folder / stem, cure="Give --output=FILE.")
+    return chosen
 
 
 def choose_sound(audio: str, source: Path, drivings: Sequence[Path]) -> tuple[Path | None, tuple[str, ...]]:

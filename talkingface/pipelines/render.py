@@ -18,10 +18,13 @@ import torch
 from ..errors import MediaError
 from ..media.formats import is_format
 from ..media.image import PICTURE_ENDINGS, write_image
-from ..media.writer import open_writer
+from ..media.keep.folder import WorkFolder
+from ..media.keep.writer import open_kept_writer
+from ..media.writer import Writer, open_writer
 from ..models.base import ModelPlugin, Renderer
 from ..types import Motion, Source
 from .compose import Compositor, grid, labelled, names_side_by_side, no_higher, side_by_side
+from .drawing import Drawing, Sink
 from .drivers import DrivingMotion
 from .frames import Frame, to_frames, windows
 from .motion_reader import MotionReader
@@ -74,18 +77,32 @@ def encode_source(renderer: Renderer, source: Source) -> Any:
         return renderer.encode_source(source)
 
 
-def render(renderer: Renderer, state: Any, motion: Motion, *, chunk: int = 4) -> Iterator[Frame]:
-    """Draw the frames of a motion, uint8 (H, W, 3), ``chunk`` at a time, which does not change the numbers."""
+def render(renderer: Renderer, state: Any, motion: Motion, *, chunk: int = 4, first: int = 0) -> Iterator[Frame]:
+    """Draw the frames of a motion, uint8 (H, W, 3), ``chunk`` at a time, which does not change the numbers.
+
+    Args:
+        first: number of the frame to begin with; it is drawn with the same others as if all were drawn.
+    """
     renderer.check(motion)
-    for window, keep in windows(len(motion), chunk, renderer.radius):
+    return islice(_rendered(renderer, state, motion, chunk, first // chunk), first % chunk, None)
+
+
+def _rendered(renderer: Renderer, state: Any, motion: Motion, chunk: int, skipped: int) -> Iterator[Frame]:
+    for window, keep in islice(windows(len(motion), chunk, renderer.radius), skipped, None):
         with torch.inference_mode():
             pictures = renderer.render_part(state, motion[window], keep)
         yield from to_frames(pictures)
 
 
-def explain(renderer: Renderer, state: Any, motion: Motion, *, chunk: int = 4) -> Iterator[dict[str, Frame]]:
-    """Draw for each frame the pictures, uint8 (H, W, 3) by name, that show how the renderer made it."""
-    for window, keep in windows(len(motion), chunk, renderer.radius):
+def explain(
+    renderer: Renderer, state: Any, motion: Motion, *, chunk: int = 4, first: int = 0
+) -> Iterator[dict[str, Frame]]:
+    """Draw for each frame the pictures, uint8 (H, W, 3) by name, that show how the renderer made it; as `render`."""
+    return islice(_explained(renderer, state, motion, chunk, first // chunk), first % chunk, None)
+
+
+def _explained(renderer: Renderer, state: Any, motion: Motion, chunk: int, skipped: int) -> Iterator[dict[str, Frame]]:
+    for window, keep in islice(windows(len(motion), chunk, renderer.radius), skipped, None):
         with torch.inference_mode():
             inner = renderer.explain_part(state, motion[window], keep)
         columns = {name: to_frames(pictures) for name, pictures in inner.items()}
@@ -99,6 +116,7 @@ def draw(
     people: Sequence[PersonMotion],
     drivings: Sequence[DrivingMotion],
     options: OutputOptions,
+    first: int = 0,
 ) -> Iterator[Frame]:
     """Draw the frames of the result, (H, W, 3), uint8; with ``--compare`` or ``--visualize`` in a grid.
 
@@ -108,11 +126,13 @@ def draw(
     Args:
         people: from left to right.
         drivings: what the grid shows of them, in this order.
+        first: number of the frame to begin with. A compositor fits its colours to the first frame that it shows, so
+            that it must have shown frame 0 before.
     """
-    drawn = zip(*(render(renderer, p.state, p.motion, chunk=options.chunk) for p in people), strict=True)
-    results: Iterator[Frame] = map(compositor.show, drawn)
+    parts = (render(renderer, p.state, p.motion, chunk=options.chunk, first=first) for p in people)
+    results: Iterator[Frame] = map(compositor.show, zip(*parts, strict=True))
     if options.compare or options.visualize:
-        results = _compared(renderer, compositor, people, drivings, results, options)
+        results = _compared(renderer, compositor, people, drivings, results, options, first)
     return results if options.highest is None else (no_higher(frame, options.highest) for frame in results)
 
 
@@ -123,6 +143,7 @@ def _compared(
     drivings: Sequence[DrivingMotion],
     results: Iterator[Frame],
     options: OutputOptions,
+    begin: int,
 ) -> Iterator[Frame]:
     """Grids: source | driving | result, and with ``--visualize`` the renderer's inner pictures, a row a person.
 
@@ -130,31 +151,37 @@ def _compared(
     """
     length = len(people[0].motion)
     readers = (driving.frames(renderer.size, length) for driving in drivings)
-    shown = [frames for frames in readers if frames is not None]
-    driving: Iterator[tuple[Frame, ...]] = zip(*shown, strict=True) if shown else repeat((), length)
-    inner: Iterator[tuple[dict[str, Frame], ...]] = repeat((), length)
+    shown = [islice(frames, begin, None) for frames in readers if frames is not None]
+    driving: Iterator[tuple[Frame, ...]] = zip(*shown, strict=True) if shown else repeat((), length - begin)
+    inner: Iterator[tuple[dict[str, Frame], ...]] = repeat((), length - begin)
     if options.visualize:
-        inner = zip(*(explain(renderer, p.state, p.motion, chunk=options.chunk) for p in people), strict=True)
+        explained = (explain(renderer, p.state, p.motion, chunk=options.chunk, first=begin) for p in people)
+        inner = zip(*explained, strict=True)
     for frames, result, rows in zip(driving, results, inner, strict=True):
         row = labelled(side_by_side(compositor.picture, frames, result), names_side_by_side(len(frames)))
         yield grid([row, *(labelled([*pictures.values()], [*pictures]) for pictures in rows)])
 
 
 def write(
-    frames: Iterable[Frame],
+    frames: Iterable[Frame] | Drawing,
     output: Path,
     *,
     fps: Fraction,
     sound: Path | None = None,
     sound_s: Fraction | None = None,
     quality: str = "high",
+    work: WorkFolder | None = None,
+    also: Sequence[Sink] = (),
 ) -> tuple[int, list[str]]:
     """Encode frames as they come.
 
     Args:
+        frames: those of the result; a drawing can go on where an earlier run stopped.
         output: a file of one of the formats, a folder for png frames, or a picture file for a single frame.
         sound: file whose sound goes with the frames.
         sound_s: seconds of it to use.
+        work: keeps what is finished of a drawing; None: nothing is kept.
+        also: what gets the frames too.
 
     Returns:
         (how many frames, what was degraded, for example a sound that could not be added).
@@ -162,15 +189,25 @@ def write(
     Raises:
         MediaError: there is no frame, or the output cannot be written; nothing half-written stays.
     """
+    drawing = frames if isinstance(frames, Drawing) else Drawing.of(frames)
     if output.suffix.lower() in PICTURE_ENDINGS:
-        first = list(islice(frames := iter(frames), 2))
+        drawn = drawing.begin(0)
+        first = list(islice(drawn, 2))
         if len(first) == 1 or not is_format(output):
+            for sink in also:
+                sink.write(first[0])
             return _write_picture(first, output), []
-        frames = chain(first, frames)
-    with open_writer(output, fps=fps, audio=sound, audio_duration_s=sound_s, quality=quality) as writer:
-        for frame in frames:
-            writer.write(frame)
+        drawing = Drawing.of(chain(first, drawn))
+    how: dict[str, Any] = {"fps": fps, "audio": sound, "audio_duration_s": sound_s, "quality": quality}
+    with _opened(drawing, output, work, how) as writer:
+        drawing.pour([writer, *also])
     return writer.frames, list(writer.warnings)
+
+
+def _opened(drawing: Drawing, output: Path, work: WorkFolder | None, how: Mapping[str, Any]) -> Writer:
+    if work is None or drawing.length is None:
+        return open_writer(output, **how)
+    return open_kept_writer(output, work, drawing.length, name=drawing.step, **how)
 
 
 def _write_picture(pictures: Sequence[Frame], output: Path) -> int:

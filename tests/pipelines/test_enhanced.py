@@ -21,10 +21,12 @@ from talkingface.face.detect.from_file import FileAnalyser
 from talkingface.face.face import Box, Face
 from talkingface.media.audio import has_audio
 from talkingface.media.image import Picture, read_image
+from talkingface.media.keep.folder import WorkFolder
 from talkingface.media.video import open_video
 from talkingface.pipelines import checks
 from talkingface.pipelines import enhance as enhanced
 from talkingface.pipelines.animate import animate
+from talkingface.pipelines.drawing import Drawing
 from talkingface.pipelines.enhance import Enhancement
 
 FPS = Fraction(25)
@@ -170,3 +172,38 @@ def test_wishes_that_contradict_each_other_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=where):
         enhanced.open_enhancement(make(**flags))
+
+
+@pytest.mark.parametrize("at", ["plain", "enhanced"])
+def test_a_killed_enhancement_goes_on_where_it_was(tmp_path: Path, at: str) -> None:
+    seen = {"drawn": 0, "restored": 0}
+
+    def run(output: Path, stop: int | None = None) -> None:
+        def drawn(first: int) -> Iterator[Picture]:
+            for number, frame in enumerate(pictures()):
+                if number >= first:
+                    seen["drawn"] += 1
+                    if at == "plain" and number == stop:
+                        raise KeyboardInterrupt
+                    yield frame
+
+        def restore(face: Tensor) -> Tensor:
+            if at == "enhanced" and seen["restored"] == stop:
+                raise KeyboardInterrupt
+            seen["restored"] += 1
+            return face / 2
+
+        with WorkFolder(output, "k" * 16, {}, commit_s=0) as work:
+            enhanced.write(Drawing(drawn, FRAMES), output, enhancement(restore), fps=FPS, quality="lossless", work=work)
+            work.finish()
+
+    run(tmp_path / "whole.mp4")
+    seen |= {"drawn": 0, "restored": 0}
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "x.mp4", stop=3)
+    run(tmp_path / "x.mp4")
+    # The first frame is made again each time, to be compared.
+    wanted = {"plain": {"drawn": 4 + 1 + 2, "restored": 5}, "enhanced": {"drawn": 5 + 1, "restored": 3 + 1 + 2}}[at]
+    assert seen == wanted and np.array_equal(shown(tmp_path / "x.mp4"), shown(tmp_path / "whole.mp4"))
+    assert (tmp_path / "x.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["whole.mp4", "x.mp4"]
