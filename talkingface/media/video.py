@@ -14,6 +14,7 @@ from PIL import Image
 
 from ..errors import MediaError
 from ..types import Square
+from .animation import is_animated, read_animation
 from .ffmpeg import Child, input_arguments
 from .frame_rate import DEFAULT_FPS
 from .image import (
@@ -30,10 +31,6 @@ from .image import (
 from .pictures import describe_pictures, is_pictures, picture_files
 from .probe import MediaInfo
 from .probe import probe as probe_file
-from .webp import is_animated, read_animation
-
-_SCALE_FLAGS = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
-_HD_LINES = 720  # colours without a tag are BT.709 from this height on, below it BT.601
 
 
 class VideoReader(ABC):
@@ -186,6 +183,8 @@ class _FileReader(VideoReader):
         super().__init__(info, rate, size or shown, min(bounds, default=None))
         if fps is None and not info.constant_rate:
             self.warn(f"the frame rate varies; read at its average, {rate} frames/s")
+        for note in info.storage.notes():
+            self.warn(note)
 
     def _decode(self) -> Generator[Picture, None, None]:
         channels = 4 if self.info.has_alpha else 3
@@ -231,13 +230,12 @@ class _FileReader(VideoReader):
 
     def _filters(self) -> str:
         # The start is given as a number: STARTPTS would restart wherever the stream changes its size.
-        times = f"setpts=PTS-({self.info.start_s})/TB,fps=fps={self.fps}:start_time=0:round=near"
-        matrix = "" if self.info.matrix_known else f":in_color_matrix={self._customary_matrix()}"
-        scale = f"scale={self.width}:{self.height}:flags={_SCALE_FLAGS}{matrix},setsar=1"
-        return ",".join([times, *([self._crop()] if self._square else []), scale])
-
-    def _customary_matrix(self) -> str:
-        return "bt709" if min(self.info.stored_size) >= _HD_LINES else "bt601"
+        start = f"setpts=PTS-({self.info.start_s})/TB"
+        rate = f"fps=fps={self.fps}:start_time=0:round=near"
+        storage = self.info.storage
+        scale = storage.scale(self.height, self.width, min(self.info.stored_size))
+        crop = [self._crop()] if self._square else []
+        return ",".join([start, *storage.whole_frames(), rate, *crop, *scale])
 
     def _crop(self) -> str:
         """Crop filter in stored pixels, which are not square if the pixel aspect is not 1."""
@@ -253,14 +251,14 @@ class _FileReader(VideoReader):
 
 
 class _AnimationReader(_FileReader):
-    """An animated webp, decoded by Pillow; each frame is repeated or left out to be shown at its time."""
+    """An animated webp or png, decoded by Pillow; each frame is repeated or left out to be shown at its time."""
 
     def _decode(self) -> Generator[Picture, None, None]:
-        places, wanted = read_animation(self.path).places(self.fps), self.frames or 0
+        animation, wanted = read_animation(self.path), self.frames or 0
         check_size((self.info.width, self.info.height), MAX_PIXELS, self.path)
         try:
-            with Image.open(self.path, formats=["WEBP"]) as image:
-                for number, shown in enumerate(places):
+            with Image.open(self.path, formats=[animation.format]) as image:
+                for number, shown in enumerate(animation.places(self.fps), animation.first):
                     image.seek(number)
                     frame = self._part(over_background(np.array(image.convert("RGBA"))))
                     for _ in range(shown.start, min(shown.stop, wanted)):
