@@ -26,6 +26,7 @@ from ..face.crop.framing import (
 from ..face.detect.analyser import FaceAnalyser, identity_of, insists_on_a_face, open_analyser
 from ..face.detect.debug import no_face
 from ..face.face import Face
+from ..face.track.people import people, without_cut_ends
 from ..face.track.select import left_to_right, select_face, select_faces, select_track
 from ..face.track.track import Track, TrackSettings
 from .frames import Frame, to_tensor
@@ -229,14 +230,15 @@ class Cropper:
         if not self._searches:
             return DrivingView(self._fixed(shape, size))
         analyser, choice = self._detectors.driving, self._options.driving_face
-        settings = TrackSettings(keep_mesh=self._keep_mesh)
+        settings = TrackSettings(keep_mesh=self._keep_mesh, keep_looks=True)
         tracks: list[Track] = []
         if analyser is not None:
-            tracks = track_video(path, shape, analyser, settings, fps=fps, frame_limit=limit, progress=progress)
+            found = track_video(path, shape, analyser, settings, fps=fps, frame_limit=limit, progress=progress)
+            tracks = people(found)
         if not tracks:
             self._check_found(analyser, path, next(first_looks(path), None), insist=bool(choice))
             return DrivingView(self._by_model(analyser, path, first_looks(path), size, notify))
-        track = select_track(tracks, choice or "largest", shape, path, notify=notify)
+        track = without_cut_ends(select_track(tracks, choice or "largest", shape, path, notify=notify), shape)
         if len(tracks) > 1 and choice is None:
             notify(
                 f"{path}: {len(tracks)} faces or scenes; number {track.number}, the largest, drives (--driving_face)"
