@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import lcm
 from pathlib import Path
 from typing import BinaryIO
@@ -19,13 +19,13 @@ from .content import chunks, content_of
 from .frame_rate import DEFAULT_FPS, USUAL_RATES, FrameRate, rate_from_ticks
 
 _ANIMATED, _ALPHA = 0x02, 0x10  # flags of the chunk VP8X
-_LONGEST_MS = 2**24 - 1  # of one frame
 _HEAD = 30  # bytes: RIFF, size, WEBP, and the chunk VP8X
 _PNG_ALPHA = (4, 6)  # colour types; others are transparent by a chunk of their own
 _TICK = Fraction(1, 1000)
 _MAX_FRAMES = 1_000_000  # frames; more in a file count as damage
 _SHORTEST_S = Fraction(1, 100)  # shorter frames are shown for 100 ms, as browsers do
 _INSTEAD_S = Fraction(1, 10)
+_LONGEST_S = Fraction(60)  # of one frame; a few bytes could ask for hours of the same picture
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Animation:
         starts: time of each frame in ticks, and the end of the last.
         tick: seconds of one tick.
         first: number in Pillow of the first frame; 1 where a picture for other programs comes before.
+        shortened: frames that are to be shown for more than a minute, and are shown for a minute.
     """
 
     path: Path
@@ -49,6 +50,7 @@ class Animation:
     starts: tuple[int, ...]
     tick: Fraction = _TICK
     first: int = 0
+    shortened: int = 0
 
     @property
     def length_s(self) -> Fraction:
@@ -87,14 +89,15 @@ def read_animation(path: str | Path) -> Animation:
 
 
 def _read_webp(path: Path, stream: BinaryIO) -> Animation:
-    starts = [0]
+    lasts: list[Fraction] = []
     head = stream.read(_HEAD)
     width, height = (int.from_bytes(head[at : at + 3], "little") + 1 for at in (24, 27))
     for name, length in chunks(stream, _HEAD, "little"):
         if name == b"ANMF" and length >= 16:
-            lasts = int.from_bytes(stream.read(16)[12:15], "little")
-            starts.append(starts[-1] + int(_shown(lasts * _TICK) / _TICK))
-    return Animation(path, "WEBP", (height, width), bool(head[20] & _ALPHA), tuple(starts))
+            lasts.append(int.from_bytes(stream.read(16)[12:15], "little") * _TICK)
+    return Animation(
+        path, "WEBP", (height, width), bool(head[20] & _ALPHA), _starts(lasts, _TICK), shortened=_long(lasts)
+    )
 
 
 def _read_png(path: Path, stream: BinaryIO) -> Animation:
@@ -108,21 +111,28 @@ def _read_png(path: Path, stream: BinaryIO) -> Animation:
         elif name == b"fcTL" and length >= 24:
             data = stream.read(24)
             ticks, per_second = int.from_bytes(data[20:22], "big"), int.from_bytes(data[22:24], "big") or 100
-            lasts.append(_shown(Fraction(ticks, per_second)))
+            lasts.append(Fraction(ticks, per_second))
         elif name == b"IDAT" and frames_before_pixels is None:
             frames_before_pixels = len(lasts)
         transparent = transparent or name == b"tRNS"
-    tick = 1 / Fraction(_common([lasted.denominator for lasted in lasts]))
-    starts = [0]
-    for lasted in lasts:
-        starts.append(starts[-1] + int(lasted / tick))
+    tick = Fraction(1, _common([lasted.denominator for lasted in lasts]))
     hidden = 0 if frames_before_pixels else 1
-    return Animation(path, "PNG", size, transparent or colours in _PNG_ALPHA, tuple(starts), tick, hidden)
+    alpha = transparent or colours in _PNG_ALPHA
+    return Animation(path, "PNG", size, alpha, _starts(lasts, tick), tick, hidden, _long(lasts))
+
+
+def _starts(lasts: list[Fraction], tick: Fraction) -> tuple[int, ...]:
+    """Times in ticks at which frames with these times in seconds begin, and the end of the last."""
+    return tuple(accumulate((int(_shown(lasted) / tick) for lasted in lasts), initial=0))
+
+
+def _long(lasts: list[Fraction]) -> int:
+    return sum(lasted > _LONGEST_S for lasted in lasts)
 
 
 def _shown(lasts_s: Fraction) -> Fraction:
-    """Seconds that viewers show a frame with this time."""
-    return lasts_s if lasts_s >= _SHORTEST_S else _INSTEAD_S
+    """Seconds that a frame with this time is shown."""
+    return min(lasts_s, _LONGEST_S) if lasts_s >= _SHORTEST_S else _INSTEAD_S
 
 
 def _common(denominators: list[int]) -> int:
@@ -170,8 +180,8 @@ def keep_duration(path: Path, frames: int, fps: Fraction) -> None:
         width, height, alpha = image.width, image.height, image.has_transparency_data
     picture = b"".join(_chunk(name, data) for name, data in found if name in (b"ALPH", b"VP8 ", b"VP8L"))
     first_ms, rest_ms = round(1000 / fps), round(1000 * (frames - 1) / fps)
-    longest = [_LONGEST_MS] * (rest_ms // _LONGEST_MS)
-    lasts = [first_ms, *longest, *([rest_ms % _LONGEST_MS] if rest_ms % _LONGEST_MS else [])]
+    longest_ms = int(_LONGEST_S * 1000)
+    lasts = [first_ms, *[longest_ms] * (rest_ms // longest_ms), *filter(None, [rest_ms % longest_ms])]
     size = _uint24(width - 1) + _uint24(height - 1)
     shown = b"".join(_chunk(b"ANMF", bytes(6) + size + _uint24(last) + b"\2" + picture) for last in lasts)
     flags = _ANIMATED | (_ALPHA if alpha else 0)

@@ -91,11 +91,11 @@ class Storage:
         notes = []
         if self.is_wide and not can_convert():
             cure = "pip install --upgrade imageio-ffmpeg brings one that has it"
-            notes.append(f"its colours look pale: they are of {self._range}, and this ffmpeg has no zscale ({cure})")
+            notes.append(f"the video looks pale: it has {self._range}, and this ffmpeg has no zscale ({cure})")
         elif self.hdr:
-            notes.append(f"it is of high dynamic range ({self.hdr}) and is tone-mapped to BT.709")
+            notes.append(f"the video has high dynamic range ({self.hdr}) and is tone-mapped to BT.709")
         if self.fields:
-            notes.append("it is interlaced; its fields are joined to whole frames")
+            notes.append("the video is interlaced; its fields are joined to whole frames")
         return notes
 
     @property

@@ -255,6 +255,8 @@ class _AnimationReader(_FileReader):
 
     def _decode(self) -> Generator[Picture, None, None]:
         animation, wanted = read_animation(self.path), self.frames or 0
+        if animation.shortened:
+            self.warn(f"{animation.shortened} frames that stand for more than a minute are shown for a minute")
         check_size((self.info.width, self.info.height), MAX_PIXELS, self.path)
         try:
             with Image.open(self.path, formats=[animation.format]) as image:

@@ -106,6 +106,14 @@ def test_animations_have_their_own_delays(tmp_path: Path, kind: str, name: str) 
     assert len(frames_of(file, fps=Fraction(25))) == 12
 
 
+@pytest.mark.parametrize("kind", ["WEBP", "PNG"])
+def test_a_frame_of_hours_is_not_filled(tmp_path: Path, kind: str) -> None:
+    video = open_video(
+        animation(tmp_path / "x", [40, 5_000_000 if kind == "WEBP" else 60_001, 40], kind), fps=Fraction(1)
+    )
+    assert len(list(video)) == 60 and "for a minute" in video.warnings[0]
+
+
 def test_a_png_whose_first_picture_is_for_others(tmp_path: Path) -> None:
     frames = [Image.new("RGB", (8, 8), (level, 0, 0)) for level in (9, 50, 90)]
     options = {"save_all": True, "append_images": frames[1:], "default_image": True, "duration": 100}
@@ -137,6 +145,13 @@ def test_equal_frames_stay_an_animation(tmp_path: Path, fps: str, quality: str, 
     assert len(frames_of(tmp_path / "x.webp")) == 300
     with Image.open(tmp_path / "x.webp") as image:
         assert image.is_animated
+
+
+def test_minutes_of_one_picture_come_back(tmp_path: Path) -> None:
+    with open_writer(tmp_path / "x.webp", fps=Fraction(2)) as writer:
+        for _ in range(302):
+            writer.write(np.full((16, 20, 3), 120, np.uint8))
+    assert (probe(tmp_path / "x.webp").fps, len(frames_of(tmp_path / "x.webp"))) == (2, 302)
 
 
 def test_a_folder_with_the_name_of_a_file_is_refused(tmp_path: Path) -> None:
@@ -204,7 +219,7 @@ def test_high_dynamic_range_is_tone_mapped(tmp_path: Path, transfer: str, name: 
 def test_without_the_filters_the_loss_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("talkingface.media.conversion._filters_of", lambda program: frozenset())
     hdr = Storage("hevc", "bt2020nc", "bt2020", "smpte2084")
-    assert "look pale" in hdr.notes()[0] and "zscale" not in ",".join(hdr.scale(8, 8, 8))
+    assert "looks pale" in hdr.notes()[0] and "zscale" not in ",".join(hdr.scale(8, 8, 8))
 
 
 @shared
