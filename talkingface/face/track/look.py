@@ -30,7 +30,7 @@ Looks = NDArray[np.float32]
 
 
 def likeness(looks: Looks, others: Looks) -> float:
-    """Likeness of two faces in the pair of their looks (n, C) that are most alike: 1 the same; -inf where one has none."""
+    """Likeness of two faces in the most alike pair of their looks (n, C): 1 the same; -inf where one has none."""
     if not len(looks) or not len(others):
         return -np.inf
     edges = CELLS * CELLS * DIRECTIONS
