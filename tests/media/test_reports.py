@@ -116,8 +116,8 @@ def test_a_frame_of_hours_is_not_filled(tmp_path: Path, kind: str) -> None:
 
 def test_a_png_whose_first_picture_is_for_others(tmp_path: Path) -> None:
     frames = [Image.new("RGB", (8, 8), (level, 0, 0)) for level in (9, 50, 90)]
-    options = {"save_all": True, "append_images": frames[1:], "default_image": True, "duration": 100}
-    frames[0].save(tmp_path / "x.png", **options)
+    rest = frames[1:]
+    frames[0].save(tmp_path / "x.png", save_all=True, append_images=rest, default_image=True, duration=100)
     assert frames_of(tmp_path / "x.png")[:, 0, 0, 0].tolist() == [50, 90]
 
 
@@ -144,7 +144,7 @@ def test_equal_frames_stay_an_animation(tmp_path: Path, fps: str, quality: str, 
     assert (info.fps, info.frames, info.has_alpha) == (Fraction(fps), 300, channels == 4)
     assert len(frames_of(tmp_path / "x.webp")) == 300
     with Image.open(tmp_path / "x.webp") as image:
-        assert image.is_animated
+        assert getattr(image, "n_frames", 1) > 1
 
 
 def test_minutes_of_one_picture_come_back(tmp_path: Path) -> None:

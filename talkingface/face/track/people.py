@@ -88,10 +88,10 @@ def _joined(pieces: Sequence[Track]) -> Track:
     assert boxes is not None and scores is not None  # noqa: S101 (every track has them; narrows the types)
     for gap in gaps:
         scores[gap.start - start : gap.stop - start] = 0
-    points = {name: values(name) for name in ("landmarks", "mesh", "five")}
     looks = None if pieces[0].looks is None else np.concatenate([p.looks for p in pieces if p.looks is not None])
-    found = {"boxes": boxes, "scores": scores, "looks": looks, **points}
-    return replace(pieces[0], gaps=tuple(gap for gap in gaps if gap), **found)
+    gaps = tuple(gap for gap in gaps if gap)
+    points = {name: values(name) for name in ("landmarks", "mesh", "five")}
+    return replace(pieces[0], boxes=boxes, scores=scores, looks=looks, gaps=gaps, **points)  # type: ignore[arg-type]
 
 
 def nearest_of(known: NDArray[np.integer], wanted: NDArray[np.integer]) -> NDArray[np.intp]:
