@@ -131,17 +131,17 @@ def _write_frames(store: ClipStore, size: int, path: Path) -> list[dict[str, Any
     """Write all frames; returns the index entries with the actual numbers of frames.
 
     Raises:
-        DataError: if no clip can be decoded; a few that cannot are left out, with one note.
+        DataError, MediaError: if no clip can be decoded; a few that cannot are left out, with one note.
     """
     entries: list[dict[str, Any]] = []
-    left_out: list[tuple[str, str]] = []
+    failures: dict[str, DataError | MediaError] = {}
     start, clips = 0, store.clips()
     with path.open("wb") as file:
         for number, clip in enumerate(clips, 1):
             try:
                 frames = store.whole(clip, size)
             except (DataError, MediaError) as error:
-                left_out.append((clip.name, error.what))
+                failures[clip.name] = error
                 continue
             frames.tofile(file)
             rate = str(clip.fps) if clip.fps is not None else None
@@ -150,9 +150,9 @@ def _write_frames(store: ClipStore, size: int, path: Path) -> list[dict[str, Any
             start += len(frames)
             if number % 50 == 0 or number == len(clips):
                 _log.info("prepared %d of %d clips, %d frames", number, len(clips), start)
-    note_left_out(store.root, left_out)
     if not entries:
-        raise DataError("no clip can be decoded", where=store.root, cure="Replace the clips.")
+        raise next(iter(failures.values()), DataError("no clip to decode", where=store.root))
+    note_left_out(store.root, [(name, error.what) for name, error in failures.items()])
     return entries
 
 
