@@ -14,6 +14,7 @@ from pathlib import Path
 from ..errors import DependencyError, MediaError
 from ..part_files import part_of, remove, replace
 from ..plugins import FORMATS
+from .animation import keep_duration
 from .ffmpeg import executable, output_of
 
 HIGHEST_CRF = 51
@@ -52,6 +53,7 @@ class Format:
         even: odd sides grow by one pixel, unless the quality is lossless.
         fastest: frames per second that it can show; None: any number.
         encoders: those of ffmpeg that it needs.
+        complete: last step on the finished file, given its number of frames and their rate.
     """
 
     encode: Callable[[Encoding], list[str]]
@@ -62,6 +64,7 @@ class Format:
     even: bool = False
     fastest: Fraction | None = None
     encoders: tuple[str, ...] = ()
+    complete: Callable[[Path, int, Fraction], None] | None = None
 
     def lacks(self) -> list[str]:
         """Encoders that it needs and that this ffmpeg does not have."""
@@ -134,7 +137,7 @@ MP4 = Format(_h264, "mp4", _STREAMABLE, _AAC, even=True, encoders=_H264_ENCODERS
 MOV = Format(_h264, "mov", _STREAMABLE, _AAC, even=True, encoders=_H264_ENCODERS)
 WEBM = Format(_vp9, "webm", sound=("-c:a", "libopus", "-b:a", "128k"), alpha=True, encoders=("libvpx-vp9", "libopus"))
 GIF = Format(_gif, "gif", fastest=GIF_FASTEST, encoders=("gif",))
-WEBP = Format(_webp, "webp", alpha=True, encoders=("libwebp_anim",))
+WEBP = Format(_webp, "webp", alpha=True, encoders=("libwebp_anim",), complete=keep_duration)
 
 
 FRAME_NAME = "{:06d}.png"
@@ -144,12 +147,15 @@ _OWN_FRAME = re.compile(r"\d{6,}\.png")
 def output_format(output: str | Path) -> Format | None:
     """Format of an output by its ending; None for a folder of png.
 
-    A folder has no ending, or a trailing slash, or exists already.
+    A folder has no ending of a format, or a trailing slash, or exists already.
 
     Raises:
-        MediaError: if the ending is none that can be written.
+        MediaError: if the ending is none that can be written, or is that of a file where a folder has the name.
     """
     path = Path(output)
+    if is_format(path) and path.is_dir() and not str(output).endswith(("/", os.sep)):
+        cure = "Choose another name, or remove the folder."
+        raise MediaError(f"is a folder, and a {path.suffix.lower()} is a file", where=path, cure=cure)
     if str(output).endswith(("/", os.sep)) or not path.suffix or (path.is_dir() and not path.is_symlink()):
         return None
     if not is_format(path):
