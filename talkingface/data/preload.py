@@ -17,8 +17,9 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from ..errors import DataError
+from ..errors import DataError, MediaError
 from ..part_files import atomic_folder
+from .mixed import note_left_out
 from .store import Clip, ClipStore, Frames
 
 _log = logging.getLogger(__name__)
@@ -134,12 +135,21 @@ def _pack(store: ClipStore, size: int, target: Path) -> None:
 
 
 def _write_frames(store: ClipStore, size: int, path: Path) -> list[dict[str, Any]]:
-    """Write all frames; returns the index entries with the actual numbers of frames."""
+    """Write all frames; returns the index entries with the actual numbers of frames.
+
+    Raises:
+        DataError, MediaError: if no clip can be decoded; a few that cannot are left out, with one note.
+    """
     entries: list[dict[str, Any]] = []
+    failures: dict[str, DataError | MediaError] = {}
     start, clips = 0, store.clips()
     with path.open("wb") as file:
         for number, clip in enumerate(clips, 1):
-            frames = store.whole(clip, size)
+            try:
+                frames = store.whole(clip, size)
+            except (DataError, MediaError) as error:
+                failures[clip.name] = error
+                continue
             frames.tofile(file)
             rate = str(clip.fps) if clip.fps is not None else None
             entry = {"name": clip.name, "identity": clip.identity, "frames": len(frames), "fps": rate, "start": start}
@@ -147,6 +157,9 @@ def _write_frames(store: ClipStore, size: int, path: Path) -> list[dict[str, Any
             start += len(frames)
             if number % 50 == 0 or number == len(clips):
                 _log.info("prepared %d of %d clips, %d frames", number, len(clips), start)
+    if not entries:
+        raise next(iter(failures.values()), DataError("no clip to decode", where=store.root))
+    note_left_out(store.root, [(name, error.what) for name, error in failures.items()])
     return entries
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import DataError, quoted
+from ..errors import DataError, MediaError, quoted
+from ..media.content import content_of
+from ..media.probe import check_file
 from ..paths import inside
 from ..text.lists import Row, read_table
 from .lmdb.keys import is_lmdb
+from .mixed import MixedStore, note_left_out
 from .store import Clip, ClipStore, Frames, identity_of
 
 PICTURE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
@@ -33,9 +36,11 @@ class FrameStore(ClipStore):
 
     def __init__(self, root: Path, split: str | None = None) -> None:
         self.root = root
-        base = _of_split(root, split)
-        folders = [folder for folder in sorted(base.rglob("*")) if folder.is_dir()]
-        self._files = {folder.relative_to(root).as_posix(): pictures(folder) for folder in folders if pictures(folder)}
+        found = ((folder.relative_to(root).as_posix(), pictures(folder)) for folder in _folders(_of_split(root, split)))
+        self._files = {name: files for name, files in found if files}
+        self.left_out = [(name, why) for name, files in self._files.items() if (why := _damage(files[0]))]
+        for name, _ in self.left_out:
+            del self._files[name]
         self._clips = [Clip(name, identity_of(name), len(files)) for name, files in sorted(self._files.items())]
 
     def clips(self) -> list[Clip]:
@@ -56,8 +61,29 @@ class FrameStore(ClipStore):
 
 
 def pictures(folder: Path) -> list[Path]:
-    """Pictures directly in a folder, in natural order."""
-    return sorted((path for path in folder.iterdir() if path.suffix.lower() in PICTURE_ENDINGS), key=_natural)
+    """Pictures directly in a folder, in natural order; none where videos lie beside them."""
+    if video_files(folder):
+        return []
+    return sorted((path for path in folder.iterdir() if _is_frame(path)), key=_natural)
+
+
+def _is_frame(path: Path) -> bool:
+    """True for a picture: by its ending, which is quick in large sets, else by its content."""
+    ending = path.suffix.lower()
+    if path.name.startswith(".") or ending in _NO_PICTURES:
+        return False
+    return ending in PICTURE_ENDINGS or content_of(path) == "still"
+
+
+def _damage(path: Path) -> str:
+    """Why the first picture of a clip cannot be read; "" if it can."""
+    return "" if content_of(path) == "still" else "its first picture is damaged or no picture"
+
+
+def _folders(base: Path) -> list[Path]:
+    """All folders below one, without hidden ones."""
+    inner = (path for path in sorted(base.rglob("*")) if path.is_dir())
+    return [path for path in inner if not any(part.startswith(".") for part in path.relative_to(base).parts)]
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
@@ -76,6 +102,8 @@ def _read(path: Path, size: int | None) -> Frames:
 
 VIDEO_ENDINGS = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mpg", ".mpeg", ".webm", ".mkv", ".gif"})
 CLIP_LIST = "clips.csv"
+SPLIT_FOLDERS = frozenset({"train", "test", "val", "valid", "validation", "eval"})
+_NO_PICTURES = frozenset({".txt", ".csv", ".json", ".npz", ".npy", ".yaml", ".md", ".wav", ".mp3", ".mdb"})
 _MOST_FRAMES = 10**9  # of a clip
 _CACHE_BYTES = 512 * 2**20
 
@@ -85,8 +113,9 @@ class VideoStore(ClipStore):
 
     ``clips.csv`` has a line per clip with at least the columns ``file`` (path relative to the list) and, where known,
     ``split``, ``identity``, ``frames``, ``fps``, ``has_audio`` (0 or 1) and ``sync`` (``ok`` if sound and picture are
-    in sync). Without a list the splits are the subfolders of that name, and the identity is read from the file name
-    (see :func:`talkingface.data.store.identity_of`).
+    in sync). Without a list all videos below the folder are taken, the splits are the subfolders of that name, and the
+    identity is read from the file name (see :func:`talkingface.data.store.identity_of`). Videos that cannot be read
+    are left out, see ``left_out``: (name, why) of each.
 
     Frames are decoded clip by clip and a few clips are cached, which suits sequential access. For random access
     convert the store with :func:`talkingface.data.preload.preload`.
@@ -102,10 +131,21 @@ class VideoStore(ClipStore):
     def __init__(self, root: Path, split: str | None = None) -> None:
         self.root = root
         self._cache: OrderedDict[tuple[str, int | None], Frames] = OrderedDict()
+        self.left_out: list[tuple[str, str]] = []
         listed = (root / CLIP_LIST).is_file()
-        clips = dict(_listed(root, split) if listed else _unlisted(root, split))
+        rows = _listed(root, split) if listed else _unlisted(root, split)
+        clips = dict(self._readable(rows))
         self._clips = sorted(clips, key=lambda clip: clip.name)
         self._files = {clip.name: path for clip, path in clips.items()}
+
+    def _readable(self, rows: Iterable[tuple[str, Path, Callable[[], Clip]]]) -> Iterator[tuple[Clip, Path]]:
+        """Clips that can be read and their files; the others are noted."""
+        for name, path, describe in rows:
+            try:
+                check_file(path)
+                yield describe(), path
+            except (MediaError, DataError) as error:
+                self.left_out.append((name, error.what))
 
     def clips(self) -> list[Clip]:
         return list(self._clips)
@@ -134,8 +174,20 @@ class VideoStore(ClipStore):
 
 
 def video_files(folder: Path) -> list[Path]:
-    """Videos directly in a folder, sorted."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEO_ENDINGS and path.is_file())
+    """Videos directly in a folder, sorted: by their endings; animated pictures and files without ending by content."""
+    return sorted(path for path in folder.iterdir() if is_video(path))
+
+
+def is_video(path: Path) -> bool:
+    """True for a video, see `video_files`; unfinished and hidden files are none."""
+    ending = path.suffix.lower()
+    if path.name.startswith("."):
+        return False
+    if ending in VIDEO_ENDINGS:
+        return path.is_file()
+    if ending not in (".webp", ".png", "") or path.stem.isdecimal():  # numbered ones are frames; sets hold millions
+        return False
+    return content_of(path) in (("webp", "apng") if ending else ("webp", "apng", "film"))
 
 
 def _decode(path: Path, size: int | None, limit: int | None) -> Frames:
@@ -157,8 +209,8 @@ def _of_split(root: Path, split: str | None) -> Path:
     return folder if folder.is_dir() else root
 
 
-def _listed(root: Path, split: str | None) -> Iterator[tuple[Clip, Path]]:
-    """Clips of ``clips.csv`` and their files.
+def _listed(root: Path, split: str | None) -> Iterator[tuple[str, Path, Callable[[], Clip]]]:
+    """Name, file and description of each clip of ``clips.csv``.
 
     Raises:
         DataError, PathError: if the list cannot be understood, names no clip of the split, or names one that is absent.
@@ -174,7 +226,7 @@ def _listed(root: Path, split: str | None) -> Iterator[tuple[Clip, Path]]:
     if missing:
         raise DataError(f"{len(missing)} listed clips are missing, the first is {quoted(missing[0])}", where=path)
     for row, file, facts in listed:
-        yield _clip(row, facts or _probed(file)), file
+        yield row["file"], file, partial(_from_row, row, file, facts)
 
 
 def _facts(row: Row) -> tuple[int, Fraction] | None:
@@ -184,21 +236,22 @@ def _facts(row: Row) -> tuple[int, Fraction] | None:
     return row.whole(row["frames"], "frames", 1, _MOST_FRAMES), row.rate(row["fps"], "fps")
 
 
-def _clip(row: Row, facts: tuple[int, Fraction]) -> Clip:
+def _from_row(row: Row, path: Path, facts: tuple[int, Fraction] | None) -> Clip:
     name = row["file"]
     has_audio = {"0": False, "1": True}.get(row["has_audio"])
-    return Clip(name, row["identity"] or identity_of(name), *facts, has_audio, row["sync"])
+    return Clip(name, row["identity"] or identity_of(name), *(facts or _probed(path)), has_audio, row["sync"])
 
 
-def _unlisted(root: Path, split: str | None) -> Iterator[tuple[Clip, Path]]:
-    """Clips and their files of a folder without a list, or of its subfolder with the name of the split if it exists."""
-    folder = _of_split(root, split)
-    files = video_files(folder)
-    if not files and split is None:
-        files = sorted(path for sub in sorted(root.iterdir()) if sub.is_dir() for path in video_files(sub))
-    for path in files:
-        name = path.relative_to(root).as_posix()
-        yield Clip(name, identity_of(name), *_probed(path)), path
+def _unlisted(root: Path, split: str | None) -> Iterator[tuple[str, Path, Callable[[], Clip]]]:
+    """Name, file and description of each video below a folder without a list, or below its subfolder of the split."""
+    base = _of_split(root, split)
+    for path in (path for folder in [base, *_folders(base)] for path in video_files(folder)):
+        yield path.relative_to(root).as_posix(), path, partial(_described, root, path)
+
+
+def _described(root: Path, path: Path) -> Clip:
+    name = path.relative_to(root).as_posix()
+    return Clip(name, identity_of(name), *_probed(path))
 
 
 def _probed(path: Path) -> tuple[int, Fraction]:
@@ -254,11 +307,32 @@ def _layout(root: Path, split: str | None, size: int | None) -> ClipStore:
         from .lmdb.store import LMDBStore
 
         return LMDBStore(root, split, size)
+    if (root / CLIP_LIST).is_file():
+        videos = VideoStore(root, split)
+        note_left_out(root, videos.left_out)
+        return videos
+    videos, frames = VideoStore(root, split), FrameStore(root, split)
+    note_left_out(root, [*videos.left_out, *frames.left_out, *_beside(root, split)])
+    if videos.clips() and frames.clips():
+        return MixedStore([videos, frames])
+    return frames if frames.clips() else videos
+
+
+def _beside(root: Path, split: str | None) -> Iterator[tuple[str, str]]:
+    """(name, why) of clips beside the folders of the splits, where a split is read, and of pictures beside videos."""
     base = _of_split(root, split)
-    folders = [base, *(sub for sub in sorted(base.iterdir()) if sub.is_dir())]
-    if (root / CLIP_LIST).is_file() or any(video_files(folder) for folder in folders):
-        return VideoStore(root, split)
-    return FrameStore(root, split)
+    why = f"not in the folder '{split}', nor in that of another split"
+    if base != root:
+        loose = [path for path in sorted(root.iterdir()) if path.is_dir() and path.name not in {split, *SPLIT_FOLDERS}]
+        yield from ((path.name, why) for path in [*video_files(root), *loose] if _holds_clips(path))
+    for folder in [base, *_folders(base)]:
+        count = sum(map(_is_frame, folder.iterdir())) if folder == base or video_files(folder) else 0
+        if count:
+            yield folder.relative_to(root).as_posix(), f"{count} pictures beside clips"
+
+
+def _holds_clips(path: Path) -> bool:
+    return path.is_file() or any(video_files(folder) or pictures(folder) for folder in [path, *_folders(path)])
 
 
 def _contents(root: Path) -> str:

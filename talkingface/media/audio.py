@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MediaError
+from .channels import channel_filters, sound_map
 from .ffmpeg import SILENCE_S, input_arguments, output_of
 from .probe import describe
 
@@ -47,7 +48,8 @@ def read_audio(path: str | Path, sample_rate_hz: int = 16000) -> Samples:
     info = describe(path)
     if not info.has_audio or info.sample_rate_hz is None:
         raise MediaError("has no sound", where=path, cure="Give a file with sound.")
-    plain = ["-map", "0:a:0", "-af", _MIX, "-ar", str(info.sample_rate_hz), "-f", "f32le", "pipe:1"]
+    mix = ",".join([*channel_filters(info), _MIX])
+    plain = [*sound_map(info), "-af", mix, "-ar", str(info.sample_rate_hz), "-f", "f32le", "pipe:1"]
     _, data, messages = output_of([*input_arguments(path), *plain], limit_s=SILENCE_S)
     samples = np.frombuffer(data[: len(data) // 4 * 4], np.float32)
     if samples.size == 0:

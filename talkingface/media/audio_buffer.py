@@ -22,8 +22,9 @@ import numpy as np
 from ..errors import MediaError
 from ..part_files import part_of
 from .audio import Samples
+from .channels import channel_filters, sound_map, sound_notes
 from .ffmpeg import Child, address, input_arguments, output_of
-from .probe import PAUSE_S, describe, longest_pause, probe, shorten_pauses, shorter_sound
+from .probe import PAUSE_S, MediaInfo, describe, longest_pause, probe, shorten_pauses, shorter_sound
 
 SILENT = 1e-3  # peak of an inaudible sound, relative to full scale (-60 dB)
 CLIPPED, FULL = 0.01, 0.999  # share of the samples at full scale that is reported, and the level of full scale
@@ -86,19 +87,18 @@ def open_audio(path: str | Path, rate_hz: int) -> AudioBuffer:
     if not info.has_audio or info.sample_rate_hz is None:
         raise MediaError("has no sound", where=path, cure="Give a file with sound.")
     own_hz, info = info.sample_rate_hz, probe(path) if info.has_video else info
-    pauses = f"a{shorten_pauses(PAUSE_S, longest_pause(info))}"
-    times = f"asetpts=PTS-({info.start_s})/TB,{pauses}"
-    plain = ["-map", "0:a:0", "-af", f"{times},{_MONO}", "-ar", str(own_hz)]
+    times = f"asetpts=PTS-({info.start_s})/TB,a{shorten_pauses(PAUSE_S, longest_pause(info))}"
+    plain = ["-af", ",".join([times, *channel_filters(info), _MONO]), "-ar", str(own_hz)]
     decode = partial(_decoded, plain=plain, rate_hz=own_hz, wanted_hz=rate_hz, where=path)
-    memory, statistics, complaints = decode(input_arguments(path))
+    memory, statistics, complaints = decode([*input_arguments(path), *sound_map(info)])
     if memory is None:
         reason = f" ({complaints[0]})" if complaints else ""
         raise MediaError(f"the sound holds no samples{reason}", where=path, cure="Give a longer recording.")
-    copy = decoded_copy(Path(path)) if complaints else None
+    copy = decoded_copy(info) if complaints else None
     if copy is not None:
         second, second_statistics, _ = decode(copy.input_arguments())
         memory, statistics = (memory, statistics) if second is None else (second, second_statistics)
-    notes = statistics.notes(path, damage=complaints[:1])
+    notes = (*sound_notes(info), *statistics.notes(path, damage=complaints[:1]))
     notes += shorter_sound(info, statistics.samples / own_hz)
     return AudioBuffer(np.frombuffer(memory, np.float32), rate_hz, notes, memory)
 
@@ -202,14 +202,14 @@ class DecodedCopy:
         return ["-copyts", *input_arguments(self._path)]
 
 
-def decoded_copy(original: Path) -> DecodedCopy | None:
-    """Decode the first sound stream of a file into a temporary copy; None if that cannot be written."""
+def decoded_copy(original: MediaInfo) -> DecodedCopy | None:
+    """Decode the sound of a file into a temporary copy; None if that cannot be written."""
     name = part_of(Path(tempfile.gettempdir()) / "sound.nut")
     try:
         name.touch(0o600, exist_ok=False)  # for this user alone
     except OSError:
         return None
     copy = DecodedCopy(name)
-    lossless = ["-map", "0:a:0", "-map_metadata", "-1", "-c:a", "flac", "-f", "nut"]
-    status, _, _ = output_of(["-y", *input_arguments(original), *lossless, address(name)])
+    lossless = [*sound_map(original), "-map_metadata", "-1", "-c:a", "flac", "-f", "nut"]
+    status, _, _ = output_of(["-y", *input_arguments(original.path), *lossless, address(name)])
     return copy if status == 0 else None

@@ -14,6 +14,7 @@ from pathlib import Path
 from ..errors import DependencyError, MediaError
 from ..part_files import part_of, remove, replace
 from ..plugins import FORMATS
+from .animation import keep_duration
 from .ffmpeg import executable, output_of
 
 HIGHEST_CRF = 51
@@ -54,6 +55,7 @@ class Format:
         segment: frames of pieces that ffmpeg's stream copy can join to the same as if they were one; best where the
             codec begins anew by itself. None: it cannot, so that a killed run has to encode from the first frame on.
         encoders: those of ffmpeg that it needs.
+        complete: last step on the finished file, given its number of frames and their rate.
     """
 
     encode: Callable[[Encoding], list[str]]
@@ -65,6 +67,7 @@ class Format:
     fastest: Fraction | None = None
     segment: int | None = None
     encoders: tuple[str, ...] = ()
+    complete: Callable[[Path, int, Fraction], None] | None = None
 
     def lacks(self) -> list[str]:
         """Encoders that it needs and that this ffmpeg does not have."""
@@ -145,7 +148,7 @@ WEBM = Format(
     encoders=("libvpx-vp9", "libopus"),
 )
 GIF = Format(_gif, "gif", fastest=GIF_FASTEST, encoders=("gif",))
-WEBP = Format(_webp, "webp", alpha=True, encoders=("libwebp_anim",))
+WEBP = Format(_webp, "webp", alpha=True, encoders=("libwebp_anim",), complete=keep_duration)
 
 
 FRAME_NAME = "{:06d}.png"
@@ -155,12 +158,15 @@ _OWN_FRAME = re.compile(r"\d{6,}\.png")
 def output_format(output: str | Path) -> Format | None:
     """Format of an output by its ending; None for a folder of png.
 
-    A folder has no ending, or a trailing slash, or exists already.
+    A folder has no ending of a format, or a trailing slash, or exists already.
 
     Raises:
-        MediaError: if the ending is none that can be written.
+        MediaError: if the ending is none that can be written, or is that of a file where a folder has the name.
     """
     path = Path(output)
+    if is_format(path) and path.is_dir() and not str(output).endswith(("/", os.sep)):
+        cure = "Choose another name, or remove the folder."
+        raise MediaError(f"is a folder, and a {path.suffix.lower()} is a file", where=path, cure=cure)
     if str(output).endswith(("/", os.sep)) or not path.suffix or (path.is_dir() and not path.is_symlink()):
         return None
     if not is_format(path):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, features
 
 from ..errors import MediaError, ShapeError
 from ..part_files import atomic_file
@@ -24,7 +24,7 @@ PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 BACKGROUND = 255  # what shines through transparent parts: white, as on a page
 
 # Formats by name, because Pillow would start other programs for some that are not listed (Ghostscript for EPS).
-_READ = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
+_READ = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", *(("AVIF",) if features.check("avif") else ()))
 _WRITE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP"}
 _OPTIONS: dict[str, dict[str, Any]] = {
     "PNG": {"compress_level": 3},
@@ -37,7 +37,7 @@ BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 
 
 def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
-    """Read a picture (png, jpg, webp, bmp, tiff, or the first frame of a gif).
+    """Read a picture (png, jpg, webp, avif, bmp, tiff, or the first frame of a gif).
 
     It is turned by its EXIF tag; transparent parts are composed over white; grey, palette, 16 bit and CMYK
     become 8-bit RGB (16 bits: the upper eight).
@@ -63,7 +63,7 @@ def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
                 return _as_rgb(ImageOps.exif_transpose(image), path)
         except Image.UnidentifiedImageError as error:
             raise MediaError(
-                "not a picture of a known format", where=path, cure="Accepted: png, jpg, webp, bmp, tiff, gif."
+                "not a picture of a known format", where=path, cure="Accepted: png, jpg, webp, avif, bmp, tiff, gif."
             ) from error
         except Image.DecompressionBombError as error:
             raise too_large("the picture", max_pixels, path) from error

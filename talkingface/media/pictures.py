@@ -6,25 +6,31 @@ import re
 from pathlib import Path
 
 from ..errors import MediaError
+from .content import content_of
 from .frame_rate import DEFAULT_FPS
 from .image import PICTURE_ENDINGS
 from .probe import MediaInfo
-from .webp import is_animated
+
+_READ_ONLY = (".jfif", ".jpe", ".avif")  # endings of pictures that are read, but not written
 
 
 def is_pictures(path: str | Path) -> bool:
-    """True if this is a folder, or named as a still picture (a gif counts as a video, and so does a moving webp)."""
+    """True if this is a folder or a still picture, see `is_picture`; of a missing file the ending tells."""
     path = Path(path)
     return path.is_dir() or _is_still(path)
 
 
 def is_picture(path: Path) -> bool:
-    """True if a file is a still picture, by its ending (a gif counts as a video, and so does a moving webp)."""
+    """True if a file is a still picture, whatever its ending (a gif counts as a video, and so do animations).
+
+    Where the content tells nothing (a damaged file), the ending does.
+    """
     return path.is_file() and _is_still(path)
 
 
 def _is_still(path: Path) -> bool:
-    return path.suffix.lower() in PICTURE_ENDINGS and not is_animated(path)
+    content = content_of(path)
+    return content == "still" if content else path.suffix.lower() in (*PICTURE_ENDINGS, *_READ_ONLY)
 
 
 def picture_files(path: str | Path) -> list[Path]:
@@ -41,7 +47,7 @@ def picture_files(path: str | Path) -> list[Path]:
     files = [file for file in path.iterdir() if is_pictures(file) and file.is_file() and not file.name.startswith(".")]
     if not files:
         raise MediaError(
-            "the folder holds no pictures", where=path, cure=f"Put frames into it ({', '.join(PICTURE_ENDINGS)})."
+            "the folder holds no pictures", where=path, cure=f"Put frames into it ({', '.join(PICTURE_ENDINGS)}, ...)."
         )
     return sorted(files, key=_natural_key)
 

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import MediaError
+from .animation import Animation, is_animated, read_animation
+from .conversion import Storage
 from .ffmpeg import MAX_PIXELS, SILENCE_S, SILENT, Child, input_arguments
 from .frame_rate import DEFAULT_FPS, FrameRate, rate_from_text, rate_from_ticks
-from .webp import Animation, is_animated, read_animation
 
 _VIDEO_LINE = re.compile(r"Stream #0:\d+.*?: Video: (?P<codec>\w+).*?, (?P<width>\d+)x(?P<height>\d+)")
-_AUDIO_LINE = re.compile(r"Stream #0:\d+.*?: Audio: (?P<codec>\w+).*?, (?P<rate>\d+) Hz")
+_AUDIO_LINE = re.compile(r"Stream #0:\d+.*?: Audio: (?P<codec>\w+).*?, (?P<rate>\d+) Hz(?:, (?P<layout>[\w.]+))?")
 _PIXELS = re.compile(
     r"[ ,](?P<name>(?:yuv|rgb|bgr|gbr|gray|pal8|ya|argb|abgr|nv|p0|mono)\w*)(?:\((?P<tags>[^)]*)\))?[, ]"
 )
@@ -26,7 +27,6 @@ _RATE = re.compile(r"([\d.]+) fps")
 _BASE_RATE = re.compile(r"([\d.]+) tbr")
 _DURATION = re.compile(r"Duration: (\d+):(\d+):(\d+(?:\.\d+)?)")
 _ROTATION = re.compile(r"rotation of (-?[\d.]+) degrees")
-_MATRIX = re.compile(r"bt709|bt470|bt2020|smpte|fcc|gbr")
 _ALPHA = re.compile(r"yuva|rgba|bgra|argb|abgr|gbrap|ya8|ya16|pal8")
 _HIDDEN_ALPHA = re.compile(r"alpha_mode\s*: 1$", re.IGNORECASE)
 # Transparency of webm is a second stream that ffmpeg's own decoders leave out.
@@ -37,6 +37,8 @@ GAP_S = 60  # seconds between two frames beyond which the first is not repeated 
 PAUSE_S = Fraction(1)  # what a longer pause of a sound becomes
 _CORRUPT, _DISCARD = 2, 4  # packet flags of ffmpeg
 _NO_TIME = -(2**63)  # printed by ffmpeg for a time that the container does not give
+
+_PLAIN = Storage()
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,13 @@ class MediaInfo:
         has_video, has_audio: streams present; cover art does not count as video.
         constant_rate: False if the frames are irregular and ``fps`` is their average.
         start_s: time of the first frame on the common clock of picture and sound.
-        sample_rate_hz: sample rate of the first sound stream.
+        sample_rate_hz: sample rate of the sound that is taken.
+        sound_track, sound_tracks: number among the sound streams of the one that is taken (the first that the file
+            marks as its default, else the first), and how many there are.
+        mono: the sound has one channel.
         stored_size: (height, width) after turning, before the pixel aspect is applied.
         has_alpha: the frames have transparency.
-        matrix_known: the file names its colour matrix.
+        storage: form in which the frames are stored: colours, fields.
         decoder: the one of ffmpeg that has to be asked for; empty: its own choice.
         announced_s: length according to the container.
         damaged: some packets are incomplete or marked corrupt.
@@ -73,13 +78,21 @@ class MediaInfo:
     constant_rate: bool = True
     start_s: Fraction = Fraction(0)
     sample_rate_hz: int | None = None
+    sound_track: int = 0
+    sound_tracks: int = 0
+    mono: bool = False
     stored_size: tuple[int, int] = (0, 0)
     has_alpha: bool = False
-    matrix_known: bool = False
+    storage: Storage = _PLAIN
     decoder: str = ""
     announced_s: Fraction | None = None
     damaged: bool = False
     gaps: int = 0
+
+    @property
+    def matrix_known(self) -> bool:
+        """True if the file names its colour matrix."""
+        return bool(self.storage.matrix)
 
 
 def check_file(path: str | Path) -> Path:
@@ -151,7 +164,7 @@ def probe(path: str | Path) -> MediaInfo:
 
 
 def _animation(found: Animation) -> MediaInfo:
-    """Report of an animated webp."""
+    """Report of an animated webp or png."""
     rate, (height, width) = found.rate(), found.size
     frames = max(1, round(found.length_s * rate.fps))
     return MediaInfo(
@@ -165,7 +178,7 @@ def _animation(found: Animation) -> MediaInfo:
         constant_rate=not rate.average,
         stored_size=found.size,
         has_alpha=found.has_alpha,
-        matrix_known=True,
+        storage=Storage(matrix="gbr"),
         announced_s=found.length_s,
     )
 
@@ -272,15 +285,16 @@ def _without_gaps(ticks: list[int], time_base: Fraction) -> tuple[list[int], int
 
 
 def _from_report(path: Path, report: list[str]) -> MediaInfo:
+    report = list(takewhile(lambda line: not line.startswith(("Stream mapping:", "Output #")), report))
     if not any(line.startswith("Input #0, ") for line in report):
         raise _unreadable(path, report)
-    sound = next((found for line in report if (found := _AUDIO_LINE.search(line))), None)
+    sounds = [(line, found) for line in report if (found := _AUDIO_LINE.search(line))]
     pictures = ((line, _VIDEO_LINE.search(line)) for line in report if "(attached pic)" not in line)
     video = next(((line, found) for line, found in pictures if found), None)
     announced_s = _announced(report)
     info = MediaInfo(path, duration_s=announced_s, announced_s=announced_s)
-    if sound is not None:
-        info = replace(info, has_audio=True, sample_rate_hz=int(sound["rate"]))
+    if sounds:
+        info = replace(info, has_audio=True, **_sound_facts(sounds))
     refused = next((found for line in report if (found := _REFUSED_SIZE.search(line))), None)
     if video is None and refused is not None and not info.has_audio:
         check_size((int(refused[1]), int(refused[2])), MAX_PIXELS, path)
@@ -290,6 +304,13 @@ def _from_report(path: Path, report: list[str]) -> MediaInfo:
     for height, width in (info.stored_size, (info.height, info.width)):
         check_size((width, height), MAX_PIXELS, path)
     return info
+
+
+def _sound_facts(sounds: list[tuple[str, re.Match[str]]]) -> dict[str, Any]:
+    track = next((number for number, (line, _) in enumerate(sounds) if "(default)" in line), 0)
+    found = sounds[track][1]
+    facts = {"sample_rate_hz": int(found["rate"]), "mono": found["layout"] == "mono"}
+    return {**facts, "sound_track": track, "sound_tracks": len(sounds)}
 
 
 def _announced(report: list[str]) -> Fraction | None:
@@ -315,7 +336,7 @@ def _video_facts(line: str, found: re.Match[str], report: list[str]) -> dict[str
         "fps": rate_from_text(float(rate[1])) if rate and float(rate[1]) > 0 else DEFAULT_FPS,
         "has_alpha": bool(decoder or (pixels and _ALPHA.match(pixels["name"]))),
         "decoder": decoder,
-        "matrix_known": bool(pixels and _MATRIX.search(pixels["tags"] or "")),
+        "storage": Storage.of(found["codec"], (pixels["tags"] or "") if pixels else ""),
     }
 
 

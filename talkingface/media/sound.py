@@ -8,8 +8,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from .audio_buffer import DecodedCopy, decoded_copy
+from .channels import channel_filters, sound_map, sound_notes
 from .ffmpeg import Child, input_arguments
-from .probe import PAUSE_S, describe, longest_pause, probe, shorten_pauses, shorter_sound
+from .probe import PAUSE_S, MediaInfo, describe, longest_pause, probe, shorten_pauses, shorter_sound
 
 _BLOCK_BYTES = 1 << 16
 _TRIED_HZ = 8000  # rate at which a sound is tried out
@@ -22,20 +23,20 @@ class SoundTrack:
     """A sound that is known to decode.
 
     Attributes:
-        path: file it comes from.
+        info: the file it comes from.
         filters: ffmpeg filters that bring it onto the clock of the pictures.
         length_s: its length, silence included; None where it follows from the pictures' end.
         copy: file that is read in place of a damaged one.
     """
 
-    path: Path
+    info: MediaInfo
     filters: str
     length_s: Fraction | float | None = None
     copy: DecodedCopy | None = None
 
     def input_arguments(self) -> list[str]:
         """Arguments that open it as an input of the encoder."""
-        return input_arguments(self.path) if self.copy is None else self.copy.input_arguments()
+        return input_arguments(self.info.path) if self.copy is None else self.copy.input_arguments()
 
     def output_arguments(self, codec: Sequence[str], number: int = 1) -> list[str]:
         """Arguments that encode it, padded with silence.
@@ -49,7 +50,11 @@ class SoundTrack:
         """
         known = self.length_s is not None
         padding, end = (f"apad=whole_dur={float(self.length_s or 0):.6f}", []) if known else ("apad", ["-shortest"])
-        return ["-map", f"{number}:a:0", "-af", f"{self.filters},{padding}", *codec, *end]
+        return [*self.choice(number), "-af", f"{self.filters},{padding}", *codec, *end]
+
+    def choice(self, number: int) -> list[str]:
+        """Arguments that choose it in ffmpeg's input of this number."""
+        return sound_map(self.info, number) if self.copy is None else ["-map", f"{number}:a:0"]
 
     def may_outlast(self, pictures_s: Fraction) -> bool:
         """True if the encoded sound may be longer than the pictures."""
@@ -78,21 +83,24 @@ def sound_track(
     if not info.has_audio:
         return None, [f"{info.path} has no sound; the result is silent"]
     info = probe(info.path) if info.has_video else info
-    filters = _filters(info.start_s + Fraction(start_s), duration_s, longest_pause(info))
-    track = SoundTrack(info.path, filters, duration_s)
+    filters = _filters(info, info.start_s + Fraction(start_s), duration_s)
+    track = SoundTrack(info, filters, duration_s)
     heard_s, messages = _try_out(track, duration_s)
     reason = f" ({messages[0]})" if messages else ""
     if not heard_s:
         return None, [f"the sound of {info.path} cannot be used{reason}; the result is silent"]
     if not messages:
-        return track, list(shorter_sound(info, heard_s)) if duration_s is None and not start_s else []
-    return replace(track, copy=decoded_copy(info.path)), [f"the sound of {info.path} is damaged in places{reason}"]
+        whole = duration_s is None and not start_s
+        return track, [*sound_notes(info), *(shorter_sound(info, heard_s) if whole else ())]
+    damage = f"the sound of {info.path} is damaged in places{reason}"
+    return replace(track, copy=decoded_copy(info)), [*sound_notes(info), damage]
 
 
-def _filters(start_s: Fraction, duration_s: float | Fraction | None, longest_pause_s: Fraction) -> str:
+def _filters(info: MediaInfo, start_s: Fraction, duration_s: float | Fraction | None) -> str:
     chain = [
         f"asetpts=PTS-({start_s})/TB",
-        f"a{shorten_pauses(PAUSE_S, longest_pause_s)}",
+        f"a{shorten_pauses(PAUSE_S, longest_pause(info))}",
+        *channel_filters(info),
         # Whole numbers: samples that are no numbers would stop the AAC encoder.
         _PLAIN,
         # Silence in front of a sound that starts late and in its gaps; what lies before the first picture is cut.
@@ -107,7 +115,7 @@ def _filters(start_s: Fraction, duration_s: float | Fraction | None, longest_pau
 def _try_out(track: SoundTrack, duration_s: float | Fraction | None) -> tuple[float, list[str]]:
     """Decode the track once: its length in seconds, 0 if it did not end well, and ffmpeg's messages."""
     limit = [] if duration_s is None else ["-t", f"{float(duration_s):.6f}"]
-    raw = ["-map", "0:a:0", "-af", track.filters, *limit, "-ac", "1", "-ar", str(_TRIED_HZ), "-f", "s16le", "pipe:1"]
+    raw = [*track.choice(0), "-af", track.filters, *limit, "-ac", "1", "-ar", str(_TRIED_HZ), "-f", "s16le", "pipe:1"]
     with Child([*track.input_arguments(), *raw], collect=True) as child:
         got = sum(map(len, iter(lambda: child.read(_BLOCK_BYTES), b"")))
         return got / 2 / _TRIED_HZ if child.wait() == 0 else 0.0, child.messages

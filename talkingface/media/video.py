@@ -15,6 +15,7 @@ from PIL import Image
 
 from ..errors import MediaError
 from ..types import Square
+from .animation import is_animated, read_animation
 from .ffmpeg import Child, input_arguments
 from .frame_rate import DEFAULT_FPS
 from .image import (
@@ -30,10 +31,6 @@ from .image import (
 from .pictures import describe_pictures, is_pictures, picture_files
 from .probe import MediaInfo, check_size, shorten_pauses
 from .probe import probe as probe_file
-from .webp import is_animated, read_animation
-
-_SCALE_FLAGS = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
-_HD_LINES = 720  # colours without a tag are BT.709 from this height on, below it BT.601
 
 
 class VideoReader(ABC):
@@ -188,6 +185,8 @@ class _FileReader(VideoReader):
         super().__init__(info, rate, size or shown, min(bounds, default=None))
         if fps is None and not info.constant_rate:
             self.warn(f"the frame rate varies; read at its average, {rate} frames/s")
+        for note in info.storage.notes():
+            self.warn(note)
         if info.gaps:
             count = "a pause" if info.gaps == 1 else f"{info.gaps} pauses"
             self.warn(f"{count} of more than a minute between frames left out; the sound does not fit after that")
@@ -238,13 +237,11 @@ class _FileReader(VideoReader):
         # The start is given as a number: STARTPTS would restart wherever the stream changes its size.
         start = f"setpts=PTS-({self.info.start_s})/TB"
         pauses = shorten_pauses(1 / (self.info.fps or DEFAULT_FPS))
-        times = f"{start},{pauses},fps=fps={self.fps}:start_time=0:round=near"
-        matrix = "" if self.info.matrix_known else f":in_color_matrix={self._customary_matrix()}"
-        scale = f"scale={self.width}:{self.height}:flags={_SCALE_FLAGS}{matrix},setsar=1"
-        return ",".join([times, *([self._crop()] if self._square else []), scale])
-
-    def _customary_matrix(self) -> str:
-        return "bt709" if min(self.info.stored_size) >= _HD_LINES else "bt601"
+        rate = f"fps=fps={self.fps}:start_time=0:round=near"
+        storage = self.info.storage
+        scale = storage.scale(self.height, self.width, min(self.info.stored_size))
+        crop = [self._crop()] if self._square else []
+        return ",".join([start, pauses, *storage.whole_frames(), rate, *crop, *scale])
 
     def _crop(self) -> str:
         """Crop filter in stored pixels, which are not square if the pixel aspect is not 1."""
@@ -260,14 +257,16 @@ class _FileReader(VideoReader):
 
 
 class _AnimationReader(_FileReader):
-    """An animated webp, decoded by Pillow; each frame is repeated or left out to be shown at its time."""
+    """An animated webp or png, decoded by Pillow; each frame is repeated or left out to be shown at its time."""
 
     def _decode(self) -> Generator[Picture, None, None]:
-        places, wanted = read_animation(self.path).places(self.fps), self.frames or 0
+        animation, wanted = read_animation(self.path), self.frames or 0
+        if animation.shortened:
+            self.warn(f"{animation.shortened} frames that stand for more than a minute are shown for a minute")
         check_size((self.info.width, self.info.height), MAX_PIXELS, self.path)
         try:
-            with Image.open(self.path, formats=["WEBP"]) as image:
-                for number, shown in enumerate(places):
+            with Image.open(self.path, formats=[animation.format]) as image:
+                for number, shown in enumerate(animation.places(self.fps), animation.first):
                     image.seek(number)
                     frame = self._part(over_background(np.array(image.convert("RGBA"))))
                     for _ in range(shown.start, min(shown.stop, wanted)):

@@ -260,6 +260,8 @@ class EncodingWriter(Writer):
         pictures_s = self.frames / self.fps
         if self._track is not None and self._track.may_outlast(pictures_s):
             self._cut_sound(pictures_s)
+        if self._format.complete is not None:
+            self._format.complete(self._part.path, self.frames, self.fps)
 
     def _cut_sound(self, pictures_s: Fraction) -> None:
         """Copy the finished part without the sound that goes on after the last picture; nothing is encoded again."""

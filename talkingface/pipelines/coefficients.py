@@ -18,6 +18,7 @@ from ..errors import MediaError, MotionError, NoFaceError, WeightsError
 from ..face.crop.crop import Crop
 from ..face.detect.analyser import FaceAnalyser, open_analyser
 from ..face.face import Box, Face
+from ..face.track.people import nearest_of
 from ..face.track.track import Track, TrackSettings, track_faces
 from ..face3d.reconstruction import FRAME, Reconstructor, open_reconstructor
 from ..motion.coefficients import Coefficients, row70, row73
@@ -158,7 +159,7 @@ class CoefficientReader(MotionReader):
     ) -> tuple[Rows, Fraction, tuple[str, ...]]:
         """Rows (T, 260) of all frames of a video, with its rate and warnings.
 
-        Where the face is not tracked, they are those of the nearest frame where it is.
+        Where the face is not seen, they are those of the nearest frame where it is.
 
         Args:
             path: read once, and no frame is kept.
@@ -174,18 +175,18 @@ class CoefficientReader(MotionReader):
         faces = FacesInCrop(track, crop)
         reconstructor = self._reconstructor.for_clip(faces, FRAME)
         rows: list[Rows] = []
+        known = set(track.seen.tolist())
         count = 0
         with CutFrames(path, crop, fps=fps, frame_limit=frame_limit) as frames:
             for batch in chunked(progress.track(frames, "coefficients", frames.reader.frames), CHUNK):
-                seen = [number for number in range(len(batch)) if count + number in track.frames]
+                seen = [number for number in range(len(batch)) if count + number in known]
                 shown = [faces[count + number - track.start] for number in seen]
                 rows.append(reconstructor.rows([batch[number] for number in seen], shown))
                 count += len(batch)
             read, rate, warnings = np.concatenate(rows or [_none()]), frames.reader.fps, tuple(frames.reader.warnings)
         if not len(read):
             raise MediaError("no frame could be read", where=path)
-        nearest = np.clip(np.arange(count) - track.start, 0, len(read) - 1)
-        return read[nearest], rate, warnings
+        return read[nearest_of(track.seen[: len(read)], np.arange(count))], rate, warnings
 
     def read_clip(self, frames: NDArray[np.uint8], fps: Fraction, *, chunk: int = CHUNK) -> tuple[Source, Motion]:
         """Read square frames (T, S, S, 3), uint8, by the face that is seen longest."""

@@ -26,6 +26,7 @@ from ..face.crop.framing import (
 from ..face.detect.analyser import FaceAnalyser, identity_of, insists_on_a_face, open_analyser
 from ..face.detect.debug import no_face
 from ..face.face import Box, Face
+from ..face.track.people import people, without_cut_ends
 from ..face.track.select import left_to_right, select_face, select_faces, select_track, validate_face
 from ..face.track.track import Track, TrackSettings
 from ..media.video import probe
@@ -256,13 +257,14 @@ class Cropper:
         if not self._searches:
             return DrivingView(self._fixed(shape, size))
         analyser, choice = self._detectors.driving, self._options.driving_face
-        settings = TrackSettings(keep_mesh=self._keep_mesh)
+        settings = TrackSettings(keep_mesh=self._keep_mesh, keep_looks=True)
         named = box_in(self._options.driving_box, shape, path, DRIVING_BOX) if self._options.driving_box else None
         tracks: list[Track] = []
         if analyser is not None:
-            tracks = track_video(
+            found = track_video(
                 path, shape, analyser, settings, fps=fps, frame_limit=limit, box=named, progress=progress
             )
+            tracks = people(found)
         if not tracks and named is not None:
             face = self._without_points(path, named, DRIVING_BOX)
             validate_face(face, shape, path, notify)
@@ -273,7 +275,7 @@ class Cropper:
                 self._check_found(analyser, path, looks, DRIVING_BOX, insist=bool(choice))
             with progress.waiting(f"{path}: the model looks for what moves"):
                 return DrivingView(self._by_model(analyser, path, first_looks(path), size, DRIVING_BOX, notify))
-        track = select_track(tracks, choice or "largest", shape, path, notify=notify)
+        track = without_cut_ends(select_track(tracks, choice or "largest", shape, path, notify=notify), shape)
         if len(tracks) > 1 and choice is None:
             notify(
                 f"{path}: {len(tracks)} faces or scenes; number {track.number}, the largest, drives (--driving_face)"

@@ -89,13 +89,18 @@ def plan_each(settings: Settings, names: ReservedNames | None = None) -> list[Pl
     if settings.image_source is None or not source.is_dir():
         return [_plan(settings, source, assignments, (), names)]
     _check_one_output(settings)
-    pictures = sorted(path for path in source.iterdir() if path.suffix.lower() in PICTURE_ENDINGS)
+    pictures = sorted(path for path in source.iterdir() if _may_be_picture(path))
     if not pictures:
         raise MediaError("no picture in this folder", where=source, cure=f"Known endings: {_listed(PICTURE_ENDINGS)}.")
     plans: list[Plan] = []
     for picture in pictures:
         plans.append(_plan(settings, picture, assignments, {plan.output for plan in plans}, names))
     return plans
+
+
+def _may_be_picture(path: Path) -> bool:
+    """True for pictures by their content, and for what bears a picture's ending, whose error the user should see."""
+    return not path.name.startswith(".") and (is_picture(path) or path.suffix.lower() in PICTURE_ENDINGS)
 
 
 def choose_inputs(settings: Settings) -> tuple[Path, tuple[DriverAssignment, ...]]:

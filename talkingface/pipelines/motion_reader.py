@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from torch.nn import functional
 from ..errors import ConfigError, MediaError
 from ..face.crop.crop import Crop
 from ..face.face import Face
+from ..face.track.people import nearest_of
 from ..face.track.track import Track
 from ..media.pictures import is_picture
 from ..models.base import MotionExtractor
@@ -150,6 +151,15 @@ class MotionReader(ABC):
         """
 
 
+def held_where_unseen(motion: Motion, track: Track) -> Motion:
+    """Motion of a video with the nearest frame held where the face is not seen."""
+    seen = track.seen[track.seen < len(motion)]
+    if len(seen) in (0, len(motion)):
+        return motion
+    frames = torch.from_numpy(seen[nearest_of(seen, np.arange(len(motion)))])
+    return replace(motion, values={name: value[frames.to(value.device)] for name, value in motion.values.items()})
+
+
 class FrameReader(MotionReader):
     """Reads motion with a model's own extractor."""
 
@@ -203,7 +213,7 @@ class FrameReader(MotionReader):
             warnings = tuple(frames.reader.warnings)
         if len(motion) == 0:
             raise MediaError("no frame could be read", where=path)
-        return motion, warnings
+        return motion if track is None else held_where_unseen(motion, track), warnings
 
     def read_frames(self, frames: Iterable[Frame], fps: Fraction, *, chunk: int = 4) -> Motion:
         """Motion of frames (H, W, 3), uint8, of the reader's size, read once and ``chunk`` at a time."""

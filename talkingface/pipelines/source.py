@@ -11,6 +11,7 @@ from typing import Any
 from ..face.crop.crop import Crop
 from ..media.image import is_transparent
 from ..media.pictures import is_picture
+from ..media.video import probe
 from ..models.base import Renderer
 from ..types import Source
 from ..weights.load import save_networks
@@ -102,12 +103,20 @@ def frame_of(source: Path, cropper: Cropper, shared: DrivingMotion | None, notif
     """Number of the frame of a source video that is animated, the first that shows a face well; 0 for a picture."""
     if is_picture(source):
         return 0
-    number = cropper.first_good(source) if shared is None else shared.start
+    number = cropper.first_good(source) if shared is None else own_number(source, shared)
     if number:
         notify(f"{source} is a video: its frame {number} is the source, the first with a face that can be used")
     elif shared is None:
         notify(f"{source} is a video: its first frame is the source")
     return number
+
+
+def own_number(source: Path, shared: DrivingMotion) -> int:
+    """Number, at the video's own rate, of the frame in which the driving face is first seen."""
+    own = probe(source).fps
+    if shared.fps is None or own is None or source.is_dir():
+        return shared.start
+    return round(shared.start * own / shared.fps)
 
 
 def shared_places(shared: DrivingMotion, picture: Frame, cropper: Cropper, renderer: Renderer) -> list[Place] | None:

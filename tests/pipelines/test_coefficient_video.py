@@ -10,7 +10,8 @@ import torch
 
 from talkingface.errors import ConfigError, CutFaceError
 from talkingface.face3d.mesh_space import shipped_space
-from talkingface.media.image import read_image, write_image
+from talkingface.media.image import read_image, resize, write_image
+from talkingface.media.video import open_video
 from talkingface.media.writer import open_writer
 from talkingface.motion.file import load_motion
 from talkingface.pipelines.animate import animate
@@ -69,6 +70,39 @@ def test_a_video_that_is_its_own_source_begins_with_a_face(act, late, tmp_path):
     assert "frames 6 to 11 of 12; elsewhere its nearest pose is held" in " ".join(result.warnings)
     frames = frames_of(result.path)
     assert np.abs(frames[:4] - frames[0]).max() <= 2  # two more look ahead to where it moves
+
+
+def test_at_another_rate_its_source_is_still_the_first_frame_with_a_face(act, late, tmp_path):
+    result = animate(act(image_source=None, video_source=late, fps=Fraction(5), output=tmp_path / "slow"))
+    assert (result.frames, result.fps) == (6, 5)
+    assert "its frame 6 is the source" in " ".join(result.warnings)
+
+
+@pytest.mark.parametrize("between", ["grey", "somebody else", "nothing"])
+def test_pieces_of_one_face_all_drive(say, tmp_path, between):
+    """Frames 0-5 and 10-15 show the face (after "nothing" it jumps); in the gap its nearest pose is held."""
+    face, other = read_image(SAMPLE / "source.png"), first_of(SAMPLE / "test" / "painted2_01.mp4", 256)
+    gap = {"grey": [np.full_like(face, 120)] * 4, "somebody else": [other] * 4, "nothing": []}[between]
+    first = [np.roll(face, 4 * k, axis=1) for k in range(6)]
+    last = [np.roll(face, 24 - 5 * k, axis=0) for k in range(6)]
+    if between == "nothing":
+        last = [resize(frame[20:236, 20:236], (256, 256)) for frame in last]
+    with open_writer(tmp_path / "pieces.mp4", fps=Fraction(25), quality="lossless") as writer:
+        for frame in [*first, *gap, *last]:
+            writer.write(frame)
+    saved = {"audio_path": None, "video_source": tmp_path / "pieces.mp4", "save_motion": tmp_path / "seen.motion"}
+    result = animate(say(**saved))
+    moved = rows_of(tmp_path / "seen.motion")[:, :70].diff(dim=0).abs().amax(dim=1) > 1e-4
+    driven = [True] * 5, [True] * 5
+    middle = [True] if between == "nothing" else [False, False, True, False, False]
+    assert moved.tolist() == [*driven[0], *middle, *driven[1]]
+    if gap:
+        assert "frames 0 to 5, 10 to 15 of 16; elsewhere its nearest pose is held" in " ".join(result.warnings)
+
+
+def first_of(path, side):
+    with open_video(path, frame_limit=1, size=(side, side)) as reader:
+        return next(iter(reader))
 
 
 def test_a_source_video_gives_its_first_good_frame(say, late, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from fractions import Fraction
 
@@ -26,11 +27,11 @@ pytestmark = needs_mesh
 
 def test_a_voice_moves_the_picture_for_as_long_as_it_lasts(say, tmp_path):
     result = animate(say(save_motion=tmp_path / "said.motion"))
-    assert (result.frames, result.fps) == (12, 25)  # 8000 samples, 640 a frame
+    assert (result.frames, result.fps) == (13, 25)  # 8000 samples, 640 a frame: the last one is begun
     frames = frames_of(result.path)
     assert np.abs(frames[-1] - frames[0]).max() > 20
     motion = load_motion(tmp_path / "said.motion")
-    assert (motion.kind, motion.space, len(motion)) == ("3dmm.70", "mesh", 12)
+    assert (motion.kind, motion.space, len(motion)) == ("3dmm.70", "mesh", 13)
     assert result.warnings == ()
 
 
@@ -48,11 +49,11 @@ def test_the_sound_of_the_result_is_the_input_not_what_the_voice_heard(say, tmp_
 def test_another_rate_resamples_the_motion_and_not_the_frames(say, tmp_path, fps):
     animate(say(save_motion=tmp_path / "usual.motion"))
     result = animate(say(fps=fps, save_motion=tmp_path / "other.motion", overwrite=True))
-    assert (result.frames, result.fps) == (round(12 * fps / 25), fps)
+    assert (result.frames, result.fps) == (math.ceil(fps / 2), fps)
     usual, other = rows_of(tmp_path / "usual.motion"), rows_of(tmp_path / "other.motion")
     place = 3 * Fraction(25) / fps
     share = float(place % 1)
-    expected = usual[int(place)] * (1 - share) + usual[min(int(place) + 1, 11)] * share
+    expected = usual[int(place)] * (1 - share) + usual[min(int(place) + 1, 12)] * share
     torch.testing.assert_close(other[3], expected)
 
 
@@ -88,7 +89,7 @@ def test_idling_needs_no_sound_and_blinks(say, tmp_path):
 def test_silence_gives_a_video_and_a_warning(say, tmp_path):
     soundfile.write(tmp_path / "silence.wav", np.zeros(8000, np.float32), RATE_HZ)
     result = animate(say(audio_path=tmp_path / "silence.wav", save_motion=tmp_path / "m.motion"))
-    assert result.frames == 12
+    assert result.frames == 13
     assert "the sound is silent" in " ".join(result.warnings)
     assert rows_of(tmp_path / "m.motion")[:, 0].std() < 1e-5
 
@@ -102,9 +103,20 @@ def test_samples_that_are_no_numbers_are_silenced(say, tmp_path):
     assert rows_of(tmp_path / "m.motion").isfinite().all()
 
 
+@pytest.mark.parametrize(("seconds", "fps"), [(0.5, 25), (0.52, 25), (0.53, 10), (0.41, 30), (0.4, 30), (1.01, 12)])
+def test_no_sound_is_cut(say, tmp_path, seconds, fps):
+    voice = write_voice(tmp_path / "voice.wav", seconds)
+    changes = {"audio_path": voice, "audio": "driving", "fps": Fraction(fps), "output": tmp_path / "said.mp4"}
+    result = animate(say(**changes))
+    assert result.frames == math.ceil(round(seconds * fps, 6))
+    heard, given = read_audio(result.path, RATE_HZ), read_audio(voice, RATE_HZ)
+    assert len(heard) >= len(given) - 1 and probe(result.path).frames == result.frames
+    assert np.abs(heard[len(given) - 800 : len(given)]).max() > 0.3 * np.abs(given[-800:]).max()
+
+
 def test_a_very_short_sound_is_said_and_told(say, tmp_path):
     result = animate(say(audio_path=write_voice(tmp_path / "short.wav", 0.1)))
-    assert (result.frames, result.warnings) == (2, (f"{tmp_path / 'short.wav'}: lasts 0.10 s only, 2 frames",))
+    assert (result.frames, result.warnings) == (3, (f"{tmp_path / 'short.wav'}: lasts 0.10 s only, 3 frames",))
 
 
 @pytest.mark.parametrize(("samples", "rate_hz"), [(300, 8000), (100, RATE_HZ)])
@@ -189,7 +201,7 @@ def test_a_voice_of_another_space_is_refused(say, tmp_path):
 def test_a_model_without_a_voice_borrows_one_that_fits(say, tmp_path):
     mute = save_puppet(tmp_path / "mute.safetensors", voiceless=True)
     result = animate(say(checkpoint=str(mute), save_motion=tmp_path / "borrowed.motion"))
-    assert result.frames == 12
+    assert result.frames == 13
     assert rows_of(tmp_path / "borrowed.motion").std(dim=0).max() > 0.01
 
 

@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 from benchmarks.voice_sync import FIRST_S, VOICE_FPS, measure, write_beeps
+from talkingface.media.audio import read_audio
+from talkingface.media.probe import probe
+from talkingface.pipelines.animate import animate
 
 EVERY = 6
 
@@ -24,3 +27,18 @@ def test_beeps_and_flashes_stay_together(tmp_path: Path, fps: Fraction) -> None:
     # The file counts time in 1/1000 s or finer; a rate of 30 in place of 29.97 would be 0.024 s off at the last beep.
     assert sync.flashes == pytest.approx(np.array(shown, float), abs=0.002)
     assert sync.length_s == pytest.approx((30, 30), abs=float(1 / fps))
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".webm", ".gif", ".webp"])
+@pytest.mark.parametrize("fps", [5, 10, 30])
+def test_a_video_at_another_rate_lasts_as_long(make, clips, tmp_path: Path, ending: str, fps: int) -> None:
+    own = probe(clips / "talk.mp4")
+    result = animate(make(fps=Fraction(fps), output=tmp_path / f"x{ending}"))
+    assert result.frames == pytest.approx(float(own.duration_s * fps), abs=0.51)
+    info = probe(result.path)
+    assert (info.frames, info.fps) == (result.frames, fps) and abs(info.duration_s - own.duration_s) <= Fraction(1, fps)
+    if ending in (".mp4", ".webm"):
+        heard, given = (read_audio(path)[: int(16000 * info.duration_s)] for path in (result.path, clips / "talk.mp4"))
+        assert abs(len(heard) - len(given)) <= 16000 / fps
+        both = min(len(heard), len(given))
+        assert np.corrcoef(heard[:both], given[:both])[0, 1] > 0.9

@@ -15,7 +15,7 @@ from ...console import exit_status, lasting_streams, stop_in_order
 from ...errors import ConfigError, DataError, TalkingFaceError
 from ...paths import user_path
 from ..store import identity_of
-from ..stores import VIDEO_ENDINGS, pictures
+from ..stores import is_video, pictures
 from .chain import Folders, exclusive
 from .engine import open_engine
 from .items import SPLITS, ClipFile
@@ -85,10 +85,10 @@ def clips_in(folder: Path, test_share: float = 0.05) -> list[ClipFile]:
         inner = path.relative_to(folder)
         if any(part.startswith(".") for part in inner.parts):
             continue
-        is_video = path.suffix.lower() in VIDEO_ENDINGS and path.is_file()
-        if not is_video and not (path.is_dir() and pictures(path)):
+        film = is_video(path)
+        if not film and not (path.is_dir() and pictures(path)):
             continue
-        name = path.stem if is_video else path.name
+        name = path.stem if film else path.name
         if name in clips:
             raise DataError(f"two clips have the name '{name}'", where=path, cure=f"The other is {clips[name].path}.")
         split = next((part for part in inner.parts[:-1] if part in SPLITS), None)

@@ -11,6 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from ...media.image import Picture
 from ..detect.analyser import FaceAnalyser
 from ..face import Box, Face
+from .look import LookRecorder
 
 SAME = 0.5  # overlap (IoU) of two detections of one face in one frame
 NEAR = 0.8  # a lost face is searched for this many sides of its last place
@@ -27,10 +28,11 @@ class Trail:
         faces: one for each frame from there on; None where it was lost.
         last: its last detection.
         lost: frames since then.
+        looks: what it looks like; None where nobody asks.
     """
 
-    def __init__(self, start: int, first: Face, keep_mesh: bool) -> None:
-        self.start = start
+    def __init__(self, start: int, first: Face, keep_mesh: bool, *, looks: LookRecorder | None = None) -> None:
+        self.start, self.looks = start, looks
         self.faces: list[Face | None] = [None]
         self.last, self.lost = first, 0
         self._keep_mesh = keep_mesh
@@ -62,8 +64,16 @@ class Follower:
         trails: all so far, those that ended included.
     """
 
-    def __init__(self, analyser: FaceAnalyser, detect_every: int, longest_gap: int, keep_mesh: bool = True) -> None:
-        self._analyser = analyser
+    def __init__(
+        self,
+        analyser: FaceAnalyser,
+        detect_every: int,
+        longest_gap: int,
+        keep_mesh: bool = True,
+        *,
+        keep_looks: bool = False,
+    ) -> None:
+        self._analyser, self._keep_looks = analyser, keep_looks
         self._detect_every, self._longest_gap, self._keep_mesh = detect_every, longest_gap, keep_mesh
         self.trails: list[Trail] = []
         self._live: list[Trail] = []
@@ -81,6 +91,9 @@ class Follower:
         if self._frame >= self._next_detection or any(trail.lost for trail in self._live):
             self._detect(picture)
         self._end([trail for trail in self._live if trail.lost > self._longest_gap])
+        for trail in self._live:
+            if trail.looks is not None and not trail.lost:
+                trail.looks.add(picture, trail.last)
 
     def finish(self) -> list[Trail]:
         """End all trails and return them."""
@@ -115,7 +128,7 @@ class Follower:
         self._plan_next_detection()
 
     def _begin(self, face: Face) -> None:
-        trail = Trail(self._frame, face, self._keep_mesh)
+        trail = Trail(self._frame, face, self._keep_mesh, looks=LookRecorder() if self._keep_looks else None)
         self._live.append(trail)
         self.trails.append(trail)
 

@@ -40,7 +40,7 @@ def validate_face(face: Face, picture_size: tuple[int, int], where: object, noti
             where=where,
             cure=f"Use a picture in which it has {SMALLEST} pixels or more, better {4 * SMALLEST}.",
         )
-    missing = _missing(face, picture_size)
+    missing = cutting_edge(face, picture_size)
     if missing:
         raise CutFaceError(
             f"the {missing} edge cuts off {_parts(face)} of the face",
@@ -54,8 +54,8 @@ def validate_face(face: Face, picture_size: tuple[int, int], where: object, noti
         notify(f"{where}: the face is only {side:.0f} pixels large; the result will be soft")
 
 
-def _missing(face: Face, picture_size: tuple[int, int]) -> str | None:
-    """The edge behind which an eye or the mouth lies; None if all are inside."""
+def cutting_edge(face: Face, picture_size: tuple[int, int]) -> str | None:
+    """Edge of a picture of (height, width) behind which an eye or the mouth lies; None if all are inside."""
     if face.landmarks is None and face.five is None:
         return next((edge for edge, out in _outside(face.box, picture_size).items() if out > face.box.side / 3), None)
     height, width = picture_size
@@ -266,7 +266,7 @@ def _size_of_face(face: Face) -> float:
 
 
 def _size_of_track(track: Track) -> float:
-    return track.side * len(track)
+    return track.side * len(track.seen)
 
 
 def _typical(track: Track) -> Face:

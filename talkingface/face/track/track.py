@@ -97,6 +97,7 @@ class TrackSettings:
         box_smoothing: the same for boxes.
         split_scenes: a cut to another scene ends all tracks.
         keep_mesh: tracks hold the face mesh (5.6 kB a frame) where the backend has one.
+        keep_looks: tracks hold what the face looks like, by which people are told apart.
     """
 
     detect_every: int = 10
@@ -105,6 +106,7 @@ class TrackSettings:
     box_smoothing: float = 4.0
     split_scenes: bool = True
     keep_mesh: bool = True
+    keep_looks: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +122,9 @@ class Track:
         mesh: (T, 468, 3) in pixels, smoothed; None where the backend has no mesh.
         backend: name of the backend that found it.
         five: (T, 5, 2) eyes, nose and mouth corners; only where a file gave just those.
+        looks: (n, C) what the face looks like in some frames, see :mod:`.look`; None where that was not kept.
+        gaps: frames of the video in which the face is not seen well, ascending; between the pieces of a joined track
+            the nearest face is held.
     """
 
     number: int
@@ -130,6 +135,8 @@ class Track:
     mesh: Floats | None = None
     backend: str = ""
     five: Floats | None = None
+    looks: Floats | None = None
+    gaps: tuple[range, ...] = ()
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -139,6 +146,17 @@ class Track:
         """Numbers of its frames in the video."""
         return range(self.start, self.start + len(self))
 
+    @property
+    def seen(self) -> NDArray[np.intp]:
+        """Numbers of the frames of the video in which the face is followed, ascending: all but those in gaps."""
+        return np.array([frame for frame in self.frames if not any(frame in gap for gap in self.gaps)], np.intp)
+
+    @property
+    def pieces(self) -> list[range]:
+        """Numbers of its frames in the video, without the gaps."""
+        edges = [self.start, *(edge for gap in self.gaps for edge in (gap.start, gap.stop)), self.frames.stop]
+        return [range(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True) if start < stop]
+
     def face(self, index: int) -> Face:
         """The face in the track's own frame ``index`` (0 is the video's frame ``start``)."""
         parts = (part if part is None else part[index] for part in (self.landmarks, self.mesh, self.five))
@@ -147,8 +165,9 @@ class Track:
 
     @property
     def union(self) -> Box:
-        """The smallest box that holds the face in all frames."""
-        return Box(*map(float, (*self.boxes[:, :2].min(0), *self.boxes[:, 2:].max(0))))
+        """The smallest box that holds the face in all frames in which it is seen."""
+        boxes = self.boxes[self.seen - self.start]
+        return Box(*map(float, (*boxes[:, :2].min(0), *boxes[:, 2:].max(0))))
 
     @property
     def side(self) -> float:
@@ -171,7 +190,9 @@ def track_faces(
         The tracks in the order of their numbers; none where there is no face.
     """
     settings = settings or TrackSettings()
-    follower = Follower(analyser, settings.detect_every, settings.longest_gap, settings.keep_mesh)
+    follower = Follower(
+        analyser, settings.detect_every, settings.longest_gap, settings.keep_mesh, keep_looks=settings.keep_looks
+    )
     for picture, new_scene in scenes(frames):
         follower.step(picture, new_scene and settings.split_scenes)
     tracks = [_track(trail, analyser.name, settings) for trail in follower.finish()]
@@ -198,6 +219,7 @@ def _track(trail: Trail, backend: str, settings: TrackSettings) -> Track:
         mesh=points("mesh"),
         backend=next((face.backend for face in trail.faces if face), backend),
         five=points("five"),
+        looks=trail.looks.result() if trail.looks is not None else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import nullcontext
 from fractions import Fraction
@@ -14,7 +15,7 @@ from ...errors import ConfigError, MediaError
 from ...media.audio_buffer import AudioBuffer, open_audio
 from ...models.base import SpeechRequest, VoiceModel
 from ...types import Source
-from ..motions import ROWS, at_rate
+from ..motions import ROWS, at_rate, held
 from ..options import VideoOptions
 from .base import Driver, DriverContext, DriverKey, DrivingMotion
 from .video import read_driving_video
@@ -51,7 +52,7 @@ class IdleDriver(Driver):
         """
         self.key, self.fps = key, fps
         self.voice, self.request, self._wave, self._notes, self.elapsed_s = voice, request, wave, notes, elapsed_s
-        whole = max(1, round(request.frames * fps / voice.fps))
+        whole = max(1, round(request.frames * fps / voice.fps)) if wave is None else frames_of(wave, fps)
         self.length = min(whole, limit or whole)
 
     @classmethod
@@ -100,7 +101,7 @@ class IdleDriver(Driver):
             raise ConfigError("a voice moves face coefficients, and this model takes none", where=str(self.key.path))
         with torch.inference_mode(), self._wave.release_pages() if self._wave is not None else nullcontext():
             motion = self.voice.speak(self.request, source.coefficients)
-        motion = at_rate(motion, self.fps)[: self.length]
+        motion = held(at_rate(motion, self.fps), self.length)
         return DrivingMotion(self.key.path, motion, self._notes, for_source=True)
 
 
@@ -120,16 +121,20 @@ def sound_notes(wave: AudioBuffer, frames: int, path: Path) -> tuple[str, ...]:
 
 
 def sound_frames(wave: AudioBuffer, voice: VoiceModel, path: Path) -> int:
-    """Count the whole frames that a sound fills at the voice's rate.
+    """Count the frames that show all of a sound at the voice's rate.
 
     Raises:
-        MediaError: not even one.
+        MediaError: it does not fill even one.
     """
-    frames = int(len(wave.samples) * voice.fps / wave.rate_hz)
-    if frames < 1:
+    if len(wave.samples) * voice.fps < wave.rate_hz:
         lasts = f"the sound lasts {len(wave.samples) / wave.rate_hz:.3f} s, less than one frame"
         raise MediaError(lasts, where=path, cure="Give a longer recording.")
-    return frames
+    return frames_of(wave, voice.fps)
+
+
+def frames_of(wave: AudioBuffer, fps: Fraction) -> int:
+    """Count the frames that show all of a sound, the last one begun included; a sample more or less adds none."""
+    return max(1, math.ceil((len(wave.samples) - 1) * fps / wave.rate_hz))
 
 
 def read_references(context: DriverContext, fps: Fraction) -> tuple[dict[Path | None, Tensor], list[str]]:

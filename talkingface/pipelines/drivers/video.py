@@ -11,7 +11,6 @@ from typing import Any
 
 from ...errors import MediaError, MotionError
 from ...face.track.track import Track
-from ...motion.kinds import of_coefficients
 from .. import coefficient_cache
 from ..crops import Cropper
 from ..motion_reader import MotionReader
@@ -20,6 +19,7 @@ from ..progress import SILENT, Progress
 from .base import Driver, DriverContext, DriverKey, DrivingMotion, RecordedDriver
 
 SEEN = 0.9  # of the frames: a face that is tracked in fewer is worth a note
+PIECES = 8  # that a note names
 _PACKAGES = ("torch", "numpy", "pillow")
 
 
@@ -77,23 +77,24 @@ def _read(
     motion, warnings = reader.read_video(path, view.crop, view.track, **clock, **limits)
     found: dict[str, Any] = {"crop": view.crop, "fps": options.fps, "track": view.track}
     if view.track is not None:
-        notes += missing_face(path, view.track, len(motion), held=of_coefficients(motion.kind))
-        found |= {"face": view.track.face(0), "start": view.track.start}
+        notes += missing_face(path, view.track, len(motion))
+        first = int(view.track.seen[0])
+        found |= {"face": view.track.face(first - view.track.start), "start": first}
     return DrivingMotion(path, motion, (*notes, *warnings), **found)
 
 
-def missing_face(path: Path, track: Track, length: int, *, held: bool) -> tuple[str, ...]:
-    """Note where the face is missing from more than a tenth of the frames.
+def missing_face(path: Path, track: Track, length: int) -> tuple[str, ...]:
+    """Note where the face is missing from more than a tenth of the frames, and in which pieces it is seen.
 
     Args:
         length: frames of the video.
-        held: whether the nearest pose is held there; otherwise something else drives.
     """
-    if len(track) >= SEEN * length:
+    pieces = [f"{piece.start} to {piece[-1]}" for piece in track.pieces]
+    if len(track.seen) >= SEEN * length and len(pieces) == 1:
         return ()
-    where = f"frames {track.start} to {track.frames[-1]} of {length}"
-    elsewhere = "elsewhere its nearest pose is held" if held else "what drives elsewhere is no face"
-    return (f"{path}: the face is seen in {where}; {elsewhere} (--frame_limit ends earlier)",)
+    shown = ", ".join(pieces[:PIECES]) + (f" and {len(pieces) - PIECES} more pieces" if len(pieces) > PIECES else "")
+    ends = " (--frame_limit ends earlier)" if track.frames.stop < length else ""
+    return (f"{path}: the face is seen in frames {shown} of {length}; elsewhere its nearest pose is held{ends}",)
 
 
 def _place(reader: MotionReader, cropper: Cropper, path: Path, options: VideoOptions) -> Path | None:

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ....errors import ConfigError, DataError, quoted
-from ....part_files import PREFIX
 from ....paths import inside, plain_name
 from ....text.lists import Row, read_lines
+from ...mixed import note_left_out
 from ...store import identity_of
-from ...stores import VIDEO_ENDINGS
+from ...stores import VIDEO_ENDINGS, is_video, pictures
 from ..items import SPLITS, Video, VideoPart
 from ..settings import PrepareSettings
 from . import vox
@@ -152,19 +152,24 @@ def own_videos(raw: Path, test_share: float) -> list[Video]:
     """Find every video below a folder.
 
     Folders named ``train`` and ``test`` are splits; without them the split follows from the identity. The identity is
-    the name of the (next) folder, or else the part of the file's name before the first '#' or '_'.
+    the name of the (next) folder, or else the part of the file's name before the first '#' or '_'. Folders of pictures
+    are left out, with one note.
     """
     if not raw.is_dir():
         raise DataError("no such folder", where=raw, cure="Give the folder of the raw videos with --raw.")
     own = []
+    left_out: list[tuple[str, str]] = []
     for path in sorted(raw.rglob("*")):
-        if path.suffix.lower() in VIDEO_ENDINGS and path.is_file() and not path.name.startswith(PREFIX):
+        if is_video(path):
             folders = list(path.relative_to(raw).parts[:-1])
             split = folders.pop(0) if folders and folders[0] in SPLITS else ""
             identity = plain(folders[0] if folders else identity_of(path.name))
             name = plain("_".join([*folders[1:], path.stem]).removeprefix(f"{identity}#"))
             split = split or split_of(identity, test_share)
             own.append(Video(f"{identity}#{name}", identity, split, path))
+        elif path.is_dir() and pictures(path):
+            left_out.append((path.relative_to(raw).as_posix(), "pictures; clips are cut out of videos"))
+    note_left_out(raw, left_out)
     return own
 
 
@@ -231,11 +236,7 @@ def _listed(path: Path, raw: Path, settings: PrepareSettings) -> list[Video]:
 def _local(raw: Path) -> dict[str, Path]:
     """Existing raw videos, by name without ending."""
     paths = raw.rglob("*") if raw.is_dir() else ()
-    return {
-        path.stem: path
-        for path in sorted(paths)
-        if path.suffix.lower() in VIDEO_ENDINGS and path.is_file() and not path.name.startswith(PREFIX)
-    }
+    return {path.stem: path for path in sorted(paths) if is_video(path)}
 
 
 def _in_range(identity: str, data_range: str) -> bool:
