@@ -144,6 +144,13 @@ class Output(SettingsGroup):
         return text
 
 
+class Judging(SettingsGroup):
+    """Videos to compare (with --run_mode=evaluate)"""
+
+    real: Path | None = Field(None, description="a folder of real videos, or one video")
+    made: list[Path] = Field([], description="folders of videos that programs made of them, under the same names")
+
+
 class Movement(SettingsGroup):
     """Transfer of the movement"""
 
@@ -209,7 +216,7 @@ class DataSettings(SettingsGroup):
     cache: Path | None = Field(None, description="folder for what is found in clips once; none: in the user's cache")
 
 
-class Settings(Job, Inputs, Speech, Faces, Output, Movement, Weights, Machine, Messages):
+class Settings(Job, Inputs, Speech, Faces, Output, Movement, Judging, Weights, Machine, Messages):
     """All settings of one run; :meth:`origin` tells which file or flag set a value.
 
     Those of a model with flags of its own have these as well, see :func:`~talkingface.config.options.settings_class`.
@@ -240,4 +247,15 @@ class Settings(Job, Inputs, Speech, Faces, Output, Movement, Weights, Machine, M
         return self._origins.get(key, "default")
 
 
-HEADINGS: tuple[type[SettingsGroup], ...] = (Job, Inputs, Speech, Faces, Output, Movement, Weights, Machine, Messages)
+HEADINGS: tuple[type[SettingsGroup], ...] = (
+    Job,
+    Inputs,
+    Speech,
+    Faces,
+    Output,
+    Movement,
+    Judging,
+    Weights,
+    Machine,
+    Messages,
+)

@@ -1,0 +1,55 @@
+"""Pairs of a source and a driving clip of another person: from a list, or drawn by a seed."""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..data.store import Clip
+from ..errors import DataError
+
+COLUMNS = ("source", "driving")
+
+
+def choose_pairs(clips: Sequence[Clip], count: int, listed: Path | None, seed: int) -> list[tuple[Clip, Clip]]:
+    """Pairs (source, driving) of clips of different people.
+
+    Args:
+        clips: to draw from, or that the list names.
+        count: of the pairs that are drawn.
+        listed: a table with the columns ``source`` and ``driving``, as FOM publishes them; None draws.
+        seed: of the draw.
+
+    Raises:
+        DataError: if the list cannot be read or names a clip that is not there, or all clips show one person.
+    """
+    if listed is not None:
+        return _from_list(clips, listed)
+    people = sorted({clip.identity for clip in clips})
+    if len(people) < 2:
+        raise DataError("another person's motion needs clips of two people at least", where="evaluate.tables")
+    chance = random.Random(seed)
+    by_person = {person: [clip for clip in clips if clip.identity == person] for person in people}
+    everyone = [(a, b) for a in people for b in people if a != b]
+    drawn = chance.sample(everyone, min(count, len(everyone)))
+    return [(chance.choice(by_person[a]), chance.choice(by_person[b])) for a, b in drawn]
+
+
+def _from_list(clips: Sequence[Clip], listed: Path) -> list[tuple[Clip, Clip]]:
+    try:
+        with listed.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"cannot be read as a list of pairs ({error})", where=listed) from error
+    if not rows or not set(COLUMNS) <= set(rows[0]):
+        raise DataError("has no columns 'source' and 'driving'", where=listed, cure="Write source,driving in line 1.")
+    known = {key: clip for clip in clips for key in (clip.name, Path(clip.name).name, Path(clip.name).stem)}
+    pairs = []
+    for number, row in enumerate(rows, 2):
+        missing = [row[column] for column in COLUMNS if row[column] not in known]
+        if missing:
+            raise DataError(f"'{missing[0]}' is no clip of the data set", where=f"{listed}, line {number}")
+        pairs.append((known[row["source"]], known[row["driving"]]))
+    return pairs
