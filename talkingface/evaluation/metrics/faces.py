@@ -121,7 +121,8 @@ def likeness(real: Floats, made: Floats) -> tuple[float, float]:
         return math.nan, math.nan
     real, made = real[both] - real[both].mean(), made[both] - made[both].mean()
     covariance = float((real * made).mean())
-    return covariance / (float(real.std() * made.std()) + 1e-9), covariance / float(real.var())
+    r = covariance / float(real.std() * made.std()) if made.std() > 0 else 0.0
+    return r, covariance / float(real.var())
 
 
 class Following(FaceMetric):

@@ -65,6 +65,7 @@ class CPBD(FrameMetric):
 
 def cpbd(picture: Floats) -> float:
     """CPBD of a grey picture (H, W), 0 to 255; NaN where no block has edges enough."""
+    picture = np.round(picture)  # the feet of an edge end where its steps are smaller than one grey level
     slope = ndimage.sobel(picture, axis=1) / 8
     strength = np.abs(slope)
     threshold = 2 * np.sqrt(np.mean(strength**2))
