@@ -1,5 +1,6 @@
 # make demo: videos from the shipped picture, by a clip and by a voice.   make test: style, types and tests.   make clean
 # make architecture: docs/images/architecture.svg, drawn from the code.
+# make fuzz: every reader of files against 20,000 damaged ones (hours; FUZZ_ARGS="--count 500 --only LMDB").
 # make test-ray: data preparation on a Ray cluster of this machine (brings Ray, half a gigabyte).
 #
 # Everything is installed into .venv, once; a second run starts at once. Choose another Python with PYTHON=python3.12,
@@ -13,10 +14,10 @@ INSTALL = $(PY) -m pip install --disable-pip-version-check --quiet -c constraint
 DEMO := results/demo.mp4
 VOICE_DEMO := results/demo_voice.mp4
 
-.PHONY: help demo test test-ray architecture clean
+.PHONY: help demo test test-ray fuzz architecture clean
 
 help:
-	@sed -n '1,6s/^# \{0,1\}//p' Makefile
+	@sed -n '1,7s/^# \{0,1\}//p' Makefile
 
 demo: $(VENV)/.installed $(VENV)/.faces
 	@mkdir -p results
@@ -33,6 +34,10 @@ test: $(VENV)/.installed-dev $(VENV)/.faces
 test-ray: $(VENV)/.installed-dev $(VENV)/.faces
 	$(INSTALL) -e '.[dev,ray]'
 	$(PY) -m pytest tests/data/prepare/test_ray.py
+
+fuzz: $(VENV)/.installed-dev
+	@$(INSTALL) -e '.[fuzz]' || echo "note: atheris cannot be installed here; our own damage does"
+	cd tests && PYTHONPATH=.. ../$(PY) -m fuzz $(FUZZ_ARGS)
 
 architecture:
 	$(PYTHON) scripts/draw_architecture.py

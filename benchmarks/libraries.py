@@ -4,7 +4,7 @@
 
 Time is the library's over ours, processor time of the fastest of several runs that take turns; above 1 ours is faster.
 Differences are in the unit of the result: pictures in [0, 1], or levels of 255 where they are uint8. docs/design.md
-says what follows from the figures. Rows of a library that is not installed (`pip install 'talkingface[reference]'`
+says what follows from the figures. Rows of a library that is not installed (`pip install -e '.[reference]'`
 for librosa) are left out.
 """
 

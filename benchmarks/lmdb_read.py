@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.clips import SAMPLE
 from benchmarks.report import Figure, arguments, publish
 from talkingface.data import Clip, ClipStore, open_store
-from talkingface.data.lmdb.environment import environment
+from talkingface.data.lmdb.environment import Environment
 from talkingface.data.lmdb.keys import frame_key
 from talkingface.data.lmdb.write import LMDBWriter, encode_frame
 from talkingface.data.prepare.steps.lmdb import forecast
@@ -106,11 +106,11 @@ def _reads_per_second(store: ClipStore, count: int) -> float:
 
 
 def _microseconds(store: ClipStore, folder: Path) -> float:
-    opened = environment(folder)
+    opened = Environment(folder)
     names = [frame_key(clip.name, index) for clip, index in _items(store, ITEMS)]
     started = time.perf_counter()
     for name in names:
-        opened.get([name])
+        next(opened.get([name]))
     return (time.perf_counter() - started) / ITEMS * 1e6
 
 

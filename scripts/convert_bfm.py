@@ -17,13 +17,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from talkingface.errors import TalkingFaceError
 from talkingface.face3d.fit.bfm import convert_folder
 from talkingface.face3d.surface.face_model import FaceModel
+from talkingface.paths import user_path
 
 
 def main(argv: list[str] | None = None) -> int:
     """Convert and look whether the result loads; returns the exit status (2: an error that the user can mend)."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="folder with the six files")
-    parser.add_argument("--output", type=Path, help="file to write (default: BFM_model_front.mat in the folder)")
+    parser.add_argument("folder", type=user_path, help="folder with the six files")
+    parser.add_argument("--output", type=user_path, help="file to write (default: BFM_model_front.mat in the folder)")
     options = parser.parse_args(argv)
     try:
         output = convert_folder(options.folder, options.output)

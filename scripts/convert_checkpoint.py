@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from talkingface.errors import TalkingFaceError
+from talkingface.paths import user_path
 from talkingface.weights.convert import LAYOUTS, convert
 
 
@@ -23,8 +24,8 @@ def main(argv: list[str] | None = None) -> int:
     """Convert files into one; returns the exit status (2: an error that the user can mend)."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kinds = "torch, safetensors, Paddle or NumPy file, or a folder of .npz files; several of one model are joined"
-    parser.add_argument("input", type=Path, nargs="+", help=kinds)
-    parser.add_argument("output", type=Path, help="file to write")
+    parser.add_argument("input", type=user_path, nargs="+", help=kinds)
+    parser.add_argument("output", type=user_path, help="file to write")
     parser.add_argument("--to", choices=LAYOUTS, help="layout of the output; by its ending if left out")
     parser.add_argument("--half", action="store_true", help="store numbers with a fraction as float16")
     parser.add_argument("--model", help="model the weights are meant for, such as FOM; any if left out")

@@ -22,6 +22,7 @@ from talkingface.errors import TalkingFaceError
 from talkingface.face.crop.video import FORMATS, CropOutput, ffmpeg_commands, find_crops, write_crops
 from talkingface.face.detect.analyser import FaceAnalyser, open_analyser
 from talkingface.face.track.segments import CropRules
+from talkingface.paths import user_path
 from talkingface.plugins import LANDMARKS
 
 PATHS = ("--inp", "--output_dir", "--debug_dir", "--landmarks_file", "--checkpoint_root")
@@ -51,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     rules = CropRules()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--inp", type=Path, required=True, help="video, gif, folder of frames, or picture")
-    parser.add_argument("--output_dir", type=Path, default=Path(), help="folder for the crops (default: this one)")
+    parser.add_argument("--inp", type=user_path, required=True, help="video, gif, folder of frames, or picture")
+    parser.add_argument("--output_dir", type=user_path, default=Path(), help="folder for the crops (default: this one)")
     parser.add_argument(
         "--min_frames", type=_count, default=rules.min_frames, help="shortest clip in frames (default: %(default)s)"
     )
@@ -67,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--iou",
+        "--iou_with_initial",
         type=_share,
         default=rules.iou,
         help="overlap with the face's first place below which a new clip begins, 0 to 1 (default: %(default)s)",
@@ -80,9 +82,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--landmarks", choices=("auto", *LANDMARKS.names()), default="auto", help="what finds the faces"
     )
-    parser.add_argument("--landmarks_file", type=Path, help="points or boxes of faces, for --landmarks=given")
-    parser.add_argument("--checkpoint_root", type=Path, help="folder with weights (default: checkpoints of the clone)")
-    parser.add_argument("--debug_dir", type=Path, help="folder for a picture of the search, where there is no face")
+    parser.add_argument("--landmarks_file", type=user_path, help="points or boxes of faces, for --landmarks=given")
+    parser.add_argument(
+        "--checkpoint_root", type=user_path, help="folder with weights (default: checkpoints of the clone)"
+    )
+    parser.add_argument(
+        "--debug_dir", type=user_path, help="folder for a picture of the search, where there is no face"
+    )
     parser.add_argument("--cpu", action="store_true", help="use no GPU")
     return parser
 

@@ -21,6 +21,7 @@ from talkingface.data.prepare.chain import Folders, prepare
 from talkingface.data.prepare.command import add_engine, finish, settings_of, square, tools_of
 from talkingface.data.prepare.run_step import PreparationReport
 from talkingface.data.prepare.settings import PrepareSettings
+from talkingface.paths import user_path
 
 SAME = ("dataset_version", "data_range", "format", "increase", "min_frames", "max_frames", "min_size")
 
@@ -34,10 +35,10 @@ def main(argv: list[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """The flags, with the published defaults."""
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("--annotations_folder", type=Path, default=Path("txt"), help="folder of VoxCeleb txt files")
-    made.add_argument("--metadata", type=Path, help="a table of known crops (vox-metadata.csv) instead")
-    made.add_argument("--video_folder", type=Path, default=Path("videos"), help="raw videos")
-    made.add_argument("--out_folder", type=Path, default=Path("vox-png"), help="clips, in train and test")
+    made.add_argument("--annotations_folder", type=user_path, default=Path("txt"), help="folder of VoxCeleb txt files")
+    made.add_argument("--metadata", type=user_path, help="a table of known crops (vox-metadata.csv) instead")
+    made.add_argument("--video_folder", type=user_path, default=Path("videos"), help="raw videos")
+    made.add_argument("--out_folder", type=user_path, default=Path("vox-png"), help="clips, in train and test")
     made.add_argument("--dataset_version", type=int, choices=(1, 2), default=1, help="VoxCeleb 1 or 2")
     made.add_argument("--data_range", help="only identities with these numbers, such as 10001-10050")
     made.add_argument("--format", choices=(".png", ".mp4"), default=".png", help="folders of pictures, or videos")

@@ -19,19 +19,29 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from talkingface.data.prepare.command import add_engine, clips_in, ending_in, finish, run_one, settings_of, tools_of
 from talkingface.data.prepare.run_step import PreparationReport
 from talkingface.data.prepare.steps.faces import ExtractCoefficients
+from talkingface.paths import user_path
+
+PUBLISHED = ("--name", "--epoch", "--model", "--checkpoints_dir", "--bfm_folder", "--gpu_ids")
+FOUND = "the network is Deep3D/epoch_20.pth of --checkpoint_root, where it is there and --space allows it"
 
 
 def main(argv: list[str] | None = None) -> int:
     """Extract; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--input_dir", type=Path, required=True, help="clips, in train and test where they are known")
-    parser.add_argument("--keypoint_dir", type=Path, required=True, help="what extract_landmarks.py has left")
-    parser.add_argument("--output_dir", type=Path, required=True, help="coefficients, in train and test")
+    parser.add_argument(
+        "--input_dir", type=user_path, required=True, help="clips, in train and test where they are known"
+    )
+    parser.add_argument("--keypoint_dir", type=user_path, required=True, help="what extract_landmarks.py has left")
+    parser.add_argument("--output_dir", type=user_path, required=True, help="coefficients, in train and test")
     parser.add_argument("--inference_batch_size", type=int, default=100, help="frames at a time")
     parser.add_argument("--format", choices=(".npz", ".mat"), default=".npz", help="our own, or as published")
     parser.add_argument("--space", choices=("auto", "bfm", "mesh"), default="auto", help="kind of coefficients")
+    for published in PUBLISHED:
+        parser.add_argument(published, help=argparse.SUPPRESS)
     add_engine(parser)
     options = parser.parse_args(argv)
+    if any(getattr(options, flag.removeprefix("--")) is not None for flag in PUBLISHED):
+        print(f"note: {', '.join(PUBLISHED)} are not needed: {FOUND}", file=sys.stderr)
     return finish(lambda: extract(options))
 
 

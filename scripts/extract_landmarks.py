@@ -18,13 +18,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from talkingface.data.prepare.command import add_engine, clips_in, finish, run_one, settings_of, tools_of
 from talkingface.data.prepare.run_step import PreparationReport
 from talkingface.data.prepare.steps.faces import ExtractLandmarks
+from talkingface.paths import user_path
 
 
 def main(argv: list[str] | None = None) -> int:
     """Extract; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--input_dir", type=Path, required=True, help="clips, in train and test where they are known")
-    parser.add_argument("--output_dir", type=Path, required=True, help="landmarks, in train and test")
+    parser.add_argument(
+        "--input_dir", type=user_path, required=True, help="clips, in train and test where they are known"
+    )
+    parser.add_argument("--output_dir", type=user_path, required=True, help="landmarks, in train and test")
     parser.add_argument("--format", choices=(".npz", ".txt"), default=".npz", help="everything, or the points alone")
     parser.add_argument("--min_found", type=float, default=0.8, help="least part of the frames that show the face")
     add_engine(parser)

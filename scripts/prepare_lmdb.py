@@ -19,15 +19,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from talkingface.data.prepare.command import add_engine, clips_in, ending_in, finish, settings_of, store_all
 from talkingface.data.prepare.run_step import PreparationReport
 from talkingface.data.prepare.steps.lmdb import EncodeClip
+from talkingface.paths import user_path
 
 
 def main(argv: list[str] | None = None) -> int:
     """Store; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--path", type=Path, required=True, help="clips, in train and test where they are known")
-    parser.add_argument("--keypoint_path", type=Path, help="their landmarks")
-    parser.add_argument("--coeff_3dmm_path", type=Path, help="their coefficients")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the data set")
+    parser.add_argument("--path", type=user_path, required=True, help="clips, in train and test where they are known")
+    parser.add_argument("--keypoint_path", type=user_path, help="their landmarks")
+    parser.add_argument("--coeff_3dmm_path", type=user_path, help="their coefficients")
+    parser.add_argument("--out", type=user_path, required=True, help="folder of the data set")
     parser.add_argument("--sizes", type=int, nargs="+", default=[256], help="sides of the pictures, in pixels")
     parser.add_argument("--img_format", choices=("jpeg", "png"), default="jpeg", help="png loses nothing")
     parser.add_argument("--quality", type=int, default=95, help="of the jpegs, 1 to 100 (the published had 75)")

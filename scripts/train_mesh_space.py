@@ -10,7 +10,6 @@ CLIPS holds square clips and clips.csv (docs/data.md). The face meshes of all fr
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +27,8 @@ from talkingface.face3d.mesh_measure import SpaceFigures, measure
 from talkingface.face3d.mesh_space import MeshSpace
 from talkingface.face3d.reconstruction import FRAME
 from talkingface.media.video import open_video
+from talkingface.paths import inside
+from talkingface.text.lists import read_table
 
 CLONE = Path(__file__).resolve().parents[1]
 WEIGHTS = CLONE / "checkpoints" / "compact" / "mesh_space.safetensors"
@@ -59,14 +60,13 @@ def main() -> int:
 def clips(data: Path, split: str, kept: Path) -> Iterator[tuple[str, NDArray[np.float32]]]:
     """Person and meshes of each clip of a split, in pixels of a 256 frame; NaN where there is no face."""
     analyser: FaceAnalyser | None = None
-    with (data / "clips.csv").open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] == split]
+    rows = [row for row in read_table(data / "clips.csv", ("file", "split", "identity")) if row["split"] == split]
     for row in rows:
-        target = kept / split / f"{Path(row['file']).stem}.npy"
+        target = inside(kept, split, f"{Path(row['file']).stem}.npy")
         if not target.is_file():
             analyser = analyser or open_analyser("mesh")
             target.parent.mkdir(parents=True, exist_ok=True)
-            meshes = find_meshes(data / row["file"], analyser)
+            meshes = find_meshes(inside(data, row["file"], where=row.where), analyser)
             np.save(target, meshes, allow_pickle=False)
             print(f"{row['file']}: {np.isfinite(meshes[:, 0, 0]).sum()} of {len(meshes)} frames", flush=True)
         yield row["identity"], np.load(target, allow_pickle=False)

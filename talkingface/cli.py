@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from . import __version__
 from .config import Settings, describe, load_settings
 from .config.flags import named_model
-from .config.report import help_text
-from .errors import TalkingFaceError
+from .config.report import asks_for_help, help_text
+from .errors import TalkingFaceError, of_place
 from .jobs import job
+from .registry import own_name
 
 OK, MENDABLE, STOPPED = 0, 2, 130
 
@@ -24,10 +26,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(__version__)
         return OK
     try:
-        if {"-h", "--help"} & set(words):
-            print(help_text(named_model(words)), flush=True)
+        wanted = asks_for_help(words)
+        if wanted is not None:
+            named = named_model(words)
+            print(help_text(named and own_name(named), everything=wanted == "all"), flush=True)
             return OK
         settings = load_settings(words)
+        if not settings.quiet:
+            _tell(settings.notes)
         if settings.print_config:
             print(describe(settings), flush=True)
             return OK
@@ -40,6 +46,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever reads the output has seen enough, as in `... | head`; Python's own flush at exit must not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except OSError as error:
+        told = of_place(error)
+        if told is None:
+            raise
+        print(f"error: {told}", file=sys.stderr)
+        return MENDABLE
+
+
+def _tell(notes: Sequence[str]) -> None:
+    for note in dict.fromkeys(notes):
+        print(f"note: {note}", file=sys.stderr)
 
 
 class _Format(logging.Formatter):
@@ -60,7 +77,10 @@ def _run(settings: Settings) -> int:
     logger.setLevel(level)
     chosen = job(settings.run_mode)
     try:
-        return chosen.run(settings)
+        with warnings.catch_warnings():
+            if settings.quiet and not sys.warnoptions:  # those of libraries; -W asks for them nevertheless
+                warnings.simplefilter("ignore")
+            return chosen.run(settings)
     except KeyboardInterrupt:
         print(f"\nstopped: {chosen.WHEN_STOPPED}", file=sys.stderr)
         return STOPPED

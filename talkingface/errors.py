@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -49,6 +50,10 @@ class DataError(TalkingFaceError):
     """A training or evaluation data set is missing or not laid out as expected."""
 
 
+class PathError(TalkingFaceError):
+    """A name out of a file leads out of the folder that it belongs to, or is no name for a file."""
+
+
 class ShapeError(TalkingFaceError):
     """A tensor does not have the documented shape."""
 
@@ -90,11 +95,46 @@ def collected(problems: list[TalkingFaceError]) -> Iterator[None]:
         problems.append(error)
 
 
+WRITABLE = "Check its rights and the room on the disk, or name another folder."
+# A place that does not allow it or has no room: told in one line wherever it comes up.
+_PLACE_ERRORS = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG,
+    errno.ELOOP, errno.EEXIST,
+)  # fmt: skip
+
+
+@contextmanager
+def writing(place: object, kind: type[TalkingFaceError] = ConfigError, cure: str = WRITABLE) -> Iterator[None]:
+    """Turn what the system raises in the block, which writes into a folder or file, into an error that names it."""
+    try:
+        yield
+    except TimeoutError:  # of a lock: another run is at work
+        raise
+    except OSError as error:
+        raise kind(f"cannot be written ({error.strerror or error})", where=place, cure=cure) from error
+
+
+def of_place(error: OSError) -> TalkingFaceError | None:
+    """Error for a place that cannot be used, by what the system raised; None for what is a fault of the program."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:  # while a file is written
+        return ConfigError(f"a file cannot be written ({error.strerror})", cure=WRITABLE)
+    if error.errno not in _PLACE_ERRORS or error.filename is None:
+        return None
+    return ConfigError(f"cannot be used ({error.strerror})", where=error.filename, cure=WRITABLE)
+
+
 def together(problems: Sequence[TalkingFaceError]) -> TalkingFaceError:
     """Return the error that tells all problems, each on a line of its own; a single one is returned as it is."""
     if len(problems) == 1:
         return problems[0]
     return ConfigError("\n".join(dict.fromkeys(map(str, problems))))
+
+
+def quoted(value: object, limit: int = 80) -> str:
+    """Text of a file in quotation marks, for messages: one line, printable, at most ``limit`` characters of it."""
+    text = str(value)
+    shown = "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in text[:limit])
+    return f"'{shown}{'...' if len(text) > limit else ''}'"
 
 
 def did_you_mean(word: str, choices: Iterable[str], cutoff: float = 0.6) -> str:

@@ -82,6 +82,13 @@ def models() -> list[str]:
     return sorted(_MODELS.names())
 
 
+def own_name(word: str) -> str:
+    """The name of the model that is written ``word``, in upper or lower case; ``word`` itself if there is none."""
+    names = models()
+    alike = [name for name in names if name.casefold() == word.casefold()]
+    return alike[0] if word not in names and len(alike) == 1 else word
+
+
 def entry(name: str) -> ModelEntry:
     """Return the entry of the model ``name``.
 

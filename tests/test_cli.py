@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from talkingface import __version__
 from talkingface.cli import main
 from talkingface.config import load_settings
 from talkingface.config.options import options
+from talkingface.config.report import COMMON
 from talkingface.jobs import doctor
 from talkingface.media.ffmpeg import executable
 from talkingface.paths import CLONE, shipped
@@ -44,20 +48,42 @@ def command(*words: str, cwd: Path = CLONE, **environment: str) -> subprocess.Co
 
 
 def test_help_is_quick_and_shows_every_setting_in_its_group(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--help"]) == 0
+    assert main(["--help", "all"]) == 0
     text = capsys.readouterr().out
     assert [key for key in options() if f"--{key} " not in text and f"--{key}\n" not in text] == []
     headings = ["Model and job", "Picture to animate", "Output", "Weights", "Machine", "Training of a model"]
     assert [text.count(f"\n{heading}") for heading in headings] == [1] * len(headings)
     assert max(map(len, text.splitlines())) <= 120
     start = time.process_time()
-    main(["--help"])
+    main(["--help", "all"])
     assert time.process_time() - start < 0.5
+
+
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_help_shows_fifteen_flags_and_how_to_see_the_others(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([word]) == 0
+    text = capsys.readouterr().out
+    shown = re.findall(r"^  --(\w+)", text, re.MULTILINE)
+    assert tuple(shown) == COMMON and len(shown) == 15
+    assert "--help all" in text and len(text.splitlines()) < 60
+    assert main(["--help=all"]) == main([word, "all"]) == 0
+    assert capsys.readouterr().out.count("\n  --train.max_steps N") == 2
+
+
+@pytest.mark.parametrize("words", [[], ["my", "face.png"]])
+def test_a_command_without_flags_is_told_what_it_needs(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert "--image_source=PICTURE" in told and "see --help." in told
 
 
 def test_help_of_a_model_adds_its_own_settings(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--model", "FOM", "--help"]) == 0
-    assert "--model_params.common_params.num_kp N" in capsys.readouterr().out
+    short = capsys.readouterr().out
+    assert main(["--help", "all", "--model", "FOM"]) == 0
+    for text in (short, capsys.readouterr().out):
+        assert "--model_params.common_params.num_kp N" in text
+    assert "\n  --train.max_steps N" not in short
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,14 +157,57 @@ def test_doctor_tells_the_cure_of_what_is_missing(
     executable.cache_clear()
     try:
         assert main(["--run_mode=doctor", f"--checkpoint_root={tmp_path}"]) == 2
+        summary = capsys.readouterr().out
+        assert main(["--run_mode=doctor", "--verbose", f"--checkpoint_root={tmp_path}"]) == 2
     finally:
         executable.cache_clear()
     lines = capsys.readouterr().out.splitlines()
+    assert summary.count("\n") <= 5
+    assert re.search(r"^error  ffmpeg: .* -> pip install imageio-ffmpeg", summary, re.MULTILINE)
     place = next(number for number, line in enumerate(lines) if line.startswith("error  ffmpeg"))
     assert "pip install imageio-ffmpeg" in lines[place + 1]
     place = next(number for number, line in enumerate(lines) if "fom_vox_256 (" in line)
     assert lines[place].endswith(str(tmp_path / "vox-cpk.pth.tar"))
     assert "--run_mode=fetch --checkpoint=fom_vox_256" in lines[place + 1]
+
+
+def test_doctor_sums_up_what_works_and_what_to_do_in_five_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--run_mode=doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 5 and lines[0].startswith("works  FOM, SadTalker, StyleHeat on ")
+    assert "weights: " in lines[1] and lines[-1].endswith("--run_mode=doctor --verbose")
+
+
+def test_the_summary_tells_the_worst_first_and_never_more_than_five_lines() -> None:
+    fine = [doctor.Finding("models", "FOM"), doctor.Finding("computes", "device cpu"), doctor.Finding("animates", "w")]
+    spare = [doctor.Finding("weights", "a", "fetch it", optional=True)] * 3
+    lacks = [doctor.Finding(f"part {number}", "is missing", f"cure {number}") for number in range(4)]
+    lines = doctor.summary([*fine, *spare])
+    assert lines[2] == "option can be added, is not needed: 3 published weight files"
+    lines = doctor.summary([*fine, *spare, *lacks])
+    assert len(lines) == 5 and "4 more" in lines[2] and "3 published" in lines[3]
+    lines = doctor.summary([*fine, *lacks, doctor.Finding("torch", "is old", "renew it", broken=True)])
+    assert lines[0] == "error  torch: is old -> renew it" and lines[1].startswith("to do  part 0: is missing -> cure 0")
+    assert len(lines) == 5 and not any(line.startswith("works") for line in lines)
+
+
+def test_quiet_keeps_warnings_to_itself_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def warn(settings: object) -> int:
+        logging.getLogger("talkingface.jobs").warning("of ours")
+        warnings.warn("of a library", UserWarning, stacklevel=1)
+        return 0
+
+    monkeypatch.setattr(doctor, "run", warn)
+    monkeypatch.setattr(sys, "warnoptions", [])
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert main(["--run_mode=doctor", "--quiet"]) == 0
+        assert capsys.readouterr() == ("", "")
+        with pytest.warns(UserWarning, match="of a library"):
+            assert main(["--run_mode=doctor"]) == 0
+        assert "warning: of ours" in capsys.readouterr().err
 
 
 def test_a_device_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -158,8 +227,12 @@ def test_train_resume_and_evaluate_through_the_command(tmp_path: Path) -> None:
     config.write_text(yaml.safe_dump({**TINY, "train": {**TINY["train"], "loss_weights": {"perceptual": []}}}))
     common = [f"--config={config}", "--dataset=sample", f"--output_dir={tmp_path / 'run'}", "--cpu", "--threads=1"]
     train = ["--run_mode=train", *common]
-    first = command(*train, "--train.max_steps=2")
+    first = command(*train, "--train.max_steps=2", "--seed=5")
     assert first.returncode == 0, first.stderr
+    log = (tmp_path / "run" / "train.log").read_text()
+    wanted = ["cpu, float32, threads: 1", "weights: new, of seed 5", "seed: 5", f"data: {SAMPLE}, training on 'train'"]
+    wanted.append(f"settings: {tmp_path / 'run' / 'settings.yaml'} ({config})")
+    assert [part for part in wanted if part not in log] == []
     again = command(*train, "--train.max_steps=4", "--train.resume=auto")
     assert again.returncode == 0, again.stderr
     assert "goes on from" in again.stderr

@@ -37,6 +37,7 @@ FORBIDDEN = {
         "train",
     ),
     "errors": ("*",),
+    "text": (*HIGH, *FACES, "media", "nn", "ops", "weights"),
     "plugins": (*HIGH, *FACES, "media", "nn", "ops", "weights"),
     "media": (*HIGH, *FACES),
     "nn": (*HIGH, *FACES),
@@ -53,7 +54,7 @@ FORBIDDEN = {
     "pipelines": ("jobs", "cli", "api", "train", "data"),
 }
 NAMES_NO_MODEL = ("train", "pipelines", "evaluation", "data", "config", "jobs", "media", "nn", "weights", *FACES)
-WITHOUT_TORCH = ("errors", "plugins", "registry", "config", "paths", "types")
+WITHOUT_TORCH = ("errors", "plugins", "registry", "config", "paths", "text", "types")
 
 
 def imports(path: Path, *, at_load: bool = False) -> Iterator[str]:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from talkingface import registry
+from talkingface.cli import main
 from talkingface.config import model_config, settings_from
 from talkingface.errors import WeightsError
 from talkingface.jobs.train import build_plugin, load_auxiliary
@@ -53,3 +54,18 @@ def test_training_begins_with_the_weights_of_a_checkpoint(tmp_path: Path) -> Non
     assert held == ["kp_detector"], "the generator is new"
     for key, value in other.networks["kp_detector"].state_dict().items():
         assert torch.equal(value, states["kp_detector"][key]), key
+
+
+def test_a_used_run_folder_is_refused_before_anything_is_built(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = tmp_path / "states" / "step-00000001"
+    state.mkdir(parents=True)
+    (state / "state.json").write_text("{}")
+    words = ["--run_mode=train", "--dataset=sample", f"--output_dir={tmp_path}"]
+    assert main(words) == 2
+    (told,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert all(way in told for way in ("--train.resume=auto", "--output_dir", "--overwrite"))
+    assert main([*words, "--train.resume=auto"]) == 2
+    assert "the state is damaged" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir() if path.name == "states"] == ["states"]

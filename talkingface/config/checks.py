@@ -23,6 +23,7 @@ def flag_problems(settings: Settings) -> list[TalkingFaceError]:
     return [
         *_drivers(settings),
         *_faces(settings),
+        *_boxes(settings),
         *_landmarks(settings),
         *_movement(settings),
         *_speech(settings),
@@ -106,6 +107,22 @@ def _faces(settings: Settings) -> Iterator[ConfigError]:
             "--face says whom --video_source moves, and there is none",
             cure="Leave --face out, or give --video_source for the faces that --drive does not name.",
         )
+
+
+def _boxes(settings: Settings) -> Iterator[ConfigError]:
+    """Places and limits of faces that contradict another choice of them, or would be ignored."""
+    videos = (settings.video_source, settings.drive, settings.ref_pose, settings.ref_eyeblink)
+    if settings.source_box and settings.image_source is None:
+        yield ConfigError("--source_box is for the picture, and there is none", cure="Use --driving_box for the video.")
+    if settings.driving_box and not any(videos):
+        yield ConfigError("--driving_box is for a driving video, and there is none", cure="Leave it out.")
+    for box, others in (("source_box", ("face", "drive", "landmarks_file")), ("driving_box", ("driving_face",))):
+        for other in (name for name in others if getattr(settings, box) and getattr(settings, name)):
+            yield ConfigError(f"--{box} and --{other} both say which face is meant", cure="Give one of them.")
+    for name in ("source_box", "driving_box", "face_threshold"):
+        if getattr(settings, name) and not looks_for_faces(settings):
+            off = "--preprocess=resize" if settings.if_align else "--no-if_align"
+            yield ConfigError(f"--{name} needs faces, and {off} looks for none", cure="Leave one of them out.")
 
 
 def _landmarks(settings: Settings) -> Iterator[ConfigError]:

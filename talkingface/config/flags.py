@@ -3,111 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from .. import registry
 from ..errors import ConfigError, TalkingFaceError, did_you_mean, together
 from .options import Option, find_anywhere, groups, options, settings_class
-
-RENAMED: dict[str, str] = {
-    "source_image": "image_source",
-    "driving_video": "video_source",
-    "driving_image": "video_source",
-    "driven_audio": "audio_path",
-    "audio_source": "audio_path",
-    "result_video": "output",
-    "result_dir": "output_dir",
-    "log_dir": "output_dir",
-    "checkpoint_dir": "checkpoint_root",
-    "checkpoint_path": "checkpoint",
-    "config_path": "config",
-    "mode": "run_mode",
-    "size": "image_size",
-    "data_root": "data.root",
-    "max_steps": "train.max_steps",
-    "epochs": "train.epochs",
-    "resume": "train.resume",
-    "stage": "train.stage",
-    "raw": "prepare.raw",
-    "engine": "prepare.engine",
-    "workers": "prepare.workers",
-    "list": "prepare.list",
-    "ray_address": "prepare.ray_address",
-    "data_range": "prepare.data_range",
-    "dataset_version": "prepare.dataset_version",
-    "min_frames": "prepare.min_frames",
-    "max_frames": "prepare.max_frames",
-    "min_size": "prepare.min_size",
-    "min_found": "prepare.min_found",
-    "increase": "prepare.increase",
-    "iou": "prepare.iou",
-    "iou_with_initial": "prepare.iou",
-    "sample_if_missing": "data.sample_if_missing",
-    "edit_expression_only": "still",
-}
-"""Flag of the published programs -> our setting."""
-
-SHORTHANDS: dict[str, tuple[str, str]] = {
-    "cpu": ("device", "cpu"),
-    "side_by_side": ("compare", "true"),
-    "multi_person": ("face", "all"),
-    "face_enhancement": ("enhancer", "gfpgan"),
-}
-"""Switch of the published programs -> our setting and its value."""
+from .published import (
+    ABSENT,
+    CHOICES,
+    JOINED,
+    LETTERS,
+    NEEDLESS,
+    RENAMED,
+    SHORTHANDS,
+    TAKES_VALUE,
+    WORDS,
+)
+from .translate import Given, choice, join, joined
 
 BARE: dict[str, str] = {"audio": "driving"}
 """Settings that may stand without a value, and the value that this means; a model's own flags have their own."""
 
-WORDS: dict[str, dict[str, str]] = {
-    "run_mode": {"animate": "infer", "inference": "infer", "reconstruction": "evaluate", "test": "evaluate"},
-    "precision": {"fp32": "float32", "bfloat16": "bf16"},
-    "enhancer": {"GFPGAN": "gfpgan", "restoreformer": "RestoreFormer"},
-    "background_enhancer": {"RealESRGAN": "realesrgan"},
-}
-"""Value of the published programs -> ours, by setting."""
-
-_WEIGHTS = "Weights are recognised by what is in them; --checkpoint names another file."
-_RECONSTRUCTION = (
-    "The published reconstruction network is taken as it is where its files are there; see docs/face3d.md."
+STRAY = (
+    "Write --image_source=PICTURE --video_source=VIDEO or --audio_path=SOUND, a name with spaces in quotes; see --help."
 )
-_VIEW = "--face3dvis draws the reconstructed face in the picture's own frame, without a camera to set."
-
-ABSENT: dict[str, str] = {
-    "face_detector": "--landmarks chooses what finds faces.",
-    "old_version": _WEIGHTS,
-    "net_recon": _RECONSTRUCTION,
-    "init_path": _RECONSTRUCTION,
-    "use_last_fc": _RECONSTRUCTION,
-    "bfm_folder": _VIEW,
-    "bfm_model": _VIEW,
-    "focal": _VIEW,
-    "center": _VIEW,
-    "camera_d": _VIEW,
-    "z_near": _VIEW,
-    "z_far": _VIEW,
-    "device_ids": "--device=cuda:N chooses one GPU; several GPUs train through torchrun.",
-}
-"""Flags of the published programs whose function is missing here -> the alternative."""
-
-
 SURELY_OURS = 0.8  # similarity to one of our flags from which a flag is not taken for one of the published programs
 TRUTH = {"true", "false", "yes", "no", "on", "off", "1", "0"}
 
 
-@dataclass(frozen=True)
-class Given:
-    """A value that is set in a file, a flag or an argument.
+@dataclass
+class Flags:
+    """A command line, read.
 
     Attributes:
-        key: dotted name of the setting.
-        value: as written; the schema converts and checks it.
-        origin: the file or flag it came from.
+        given: the settings that the flags give, in their order.
+        problems: errors of the other flags.
+        notes: sentences for the user about flags of the published programs.
     """
 
-    key: str
-    value: Any
-    origin: str
+    given: list[Given] = field(default_factory=list)
+    problems: list[TalkingFaceError] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def parse_flags(argv: Sequence[str], model: str | None = None) -> list[Given]:
@@ -119,54 +57,79 @@ def parse_flags(argv: Sequence[str], model: str | None = None) -> list[Given]:
     Raises:
         ConfigError: for unknown flags, missing values and words that belong to no flag, all of them at once.
     """
-    given, problems = read_flags(argv, model)
-    if problems:
-        raise together(problems)
-    return given
+    flags = read_flags(argv, model)
+    if flags.problems:
+        raise together(flags.problems)
+    return flags.given
 
 
-def read_flags(argv: Sequence[str], model: str | None = None) -> tuple[list[Given], list[TalkingFaceError]]:
-    """(the settings that the flags give, errors of the others); arguments as for :func:`parse_flags`."""
-    given: list[Given] = []
-    problems: list[TalkingFaceError] = []
+def read_flags(argv: Sequence[str], model: str | None = None) -> Flags:
+    """The settings that the flags give, with the errors of the others; arguments as for :func:`parse_flags`."""
+    flags = Flags()
     words = list(argv)
     while words:
         word = words.pop(0)
         try:
-            given.append(_read_word(word, words, model))
+            flags.given += _read_word(LETTERS.get(word, word), words, model, flags.notes)
         except ConfigError as error:
-            problems.append(error)
+            flags.problems.append(error)
             _take(words, several=True)
-    return given, problems
+    flags.given = join(flags.given, flags.problems, flags.notes)
+    return flags
 
 
 def named_model(argv: Sequence[str]) -> str | None:
     """The word after ``--model``, whatever else the flags say."""
-    named = [text for word, text in zip(argv, [*argv[1:], ""], strict=True) if word == "--model"]
+    named = [text for word, text in pairwise([*argv, ""]) if word == "--model"]
     named += [word.partition("=")[2] for word in argv if word.startswith("--model=")]
     return named[-1] if named else None
 
 
-def _read_word(word: str, words: list[str], model: str | None) -> Given:
+def _read_word(word: str, words: list[str], model: str | None, notes: list[str]) -> list[Given]:
     """Read a flag, with its values from the front of ``words`` where they do not follow an equals sign."""
     if not word.startswith("--") or word == "--":
-        raise ConfigError(f"'{word}' belongs to no flag", cure="Write settings as --name=value; see --help.")
+        cure = f"Write --config={word}." if word.endswith((".yaml", ".yml")) else STRAY
+        raise ConfigError(f"'{word}' belongs to no flag", cure=cure)
     name, equals, value = word[2:].partition("=")
     text = value if equals else None
     flag, plain = f"--{name}", name.replace("-", "_")
-    if plain in ABSENT:
-        raise ConfigError("this version has no such function", where=flag, cure=ABSENT[plain])
-    if plain in SHORTHANDS and _truth(flag, text, words):
-        key, value = SHORTHANDS[plain]
-        return Given(key, value, flag)
+    if find_anywhere(plain, model) is None:
+        old = _read_published(plain, flag, text, words, notes)
+        if old is not None:
+            return old
     option = _meant(plain, model)
     if option is None and plain.startswith("no_"):
         negated = _meant(plain[3:], model)
         if negated and negated.is_switch and text is None:
-            return Given(negated.key, "false", flag)
+            return [Given(negated.key, "false", flag)]
     if option is None:
         raise ConfigError("unknown flag", where=flag, cure=_near_flag(RENAMED.get(plain, plain), model))
-    return Given(option.key, _values(option, flag, text, words, model), flag)
+    return [Given(option.key, _values(option, flag, text, words, model), flag)]
+
+
+def _read_published(plain: str, flag: str, text: str | None, words: list[str], notes: list[str]) -> list[Given] | None:
+    """Read a flag of the published programs that is more than another name of a setting; None for all others."""
+    if plain in ABSENT:
+        raise ConfigError("this version has no such function", where=flag, cure=ABSENT[plain])
+    if plain in SHORTHANDS and _truth(flag, text, words):
+        return [Given(*SHORTHANDS[plain], flag)]
+    needless = plain.removeprefix("no_")
+    if needless in NEEDLESS:
+        if text is None:
+            _take(words, several=False) if needless in TAKES_VALUE else _truth_word(words)
+        notes.append(f"{flag} is not needed: {NEEDLESS[needless]}")
+        return []
+    if plain == "mobile_net" and _truth(flag, text, words):
+        return [joined(plain, "true", flag)]
+    if plain not in JOINED and plain not in CHOICES:
+        return None
+    texts = [text] if text is not None else _take(words, several=False)
+    if not texts:
+        raise ConfigError("needs a value", where=flag, cure=f"Write {flag}=VALUE.")
+    if plain in JOINED:
+        return [joined(plain, texts[0], flag)]
+    item = choice(plain, texts[0])
+    return [] if item is None else [item]
 
 
 def _meant(word: str, model: str | None) -> Option | None:
@@ -181,15 +144,20 @@ def _meant(word: str, model: str | None) -> Option | None:
 
 def _truth(flag: str, text: str | None, words: list[str]) -> bool:
     """True if a shorthand is switched on; ``--cpu false`` is refused, as the schema knows no such value."""
-    word = text if text is not None else (words.pop(0) if words and words[0].casefold() in TRUTH else "true")
+    word = text if text is not None else _truth_word(words)
     if word.casefold() not in ("true", "yes", "on", "1"):
         raise ConfigError(f"'{word}' is not possible here", where=flag, cure=f"Leave {flag} out instead.")
     return True
 
 
+def _truth_word(words: list[str]) -> str:
+    """Remove and return the word after a switch, where it is one of truth; else "true"."""
+    return words.pop(0) if words and words[0].casefold() in TRUTH else "true"
+
+
 def _values(option: Option, flag: str, text: str | None, words: list[str], model: str | None) -> Any:
     if option.is_switch and text is None:
-        return words.pop(0) if words and words[0].casefold() in TRUTH else "true"
+        return _truth_word(words)
     if text is not None:
         texts = [text]
     else:
@@ -207,7 +175,7 @@ def _values(option: Option, flag: str, text: str | None, words: list[str], model
 def _take(words: list[str], several: bool) -> list[str]:
     """Remove and return the values that follow a flag: at most one, or all up to the next flag."""
     taken: list[str] = []
-    while words and not words[0].startswith("--") and (several or not taken):
+    while words and not words[0].startswith("--") and words[0] not in LETTERS and (several or not taken):
         taken.append(words.pop(0))
     return taken
 
@@ -238,7 +206,7 @@ def _near_flag(name: str, model: str | None) -> str:
     if name in groups(model):
         inner = next(key for key in known if key.startswith(f"{name}."))
         return f"It is a group of settings: write --{inner}=VALUE, and so on."
-    published = [*known, *RENAMED, *SHORTHANDS, *own.aliases]
+    published = [*known, *RENAMED, *SHORTHANDS, *NEEDLESS, *CHOICES, *JOINED, *own.aliases]
     elsewhere = {flag: other for other, theirs in registry.all_options().items() for flag in theirs.model_fields}
     for names, cutoff in ((known, SURELY_OURS), (elsewhere, SURELY_OURS), (published, 0.6)):
         cure = did_you_mean(name, names, cutoff)

@@ -9,14 +9,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from .. import registry
-from ..errors import ConfigError, TalkingFaceError, UnknownNameError, collected, did_you_mean, together
+from ..errors import ConfigError, TalkingFaceError, UnknownNameError, collected, did_you_mean, quoted, together
 from ..paths import shipped
 from .checks import flag_problems
-from .flags import Given, read_flags
+from .flags import read_flags
 from .model import check_model_params, variant_file
 from .options import find, find_anywhere, options, owners, settings_class
+from .published_files import read_config
 from .schema import Settings
-from .yaml_file import flatten, read_layer, read_yaml
+from .translate import Given, implied_model
+from .user_paths import as_meant
+from .yaml_file import flatten, layer_of, read_layer, read_yaml
 
 INPUTS = frozenset({"image_source", "video_source"})
 OVERALL = ("properties", "overall.yaml")
@@ -30,15 +33,16 @@ def load_settings(argv: Sequence[str]) -> Settings:
             once, one line each.
         UnknownNameError: for a model, variant or data set that does not exist.
     """
-    model = _model_of(read_flags(argv)[0])
-    given, problems = read_flags(argv, model if model in registry.models() else None)
-    return _resolve(given, model, problems)
+    model = _model_of(list(as_meant(read_flags(argv).given, None, [])))
+    flags = read_flags(argv, model.value if model.value in registry.models() else None)
+    return _resolve(flags.given, model, flags.problems, flags.notes)
 
 
 def settings_from(values: Mapping[str, Any]) -> Settings:
     """The settings of a library call: dotted or nested keys, as strong as flags; errors as in :func:`load_settings`."""
-    model = _model_of([Given(key, value, "") for key, value in flatten(values)])
-    known = model if model in registry.models() else None
+    unread = (Given(key, value, f"argument {key.split('.')[0]}") for key, value in flatten(values))
+    model = _model_of(list(as_meant(unread, None, [])))
+    known = model.value if model.value in registry.models() else None
     given = [Given(key, value, f"argument {key.split('.')[0]}") for key, value in flatten(values, model=known)]
     wrong = [item for item in given if find_anywhere(item.key, known) is None]
     names = {key.partition(".")[0] for key in options(known)}
@@ -53,34 +57,55 @@ def _files(given: Iterable[Given]) -> list[Path]:
     return [Path(path) for item in given if item.key == "config" for path in item.value]
 
 
-def _model_of(top: Sequence[Given]) -> str:
-    """The model that flags or arguments name, else the files that they name, else the usual one."""
-    named = [item.value for item in top if item.key == "model"]
-    for file in [*reversed(_files(top)), shipped(*OVERALL)]:
+def _model_of(top: Sequence[Given]) -> Given:
+    """The model that flags or arguments name, else the files that they name, else one that a flag implies, else the
+    usual one; by its own name, in whatever case it was written."""
+    named = [item for item in top if item.key == "model"][-1:]
+    for file in reversed(_files(top)):
         with collected([]):  # faults of a file are reported when its settings are read
-            named = named or [value for key, value in read_yaml(file).items() if key == "model"]
-    return str(named[-1] if named else Settings.model_fields["model"].default)
+            named = named or _named_in(read_config(file)[0], file)
+    implied = implied_model(top)
+    named = named or ([] if implied is None else [implied])
+    with collected([]):
+        named = named or _named_in(read_yaml(shipped(*OVERALL)), shipped(*OVERALL))
+    usual = Given("model", Settings.model_fields["model"].default, "default")
+    item = named[0] if named else usual
+    return Given("model", registry.own_name(str(item.value)), item.origin)
 
 
-def _resolve(top: list[Given], model: str, problems: list[TalkingFaceError]) -> Settings:
+def _named_in(content: Mapping[str, Any], file: Path) -> list[Given]:
+    """The model that a settings file names."""
+    return [Given("model", value, str(file)) for key, value in content.items() if key == "model"]
+
+
+def _resolve(
+    top: list[Given], chosen_model: Given, problems: list[TalkingFaceError], notes: Sequence[str] = ()
+) -> Settings:
     """Settings of all layers, with ``top`` (flags or arguments) above the files that it names.
 
     Args:
         problems: those so far; those found here are added.
+        notes: sentences for the user so far.
     """
     known: str | None = None
+    model: str = chosen_model.value
     upper: list[Given] = []
+    told = list(notes)
     with collected(problems):
         settings_class(model)
         known = model
+    top = list(as_meant(top, known, problems))
     for file in _files(top):
         with collected(problems):
-            upper += read_layer(file, known)
+            content, note = read_config(file)
+            upper += as_meant(layer_of(content, file, known), known, problems)
+            told += [note] if note else []
     upper += top
     middle = read_layer(shipped(*OVERALL))
     if known is not None:
         middle += _model_layer(known)
     middle += _implied([*middle, *upper])
+    middle = list(as_meant(middle, known, problems))
     variant, dataset = _last("variant", [*middle, *upper]), _last("dataset", [*middle, *upper])
     with collected(problems):
         if variant is not None and known is not None:
@@ -90,6 +115,8 @@ def _resolve(top: list[Given], model: str, problems: list[TalkingFaceError]) -> 
             middle += _dataset_layer(str(dataset))
     chosen = {item.key: item for item in _of_model([*middle, *upper], known, problems)}
     chosen["config"] = Given("config", _files(top), "flag")
+    if chosen_model.origin != "default":
+        chosen["model"] = chosen_model
     settings = _validated(_without_hidden(chosen.values()), known, problems)
     with collected(problems):
         check_model_params(settings)
@@ -97,6 +124,7 @@ def _resolve(top: list[Given], model: str, problems: list[TalkingFaceError]) -> 
         problems += flag_problems(settings)
     if problems:
         raise together(problems)
+    settings.notes.extend(told)
     return settings
 
 
@@ -157,7 +185,7 @@ def _dataset_layer(dataset: str) -> list[Given]:
     if Path(dataset).exists() or len(Path(dataset).parts) > 1:
         return [Given("data.root", dataset, f"--dataset={dataset}")]
     near = did_you_mean(dataset, names)
-    raise UnknownNameError(f"unknown data set '{dataset}'", cure=f"{near} A folder with clips works too.")
+    raise UnknownNameError(f"unknown data set {quoted(dataset)}", cure=f"{near} A folder with clips works too.")
 
 
 def _beside_package(item: Given) -> Given:
@@ -225,7 +253,8 @@ def _complaint(item: Given, message: str, model: str | None) -> ConfigError:
     where = item.origin if item.origin.startswith("--") else f"{item.origin}: {item.key}"
     if option and option.choices:
         return ConfigError(
-            f"'{item.value}' is no choice", where=where, cure=did_you_mean(str(item.value), option.choices)
+            f"{quoted(item.value)} is no choice", where=where, cure=did_you_mean(str(item.value), option.choices)
         )
     wanted = message.removeprefix("Value error, ").removeprefix("Input ")
-    return ConfigError(f"'{item.value}' {wanted[:1].lower()}{wanted[1:]}", where=where)
+    value = quoted(",".join(map(str, item.value)) if isinstance(item.value, list) else item.value)
+    return ConfigError(f"{value} {wanted[:1].lower()}{wanted[1:]}", where=where)

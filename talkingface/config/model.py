@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from .. import registry
 from ..errors import ConfigError, UnknownNameError, did_you_mean
-from .yaml_file import read_yaml
+from .yaml_file import flatten, read_yaml
 
 if TYPE_CHECKING:
     from .schema import Settings
@@ -54,6 +54,22 @@ def model_config(settings: Settings, base: Mapping[str, Any] | None = None) -> A
     except ValidationError as error:
         lines = [_complaint(settings, config_class, problem) for problem in error.errors()]
         raise ConfigError("\n".join(dict.fromkeys(lines))) from None
+
+
+def params_beside_variant(settings: Settings) -> dict[str, Any]:
+    """The ``model_params`` that differ from those of the variant, and those that flags set."""
+    if settings.variant is None:
+        return settings.model_params
+    own = dict(flatten({"model_params": variant_params(settings.model, settings.variant)}))
+    tree: dict[str, Any] = {}
+    for key, value in flatten({"model_params": settings.model_params}):
+        if key not in own or own[key] != value or settings.origin(key).startswith("--"):
+            *parents, name = key.split(".")[1:]
+            node = tree
+            for parent in parents:
+                node = node.setdefault(parent, {})
+            node[name] = value
+    return tree
 
 
 def check_model_params(settings: Settings) -> None:

@@ -10,9 +10,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from .. import registry
+from ..text.plain_yaml import dump
 from .flags import RENAMED, SHORTHANDS
 from .options import Option, options, settings_class, table, walk
 from .schema import Settings
@@ -20,10 +19,30 @@ from .yaml_file import flatten
 
 WIDTH, INDENT = 110, 30
 
+COMMON = (
+    "image_source",
+    "video_source",
+    "audio_path",
+    "output",
+    "model",
+    "checkpoint",
+    "preprocess",
+    "face",
+    "source_box",
+    "frame_limit",
+    "preview",
+    "compare",
+    "device",
+    "config",
+    "run_mode",
+)
+"""Flags that most people need, as ``--help`` shows them; ``--help all`` shows the others too."""
+
 INTRODUCTION = """\
-Animate a face in a picture from a driving video.
+Animate a face in a picture from a driving video or a voice.
 
   talkingface --image_source portrait.png --video_source talk.mp4 --output result.mp4
+  talkingface --model SadTalker --image_source portrait.png --audio_path voice.mp3
   talkingface --video_source talk.mp4 --frame_limit 50          the video's own first frame, re-enacted
   talkingface --image_source faces/ --video_source talk.mp4     a result for each picture of a folder
   talkingface --run_mode=train --dataset=FOLDER --train.max_steps 1000
@@ -34,16 +53,43 @@ The last line on standard output is the path of the result. Exit status 0: done;
 """
 
 
-def help_text(model: str | None = None) -> str:
-    """All settings under their headings, with type, meaning and default; those of ``model`` alone too."""
+def asks_for_help(argv: list[str]) -> str | None:
+    """``"all"`` or ``""`` for the help that a command line asks for, None if it asks for none."""
+    for place, word in enumerate(argv):
+        if word in ("-h", "--help"):
+            return "all" if argv[place + 1 : place + 2] == ["all"] else ""
+        if word.startswith("--help="):
+            return word.partition("=")[2]
+    return None
+
+
+def help_text(model: str | None = None, *, everything: bool = True) -> str:
+    """Settings with type, meaning and default; those of ``model`` alone too.
+
+    Args:
+        everything: all of them under their headings; else those that most people need, and those of plug-ins.
+    """
     parts = [INTRODUCTION, f"Models: {', '.join(registry.models())} (--model=NAME --help adds its own settings)"]
-    parts += [*_flags_of_others(model), "", *_sections(options(model).values())]
+    known = options(model)
+    if everything:
+        parts += [*_flags_of_others(model), "", *_sections(known.values())]
+    else:
+        parts += [*_flags_of_others(model), "\nMost used", *(_entry(known[key]) for key in COMMON), ""]
+        parts += _sections(known[key] for key in _added(model))
     if model is not None:
         parts += [f"{model}'s own settings\n", *_sections(walk(registry.config_class(model), "model_params."))]
+    if not everything:
+        return "\n".join([*parts, f"--help all shows all {len(known)} flags, docs/ explains them."])
     aliases = settings_class(model).OwnOptions.aliases
     others = ", ".join(f"--{name}" for name in sorted([*RENAMED, *SHORTHANDS, *aliases]))
     parts.append(textwrap.fill(f"Also understood: {others}", WIDTH, subsequent_indent="  ", break_on_hyphens=False))
     return "\n".join(parts)
+
+
+def _added(model: str | None) -> list[str]:
+    """Flags that a model and the drivers of other packages add to the shared ones."""
+    settings = settings_class(model)
+    return [name for group in (*settings.DriverOptions, settings.OwnOptions) for name in group.model_fields]
 
 
 def _flags_of_others(model: str | None) -> list[str]:
@@ -52,7 +98,7 @@ def _flags_of_others(model: str | None) -> list[str]:
     for name, own in registry.all_options().items():
         if name != model:
             text = f"Flags of {name} alone: {', '.join(f'--{flag}' for flag in own.model_fields)}"
-            lines.append(textwrap.fill(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False))
+            lines.append(textwrap.fill(text, WIDTH, subsequent_indent="    ", break_on_hyphens=False))
     return lines
 
 
@@ -112,7 +158,7 @@ def save_settings(settings: Settings, path: Path) -> Path:
     values = {key: value for key, value in _plain(settings).items() if key not in NOT_SAVED}
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    part.write_text(dump(values), encoding="utf-8")
     part.replace(path)
     return path
 
@@ -139,5 +185,5 @@ def _model_origin(settings: Settings, key: str) -> str:
 
 
 def _line(key: str, value: Any, origin: str) -> str:
-    text = yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("...\n").strip()
+    text = dump(value, flow=True).removesuffix("...\n").strip()
     return f"{key}: {text}  # {origin}"

@@ -9,12 +9,14 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
+from .. import registry
 from ..data.prepare.settings import PrepareSettings
 from ..errors import did_you_mean
 from ..evaluation.settings import EvaluateSettings
 from ..models.settings import ModelOptions
 from ..paths import default_checkpoint_root
 from ..plugins import FORMATS, LANDMARKS, PASTES, OneOf
+from ..text.lists import rate_of
 from ..train.settings import TrainSettings
 
 RunMode = Literal["infer", "train", "evaluate", "prepare", "doctor", "fetch"]
@@ -72,6 +74,11 @@ class Speech(SettingsGroup):
         None, description="the model that makes motion of sound; none: the model itself, else one that fits"
     )
 
+    @field_validator("voice_model")
+    @classmethod
+    def _voice_model(cls, value: str | None) -> str | None:
+        return value and registry.own_name(value)
+
 
 class Faces(SettingsGroup):
     """Faces: choice, crop and paste-back"""
@@ -84,6 +91,19 @@ class Faces(SettingsGroup):
         None, description="the source's face: largest, left, right, a number from 0, or all; none: the only one"
     )
     driving_face: str | None = Field(None, description="the driving video's face, as --face; none: the largest")
+    source_box: list[float] = Field(
+        [], description="says where the source's face is if none is found: x,y,w,h in pixels, x,y its upper left corner"
+    )
+    driving_box: list[float] = Field(
+        [], description="says where the driving video's face is at first, likewise; it is followed from there"
+    )
+    face_threshold: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="lowest score that counts as a face; lower ones find more, also what is none; "
+        "none: that of --landmarks",
+    )
     drive: list[str] = Field([], description="a driver for each face of the source, such as 0=a.mp4 1=b.mp4")
     preprocess: Literal["crop", "extcrop", "resize", "full", "extfull"] | None = Field(
         None,
@@ -95,14 +115,21 @@ class Faces(SettingsGroup):
     )
     ratio: float = Field(0.4, gt=0, le=1, description="half-axes of the ellipse of --paste=round, of the crop's side")
     debug_dir: Path | None = Field(
-        None, description="folder for pictures of what was looked at where a face is missing"
+        None, description="folder for pictures of what was looked at where a face is missing; none: that of the result"
     )
+
+    @field_validator("source_box", "driving_box")
+    @classmethod
+    def _box(cls, value: list[float]) -> list[float]:
+        if value and (len(value) != 4 or min(value[2:]) <= 0):
+            raise ValueError("is no box. Write x,y,w,h in pixels, such as 120,80,200,240, with a width and a height.")
+        return value
 
     @field_validator("face", "driving_face", mode="before")
     @classmethod
     def _face(cls, value: Any) -> str | None:
         word = None if value is None else str(value)
-        if word is None or word in FACES or (word.isascii() and word.isdecimal()):
+        if word is None or word in FACES or (word.isascii() and word.isdecimal() and len(word) < 10):
             return word
         near = did_you_mean(word, FACES)
         raise ValueError(f"is no choice of a face. {near} Or give a number from 0, counted from the left.")
@@ -124,6 +151,9 @@ class Output(SettingsGroup):
     save_motion: Path | None = Field(None, description="write the driving motion to this file, for --motion_path")
     compare: bool = Field(False, description="write source, driving and result side by side")
     visualize: bool = Field(False, description="add keypoints and the model's inner pictures")
+    preview: bool = Field(
+        False, description="a small quick version: the first 48 frames, at most 256 pixels high, nothing enhanced"
+    )
     enhancer: Literal["gfpgan", "RestoreFormer"] | None = Field(
         None, description="restores the faces of the finished frames; needs talkingface[enhance]"
     )
@@ -135,11 +165,16 @@ class Output(SettingsGroup):
     )
     face3dvis: bool = Field(False, description="write the reconstructed face of the driving video beside the result")
 
+    @field_validator("fps", mode="before")
+    @classmethod
+    def _fps(cls, value: Any) -> Any:
+        return rate_of(value)
+
     @field_validator("quality", mode="before")
     @classmethod
     def _quality(cls, value: Any) -> str:
         text = str(value)
-        if text not in QUALITIES and not (text.isdecimal() and int(text) <= 51):
+        if text not in QUALITIES and not (text.isdecimal() and len(text) < 3 and int(text) <= 51):
             raise ValueError(f"must be one of {', '.join(QUALITIES)}, or a number from 0 to 51")
         return text
 
@@ -230,6 +265,7 @@ class Settings(Job, Inputs, Speech, Faces, Output, Movement, Judging, Weights, M
     OwnOptions: ClassVar[type[ModelOptions]] = ModelOptions
     DriverOptions: ClassVar[tuple[type[BaseModel], ...]] = ()
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+    _notes: list[str] = PrivateAttr(default_factory=list)
 
     @property
     def own(self) -> ModelOptions:
@@ -241,6 +277,15 @@ class Settings(Job, Inputs, Speech, Faces, Output, Movement, Judging, Weights, M
     def weights_root(self) -> Path:
         """Folder with weights: ``checkpoint_root``, or the default one."""
         return self.checkpoint_root or default_checkpoint_root()
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences for the user about what the flags and files of other programs became."""
+        return self._notes
+
+    def origins_in(self, group: str) -> list[str]:
+        """The files and flags that set keys of a group such as ``model_params``."""
+        return sorted({origin for key, origin in self._origins.items() if key.startswith(f"{group}.")})
 
     def origin(self, key: str) -> str:
         """The file or flag that set ``key`` (dotted, as ``train.max_steps``), or ``"default"``."""

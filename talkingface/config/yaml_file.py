@@ -2,58 +2,52 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from ..errors import ConfigError, did_you_mean
-from .flags import Given
+from ..errors import ConfigError, did_you_mean, quoted
+from ..text.plain_yaml import load
 from .options import find_anywhere, groups, options
-
-PUBLISHED = {"dataset_params", "train_params", "reconstruction_params", "animate_params", "visualizer_params"}
-"""Sections of the configurations that were published with FOM; ours have them under other names."""
+from .translate import Given
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file; an empty file is an empty mapping.
 
     Raises:
-        ConfigError: if the file is missing, is not YAML, holds no mapping, or names a key twice.
+        ConfigError: if the file is missing, is not YAML of plain values, holds no mapping, or names a key twice.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except FileNotFoundError:
-        raise ConfigError("no such settings file", where=path, cure="Check the path after --config.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot be read as a settings file: {error}", where=path) from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"is not YAML: {' '.join(str(error).split())}", where=path) from None
+    if not os.path.exists(path):  # noqa: PTH110 (a name that no file can have is no file, and no exception)
+        raise ConfigError("no such settings file", where=path, cure="Check the path after --config.")
+    content = load(path)
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise ConfigError("holds no settings", where=path, cure="Write lines of the form 'key: value'.")
-    for line, key in _repeated_keys(tree):
-        raise ConfigError(f"key '{key}' stands twice", where=f"{path}, line {line}", cure="Keep one of them.")
     return content
 
 
 def read_layer(path: Path, model: str | None = None) -> list[Given]:
-    """The settings of a file, one per dotted key.
+    """The settings of a file, one per dotted key; arguments and errors as :func:`layer_of`, and :func:`read_yaml`."""
+    return layer_of(read_yaml(path), path, model)
+
+
+def layer_of(content: Mapping[str, Any], path: Path, model: str | None = None) -> list[Given]:
+    """The settings of the mapping in a file, one per dotted key.
 
     Args:
+        path: the file, for messages.
         model: whose own flags are known beside the shared ones.
 
     Raises:
-        ConfigError: as :func:`read_yaml`, and for keys that no setting has, all of them at once.
+        ConfigError: for keys that no setting has, all of them at once.
     """
-    given = [Given(key, value, str(path)) for key, value in flatten(read_yaml(path), model=model)]
+    given = [Given(key, value, str(path)) for key, value in flatten(content, model=model)]
     wrong = [str(_unknown_key(item, model)) for item in given if find_anywhere(item.key, model) is None]
     if wrong:
-        raise ConfigError("\n".join(wrong))
+        raise ConfigError("\n".join(dict.fromkeys(wrong)))
     return given
 
 
@@ -71,37 +65,17 @@ def flatten(mapping: Mapping[Any, Any], prefix: str = "", *, model: str | None =
 
 def _unknown_key(item: Given, model: str | None) -> ConfigError:
     parts, known, inner = item.key.split("."), options(model), groups(model)
-    if parts[0] in PUBLISHED:
-        cure = "Published configurations are built in: use --variant=NAME instead of their file."
-        return ConfigError(f"'{parts[0]}' is a section of the published layout", where=item.origin, cure=cure)
     if item.key in inner:
-        return ConfigError(f"'{item.key}' is a group of settings", where=item.origin, cure="Give it a mapping of keys.")
+        what = f"{quoted(item.key)} is a group of settings"
+        return ConfigError(what, where=item.origin, cure="Give it a mapping of keys.")
     depth = next(depth for depth in range(1, len(parts) + 1) if ".".join(parts[:depth]) not in inner)
     parent, name = ".".join(parts[: depth - 1]), parts[depth - 1]
     if depth < len(parts) and ".".join(parts[:depth]) in known:
-        return ConfigError(f"'{'.'.join(parts[:depth])}' has no keys of its own", where=item.origin)
+        return ConfigError(f"{quoted('.'.join(parts[:depth]))} has no keys of its own", where=item.origin)
     siblings = {
         key.removeprefix(f"{parent}." if parent else "").split(".")[0]
         for key in [*known, *inner]
         if not parent or key.startswith(f"{parent}.")
     }
-    return ConfigError(f"unknown key '{'.'.join(parts[:depth])}'", where=item.origin, cure=did_you_mean(name, siblings))
-
-
-def _repeated_keys(node: yaml.Node | None) -> Iterator[tuple[int, str]]:
-    """(line, key) of each key that an earlier line of the same mapping has; every node is visited once."""
-    todo, visited = [node], set()
-    while todo:
-        node = todo.pop()
-        if node is None or id(node) in visited:
-            continue
-        visited.add(id(node))
-        if isinstance(node, yaml.SequenceNode):
-            todo.extend(node.value)
-        elif isinstance(node, yaml.MappingNode):
-            todo.extend(value for _, value in node.value)
-            names: set[str] = set()
-            for key, _ in node.value:
-                if key.value in names:
-                    yield key.start_mark.line + 1, str(key.value)
-                names.add(key.value)
+    what = f"unknown key {quoted('.'.join(parts[:depth]))}"
+    return ConfigError(what, where=item.origin, cure=did_you_mean(name, siblings))

@@ -15,8 +15,9 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from ..errors import DataError
+from ..errors import DataError, WeightsError
 from ..models.samples import COEFFICIENTS, AudioWindow, CoefficientWindow
+from ..weights.files.numpyfile import map_npy
 from .prepare import items
 from .prepare.chain import Folders
 from .prepare.engine import Engine, open_engine
@@ -77,7 +78,7 @@ class FeatureStore(ClipStore):
     def sound(self, clip: Clip, start: int, stop: int) -> NDArray[np.float32]:
         if clip.name not in self._sounds:
             return self._store.sound(clip, start, stop)
-        samples = np.load(self._sounds[clip.name], mmap_mode="r", allow_pickle=False)
+        samples = _samples(self._sounds[clip.name])
         inside = samples[max(start, 0) : max(stop, 0)]
         padded = np.zeros(stop - start, np.float32)
         padded[max(-start, 0) :][: len(inside)] = inside
@@ -87,6 +88,18 @@ class FeatureStore(ClipStore):
 @lru_cache(maxsize=_CACHED_CLIPS)
 def _rows(path: Path) -> NDArray[np.float32]:
     return read_coefficients(path)[0]
+
+
+def _samples(path: Path) -> NDArray[np.int16]:
+    """Samples (n,) int16 of a file that ``ExtractSound`` wrote, mapped."""
+    cure = "Remove the file and run again."
+    try:
+        samples = map_npy(path)
+    except (OSError, WeightsError) as error:
+        raise DataError("no readable samples", where=path, cure=cure) from error
+    if samples.ndim != 1 or samples.dtype != np.int16:
+        raise DataError(f"samples are {samples.shape} {samples.dtype}, not (n,) int16", where=path, cure=cure)
+    return samples
 
 
 _log = logging.getLogger(__name__)

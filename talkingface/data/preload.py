@@ -38,12 +38,25 @@ class PackedStore(ClipStore):
 
     def __init__(self, folder: Path, origin: ClipStore | None = None) -> None:
         self._origin = origin
-        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        self.root, self.size, self._folder = Path(index["root"]), int(index["size"]), folder
-        self._starts = {entry["name"]: int(entry["start"]) for entry in index["clips"]}
         originals = {clip.name: clip for clip in origin.clips()} if origin else {}
-        self._clips = [_clip_of(entry, originals.get(entry["name"])) for entry in index["clips"]]
+        try:
+            index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+            self.root, self.size, self._folder = Path(index["root"]), int(index["size"]), folder
+            self._starts = {entry["name"]: int(entry["start"]) for entry in index["clips"]}
+            self._clips = [_clip_of(entry, originals.get(entry["name"])) for entry in index["clips"]]
+            self._check_length(folder / "frames.bin")
+        except (OSError, ValueError, KeyError, TypeError, ArithmeticError, AttributeError, RecursionError) as error:
+            raise DataError("decoded frames are damaged", where=folder, cure="Remove the folder.") from error
         self._mapped: Frames | None = None
+
+    def _check_length(self, frames: Path) -> None:
+        """ValueError unless the clips are those that the file of frames has room for, one after another."""
+        ends = [self._starts[clip.name] + clip.frames for clip in self._clips]
+        in_order = min([clip.frames for clip in self._clips], default=0) >= 0
+        if not in_order or [0, *ends[:-1]] != [self._starts[clip.name] for clip in self._clips]:
+            raise ValueError("clips are not one after another")
+        if ends[-1] * self.size**2 * 3 != frames.stat().st_size:
+            raise ValueError("frames are missing")
 
     def clips(self) -> list[Clip]:
         return list(self._clips)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DataError
+from ..errors import DataError, quoted
+from ..paths import inside
+from ..text.lists import Row, read_table
 from .lmdb.keys import is_lmdb
 from .store import Clip, ClipStore, Frames, identity_of
 
@@ -32,7 +33,7 @@ class FrameStore(ClipStore):
 
     def __init__(self, root: Path, split: str | None = None) -> None:
         self.root = root
-        base = root / split if split and (root / split).is_dir() else root
+        base = _of_split(root, split)
         folders = [folder for folder in sorted(base.rglob("*")) if folder.is_dir()]
         self._files = {folder.relative_to(root).as_posix(): pictures(folder) for folder in folders if pictures(folder)}
         self._clips = [Clip(name, identity_of(name), len(files)) for name, files in sorted(self._files.items())]
@@ -44,13 +45,13 @@ class FrameStore(ClipStore):
         return [path for files in self._files.values() for path in files]
 
     def file(self, clip: Clip) -> Path:
-        return self.root / clip.name
+        return self._files[clip.name][0].parent
 
     def frames(self, clip: Clip, indices: Sequence[int], size: int | None = None) -> Frames:
         files = self._files[clip.name]
         read = [_read(files[index], size) for index in indices]
         if len({picture.shape for picture in read}) > 1:
-            raise DataError("pictures of a clip differ in size", where=self.root / clip.name)
+            raise DataError("pictures of a clip differ in size", where=self.file(clip))
         return np.stack(read)
 
 
@@ -75,6 +76,7 @@ def _read(path: Path, size: int | None) -> Frames:
 
 VIDEO_ENDINGS = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mpg", ".mpeg", ".webm", ".mkv", ".gif"})
 CLIP_LIST = "clips.csv"
+_MOST_FRAMES = 10**9  # of a clip
 _CACHE_BYTES = 512 * 2**20
 
 
@@ -101,28 +103,30 @@ class VideoStore(ClipStore):
         self.root = root
         self._cache: OrderedDict[tuple[str, int | None], Frames] = OrderedDict()
         listed = (root / CLIP_LIST).is_file()
-        self._clips = sorted(_listed(root, split) if listed else _unlisted(root, split), key=lambda clip: clip.name)
+        clips = dict(_listed(root, split) if listed else _unlisted(root, split))
+        self._clips = sorted(clips, key=lambda clip: clip.name)
+        self._files = {clip.name: path for clip, path in clips.items()}
 
     def clips(self) -> list[Clip]:
         return list(self._clips)
 
     def sources(self) -> list[Path]:
-        return [self.root / clip.name for clip in self._clips]
+        return [self.file(clip) for clip in self._clips]
 
     def frames(self, clip: Clip, indices: Sequence[int], size: int | None = None) -> Frames:
         decoded = self._decoded(clip, size)
         return decoded[np.minimum(np.asarray(indices), len(decoded) - 1)]
 
     def file(self, clip: Clip) -> Path:
-        return self.root / clip.name
+        return self._files[clip.name]
 
     def whole(self, clip: Clip, size: int | None = None, limit: int | None = None) -> Frames:
-        return _decode(self.root / clip.name, size, limit)
+        return _decode(self.file(clip), size, limit)
 
     def _decoded(self, clip: Clip, size: int | None) -> Frames:
         key = (clip.name, size)
         if key not in self._cache:
-            self._cache[key] = _decode(self.root / clip.name, size, None)
+            self._cache[key] = _decode(self.file(clip), size, None)
             while len(self._cache) > 1 and sum(frames.nbytes for frames in self._cache.values()) > _CACHE_BYTES:
                 self._cache.popitem(last=False)
         self._cache.move_to_end(key)
@@ -147,42 +151,54 @@ def _decode(path: Path, size: int | None, limit: int | None) -> Frames:
     return np.stack(frames)
 
 
-def _listed(root: Path, split: str | None) -> list[Clip]:
-    """Clips of ``clips.csv``."""
+def _of_split(root: Path, split: str | None) -> Path:
+    """Subfolder with the name of a split if it exists, else the folder itself."""
+    folder = inside(root, split) if split else root
+    return folder if folder.is_dir() else root
+
+
+def _listed(root: Path, split: str | None) -> Iterator[tuple[Clip, Path]]:
+    """Clips of ``clips.csv`` and their files.
+
+    Raises:
+        DataError, PathError: if the list cannot be understood, names no clip of the split, or names one that is absent.
+    """
     path = root / CLIP_LIST
-    with path.open(encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines))
-    if rows and not rows[0].get("file"):
-        raise DataError("the list has no column 'file'", where=path, cure=f"It has: {', '.join(map(str, rows[0]))}.")
-    chosen = [row for row in rows if split is None or row.get("split", split) == split]
+    rows = read_table(path, ("file",))
+    chosen = [row for row in rows if split is None or "split" not in row.columns or row["split"] == split]
     if not chosen:
-        splits = sorted({row.get("split") or "" for row in rows})
-        raise DataError(f"no clip of split '{split}'", where=path, cure=f"Splits in the list: {', '.join(splits)}.")
-    missing = [row["file"] for row in chosen if not (root / row["file"]).is_file()]
+        splits = ", ".join(sorted({row["split"] for row in rows}))
+        raise DataError(f"no clip of split '{split}'", where=path, cure=f"Splits in the list: {splits}.")
+    listed = [(row, inside(root, row["file"], where=row.where), _facts(row)) for row in chosen]
+    missing = [row["file"] for row, file, _ in listed if not file.is_file()]
     if missing:
-        raise DataError(f"{len(missing)} listed clips are missing, the first is '{missing[0]}'", where=path)
-    return [_from_row(root, row) for row in chosen]
+        raise DataError(f"{len(missing)} listed clips are missing, the first is {quoted(missing[0])}", where=path)
+    for row, file, facts in listed:
+        yield _clip(row, facts or _probed(file)), file
 
 
-def _from_row(root: Path, row: dict[str, str]) -> Clip:
+def _facts(row: Row) -> tuple[int, Fraction] | None:
+    """Number of frames and frame rate, None where the line does not have both."""
+    if not (row["frames"] and row["fps"]):
+        return None
+    return row.whole(row["frames"], "frames", 1, _MOST_FRAMES), row.rate(row["fps"], "fps")
+
+
+def _clip(row: Row, facts: tuple[int, Fraction]) -> Clip:
     name = row["file"]
-    if row.get("frames") and row.get("fps"):
-        frames, fps = int(row["frames"]), Fraction(row["fps"])
-    else:
-        frames, fps = _probed(root / name)
-    has_audio = {"0": False, "1": True}.get(row.get("has_audio") or "")
-    return Clip(name, row.get("identity") or identity_of(name), frames, fps, has_audio, row.get("sync") or "")
+    has_audio = {"0": False, "1": True}.get(row["has_audio"])
+    return Clip(name, row["identity"] or identity_of(name), *facts, has_audio, row["sync"])
 
 
-def _unlisted(root: Path, split: str | None) -> Iterator[Clip]:
-    """Clips of a folder without a list, or of its subfolder with the name of the split if it exists."""
-    folder = root / split if split and (root / split).is_dir() else root
+def _unlisted(root: Path, split: str | None) -> Iterator[tuple[Clip, Path]]:
+    """Clips and their files of a folder without a list, or of its subfolder with the name of the split if it exists."""
+    folder = _of_split(root, split)
     files = video_files(folder)
     if not files and split is None:
         files = sorted(path for sub in sorted(root.iterdir()) if sub.is_dir() for path in video_files(sub))
     for path in files:
         name = path.relative_to(root).as_posix()
-        yield Clip(name, identity_of(name), *_probed(path))
+        yield Clip(name, identity_of(name), *_probed(path)), path
 
 
 def _probed(path: Path) -> tuple[int, Fraction]:
@@ -238,7 +254,7 @@ def _layout(root: Path, split: str | None, size: int | None) -> ClipStore:
         from .lmdb.store import LMDBStore
 
         return LMDBStore(root, split, size)
-    base = root / split if split and (root / split).is_dir() else root
+    base = _of_split(root, split)
     folders = [base, *(sub for sub in sorted(base.iterdir()) if sub.is_dir())]
     if (root / CLIP_LIST).is_file() or any(video_files(folder) for folder in folders):
         return VideoStore(root, split)

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 
 from ..errors import DependencyError, TalkingFaceError, WeightsError
+from ..paths import install_command
 from ..weights import Entry, load_catalogue
 from ..weights.load import load_networks
 from ..weights.status import advice
 from .frames import Upscaler
 from .restore import Restorer
 
-INSTALL = "pip install 'talkingface[enhance]'"
+INSTALL = install_command("enhance")
 # Value of the flag -> name in the catalogue.
 RESTORERS = {"gfpgan": "gfpgan", "RestoreFormer": "restoreformer"}
 UPSCALERS = {"realesrgan": "realesrgan"}

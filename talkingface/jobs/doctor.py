@@ -1,9 +1,9 @@
-"""``--run_mode=doctor``: check this machine and give advice on every problem."""
+"""``--run_mode=doctor``: check this machine: a summary of what works and what to do, and each finding on request."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .. import __version__, registry
 from ..config.options import driver_fault
 from ..errors import TalkingFaceError
+from ..paths import install_command
 from ..plugins import DRIVERS, FORMATS, LANDMARKS, METRICS, PASTES
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 WHEN_STOPPED = "nothing was changed"
 ESSENTIAL_CODECS = {"libx264": "mp4 pictures", "aac": "mp4 sound"}
+SUMMARY_LINES = 5
+WEIGHTS = "weights"
+TAKEN = "--landmarks=auto takes it"
 EXTRAS = {"tensorboard": ("log", "training curves in TensorBoard; the text log is always written")}
 
 
@@ -30,24 +34,65 @@ class Finding:
         text: result of the check.
         cure: advice; empty if nothing is wrong.
         broken: nothing can work before this is repaired.
+        optional: what it lacks is needed by few runs, which ask for it themselves.
     """
 
     topic: str
     text: str
     cure: str = ""
     broken: bool = False
+    optional: bool = False
 
 
 def run(settings: Settings) -> int:
-    """Print the report; exit status 2 if something essential is broken."""
-    broken = False
+    """Print the summary, or with ``--verbose`` every finding; exit status 2 if something essential is broken."""
+    findings = []
     for finding in examine(settings):
-        mark = "error" if finding.broken else "lacks" if finding.cure else "ok"
-        print(f"{mark:<6} {finding.topic:<11} {finding.text}", flush=True)
-        if finding.cure:
-            print(f"{'':<18} -> {finding.cure}", flush=True)
-        broken = broken or finding.broken
-    return 2 if broken else 0
+        findings.append(finding)
+        if settings.verbose:
+            _print(finding)
+    if not settings.verbose:
+        print("\n".join(summary(findings)), flush=True)
+    return 2 if any(finding.broken for finding in findings) else 0
+
+
+def _print(finding: Finding) -> None:
+    mark = "error" if finding.broken else "lacks" if finding.cure else "ok"
+    print(f"{mark:<6} {finding.topic:<11} {finding.text}", flush=True)
+    if finding.cure:
+        print(f"{'':<18} -> {finding.cure}", flush=True)
+
+
+def summary(findings: Sequence[Finding]) -> list[str]:
+    """At most five lines: what works, what to do first, what could be added, and how to see the rest."""
+    broken = [finding for finding in findings if finding.broken]
+    urgent = [*broken, *(finding for finding in findings if finding.cure and not (finding.broken or finding.optional))]
+    spare = [finding for finding in findings if finding.cure and finding.optional]
+    spare = [finding for finding in spare if finding.topic not in {item.topic for item in urgent}]
+    added = list(dict.fromkeys(finding.topic for finding in spare))
+    lines = [] if broken else _works(findings)
+    room = SUMMARY_LINES - 1 - len(lines) - bool(added)
+    told = urgent if len(urgent) <= room else urgent[: room - 1]
+    lines += [f"{'error' if item.broken else 'to do'}  {item.topic}: {item.text} -> {item.cure}" for item in told]
+    if len(told) < len(urgent):
+        lines.append(f"to do  {len(urgent) - len(told)} more")
+    if added:
+        count = sum(finding.topic == WEIGHTS for finding in spare)
+        parts = [f"{count} published weight files" if topic == WEIGHTS else topic for topic in added]
+        lines.append(f"option can be added, is not needed: {', '.join(parts)}")
+    whole = "all of it, and the cures" if urgent or added else "all of it"
+    return [*lines, f"more   {whole}: --run_mode=doctor --verbose"]
+
+
+def _works(findings: Sequence[Finding]) -> list[str]:
+    """What can be done on this machine, and by what."""
+    texts = {finding.topic: finding.text for finding in reversed(findings) if not finding.cure}
+    finder = next((item.text.partition(":")[0] for item in findings if item.text.endswith(TAKEN)), "the model alone")
+    return [
+        f"works  {texts.get('models', 'no model')} on {texts.get('computes', 'this machine').partition(' (')[0]}; "
+        f"faces are found by {finder}; results: {texts.get('formats', 'none')}",
+        f"ok     {texts.get('animates', 'no weights')}",
+    ]
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -104,22 +149,24 @@ def _codecs() -> Iterator[Finding]:
     for name, codecs in lacking.items():
         if codecs:
             cure = "pip install --upgrade imageio-ffmpeg"
-            yield Finding("formats", f".{name} needs {' and '.join(codecs)}, not in this ffmpeg", cure)
+            yield Finding("formats", f".{name} needs {' and '.join(codecs)}, not in this ffmpeg", cure, optional=True)
 
 
 def _landmarks(settings: Settings) -> Iterator[Finding]:
     """Landmark backends, and the one that ``--landmarks=auto`` selects."""
     from ..face.detect.analyser import available
+    from ..face.detect.backends import MESH
 
     found = available(settings.weights_root)
     taken = next((backend.name for backend in found if backend.problem is None), None)
     for backend in found:
-        note = "; --landmarks=auto takes it" if backend.name == taken else ""
+        note = f"; {TAKEN}" if backend.name == taken else ""
         # One backend is enough: the others are no problem if one works.
         cure = (backend.problem.cure or "") if backend.problem and taken is None else ""
-        yield Finding("landmarks", f"{backend.name}: {backend.state}{note}", cure)
+        yield Finding("landmarks", f"{backend.name}: {backend.state}{note}", cure, optional=True)
     if taken is None:
-        yield Finding("landmarks", "--landmarks=auto leaves the search for the face to the model")
+        cure = f"{MESH.install}, and --run_mode=fetch --checkpoint={MESH.bundle}"
+        yield Finding("landmarks", "--landmarks=auto leaves the search for the face to the model", cure)
 
 
 def _operations() -> Iterator[Finding]:
@@ -129,13 +176,13 @@ def _operations() -> Iterator[Finding]:
     except (ImportError, OSError):  # torch is missing, which is reported already
         return
     for state in native.states():
-        yield Finding("operations", f"{state.kind}: {state.text}", state.cure)
+        yield Finding("operations", f"{state.kind}: {state.text}", state.cure, optional=True)
 
 
 def _extras() -> Iterator[Finding]:
     for package, (extra, use) in EXTRAS.items():
-        cure = "" if find_spec(package) else f"pip install 'talkingface[{extra}]'"
-        yield Finding(f"extra {extra}", use, cure)
+        cure = "" if find_spec(package) else install_command(extra)
+        yield Finding(f"extra {extra}", use, cure, optional=True)
 
 
 def _enhancers() -> Iterator[Finding]:
@@ -146,7 +193,7 @@ def _enhancers() -> Iterator[Finding]:
         return
     error = missing_package()
     text = "--enhancer and --background_enhancer" if error is None else error.what
-    yield Finding("extra enhance", text, "" if error is None else error.cure or "")
+    yield Finding("extra enhance", text, "" if error is None else error.cure or "", optional=True)
 
 
 def _models() -> Iterator[Finding]:
@@ -180,4 +227,5 @@ def _weights(settings: Settings) -> Iterator[Finding]:
     except TalkingFaceError as error:
         yield Finding("animates", error.what, error.cure or "", broken=True)
     for item in status(root):
-        yield Finding("weights", f"{item.entry.name} ({item.entry.title}): {item.state}, {item.path}", item.advice)
+        text = f"{item.entry.name} ({item.entry.title}): {item.state}, {item.path}"
+        yield Finding(WEIGHTS, text, item.advice, optional=item.state == "missing" and not item.entry.shipped_path)

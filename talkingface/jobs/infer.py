@@ -25,9 +25,10 @@ def run(settings: Settings) -> int:
 
 
 def _report(result: Result, settings: Settings) -> None:
-    for warning in dict.fromkeys(result.warnings):
-        print(f"warning: {warning}", file=sys.stderr)
     if not settings.quiet:
+        for warning in dict.fromkeys(result.warnings):
+            print(f"warning: {warning}", file=sys.stderr)
         length = f"{result.frames} frames at {float(result.fps):g} frames/s, {float(result.seconds):.1f} s"
+        length = "1 frame" if result.frames == 1 else length
         print(f"{length}, made in {result.elapsed_s:.1f} s", file=sys.stderr)
     print(result.path, flush=True)

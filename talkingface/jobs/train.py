@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from .. import registry
+from .. import __version__, registry
 from ..config import model_config, save_settings
 from ..data import ClipStore, open_store
 from ..data.features import FeatureOptions, add_features
+from ..data.prepare.files import try_file
 from ..data.prepare.tools import PrepareTools
 from ..data.samples import describe, pictures_of
-from ..errors import DataError
-from ..pipelines.model import base_config, choose_device, choose_precision
+from ..errors import DataError, writing
+from ..pipelines.model import as_trained, base_config, choose_device, choose_precision, other_structure
 from ..train import Trainer, TrainSettings
+from ..train.checkpoints import claim
 from ..train.processes import join
 from ..weights import load_catalogue, resolve
 from ..weights.load import load_networks, load_strict, read_notes
@@ -37,6 +41,11 @@ def run(settings: Settings) -> int:
     """Train; the last line on standard output is the path of the weights."""
     folder = run_folder(settings)
     settings = with_data(settings)
+    if os.environ.get("RANK", "0") == "0":
+        claim(folder, settings.train.resume, bool(settings.overwrite))
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            try_file(folder)
     device = choose_device(settings.device)
     precision = "bf16" if choose_precision(settings.precision, device) is torch.bfloat16 else "float32"
     if settings.threads is not None:
@@ -47,7 +56,7 @@ def run(settings: Settings) -> int:
     samples = plugin.samples()
     store, validation = open_training(settings, samples), open_validation(settings, samples)
     load_auxiliary(plugin, settings)
-    save_settings(settings, folder / "settings.yaml")
+    saved = save_settings(settings, folder / "settings.yaml")
     metadata = {"variant": settings.variant} if settings.variant else {}
     trainer = Trainer(
         plugin,
@@ -59,11 +68,36 @@ def run(settings: Settings) -> int:
         validation=validation,
         metadata=metadata,
         held=held,
+        origins=origins_of(settings, held, f"{device}, {precision}, threads: {torch.get_num_threads()}", saved),
     )
     result = trainer.run()
     join(device).finish()
     print(result.best or result.weights, flush=True)
     return ENDED_BY.get(result.reason, 0)
+
+
+def origins_of(settings: Settings, held: Sequence[str], machine: str, saved: Path) -> list[str]:
+    """Lines that say what a training begins with: weights, seed, data, device and settings.
+
+    Args:
+        held: names of the networks that hold the weights of ``--checkpoint``.
+        machine: device and precision.
+        saved: file of all settings.
+    """
+    seed = train_settings(settings).seed
+    given = settings.checkpoint or settings.train.init_from
+    weights = f"{settings.checkpoint} ({', '.join(held)})" if settings.checkpoint else given or f"new, of seed {seed}"
+    if settings.train.resume:
+        weights = f"those of the state to resume ({settings.train.resume}), else {weights}"
+    parts = [f"training on '{settings.data.train_split or 'all'}'", f"validation on '{settings.evaluate.split}'"]
+    files = ", ".join(map(str, settings.config)) or "no --config"
+    return [
+        f"talkingface {__version__}, torch {torch.__version__}, {machine}",
+        f"weights: {weights}",
+        f"seed: {seed}",
+        f"data: {data_root(settings)}, {' and '.join(parts if settings.evaluate.split else parts[:1])}",
+        f"settings: {saved} ({files})",
+    ]
 
 
 def load_auxiliary(plugin: ModelPlugin, settings: Settings) -> None:
@@ -99,12 +133,13 @@ def build_plugin(settings: Settings) -> tuple[ModelPlugin, list[str]]:
         return registry.model(settings.model)(model_config(settings)), []
     weights = resolve(settings.model, settings.checkpoint, settings.weights_root, preferences=dict(settings))
     base = base_config(settings.model, weights, read_notes(weights.paths))
-    plugin = registry.model(settings.model)(model_config(settings, base))
+    plugin = registry.model(settings.model)(model_config(as_trained(settings, weights), base))
     held: list[str] = []
     for path in weights.paths:
         states = load_networks(path, model=settings.model).states
         for name in [name for name in states if name in plugin.networks and name not in held]:
-            load_strict(plugin.networks[name], plugin.adapt(name, states[name]), where=f"{path} ({name})")
+            with other_structure(settings, weights):
+                load_strict(plugin.networks[name], plugin.adapt(name, states[name]), where=f"{path} ({name})")
             held.append(name)
     logger.info("begins with %s of %s", ", ".join(held), weights.label)
     return plugin, held

@@ -6,6 +6,7 @@ import secrets
 import struct
 import warnings
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,8 @@ def write_image(path: str | Path, picture: Picture) -> Path:
         Image.fromarray(picture).save(part, format=kind, **_OPTIONS[kind])
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # where a part of the path is a file, there is nothing to remove either
+            part.unlink()
         raise MediaError(f"cannot be written ({error.strerror or error})", where=path) from error
     return path
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import re
-import tokenize
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,13 +24,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import MotionError, TalkingFaceError
+from ..errors import MotionError, TalkingFaceError, WeightsError
 from ..types import Motion
+from ..weights.files.numpyfile import MAGIC, map_npy
 from ..weights.files.records import TensorRecord
 from ..weights.files.tensorfile import atomic_write, read_safetensors, to_storable, write_safetensors
 from .coefficients import COEFFICIENTS, LAYOUT_73
 
-MAGIC = b"\x93NUMPY"
 SPACE, RATE = "bfm", Fraction(25)
 """Space and frames per second of StyleHEAT's cache files, which have neither."""
 
@@ -49,11 +48,9 @@ def load_3dmm(path: Path, fps: Fraction | None = None) -> Motion:
         OSError: if it cannot be opened.
     """
     try:
-        # A memory map is checked against the file's length before any memory is taken.
-        array = np.lib.format.open_memmap(path, mode="r")
-    except (ValueError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError, OverflowError) as error:
-        # What the header parser and the literal reader behind it raise.
-        raise MotionError("not a readable NumPy file of plain numbers", where=path, cure=_MAKE_AGAIN) from error
+        array = map_npy(path)
+    except WeightsError as error:
+        raise MotionError(error.what, where=path, cure=_MAKE_AGAIN) from error
     if array.dtype.kind != "f" or array.ndim != 2 or array.shape[1] != LAYOUT_73.width or not len(array):
         raise MotionError(
             f"holds {array.dtype} {array.shape}, not (frames, {LAYOUT_73.width}) real numbers",

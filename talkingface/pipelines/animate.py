@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,15 @@ from .face_video import write_face_video
 from .inputs import Plan, plan_each, plan_one
 from .model import LoadedModel, load_model, model_options
 from .motions import of_coefficients
-from .options import CropOptions, MovementOptions, OutputOptions, SpeechOptions, VideoOptions
+from .options import (
+    PREVIEW_HEIGHT,
+    CropOptions,
+    MovementOptions,
+    OutputOptions,
+    SpeechOptions,
+    VideoOptions,
+    preview_of,
+)
 from .progress import SILENT, Progress
 from .render import draw
 from .retarget import retarget_all
@@ -77,7 +85,8 @@ class Run:
         cropper: finds and cuts faces.
         drivers: opened when they are first needed.
         movement, output: slices of the settings.
-        settings: all of them, for the result.
+        settings: all of them.
+        asked: those that the result is saved with, if others: a preview is saved as the run that it is of.
         progress: shows how far the run is.
         enhancement: of finished frames, or None.
     """
@@ -90,6 +99,7 @@ class Run:
     settings: Settings
     progress: Progress = SILENT
     enhancement: enhance.Enhancement | None = None
+    asked: Settings | None = None
 
 
 def animate(settings: Settings, progress: Progress = SILENT) -> Result:
@@ -119,17 +129,23 @@ def animate_each(settings: Settings, progress: Progress = SILENT) -> BatchResult
 
 
 def _animate_plans(plans: list[Plan], settings: Settings, progress: Progress) -> BatchResult:
+    asked = settings
+    if settings.preview:
+        settings = preview_of(settings)
+        size = f"{settings.frame_limit} frames at most, {PREVIEW_HEIGHT} pixels high at most"
+        progress.note(f"preview: {size}; the whole result without --preview")
     enhancement = enhance.open_enhancement(settings)
     model = load_model(settings)
     check_coefficient_settings(settings, model)
-    run = open_run(model, settings, progress, enhancement)
+    run = replace(open_run(model, settings, progress, enhancement), asked=asked)
     progress.note(model.weights)
     progress.note("; ".join(filter(None, [f"faces: {run.cropper.name}", model.reader.label])))
     batch = BatchResult()
     for plan in plans:
         shared = run.drivers.get(plan.assignments[0]).recorded if plan.same_identity else None
         try:
-            source = prepare_source(model, run.cropper, plan, run.output, shared=shared)
+            with progress.waiting(f"{plan.source}: looking at it"):
+                source = prepare_source(model, run.cropper, plan, run.output, shared=shared)
         except TalkingFaceError as error:
             batch.failures.append((plan.source, error))
             continue
@@ -213,7 +229,7 @@ def animate_source(run: Run, plan: Plan, source: PreparedSource, drivers: Mappin
         root = settings.checkpoint_root or default_checkpoint_root()
         first = source.people[0], people[0]
         progress.note(write_face_video(*first, plan.output, root=root, quality=settings.quality, progress=progress))
-    save_settings(settings, plan.output.with_name(f"{plan.output.name}.yaml"))
+    save_settings(run.asked or settings, plan.output.with_name(f"{plan.output.name}.yaml"))
     return Result(
         path=plan.output,
         frames=count,

@@ -19,7 +19,7 @@ from ..weights.load import read_notes
 from ..weights.status import file_of
 from .coefficients import check_files, shipped_weights
 from .inputs import plan_each
-from .model import base_config, choose_device
+from .model import as_trained, base_config, choose_device
 
 if TYPE_CHECKING:
     from ..config.schema import Settings
@@ -122,7 +122,7 @@ def config_of(settings: Settings) -> Any:
     base = base_config(settings.model, found, read_notes(found.paths))
     sized = "image_size" in registry.config_class(settings.model).model_fields
     size = {"image_size": settings.image_size} if sized and settings.image_size is not None else {}
-    return model_config(settings, base | size)
+    return model_config(as_trained(settings, found), base | size)
 
 
 def _voice(settings: Settings, config: Any) -> list[TalkingFaceError]:
@@ -135,7 +135,13 @@ def _voice(settings: Settings, config: Any) -> list[TalkingFaceError]:
     problems: list[TalkingFaceError] = []
     for name in (name for name in named if name != settings.model):
         for checkpoint in (None, *shipped_weights(name)):
-            theirs: dict[str, Any] = {"model": name, "checkpoint": checkpoint, "image_size": None, "model_params": {}}
+            theirs: dict[str, Any] = {
+                "model": name,
+                "checkpoint": checkpoint,
+                "variant": None,
+                "image_size": None,
+                "model_params": {},
+            }
             with collected(problems):
                 voice = config_of(settings.model_copy(update=theirs))
                 if getattr(voice, "space", space) == space:

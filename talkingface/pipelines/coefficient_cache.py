@@ -9,15 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ..errors import MotionError
+from ..errors import MotionError, ShapeError
 from ..face.crop.crop import Crop
 from ..face.face import Box, Face
 from ..media.ffmpeg import executable
@@ -33,6 +34,56 @@ LARGEST = 256 * 2**20  # bytes of all files; those that were used longest ago ma
 SOURCES = ("face", "face3d", "media", "motion", "nn", "pipelines")  # packages whose code decides the numbers
 _VIDEO = "{video}"  # stands in notes for the path of the video, which may be another one next time
 _POINTS = ("landmarks", "mesh", "five")
+
+
+Point = Annotated[list[float], Field(min_length=2, max_length=3)]
+Points = Annotated[list[Point], Field(min_length=1, max_length=1000)]
+Row = tuple[float, float, float]
+Side = Annotated[int, Field(ge=1, le=1 << 14)]
+
+
+class _Checked(BaseModel):
+    """Base of what is read from a file: finite numbers, and nothing more than is known."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class _FaceFacts(_Checked):
+    """A face as it is kept."""
+
+    box: tuple[float, float, float, float]
+    score: float
+    backend: str
+    landmarks: Points | None
+    mesh: Points | None
+    five: Points | None
+
+    @model_validator(mode="after")
+    def _check_points(self) -> _FaceFacts:
+        for name in _POINTS:
+            points = getattr(self, name) or []
+            if len({len(point) for point in points}) > 1:
+                raise ValueError(f"{name} of different kinds")
+        return self
+
+    def face(self) -> Face:
+        """The face itself; a float32 is as it was when it was kept."""
+        landmarks, mesh, five = (
+            None if points is None else np.array(points, np.float32)
+            for points in (self.landmarks, self.mesh, self.five)
+        )
+        return Face(Box(*self.box), self.score, landmarks, mesh, self.backend, five)
+
+
+class _Facts(_Checked):
+    """Notes of a file: where the face was, and what was said about it."""
+
+    crop: tuple[Row, Row, Row]
+    size: tuple[Side, Side]
+    outside: float
+    start: int = Field(ge=0)
+    face: _FaceFacts
+    notes: list[str]
 
 
 def default_folder() -> Path:
@@ -71,13 +122,19 @@ def load(path: Path, video: Path) -> DrivingMotion | None:
     if not path.is_file():
         return None
     kept = load_motion_file(path)
-    facts = dict(kept.extra)
-    if facts.pop("checksum", None) != _checksum(kept.motion, facts):
+    raw = dict(kept.extra)
+    rows = kept.motion.values.get(ROWS)
+    if rows is None or raw.pop("checksum", None) != _checksum(kept.motion, raw):
         raise MotionError("is damaged", where=path)
+    try:
+        facts = _Facts.model_validate(raw)
+        face = facts.face.face()
+        crop = Crop(np.array(facts.crop), facts.size, facts.outside)
+    except (ValidationError, ShapeError) as error:
+        raise MotionError("is damaged", where=path) from error
     os.utime(path)
-    notes = (f"{video}{note.removeprefix(_VIDEO)}" if note.startswith(_VIDEO) else note for note in facts["notes"])
-    crop = Crop(np.array(facts["crop"]), (facts["size"][0], facts["size"][1]), facts["outside"])
-    return DrivingMotion(video, kept.motion, tuple(notes), crop=crop, face=_face(facts["face"]), start=facts["start"])
+    notes = (f"{video}{note.removeprefix(_VIDEO)}" if note.startswith(_VIDEO) else note for note in facts.notes)
+    return DrivingMotion(video, kept.motion, tuple(notes), crop=crop, face=face, start=facts.start)
 
 
 def keep(path: Path, video: Path, driving: DrivingMotion, largest: int = LARGEST) -> None:
@@ -153,9 +210,3 @@ def _plain(face: Face) -> dict[str, Any]:
     points: dict[str, NDArray[np.float32] | None] = {name: getattr(face, name) for name in _POINTS}
     points_by_name = {name: None if value is None else value.tolist() for name, value in points.items()}
     return {"box": edges, "score": face.score, "backend": face.backend, **points_by_name}
-
-
-def _face(facts: Mapping[str, Any]) -> Face:
-    landmarks, mesh, five = (None if facts[name] is None else np.array(facts[name], np.float32) for name in _POINTS)
-    box: Sequence[float] = facts["box"]
-    return Face(Box(*box), facts["score"], landmarks, mesh, facts["backend"], five)

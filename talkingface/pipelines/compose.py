@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from ..face.crop.crop import Crop
 from ..face.crop.framing import FULL_SIDE, Size, full_size, moved_to, picture_part
@@ -14,6 +16,8 @@ from ..face.paste.paste import Paster
 from ..media.image import PICTURE_ENDINGS, resize
 from .frames import Frame
 from .options import OutputOptions
+
+LEAST_LABELLED, LEAST_STRIP = 128, 16  # pixels: sides of a picture that is labelled, and height of its label
 
 
 class Compositor(ABC):
@@ -108,6 +112,8 @@ def open_compositor(
         return Uncropped(sources[0], (picture.shape[0], picture.shape[1]))
     if options.preprocess in ("full", "extfull"):
         limit = None if output.suffix.lower() in PICTURE_ENDINGS else FULL_SIDE
+        if options.highest is not None and picture.shape[0] > options.highest:
+            limit = round(options.highest * max(picture.shape[:2]) / picture.shape[0])
         return PasteBack(picture, crops, sources, options, limit=limit)
     return CropOnly(sources[0])
 
@@ -134,6 +140,39 @@ def side_by_side(source: Frame, driving: Sequence[Frame], result: Frame) -> list
     """
     height = result.shape[0]
     return [source, *(_of_height(frame, height) for frame in driving), result]
+
+
+def names_side_by_side(drivings: int) -> list[str]:
+    """Names of the pictures that :func:`side_by_side` lays out."""
+    return ["source", *(["driving"] if drivings == 1 else [f"driving {n}" for n in range(drivings)]), "result"]
+
+
+def labelled(row: Sequence[Frame], names: Sequence[str]) -> list[Frame]:
+    """Pictures (H, W, 3), uint8, each with its name on a strip below it; a row of tiny ones stays without."""
+    if min(min(picture.shape[:2]) for picture in row) < LEAST_LABELLED:
+        return list(row)
+    height = max(picture.shape[0] for picture in row)
+    strip = 2 * max(LEAST_STRIP // 2, round(height / 28))
+    return [
+        np.concatenate([_filled(picture, height, picture.shape[1]), _strip(name, strip, picture.shape[1])])
+        for picture, name in zip(row, names, strict=True)
+    ]
+
+
+@cache
+def _strip(name: str, height: int, width: int) -> Frame:
+    """The name in the middle of a black strip (height, width, 3), uint8."""
+    image = Image.new("RGB", (width, height))
+    words, size = name.replace("_", " "), 0.75 * height
+    font = ImageFont.load_default(size)
+    font = ImageFont.load_default(size * min(1.0, 0.95 * width / max(font.getlength(words), 1.0)))
+    ImageDraw.Draw(image).text((width / 2, height / 2), words, fill=(255, 255, 255), font=font, anchor="mm")
+    return np.array(image)
+
+
+def no_higher(frame: Frame, height: int) -> Frame:
+    """The frame (H, W, 3), uint8, reduced to ``height`` pixels where it is higher, undistorted."""
+    return frame if frame.shape[0] <= height else _of_height(frame, height)
 
 
 def _line(row: Sequence[Frame]) -> Frame:

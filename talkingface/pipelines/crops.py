@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..errors import ConfigError, DependencyError, NoFaceError, WeightsError
+from ..errors import ConfigError, DependencyError, MediaError, NoFaceError, WeightsError
 from ..face.crop.crop import Crop
 from ..face.crop.framing import (
     PREFERRED,
@@ -25,14 +25,15 @@ from ..face.crop.framing import (
 )
 from ..face.detect.analyser import FaceAnalyser, identity_of, insists_on_a_face, open_analyser
 from ..face.detect.debug import no_face
-from ..face.face import Face
-from ..face.track.select import left_to_right, select_face, select_faces, select_track
+from ..face.face import Box, Face
+from ..face.track.select import left_to_right, select_face, select_faces, select_track, validate_face
 from ..face.track.track import Track, TrackSettings
+from ..media.video import probe
 from .frames import Frame, to_tensor
 from .motion_reader import MotionReader, Place
 from .options import CropOptions
 from .progress import SILENT, Progress
-from .video import first_good_frame, first_looks, picture_size, track_video
+from .video import first_good_frame, first_looks, picture_size, spread_looks, track_video
 
 if TYPE_CHECKING:
     from .drivers import DriverAssignment
@@ -95,14 +96,37 @@ def _open(
 ) -> tuple[FaceAnalyser | None, str]:
     """(the analyser, why there is none)."""
     try:
-        return open_analyser(name, root=options.root, device=str(device), landmarks_file=file, prefer=prefer), ""
+        analyser = open_analyser(
+            name,
+            root=options.root,
+            device=str(device),
+            landmarks_file=file,
+            prefer=prefer,
+            threshold=options.face_threshold,
+        )
+        return analyser, ""
     except (DependencyError, WeightsError) as error:
         if needed or name != "auto":
             raise
         return None, str(error)
 
 
+SOURCE_BOX, DRIVING_BOX = "--source_box", "--driving_box"
 Notify = Callable[[str], None]
+
+
+def box_in(numbers: Sequence[float], shape: Size, path: Path, flag: str) -> Box:
+    """Box of x, y, width and height in a picture of (height, width) ``shape``.
+
+    Raises:
+        ConfigError: less than a half of it lies in the picture.
+    """
+    x, y, width, height = numbers
+    box = Box(x - 0.5, y - 0.5, x + width - 0.5, y + height - 0.5)
+    if box.overlap(Box(-0.5, -0.5, shape[1] - 0.5, shape[0] - 0.5)) < box.area / 2:
+        what = f"{','.join(f'{number:g}' for number in numbers)} does not lie in {path}, {shape[1]} x {shape[0]} pixels"
+        raise ConfigError(what, where=flag, cure="Give x,y,w,h in pixels of that picture, x,y its upper left corner.")
+    return box
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,10 +200,13 @@ class Cropper:
         if not self._searches:
             return [Place(self._fixed(shape, size))]
         analyser = self._detectors.source
+        if self._options.source_box:
+            return [self._in_box(analyser, path, picture, size, notify)]
         faces = left_to_right(analyser.faces(picture)) if analyser else []
         if not faces:
-            self._check_found(analyser, path, picture, insist=bool(self._options.face or self._options.names_faces))
-            return [Place(self._by_model(analyser, path, [picture], size, notify))]
+            insist = bool(self._options.face or self._options.names_faces)
+            self._check_found(analyser, path, [picture], SOURCE_BOX, insist=insist)
+            return [Place(self._by_model(analyser, path, [picture], size, SOURCE_BOX, notify))]
         meant = self._meant(faces, assignments, shape, path, notify)
         numbers = [number for number, face in enumerate(faces) if any(face is chosen for chosen in meant)]
         places = [self.place(faces[number], number, size, shape) for number in numbers]
@@ -197,7 +224,7 @@ class Cropper:
     def first_good(self, path: Path) -> int:
         """Number of the first frame of a source video with a usable face; 0 where none is found."""
         analyser = self._detectors.source
-        if analyser is None or analyser.from_file:
+        if analyser is None or analyser.from_file or self._options.source_box:
             return 0
         return first_good_frame(path, analyser) or 0
 
@@ -230,12 +257,22 @@ class Cropper:
             return DrivingView(self._fixed(shape, size))
         analyser, choice = self._detectors.driving, self._options.driving_face
         settings = TrackSettings(keep_mesh=self._keep_mesh)
+        named = box_in(self._options.driving_box, shape, path, DRIVING_BOX) if self._options.driving_box else None
         tracks: list[Track] = []
         if analyser is not None:
-            tracks = track_video(path, shape, analyser, settings, fps=fps, frame_limit=limit, progress=progress)
+            tracks = track_video(
+                path, shape, analyser, settings, fps=fps, frame_limit=limit, box=named, progress=progress
+            )
+        if not tracks and named is not None:
+            face = self._without_points(path, named, DRIVING_BOX)
+            validate_face(face, shape, path, notify)
+            return DrivingView(face_crop(named, size, shape, self._scale))
         if not tracks:
-            self._check_found(analyser, path, next(first_looks(path), None), insist=bool(choice))
-            return DrivingView(self._by_model(analyser, path, first_looks(path), size, notify))
+            with progress.waiting(f"{path}: looking for what may be a face"):
+                looks = spread_looks(path, limit or probe(path).frames)
+                self._check_found(analyser, path, looks, DRIVING_BOX, insist=bool(choice))
+            with progress.waiting(f"{path}: the model looks for what moves"):
+                return DrivingView(self._by_model(analyser, path, first_looks(path), size, DRIVING_BOX, notify))
         track = select_track(tracks, choice or "largest", shape, path, notify=notify)
         if len(tracks) > 1 and choice is None:
             notify(
@@ -247,8 +284,15 @@ class Cropper:
     def facts(self) -> dict[str, Any]:
         """Facts, for JSON, that decide beside the video which face :meth:`driving` follows and what it cuts."""
         options = self._options
-        chosen = {"face": options.driving_face, "preprocess": options.preprocess, "mesh": self._keep_mesh}
+        chosen: dict[str, Any] = {
+            "face": options.driving_face,
+            "preprocess": options.preprocess,
+            "mesh": self._keep_mesh,
+        }
         finder = self._detectors.identity(options.root)
+        # Only where they are given: what was kept before there were such settings stays valid.
+        given = {"box": list(options.driving_box), "threshold": options.face_threshold}
+        chosen |= {name: value for name, value in given.items() if value}
         return {**chosen, "looks": self._searches, "cuts": options.cuts, "finder": finder}
 
     def _named(self) -> str:
@@ -275,20 +319,65 @@ class Cropper:
             chosen += select_faces(faces, choice, shape, path, notify=notify)
         return chosen
 
-    def _check_found(self, analyser: FaceAnalyser | None, path: Path, picture: Frame | None, *, insist: bool) -> None:
-        """Refuse a picture without a face where one is insisted on; draw what was searched where the options ask."""
+    def _in_box(self, analyser: FaceAnalyser | None, path: Path, picture: Frame, size: Size, notify: Notify) -> Place:
+        """Place of the face that ``--source_box`` names, with its points where the analyser sees them."""
+        shape = picture.shape[0], picture.shape[1]
+        box = box_in(self._options.source_box, shape, path, SOURCE_BOX)
+        face = analyser.face_in(picture, box) if analyser else None
+        if face is None:
+            face = self._without_points(path, box, SOURCE_BOX)
+        validate_face(face, shape, path, notify)
+        place = self.place(face, 0, size, shape)
+        if not self._options.cuts:
+            check_inside(face.box, place.crop, path)
+        return place
+
+    def _without_points(self, path: Path, box: Box, flag: str) -> Face:
+        """The face of a box that the user named, which shows no points of one.
+
+        Raises:
+            NoFaceError: the reader needs points.
+        """
+        if self._reader.needs_face:
+            what = f"'{self.name}' sees no eyes, nose and mouth there, by which {self._options.model} moves faces"
+            cure = "Give the face from chin to forehead, ask for less with --face_threshold, or use --model=FOM."
+            raise NoFaceError(what, where=f"{path}: {flag}", cure=cure)
+        return Face(box, 1.0, None, None, self.name)
+
+    def _check_found(
+        self, analyser: FaceAnalyser | None, path: Path, looks: Iterable[Frame], box_flag: str, *, insist: bool
+    ) -> None:
+        """Refuse a file without a face where one is insisted on; draw what was searched then, or if the options ask."""
         insists = insist or insists_on_a_face(self._options.landmarks) or self._reader.needs_face
-        if analyser is None or picture is None:
+        if analyser is None:
             if insists:
                 raise NoFaceError(f"no face can be looked for: {self.name}", where=path, cure="See --run_mode=doctor.")
             return
         if insists or self._options.debug_dir is not None:
-            error = no_face(path, picture, analyser, self._options.debug_dir)
+            error = self._no_face(analyser, path, list(looks), box_flag)
             if insists:
                 raise error
 
+    def _no_face(self, analyser: FaceAnalyser, path: Path, looks: Sequence[Frame], box_flag: str) -> NoFaceError:
+        """The error of a file without a face, with a sheet of what was seen where one can be written."""
+        if not looks:
+            return NoFaceError("no face was found", where=path)
+        picture, *others = looks
+        if self._options.debug_dir is not None:
+            return no_face(path, picture, analyser, self._options.debug_dir, others=others, box_flag=box_flag)
+        try:
+            return no_face(path, picture, analyser, self._options.sheets, others=others, box_flag=box_flag)
+        except MediaError:  # the folder of results cannot be written, which is not what went wrong first
+            return no_face(path, picture, analyser, None, others=others, box_flag=box_flag)
+
     def _by_model(
-        self, analyser: FaceAnalyser | None, path: Path, pictures: Iterable[Frame], size: Size, notify: Notify
+        self,
+        analyser: FaceAnalyser | None,
+        path: Path,
+        pictures: Iterable[Frame],
+        size: Size,
+        box_flag: str,
+        notify: Notify,
     ) -> Crop:
         """Crop around the subject that the model itself finds in the first of the pictures that shows one."""
         why = f"no face was found by '{analyser.name}'" if analyser else "no face finder"
@@ -301,5 +390,5 @@ class Cropper:
                 return face_crop(subject_box(square), size, shape, self._scale)
         if analyser or self._detectors.missing or self._reader.locates:
             nor = ", nor a subject by the model's own search" if self._reader.locates else ""
-            notify(f"{path}: {why}{nor}; the central square is taken")
+            notify(f"{path}: {why}{nor}; the central square is taken ({box_flag}=x,y,w,h says where the face is)")
         return central_crop(shape, size)

@@ -17,6 +17,7 @@ from ..media.probe import describe
 from .drivers import DriverAssignment
 from .drivers.assign import assign_drivers
 from .drivers.base import MOTION_ENDINGS, has_frames
+from .options import results_folder
 
 if TYPE_CHECKING:
     from ..config.schema import Settings
@@ -160,9 +161,9 @@ def choose_output(settings: Settings, source: Path, driving: Path, taken: Collec
         if settings.overwrite is False and settings.output.exists():
             raise ConfigError("exists already", where=f"--output={settings.output}", cure="Add --overwrite.")
         return settings.output
-    folder = settings.output_dir or Path("results") / settings.model
+    folder = results_folder(settings)
     ending = ".png" if is_picture(driving) else ".mp4"
-    stem = f"{_short(source.stem)}__{_short(driving.stem)}"
+    stem = f"{_short(source.stem)}__{_short(driving.stem)}" + ("_preview" if settings.preview else "")
     for number in range(1, 100_000):
         path = folder / (f"{stem}{ending}" if number == 1 else f"{stem}_{number}{ending}")
         if path not in taken and (settings.overwrite is True or not path.exists()):

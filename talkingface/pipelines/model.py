@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,9 @@ import torch
 
 from .. import registry
 from ..config import model_config, variant_params
+from ..config.model import params_beside_variant
 from ..config.schema import Movement
-from ..errors import ConfigError, MotionError
+from ..errors import ConfigError, MotionError, WeightsError
 from ..models.base import ModelPlugin, MotionExtractor, Renderer
 from ..paths import default_checkpoint_root
 from ..weights import Resolved, resolve
@@ -114,15 +116,38 @@ def load_plugin(settings: Settings, device: torch.device, *, voice: bool = False
     root = settings.checkpoint_root or default_checkpoint_root()
     found = resolve(settings.model, settings.checkpoint, root, preferences=dict(settings))
     base = base_config(settings.model, found, read_notes(found.paths))
-    plugin = plugin_class(model_config(settings, _at_size(settings, base)))
+    plugin = plugin_class(model_config(as_trained(settings, found), _at_size(settings, base)))
     names = plugin.voice_networks if voice else plugin.inference_networks
     states = load_together(found.paths, model=settings.model, only=names)
     for name, state in states.items():
-        load_strict(
-            plugin.networks[name], plugin.adapt(name, state), where=f"{', '.join(map(str, found.paths))} ({name})"
-        )
+        where = f"{', '.join(map(str, found.paths))} ({name})"
+        with other_structure(settings, found):
+            load_strict(plugin.networks[name], plugin.adapt(name, state), where=where)
     plugin.networks.to(device).eval().requires_grad_(False)
     return plugin, found.label
+
+
+@contextmanager
+def other_structure(settings: Settings, weights: Resolved) -> Iterator[None]:
+    """Say in one line that weights do not fit because the settings ask for another structure than they have.
+
+    Raises:
+        WeightsError: what the block raises, with that reason where there is one.
+    """
+    try:
+        yield
+    except WeightsError as error:
+        own = weights.entry.variant if weights.entry is not None else ""
+        named = ", ".join(map(str, weights.paths)) if weights.entry is None else weights.entry.name
+        if own and settings.variant not in (None, own):
+            what = f"has the structure of variant {own}, not of {settings.variant}"
+            cure = f"Give --variant={own}, or leave --checkpoint out."
+            raise WeightsError(what, where=named, cure=cure) from error
+        if settings.variant is None and (origins := settings.origins_in("model_params")):
+            what = f"has another structure than model_params of {', '.join(origins)}"
+            cure = "Name the weights that belong to these settings with --checkpoint."
+            raise WeightsError(what, where=named, cure=cure) from error
+        raise
 
 
 def prepare(plugin: ModelPlugin, settings: Settings) -> None:
@@ -145,13 +170,31 @@ def model_options(settings: Settings) -> dict[str, Any]:
     return shared | {name: getattr(own, name) for name in type(own).model_fields}
 
 
+def as_trained(settings: Settings, weights: Resolved) -> Settings:
+    """The settings for weights of the variant that they name, which know their own structure best."""
+    if weights.entry is None or settings.variant is None or weights.entry.variant != settings.variant:
+        return settings
+    return settings.model_copy(update={"model_params": params_beside_variant(settings)})
+
+
 def base_config(model: str, found: Resolved, notes: Mapping[str, str]) -> dict[str, Any]:
     """The configuration that the weights were trained with: from their own notes, else of the published variant."""
     if "config" in notes:
-        return dict(json.loads(notes["config"]))
+        return _config_note(notes["config"], found.label)
     if found.entry is not None and found.entry.variant is not None:
         return variant_params(model, found.entry.variant)
     return {}
+
+
+def _config_note(text: str, label: str) -> dict[str, Any]:
+    """Configuration in the notes of a weight file, which is JSON."""
+    try:
+        config = json.loads(text)
+    except (ValueError, RecursionError):
+        config = None
+    if not isinstance(config, dict):
+        raise WeightsError("its note of the configuration is not readable", where=label, cure="Get the file again.")
+    return config
 
 
 def _at_size(settings: Settings, base: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,22 @@ if TYPE_CHECKING:
     from ..config.schema import Settings
 
 
+PREVIEW_FRAMES, PREVIEW_HEIGHT = 48, 256  # frames of a preview, and pixels that it is high at most
+
+
+def results_folder(settings: Settings) -> Path:
+    """Folder for results with a made-up name."""
+    return settings.output_dir or Path("results") / settings.model
+
+
+def preview_of(settings: Settings) -> Settings:
+    """Settings of the preview of a run: few frames, quickly encoded, nothing enhanced and nothing saved beside it."""
+    limit = min(settings.frame_limit or PREVIEW_FRAMES, PREVIEW_FRAMES)
+    left_out = dict.fromkeys(("enhancer", "background_enhancer", "upscale", "save_motion"))
+    changes = {"frame_limit": limit, "quality": "low", "compile": "off", "face3dvis": False, **left_out}
+    return settings.model_copy(update=changes)
+
+
 @dataclass(frozen=True)
 class CropOptions:
     """Choice of faces: which are meant, what looks for them, how much around them is cut.
@@ -21,7 +37,9 @@ class CropOptions:
     Attributes:
         model: name of the model, for messages.
         landmarks, landmarks_file, face, driving_face, if_align, preprocess, debug_dir: as the settings of these names.
+        source_box, driving_box, face_threshold: likewise.
         names_faces: whether ``--drive`` names faces of the source.
+        sheets: folder for a drawing of what was seen where the lack of a face is an error and there is no debug_dir.
         keep_mesh: whether tracks of driving videos keep the face mesh.
         root: folder of the weights that the user adds.
     """
@@ -31,10 +49,14 @@ class CropOptions:
     landmarks_file: Path | None = None
     face: str | None = None
     driving_face: str | None = None
+    source_box: tuple[float, ...] = ()
+    driving_box: tuple[float, ...] = ()
+    face_threshold: float | None = None
     names_faces: bool = False
     if_align: bool = True
     preprocess: str | None = None
     debug_dir: Path | None = None
+    sheets: Path | None = None
     keep_mesh: bool = False
     root: Path = field(default_factory=default_checkpoint_root)
 
@@ -47,10 +69,14 @@ class CropOptions:
             landmarks_file=settings.landmarks_file,
             face=settings.face,
             driving_face=settings.driving_face,
+            source_box=tuple(settings.source_box),
+            driving_box=tuple(settings.driving_box),
+            face_threshold=settings.face_threshold,
             names_faces=bool(settings.drive),
             if_align=settings.if_align,
             preprocess=settings.preprocess,
             debug_dir=settings.debug_dir,
+            sheets=settings.output.parent if settings.output else results_folder(settings),
             keep_mesh=settings.face3dvis,
             root=settings.checkpoint_root or default_checkpoint_root(),
         )
@@ -162,6 +188,7 @@ class OutputOptions:
         preprocess: ``"crop"``, ``"extcrop"``, ``"full"``, ``"extfull"`` or ``"resize"``.
         paste, ratio, compare, visualize, quality: as the settings of these names.
         chunk: frames that are drawn at once.
+        highest: pixels that the result is high at most; None: any number.
     """
 
     preprocess: str = "crop"
@@ -171,6 +198,7 @@ class OutputOptions:
     visualize: bool = False
     quality: str = "high"
     chunk: int = 4
+    highest: int | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> OutputOptions:
@@ -184,4 +212,5 @@ class OutputOptions:
             settings.visualize,
             settings.quality,
             settings.batch_size,
+            PREVIEW_HEIGHT if settings.preview else None,
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
 from typing import TextIO, TypeVar
 
 from tqdm import tqdm
@@ -27,11 +29,44 @@ class Progress:
         """
         yield from items
 
+    @contextmanager
+    def waiting(self, what: str) -> Iterator[None]:
+        """Say what is being done while the block takes longer than two seconds.
+
+        Args:
+            what: for example ``"me.png: looking at it"``.
+        """
+        yield
+
 
 SILENT = Progress()
 
 
-class Bar(Progress):
+FIRST_S, EVERY_S = 2.0, 10.0  # seconds until a slow step is told, and from line to line
+
+
+class Shown(Progress):
+    """Progress that is shown: the parts that bars and lines share."""
+
+    @contextmanager
+    def waiting(self, what: str) -> Iterator[None]:
+        done = Event()
+        teller = Thread(target=self._tell, args=(what, done), daemon=True)
+        teller.start()
+        try:
+            yield
+        finally:
+            done.set()
+            teller.join()
+
+    def _tell(self, what: str, done: Event) -> None:
+        start, pause = time.monotonic(), FIRST_S
+        while not done.wait(pause):
+            self.note(f"{what} ... {time.monotonic() - start:.0f} s")
+            pause = EVERY_S
+
+
+class Bar(Shown):
     """A bar with the time left, for a terminal."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -44,10 +79,10 @@ class Bar(Progress):
         yield from tqdm(items, desc=step, total=total, unit="frame", file=self._stream, dynamic_ncols=True)
 
 
-class Lines(Progress):
+class Lines(Shown):
     """A line every few seconds, for logs, where a bar would fill pages with control characters."""
 
-    def __init__(self, stream: TextIO, every_s: float = 10.0) -> None:
+    def __init__(self, stream: TextIO, every_s: float = EVERY_S) -> None:
         self._stream, self._every_s = stream, every_s
 
     def note(self, line: str) -> None:
@@ -55,13 +90,13 @@ class Lines(Progress):
 
     def track(self, items: Iterable[Item], step: str, total: int | None = None) -> Iterator[Item]:
         start = noted = time.monotonic()
-        count = 0
+        count, pause = 0, min(FIRST_S, self._every_s)
         for item in items:
             yield item
             count += 1
             now = time.monotonic()
-            if now - noted >= self._every_s:
-                noted = now
+            if now - noted >= pause:
+                noted, pause = now, self._every_s
                 self.note(_line(step, count, total, now - start))
         self.note(_line(step, count, count, time.monotonic() - start))
 
@@ -78,4 +113,5 @@ def _line(step: str, count: int, total: int | None, elapsed_s: float) -> str:
     rate = count / elapsed_s if elapsed_s > 0 else 0.0
     whole = f"/{total}" if total else ""
     left = f", {(total - count) / rate:.0f} s left" if total and rate and total > count else ""
-    return f"{step}: {count}{whole} frames, {rate:.1f} frames/s{left}"
+    speed = f"{rate:.1f} frames/s" if rate >= 1 or not count else f"{1 / rate:.1f} s/frame"
+    return f"{step}: {count}{whole} frames, {speed}{left}"

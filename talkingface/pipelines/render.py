@@ -21,7 +21,7 @@ from ..media.image import PICTURE_ENDINGS, write_image
 from ..media.writer import open_writer
 from ..models.base import ModelPlugin, Renderer
 from ..types import Motion, Source
-from .compose import Compositor, grid, side_by_side
+from .compose import Compositor, grid, labelled, names_side_by_side, no_higher, side_by_side
 from .drivers import DrivingMotion
 from .frames import Frame, to_frames, windows
 from .motion_reader import MotionReader
@@ -83,13 +83,14 @@ def render(renderer: Renderer, state: Any, motion: Motion, *, chunk: int = 4) ->
         yield from to_frames(pictures)
 
 
-def explain(renderer: Renderer, state: Any, motion: Motion, *, chunk: int = 4) -> Iterator[list[Frame]]:
-    """Draw for each frame the pictures, uint8 (H, W, 3), that show how the renderer made it."""
+def explain(renderer: Renderer, state: Any, motion: Motion, *, chunk: int = 4) -> Iterator[dict[str, Frame]]:
+    """Draw for each frame the pictures, uint8 (H, W, 3) by name, that show how the renderer made it."""
     for window, keep in windows(len(motion), chunk, renderer.radius):
         with torch.inference_mode():
             inner = renderer.explain_part(state, motion[window], keep)
-        columns = [to_frames(pictures) for pictures in inner.values()]
-        yield from ([column[frame] for column in columns] for frame in range(keep.stop - keep.start))
+        columns = {name: to_frames(pictures) for name, pictures in inner.items()}
+        for frame in range(keep.stop - keep.start):
+            yield {name: column[frame] for name, column in columns.items()}
 
 
 def draw(
@@ -109,10 +110,10 @@ def draw(
         drivings: what the grid shows of them, in this order.
     """
     drawn = zip(*(render(renderer, p.state, p.motion, chunk=options.chunk) for p in people), strict=True)
-    results = map(compositor.show, drawn)
-    if not (options.compare or options.visualize):
-        return results
-    return _compared(renderer, compositor, people, drivings, results, options)
+    results: Iterator[Frame] = map(compositor.show, drawn)
+    if options.compare or options.visualize:
+        results = _compared(renderer, compositor, people, drivings, results, options)
+    return results if options.highest is None else (no_higher(frame, options.highest) for frame in results)
 
 
 def _compared(
@@ -123,16 +124,20 @@ def _compared(
     results: Iterator[Frame],
     options: OutputOptions,
 ) -> Iterator[Frame]:
-    """Grids: source | driving | result, and with ``--visualize`` the renderer's inner pictures, a row a person."""
+    """Grids: source | driving | result, and with ``--visualize`` the renderer's inner pictures, a row a person.
+
+    Each picture has its name below it.
+    """
     length = len(people[0].motion)
     readers = (driving.frames(renderer.size, length) for driving in drivings)
     shown = [frames for frames in readers if frames is not None]
     driving: Iterator[tuple[Frame, ...]] = zip(*shown, strict=True) if shown else repeat((), length)
-    inner: Iterator[tuple[list[Frame], ...]] = repeat((), length)
+    inner: Iterator[tuple[dict[str, Frame], ...]] = repeat((), length)
     if options.visualize:
         inner = zip(*(explain(renderer, p.state, p.motion, chunk=options.chunk) for p in people), strict=True)
     for frames, result, rows in zip(driving, results, inner, strict=True):
-        yield grid([side_by_side(compositor.picture, frames, result), *rows])
+        row = labelled(side_by_side(compositor.picture, frames, result), names_side_by_side(len(frames)))
+        yield grid([row, *(labelled([*pictures.values()], [*pictures]) for pictures in rows)])
 
 
 def write(

@@ -15,7 +15,8 @@ from ..errors import FaceError, MediaError
 from ..face.crop.crop import Crop
 from ..face.crop.framing import Size, moved_to, within
 from ..face.detect.analyser import FaceAnalyser
-from ..face.face import Face
+from ..face.detect.in_box import FaceInBox
+from ..face.face import Box, Face
 from ..face.track.select import ignore, validate_face
 from ..face.track.track import Track, TrackSettings, track_faces
 from ..media.image import read_image
@@ -86,6 +87,16 @@ def first_looks(path: Path) -> Iterator[Frame]:
         yield from islice(frames, 0, None, LOOK_EVERY)
 
 
+SHEET_LOOKS, SHEET_FRAMES = 6, 600  # frames of a video on a sheet, and the first ones that they are taken from
+
+
+def spread_looks(path: Path, frames: int | None) -> Iterator[Frame]:
+    """A few frames (H, W, 3), uint8, spread over a video of so many; all beginnings where that is not known."""
+    length = min(frames or LOOKS * LOOK_EVERY, SHEET_FRAMES)
+    with open_video(path, frame_limit=length) as reader:
+        yield from islice(reader, 0, None, -(-length // SHEET_LOOKS))
+
+
 def track_video(
     path: Path,
     size: Size,
@@ -95,6 +106,7 @@ def track_video(
     fps: Fraction | None = None,
     frame_limit: int | None = None,
     count: int | None = None,
+    box: Box | None = None,
     progress: Progress = SILENT,
 ) -> list[Track]:
     """Track the faces of a video; tracks are in pixels of its full frames; it is decoded once, and no frame is kept.
@@ -104,9 +116,14 @@ def track_video(
         size: (height, width) of its frames.
         fps, frame_limit: as for :func:`talkingface.media.video.open_video`.
         count: how many frames there will be, where that is known better than by the file.
+        box: where the face is at first; no other is tracked. None: all faces are.
     """
     factor = min(1.0, TRACKED_SIDE / max(size))
     small = max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+    if box is not None:
+        x, y = small[1] / size[1], small[0] / size[0]
+        edges = box.left + 0.5, box.top + 0.5, box.right + 0.5, box.bottom + 0.5
+        analyser = FaceInBox(analyser, Box(*(n * s - 0.5 for n, s in zip(edges, (x, y, x, y), strict=True))))
     with open_video(path, fps=fps, frame_limit=frame_limit, size=small) as reader:
         frames = progress.track(reader, "faces", reader.frames if count is None else count)
         tracks = track_faces(frames, analyser, settings)

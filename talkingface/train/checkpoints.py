@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from ..errors import ConfigError, TrainingError, did_you_mean
+from ..errors import ConfigError, TrainingError, WeightsError, did_you_mean, writing
 from ..models.base import ModelPlugin, Phase
+from ..paths import inside
+from ..weights.files.tensorfile import atomic_write
 from . import state
 from .settings import TrainSettings
 from .state import States
+from .state_facts import DamagedStateError, damaged
 from .step import WeightAverage
 
 FORMAT = "talkingface/1"
+_GO_ON = "The states before it are kept: make room, then go on with --train.resume=auto."
 
 
 def export(path: Path, plugin: ModelPlugin, states: States, dtype: str, facts: Mapping[str, str]) -> Path:
@@ -90,28 +96,83 @@ class Checkpoints:
         """Write the present state and weights; of the older states keep the newest few and the best one."""
         settings = self._settings.model_dump(mode="json")
         facts = {"step": step, "model": self._plugin.name, "best": self.best, "settings": settings}
-        folder = self.state(step)
-        state.save(folder, self._plugin.networks, self._average.states, self._optimizers, facts)
-        state.prune(folder.parent, self._settings.keep_last, folder.parent / self.best[1] if self.best else None)
-        for name in ("last", "best") if best else ("last",):
-            metadata = {**self._metadata, "step": str(step)}
-            export(self.weights(name), self._plugin, self._average.states, self._settings.export_dtype, metadata)
+        folder, names = self.state(step), ("last", "best") if best else ("last",)
+        # All is written before anything is renamed, so that a kill hardly ever comes between state and export; where
+        # it does, the next start sets it right (`restore`).
+        with writing(self._folder, TrainingError, _GO_ON), ExitStack() as commits:
+            parts = [commits.enter_context(atomic_write(self.weights(name))) for name in names]
+            for part in parts:
+                self._export(part, self._average.states, step)
+            commits.enter_context(
+                state.saving(folder, self._plugin.networks, self._average.states, self._optimizers, facts)
+            )
+        with writing(folder.parent, TrainingError, _GO_ON):
+            state.clear_remains(folder.parent)
+            state.prune(folder.parent, self._settings.keep_last, folder.parent / self.best[1] if self.best else None)
 
-    def restore(self, folder: Path) -> tuple[int, str]:
+    def _export(self, path: Path, states: States, step: int) -> None:
+        metadata = {**self._metadata, "step": str(step)}
+        export(path, self._plugin, states, self._settings.export_dtype, metadata)
+
+    def restore(self, folder: Path, *, agree: bool = True) -> tuple[int, str]:
         """Continue from a saved state.
+
+        Args:
+            folder: the state.
+            agree: export its weights again where those of another step are there.
 
         Returns:
             Its step, and a log line with its folder and the settings that differ.
 
         Raises:
+            DamagedStateError: if it is not as it was written.
             TrainingError: if the state is of another model.
         """
         facts, average = state.load(folder, self._plugin.networks, self._optimizers)
-        self._average.load(average)
+        self._load_average(average, folder)
         self.best = (float(facts["best"][0]), str(facts["best"][1])) if facts["best"] else None
+        if agree and folder.resolve().parent == self.state(0).resolve().parent:
+            self._agree(folder, int(facts["step"]))
         changed = changed_settings(facts["settings"], self._settings.model_dump(mode="json"))
         line = f"goes on from {folder}" + (f"; changed since: {', '.join(changed)}" if changed else "")
         return int(facts["step"]), line
+
+    def _load_average(self, average: States, folder: Path) -> None:
+        try:
+            self._average.load(average)
+        except (KeyError, RuntimeError) as error:
+            raise damaged(folder, f"average: {error}") from error
+
+    def _agree(self, folder: Path, step: int) -> None:
+        """Export again where a kill, or the loss of a damaged state, left weights of another step."""
+        best = inside(folder.parent, self.best[1]) if self.best else None
+        for name, origin in (("last", folder), ("best", best)):
+            if origin is None:
+                self.weights(name).unlink(missing_ok=True)
+                continue
+            wanted = step if origin == folder else _step_of(origin)
+            if wanted is None or _exported_step(self.weights(name)) == wanted:
+                continue
+            self._export(self.weights(name), state.load_average(origin), wanted)
+
+
+def _step_of(folder: Path) -> int | None:
+    """Step of a state; None if it is gone or damaged."""
+    try:
+        return int(state.read_facts(folder)["step"])
+    except DamagedStateError:
+        return None
+
+
+def _exported_step(path: Path) -> int | None:
+    """Step of exported weights; None if they are missing or damaged."""
+    from ..weights.load import read_notes
+
+    try:
+        step = read_notes([path]).get("step", "")
+    except WeightsError:
+        return None
+    return int(step) if step.isascii() and step.isdigit() and len(step) < 16 else None
 
 
 def initialise(networks: nn.ModuleDict, path: Path, model: str) -> tuple[list[str], str]:
@@ -167,19 +228,48 @@ def check_required_networks(phases: Iterable[Phase], held: Collection[str]) -> N
             raise ConfigError(what, where="train.init_from", cure=cure)
 
 
-def find_resume(resume: str, run_dir: Path) -> Path | None:
-    """Find the state for ``--train.resume``; None to start a new training.
+def find_resume(resume: str, run_dir: Path) -> list[Path]:
+    """Find the states for ``--train.resume``, in the order in which they are to be tried; none for a new training.
 
     Raises:
         TrainingError: if a path is given and holds no state.
     """
     if resume in ("", "auto"):
-        return state.find(run_dir) if resume else None
+        return state.saved(run_dir / "states")[::-1] if resume else []
     origin = state.find(Path(resume))
     if origin is None:
         near = did_you_mean(Path(resume).name, [path.name for path in state.saved(Path(resume).parent)])
         raise TrainingError("no saved state", where=f"--train.resume {resume}", cure=near)
-    return origin
+    return [origin]
+
+
+RESULTS = ("states", "export", "pictures", "tensorboard", "scalars.jsonl", "train.log", "settings.yaml")
+
+
+def claim(run_dir: Path, resume: str, overwrite: bool) -> None:
+    """Refuse a run folder that holds the results of another training, unless this one goes on or may replace them.
+
+    Args:
+        run_dir: folder of the run.
+        resume: ``--train.resume``.
+        overwrite: remove the results of the other training.
+
+    Raises:
+        ConfigError: with the three ways on.
+    """
+    goes_on = resume == "auto" or (resume and Path(resume).resolve().is_relative_to(run_dir.resolve()))
+    used = [run_dir / name for name in ("states", "export") if any(run_dir.glob(f"{name}/[!.]*"))]
+    if goes_on or not used:
+        return
+    if not overwrite:
+        cure = "Go on with it (--train.resume=auto), name another folder (--output_dir), or replace it (--overwrite)."
+        raise ConfigError("holds the results of another training", where=run_dir, cure=cure)
+    with writing(run_dir):
+        for path in (run_dir / name for name in RESULTS):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

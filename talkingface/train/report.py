@@ -18,6 +18,7 @@ from ..data.loader import Batches
 from ..data.store import ClipStore
 from ..errors import ConfigError, did_you_mean
 from ..models.base import ModelPlugin
+from ..paths import install_command
 from .settings import TrainSettings
 
 _log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class TrainingLog:
             file.write(json.dumps(entry) + "\n")
         for name, value in values.items() if self._board else ():
             self._board.add_scalar(f"{group}/{name}", value, step)
-        self.line(f"step {step} {group}: " + ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
+        self.line(f"step {step} {group}: " + ", ".join(_shown(name, value) for name, value in values.items()))
 
     def pictures(self, step: int, columns: Mapping[str, Tensor]) -> None:
         """Write a contact sheet with a row per item and a column per name; each is (N, 3, H, W) in [0, 1]."""
@@ -79,6 +80,11 @@ class TrainingLog:
     def close(self) -> None:
         if self._board:
             self._board.close()
+
+
+def _shown(name: str, value: float) -> str:
+    """A scalar for readers; slow rates are shown as seconds a step."""
+    return f"s_per_step {1 / value:.4g}" if name == "steps_per_s" and 0 < value < 1 else f"{name} {value:.4g}"
 
 
 def contact_sheet(columns: Mapping[str, Tensor]) -> np.ndarray:
@@ -105,7 +111,7 @@ def _summary_writer(folder: Path, log: TrainingLog) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        log.line("TensorBoard is not installed, its log is left out; pip install 'talkingface[log]' brings it")
+        log.line(f"TensorBoard is not installed, its log is left out; {install_command('log')} brings it")
         return None
     return SummaryWriter(str(folder))
 

@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..errors import TrainingError
-
-NETWORKS, AVERAGE, OPTIMIZERS, FACTS = (
-    "networks.safetensors",
-    "average.safetensors",
-    "optimizers.safetensors",
-    "state.json",
+from ..weights.files.tensorfile import write_safetensors
+from .state_facts import (
+    AVERAGE,
+    FACTS,
+    NETWORKS,
+    OPTIMIZERS,
+    check_files,
+    damaged,
+    read_facts,
+    read_tensors,
+    write_facts,
 )
+
+__all__ = ["AVERAGE", "FACTS", "NETWORKS", "OPTIMIZERS", "read_facts"]
 _SEPARATOR = "/"
+_OLD = "-old"  # ends the name of a state that has just been replaced by one of the same step
 States = dict[str, dict[str, Tensor]]
 
 
-def save(
+@contextmanager
+def saving(
     folder: Path, networks: nn.ModuleDict, average: States, optimizers: Mapping[str, torch.optim.Optimizer], facts: dict
-) -> None:
-    """Write a state beside ``folder`` and rename it.
+) -> Iterator[None]:
+    """Write a state beside ``folder`` for the block, which writes what belongs to it, and rename it at the end.
+
+    A state of the same step that was there before is left for `clear_remains`.
 
     Args:
         folder: folder of the state, for example ``states/step-00001000``.
@@ -42,17 +52,33 @@ def save(
     partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         groups = {name: optimizer.state_dict() for name, optimizer in optimizers.items()}
-        save_file(_flat({name: network.state_dict() for name, network in networks.items()}), partial / NETWORKS)
-        save_file(_flat(average), partial / AVERAGE)
-        save_file(_flat({name: _tensors(group["state"]) for name, group in groups.items()}), partial / OPTIMIZERS)
+        write_safetensors(
+            partial / NETWORKS, _flat({name: network.state_dict() for name, network in networks.items()}), {}
+        )
+        write_safetensors(partial / AVERAGE, _flat(average), {})
+        write_safetensors(
+            partial / OPTIMIZERS, _flat({name: _tensors(group["state"]) for name, group in groups.items()}), {}
+        )
         settings = {name: group["param_groups"] for name, group in groups.items()}
-        (partial / FACTS).write_text(json.dumps({**facts, "optimizers": settings}, indent=1), encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
+        write_facts(partial, {**facts, "optimizers": settings})
         os.chmod(partial, 0o755)  # noqa: PTH101, S103 - a state is as readable as other results
+        yield
+        old = folder.with_name(f".{folder.name}{_OLD}")
+        if folder.exists():
+            folder.rename(old)
         partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def clear_remains(folder: Path) -> None:
+    """Remove what a killed run left unfinished in a folder of states, and put back a state that it was replacing."""
+    for path in folder.glob(".step-*"):
+        name = path.name.removeprefix(".").removesuffix(_OLD)
+        if path.name.endswith(_OLD) and not (folder / name).exists():
+            path.rename(folder / name)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def load(folder: Path, networks: nn.ModuleDict, optimizers: Mapping[str, torch.optim.Optimizer]) -> tuple[dict, States]:
@@ -62,9 +88,11 @@ def load(folder: Path, networks: nn.ModuleDict, optimizers: Mapping[str, torch.o
         The facts saved with it, and the averaged weights (...) by network and parameter.
 
     Raises:
+        DamagedStateError: if it is not as it was written.
         TrainingError: if the state is of another model.
     """
     facts = read_facts(folder)
+    check_files(folder, facts)
     if set(facts["optimizers"]) != set(optimizers):
         phases = f"{', '.join(sorted(facts['optimizers']))}; this training has {', '.join(sorted(optimizers))}"
         cure = f"To train another stage begin a new run with --train.init_from={folder}."
@@ -72,10 +100,22 @@ def load(folder: Path, networks: nn.ModuleDict, optimizers: Mapping[str, torch.o
     held = load_networks(folder, networks)
     if missing := [name for name in networks if name not in held]:
         raise TrainingError(f"the state has no network '{missing[0]}'", where=folder)
-    tensors = _nested(load_file(folder / OPTIMIZERS))
+    tensors = _nested(read_tensors(folder / OPTIMIZERS))
     for name, optimizer in optimizers.items():
-        _load_optimizer(optimizer, tensors.get(name, {}), facts["optimizers"][name])
-    return facts, _nested(load_file(folder / AVERAGE))
+        try:
+            _load_optimizer(optimizer, tensors.get(name, {}), facts["optimizers"][name])
+        except (KeyError, IndexError, TypeError, ValueError, RuntimeError) as error:  # numbers or names that do not fit
+            raise damaged(folder, f"optimizer of '{name}': {error}") from error
+    return facts, load_average(folder)
+
+
+def load_average(folder: Path) -> States:
+    """Averaged weights (...) of a saved state, by network and parameter.
+
+    Raises:
+        DamagedStateError: if they are missing or damaged.
+    """
+    return _nested(read_tensors(folder / AVERAGE))
 
 
 def load_networks(folder: Path, networks: nn.ModuleDict) -> list[str]:
@@ -84,7 +124,7 @@ def load_networks(folder: Path, networks: nn.ModuleDict) -> list[str]:
     Raises:
         TrainingError: if the state is of another model.
     """
-    states = _nested(load_file(folder / NETWORKS))
+    states = _nested(read_tensors(folder / NETWORKS))
     held = [name for name in networks if name in states]
     if not held:
         raise TrainingError(f"the state holds {', '.join(states)}; none of them is of this model", where=folder)
@@ -95,12 +135,6 @@ def load_networks(folder: Path, networks: nn.ModuleDict) -> list[str]:
             line = " ".join(str(error).split())[:200]
             raise TrainingError(f"network '{name}' of the state does not fit: {line}", where=folder) from error
     return held
-
-
-def read_facts(folder: Path) -> dict[str, Any]:
-    """Read the JSON part of a saved state."""
-    facts: dict[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-    return facts
 
 
 def find(path: Path) -> Path | None:
@@ -155,12 +189,20 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tens
     for name, value in tensors.items():
         index, _, key = name.partition(_SEPARATOR)
         state.setdefault(int(index), {})[key] = _laid_out_like(parameters[int(index)], value)
-    present = optimizer.param_groups
-    restored = [
-        {key: tuple(value) if isinstance(now.get(key), tuple) else value for key, value in group.items()}
-        for group, now in zip(groups, present, strict=True)
-    ]
+    restored = [_group_like(now, group) for group, now in zip(groups, optimizer.param_groups, strict=True)]
     optimizer.load_state_dict({"state": state, "param_groups": restored})
+
+
+def _group_like(now: Mapping[str, Any], saved: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a group of parameters as they were saved, each of the kind that the optimizer has now."""
+    for key in ("params", "lr"):
+        if key not in saved:
+            raise ValueError(f"no {key}")
+    for key, value in now.items():
+        numeric = isinstance(value, int | float) and not isinstance(value, bool)
+        if numeric and not isinstance(saved.get(key, value), int | float):
+            raise ValueError(f"{key} is no number")
+    return {key: tuple(value) if isinstance(now.get(key), tuple) else value for key, value in saved.items()}
 
 
 def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:

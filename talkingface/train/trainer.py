@@ -21,6 +21,8 @@ from .checkpoints import Checkpoints, check_required_networks, find_resume, init
 from .processes import StopRequest
 from .report import TrainingLog, Validation
 from .settings import TrainSettings
+from .state import clear_remains
+from .state_facts import DamagedStateError
 from .step import WeightAverage, freeze_others, learning_rate_factor, restore_trainable, take_step
 
 
@@ -62,6 +64,7 @@ class Trainer:
         validation: clips of the test split; None: no validation.
         metadata: further metadata of exported weights, for example the variant.
         held: names of the networks that already hold weights of an earlier training.
+        origins: lines about the run for the log, such as its data and settings.
 
     Raises:
         ConfigError: if settings name phases that the model does not have.
@@ -80,11 +83,12 @@ class Trainer:
         validation: ClipStore | None = None,
         metadata: Mapping[str, str] | None = None,
         held: Sequence[str] = (),
+        origins: Sequence[str] = (),
     ) -> None:
         self._plugin, self._store, self._settings, self._folder = plugin, store, settings, Path(run_dir)
         self._device = processes.local_device(torch.device(device))
         self._precision = precision
-        self._held = list(held)
+        self._held, self._origins = list(held), origins
         self._group = processes.join(self._device)
         self._log = TrainingLog(self._folder, tensorboard=settings.tensorboard, silent=not self._group.first)
         plugin.choose_stage(settings.stage)
@@ -107,7 +111,8 @@ class Trainer:
         Raises:
             TrainingError: if a loss or a gradient is not finite; that step is not saved.
         """
-        self._log.line(self._headline())
+        for line in (*self._origins, self._headline()):
+            self._log.line(line)
         with StopRequest(self._settings.max_seconds) as stop:
             try:
                 reason = self._loop(stop)
@@ -246,12 +251,23 @@ class Trainer:
 
     def _resume(self) -> int:
         """Restore the state that the settings name, if any; returns the number of steps done."""
-        saved = find_resume(self._settings.resume, self._folder)
-        if saved is None:
+        if self._group.first:
+            clear_remains(self._folder / "states")
+        self._group.wait()
+        found = find_resume(self._settings.resume, self._folder)
+        if not found:
             check_required_networks(self._phases, self._held)
             return 0
-        step, line = self._checkpoints.restore(saved)
-        self._log.line(line)
+        for number, saved in enumerate(found, 1):
+            try:
+                step, line = self._checkpoints.restore(saved, agree=self._group.first)
+            except DamagedStateError as error:
+                if number == len(found):
+                    raise
+                self._log.line(f"warning: {error.where}: {error.what}; going on from the state before it")
+                continue
+            self._log.line(line)
+            break
         return step
 
     def _result(self, reason: str) -> TrainResult:

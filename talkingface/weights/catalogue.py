@@ -7,11 +7,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from ..errors import ConfigError, UnknownNameError, did_you_mean
-from ..paths import shipped
+from ..errors import ConfigError, PathError, UnknownNameError, did_you_mean, quoted
+from ..paths import inside, is_below, plain_name, shipped
+from ..text.plain_yaml import load
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -45,6 +45,11 @@ class ShippedSource(Strict):
         description="Path below the folder of shipped files, such as checkpoints/compact/fom.safetensors."
     )
 
+    @field_validator("path")
+    @classmethod
+    def _stays_below(cls, path: str) -> str:
+        return _below(path)
+
 
 class ManualSource(Strict):
     """Source of a file that a person has to get, because it needs a licence, a form or an account."""
@@ -64,6 +69,21 @@ class WheelSource(Strict):
     member: str = Field(description="Path of the file inside the wheel.")
     platform: str | None = Field(None, description="Platform tag of the wheel; None takes the one for this machine.")
     python: str | None = Field(None, description="Python version of the wheel, such as 3.12; None takes this one.")
+
+
+def _below(path: str) -> str:
+    """A path that stays below its folder; ValueError for others."""
+    if not is_below(path):
+        raise ValueError(f"{quoted(path)} leaves the checkpoint folder")
+    return path
+
+
+def _plain(name: str) -> str:
+    """A name of the catalogue, which names a lock file too; ValueError for others."""
+    try:
+        return plain_name(name, "name") if name else name
+    except PathError as error:
+        raise ValueError(str(error)) from None
 
 
 Source = Annotated[UrlSource | ShippedSource | ManualSource | WheelSource, Field(discriminator="kind")]
@@ -95,15 +115,22 @@ class Entry(Strict):
     @field_validator("file", "also_at")
     @classmethod
     def _stays_below(cls, files: str | tuple[str, ...]) -> str | tuple[str, ...]:
-        for file in [files] if isinstance(files, str) else files:
-            if Path(file).is_absolute() or ".." in Path(file).parts:
-                raise ValueError(f"{file!r} leaves the checkpoint folder")
-        return files
+        return _below(files) if isinstance(files, str) else tuple(map(_below, files))
+
+    @field_validator("name")
+    @classmethod
+    def _is_plain(cls, name: str) -> str:
+        return _plain(name)
 
     @property
     def digest(self) -> str | None:
         """Known part of the file's sha256, from its first digit on; None where nothing is known."""
         return self.sha256 or self.sha256_start
+
+    @property
+    def file_names(self) -> set[str]:
+        """Names that the file has where it is published, without folders."""
+        return {Path(place).name for place in (self.file, *self.also_at)}
 
     @property
     def shipped_path(self) -> Path | None:
@@ -113,8 +140,10 @@ class Entry(Strict):
 
     def path(self, root: Path) -> Path:
         """Place of the file, whether it exists or not: among the shipped files, or below ``root``."""
-        others = (root / place for place in (self.file, *self.also_at) if (root / place).is_file())
-        return self.shipped_path or next(others, root / self.file)
+        if self.shipped_path:
+            return self.shipped_path
+        places = [inside(root, place, own_links=True) for place in (self.file, *self.also_at)]
+        return next((place for place in places if place.is_file()), places[0])
 
     @property
     def origin(self) -> str:
@@ -194,12 +223,20 @@ class Catalogue(Strict):
             raise UnknownNameError(f"no checkpoint named {name!r}", cure=did_you_mean(name, self.entries))
         return self.entries[name]
 
+    def name_of(self, word: str) -> str:
+        """The name of the entry whose published file is called ``word``; ``word`` itself for all others."""
+        if word in self._names:
+            return word
+        named = (entry.name for entry in self.entries.values() if word in entry.file_names)
+        return next(named, word)
+
     def entries_for(self, word: str) -> tuple[Entry, ...]:
-        """Entries of a word: one entry by its name, all files of an assembly, or all entries of a bundle.
+        """Entries of a word: one by its name or that of its file, all files of an assembly, or all of a bundle.
 
         Raises:
             UnknownNameError: with the nearest word.
         """
+        word = self.name_of(word)
         if word in self.assemblies:
             return (*self.parts_of(self.assemblies[word]), *self.needs_of(self.assemblies[word]))
         together = tuple(entry for entry in self.entries.values() if entry.bundle == word)
@@ -239,9 +276,10 @@ def load_catalogue(path: Path | None = None) -> Catalogue:
     """
     path = path or shipped("properties", "checkpoints.yaml")
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError("the catalogue of checkpoints cannot be read", where=path) from error
+        raw = load(path)
+    except ConfigError as error:
+        what = f"the catalogue of checkpoints cannot be read: {error.what}"
+        raise ConfigError(what, where=error.where, cure=error.cure) from None
     if not isinstance(raw, dict) or not all(isinstance(entry, dict) for entry in raw.values()):
         raise ConfigError("the catalogue of checkpoints is not a list of entries by name", where=path)
     items: dict[str, dict[str, Any]] = {"entries": {}, "assemblies": {}}
@@ -251,5 +289,5 @@ def load_catalogue(path: Path | None = None) -> Catalogue:
         return Catalogue.model_validate(items)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"][1:])
-        raise ConfigError(f"{place}: {first['msg']}", where=path) from error
+        place = quoted(".".join(str(part) for part in first["loc"][1:]))[1:-1]
+        raise ConfigError(f"{place}: {quoted(first['msg'], 300)[1:-1]}", where=path) from error

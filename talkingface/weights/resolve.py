@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import UnknownNameError, WeightsError, did_you_mean
 from .catalogue import Assembly, Catalogue, Entry, load_catalogue
-from .status import advice_for_all
+from .status import advice, advice_for_all
 
 Item = Entry | Assembly
 
@@ -41,13 +41,14 @@ def resolve(
     catalogue: Catalogue | None = None,
     preferences: Mapping[str, Any] | None = None,
 ) -> Resolved:
-    """Choose weights: the named ones, else the first official default whose files exist, else the shipped ones.
+    """Choose weights: the named ones, else those of the variant, else the first official default whose files exist,
+    else the shipped ones.
 
     Args:
         model: name of the model.
-        checkpoint: a path or a catalogue name, or several separated by commas, where each network comes from the
-            first file that holds it; None selects the default. A file that is one part of published weights brings
-            the other parts, which are looked for beside it and below `root`.
+        checkpoint: a path, a catalogue name or the name of a published file, or several separated by commas, where
+            each network comes from the first file that holds it; None selects the default. A file that is one part of
+            published weights brings the other parts, which are looked for beside it and below `root`.
         root: folder of the weights that the user has added.
         preferences: settings of the run that select one of several official defaults; None or absent: no preference.
 
@@ -74,8 +75,10 @@ class _Search:
     preferences: Mapping[str, Any]
 
     def named(self, word: str) -> Resolved | None:
-        """Files of a catalogue name; None if there is no such name."""
-        item: Item | None = self.catalogue.entries.get(word) or self.catalogue.assemblies.get(word)
+        """Files of a catalogue name, or of a published file's name; None if there is no such name."""
+        name = self.catalogue.name_of(word)
+        name = word if name != word and Path(word).exists() else name
+        item: Item | None = self.catalogue.entries.get(name) or self.catalogue.assemblies.get(name)
         if item is None:
             return None
         if item.model != self.model:
@@ -96,8 +99,12 @@ class _Search:
         return self._complete(assembly, {entry.name: path}, beside=path.parent)
 
     def default(self) -> Resolved:
-        """The first complete official default of those that match the preferences best, else the shipped weights."""
+        """The weights of the preferred variant, else the first complete official default of those that match the
+        preferences best, else the shipped weights."""
         items = self.catalogue.choices(self.model)
+        variant = self.preferences.get("variant")
+        if variant is not None and items:
+            return self._of_variant(str(variant), items)
         official = self._best_matches([item for item in items if item.official_default])
         for item in official:
             if not self._missing(item):
@@ -112,6 +119,20 @@ class _Search:
             raise WeightsError(f"no weights of {self.model} are known", where="--checkpoint", cure="Name a file.")
         cure = advice_for_all(self._missing(nearest), nearest.name, self.root)
         raise WeightsError(f"no weights of {self.model} were found in {self.root}/", cure=cure)
+
+    def _of_variant(self, variant: str, items: Sequence[Item]) -> Resolved:
+        """The first complete weights of a variant among all of the model."""
+        mine = [item for item in items if item.variant == variant]
+        complete = next((item for item in mine if not self._missing(item)), None)
+        if complete is not None:
+            return self._complete(complete)
+        where = f"--variant={variant}"
+        if not mine:
+            cure = "Name a file of yours with --checkpoint, or train one with --run_mode=train."
+            raise WeightsError("no weights of this variant are known", where=where, cure=cure)
+        missing = self._missing(mine[0])
+        cure = advice_for_all(missing, mine[0].name, self.root)
+        raise WeightsError(f"needs the weights {mine[0].name}, and {self._absent(missing)}", where=where, cure=cure)
 
     def _assembly_with(self, part: str) -> Assembly | None:
         """The assembly with a given part that matches the preferences best."""
@@ -158,7 +179,7 @@ class _Search:
         if official is None:
             return ""
         if not self._share_present(official):
-            return f"; official {official.name} not found in {self.root}/"
+            return f"; for the published quality: --run_mode=fetch --checkpoint={official.name}"
         names = ", ".join(str(entry.path(self.root)) for entry in self._missing(official))
         return f"; official {official.name} lacks {names}"
 
@@ -170,6 +191,10 @@ class _Search:
 
     def _not_found(self, path: Path, word: str) -> WeightsError | UnknownNameError:
         names = [item.name for item in self.catalogue.choices(self.model)]
+        known = self.catalogue.entries.get(self.catalogue.name_of(path.name))
+        if known is not None:
+            cure = f"Its name here is --checkpoint={known.name}. {advice(known, self.root)}"
+            return WeightsError("no such weight file", where=word, cure=cure)
         if path.suffix or len(path.parts) > 1:
             return WeightsError("no such weight file", where=word, cure=f"Names of {self.model}: {', '.join(names)}.")
         return UnknownNameError(

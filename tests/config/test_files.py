@@ -68,9 +68,12 @@ def test_numbers_that_yaml_reads_as_text_become_numbers(tmp_path: Path) -> None:
         ("seed: 1\nseed: 2\n", "{path}, line 2: key 'seed' stands twice."),
         ("train:\n  epochs: 1\n  epochs: 1\n", "{path}, line 3: key 'epochs' stands twice."),
         ("- 1\n", "{path}: holds no settings."),
-        ("a: [1\n", "{path}: is not YAML: "),
-        ("seed: !!python/object/apply:os.getcwd []\n", "{path}: is not YAML: "),
-        ("dataset_params: {root_dir: x}\n", "{path}: 'dataset_params' is a section of the published layout."),
+        ("a: [1\n", "{path}, line 2: is not YAML: "),
+        (
+            "seed: !!python/object/apply:os.getcwd []\n",
+            "{path}, line 1: the tag '!!python/object/apply:",
+        ),
+        ("dataset_params: 3\n", "{path}: 'dataset_params' has to be a mapping of keys"),
         (
             "model_params: {common_params: {num_kq: 1}}\n",
             "{path}: model_params.common_params.num_kq: unknown key. Did y",
@@ -88,6 +91,8 @@ def test_mistakes_in_files_name_the_file(tmp_path: Path, text: str, line: str) -
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such settings file"):
         load_settings([f"--config={tmp_path / 'none.yaml'}"])
+    with pytest.raises(ConfigError, match="no such settings file"):
+        load_settings([f"--config={'a' * 300}.yaml"])
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from talkingface.config import load_settings
 from talkingface.config.flags import ABSENT, BARE, RENAMED, SHORTHANDS, WORDS, parse_flags
 from talkingface.config.options import find, options
+from talkingface.config.published import CHOICES, JOINED, LETTERS, NEEDLESS, TAKES_VALUE
 from talkingface.errors import ConfigError
 
 
@@ -124,7 +125,64 @@ def test_aliases_lead_to_settings_and_hide_none() -> None:
         assert find(key) is not None, name
     for key in [*BARE, *WORDS, *(key for key, _ in SHORTHANDS.values())]:
         assert key in options()
-    assert not {*RENAMED, *SHORTHANDS, *ABSENT} & options().keys()
+    tables = [*RENAMED, *SHORTHANDS, *ABSENT, *CHOICES, *JOINED, *NEEDLESS]
+    assert len(tables) == len(set(tables)) and not set(tables) & options().keys()
+    assert set(NEEDLESS) >= TAKES_VALUE and {word.removeprefix("--") for word in LETTERS.values()} <= options().keys()
+    assert all(find(setting[0], "StyleHeat") for words in CHOICES.values() for setting in words.values() if setting)
+
+
+@pytest.mark.parametrize(
+    ("words", "key", "value"),
+    [
+        ("--name a --dataset=sample", "output_dir", Path("runs/a")),
+        ("--checkpoints_dir out --dataset=sample", "output_dir", Path("out")),
+        ("--name a --video_source=b.mp4", "output_dir", None),
+        ("--checkpoints_dir=out --name=a --output_dir=mine --dataset=sample", "output_dir", Path("mine")),
+        ("--filename a.mp4", "output", Path("output/a.mp4")),
+        ("--device_ids 0", "device", "auto"),
+        ("--device_id=2", "device", "cuda:2"),
+        ("--img_shape (512,512)", "image_size", 512),
+        ("--mobile_net --weight_path=a.pdparams", "checkpoint", "a.pdparams"),
+        ("--no-flag-relative-motion", "relative", False),
+        ("-s a.png -d b.mp4 -o out", "output_dir", Path("out")),
+        ("--drive 0=a.mp4 1=b.mp4 -s c.png", "image_source", Path("c.png")),
+        ("--local_rank 1 --frame_limit=3", "frame_limit", 3),
+    ],
+)
+def test_flags_that_become_other_settings(words: str, key: str, value: object) -> None:
+    assert getattr(load_settings(words.split()), key) == value
+
+
+def test_gpus_of_a_preparation_are_those_of_its_workers() -> None:
+    words = ["--run_mode=prepare", "--raw=videos", "--device_ids", "0,1"]
+    assert load_settings(words).prepare.device_ids == ("0", "1")
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("--device_ids 0,1", "--device_ids: '0,1' are several GPUs. --device=cuda:N chooses one GPU"),
+        ("--device_ids x", "--device_ids: 'x' is no list of GPUs such as 0,1"),
+        ("--img_shape 256,128", "--img_shape: '256,128' is not square. Write one side: --image_size=256."),
+        ("--facerender pirender", "--facerender: 'pirender' is not here. Choose one of: facevid2vid."),
+        ("--name", "--name: needs a value. Write --name=VALUE."),
+        ("--animation_region=lip", "--animation_region: 'lip' is not here."),
+    ],
+)
+def test_wrong_words_after_old_flags_are_one_line(words: str, line: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_settings(words.split())
+    assert str(error.value).startswith(line) and "\n" not in str(error.value)
+
+
+def test_what_is_not_needed_is_told() -> None:
+    notes = load_settings(["--single_gpu", "--no_flag_stitching", "--slice_size", "3", "--mobile_net"]).notes
+    assert [note.split()[0].rstrip(":") for note in notes] == [
+        "--single_gpu",
+        "--no_flag_stitching",
+        "--slice_size",
+        "--mobile_net",
+    ]
 
 
 def test_values_are_never_evaluated() -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from talkingface.enhance import networks
 from talkingface.errors import DependencyError, WeightsError
+from talkingface.paths import install_command
 from talkingface.weights import load_catalogue
 from talkingface.weights.load import load_networks
 
@@ -28,7 +29,7 @@ def test_a_missing_package_is_one_line_with_the_cure(monkeypatch: pytest.MonkeyP
         networks.open_restorer("gfpgan", tmp_path, CPU)
     message = str(caught.value)
     assert message.startswith("--enhancer=gfpgan: spandrel is not installed") and "\n" not in message
-    assert "pip install 'talkingface[enhance]'" in message and "leave the flag out" in message
+    assert install_command("enhance") in message and "leave the flag out" in message
     assert str(networks.missing_package()).startswith("--enhancer: spandrel is not installed")
 
 

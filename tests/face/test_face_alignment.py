@@ -36,7 +36,7 @@ def test_missing_files_are_named_with_their_place_their_origin_and_the_cure(tmp_
         fan.FaceAlignmentAnalyser.open(tmp_path)
     message = str(caught.value)
     assert str(tmp_path / "hub" / "checkpoints" / "2DFAN4-11f355bf06.pth.tar") in message
-    assert "https://" in message and "sha256 beginning with 11f355bf06" in message
+    assert "https://" in message and "sha256 11f355bf06" in message
     assert "--run_mode=fetch --checkpoint=face_alignment" in message and "s3fd" not in message
 
 

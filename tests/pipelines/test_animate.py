@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 
-from talkingface.config import settings_from
+from talkingface.config import load_settings, settings_from
 from talkingface.errors import ConfigError, MediaError, TalkingFaceError, WeightsError
 from talkingface.face.crop.framing import central_crop
 from talkingface.media.audio import has_audio, read_audio
@@ -19,6 +19,7 @@ from talkingface.pipelines import render
 from talkingface.pipelines.animate import animate, animate_each
 from talkingface.pipelines.frames import to_tensor
 from talkingface.pipelines.model import load_model
+from talkingface.pipelines.options import preview_of
 from talkingface.pipelines.video import CutFrames, picture_size, read_crop, read_picture
 from talkingface.types import Source
 
@@ -148,6 +149,32 @@ def test_grids_show_source_driving_and_result_first(make, clips, tmp_path, flags
     np.testing.assert_array_equal(frames[3, :SIDE, :SIDE], source)
     np.testing.assert_array_equal(frames[:, :SIDE, SIDE : 2 * SIDE], driving)
     np.testing.assert_array_equal(frames[:, :SIDE, 2 * SIDE : 3 * SIDE], frames_of(plain.path))
+
+
+def test_panels_carry_their_names_where_words_can_be_read(make, tmp_path):
+    side = 2 * SIDE
+    shown = {"image_size": side, "audio": "none", "frame_limit": 2}
+    plain = frames_of(animate(make(output=tmp_path / "plain", **shown)).path)
+    for flag, rows, columns in (("compare", 1, 3), ("visualize", 2, 4)):
+        frames = frames_of(animate(make(output=tmp_path / flag, **shown, **{flag: True})).path)
+        strip = frames.shape[1] // rows - side
+        assert frames.shape[2] == columns * side and 16 <= strip <= 20 and strip % 2 == 0
+        for column in range(3):
+            label = frames[0, side : side + strip, column * side : (column + 1) * side]
+            assert label.max() > 200 and (label[:, :10] == 0).all() and (label[:, -10:] == 0).all()
+        np.testing.assert_array_equal(frames[:, :side, 2 * side : 3 * side], plain)
+
+
+def test_a_preview_is_short_and_small_and_its_settings_are_those_of_the_whole_run(make, tmp_path):
+    result = animate(make(preview=True, image_size=320, quality="lossless", save_motion=tmp_path / "a.motion"))
+    assert (probe(result.path).height, probe(result.path).width) == (256, 256)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["result.mp4", "result.mp4.yaml"]
+    again = load_settings([f"--config={result.path}.yaml", "--no-preview"])
+    assert (again.frame_limit, again.quality, again.save_motion) == (None, "lossless", tmp_path / "a.motion")
+    made_up = animate(make(preview=True, output=None, output_dir=tmp_path, frame_limit=3))
+    assert made_up.path.name == "source__talk_preview.mp4" and made_up.frames == 3
+    assert preview_of(make()).frame_limit == 48
+    assert preview_of(make(frame_limit=90, enhancer="gfpgan")).enhancer is None
 
 
 def test_larger_pictures_than_the_model_was_made_for(make):

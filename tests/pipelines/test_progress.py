@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import time
 
-from talkingface.pipelines.progress import SILENT, Bar, Lines, progress_for
+from talkingface.pipelines.progress import EVERY_S, FIRST_S, SILENT, Bar, Lines, _line, progress_for
 
 
 class Terminal(io.StringIO):
@@ -30,6 +31,39 @@ def test_lines_are_plain_and_say_how_much_is_done():
     assert first.startswith("render: 1/2 frames, ") and first.endswith("s left")
     assert second.startswith("render: 2/2 frames, ") and last.startswith("render: 2/2 frames, ")
     assert "\r" not in stream.getvalue()
+
+
+def test_slow_work_is_told_in_seconds_a_frame():
+    assert _line("render", 3, 10, 30.0) == "render: 3/10 frames, 10.0 s/frame, 70 s left"
+    assert _line("render", 30, 40, 30.0) == "render: 30/40 frames, 1.0 frames/s, 10 s left"
+    assert _line("render", 0, 0, 1.0) == "render: 0 frames, 0.0 frames/s"
+
+
+def test_a_search_of_more_than_two_seconds_is_told_and_a_quick_one_is_not(monkeypatch):
+    assert (FIRST_S, EVERY_S) == (2.0, 10.0)
+    monkeypatch.setattr("talkingface.pipelines.progress.FIRST_S", 0.02)
+    for shown in (Lines, Bar):
+        stream = Terminal()
+        progress = shown(stream)
+        with progress.waiting("a.png: looking at it"):
+            time.sleep(0.3)
+        assert stream.getvalue() == "a.png: looking at it ... 0 s\n"
+    monkeypatch.setattr("talkingface.pipelines.progress.FIRST_S", 60)
+    with progress.waiting("quick"), SILENT.waiting("nothing"):
+        pass
+    assert "quick" not in stream.getvalue()
+
+
+def test_the_first_line_comes_after_two_seconds_the_others_every_ten(monkeypatch):
+    clock = iter(range(100))
+    monkeypatch.setattr("talkingface.pipelines.progress.time.monotonic", lambda: next(clock))
+    stream = io.StringIO()
+    list(Lines(stream).track(range(14), "faces", 14))
+    assert [line.split(",")[0] for line in stream.getvalue().splitlines()] == [
+        "faces: 2/14 frames",
+        "faces: 12/14 frames",
+        "faces: 14/14 frames",
+    ]
 
 
 def test_bar_shows_step_and_count():

@@ -20,8 +20,9 @@ import pytest
 import torch
 
 from talkingface.errors import WeightsError
+from talkingface.weights.files.numpyfile import map_npy, read_arrays
 from talkingface.weights.files.pickles import PickleMachine
-from talkingface.weights.load import load_networks
+from talkingface.weights.load import KINDS, load_networks
 
 # Processor time, under the memory tracer, which makes Python some times slower.
 MAX_SECONDS, MAX_MEMORY_BYTES = 5.0, 96 << 20
@@ -419,3 +420,62 @@ def test_random_damage_gives_weights_or_an_error(tmp_path: Path, published: obje
             load_networks(tmp_path / "x.pth")
         except WeightsError as error:
             assert "\n" not in str(error)
+
+
+ENDLESS = 1 << 40  # rows of an array without columns, which takes no bytes
+
+
+def _empty_torch(path: Path, zipped: bool) -> Path:
+    body = tensor_pickle(0, 0, (ENDLESS, 0), (0, 1))
+    if zipped:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("archive/data.pkl", PROTO + body)
+            archive.writestr("archive/data/0", b"")
+    else:
+        path.write_bytes(LEGACY_HEAD + PROTO + body + pickle.dumps(["0"], 2) + struct.pack("<q", 0))
+    return path
+
+
+def _empty_npy(shape: str) -> bytes:
+    packed = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(packed)) + packed
+
+
+def _empty_paddle(path: Path) -> Path:
+    honest = pickle.dumps({"net": {"w": np.ones((2, 0), np.float32)}}, protocol=3)
+    path.write_bytes(honest.replace(b"K\x02K\x00\x86", b"\x8a\x06" + ENDLESS.to_bytes(6, "little") + b"K\x00\x86"))
+    return path
+
+
+def _empty_npz(path: Path) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.npy", _empty_npy(f"({ENDLESS}, 0)"))
+    return path
+
+
+EMPTY = {
+    "torch-zip": lambda folder: _empty_torch(folder / "x.pt", True),
+    "torch-legacy": lambda folder: _empty_torch(folder / "x.pth", False),
+    "safetensors": lambda folder: safetensors_file(
+        folder / "x.safetensors", {"a": {"dtype": "F32", "shape": [ENDLESS, 0], "data_offsets": [0, 0]}}, b""
+    ),
+    "npz": lambda folder: _empty_npz(folder / "x.npz"),
+    "paddle": lambda folder: _empty_paddle(folder / "x.pdparams"),
+}
+
+
+def test_every_kind_of_file_is_among_the_empty_ones() -> None:
+    assert EMPTY.keys() == KINDS.keys()
+
+
+@pytest.mark.parametrize("kind", sorted(EMPTY))
+def test_tensors_of_endless_rows_that_take_no_bytes(tmp_path: Path, kind: str) -> None:
+    assert f"({ENDLESS}, 0) is empty" in refused(EMPTY[kind](tmp_path))
+
+
+def test_arrays_of_endless_rows_in_the_other_formats(tmp_path: Path) -> None:
+    (tmp_path / "x.npy").write_bytes(_empty_npy(f"({ENDLESS}, 0)"))
+    with pytest.raises(WeightsError, match="is empty"):
+        map_npy(tmp_path / "x.npy")
+    with pytest.raises(WeightsError, match="is empty"):
+        read_arrays(_empty_npz(tmp_path / "x.npz"))

@@ -101,7 +101,7 @@ def test_half_of_an_official_default_is_told_of_where_ours_are_taken(tmp_path: P
     )
     catalogue = catalogue.model_copy(update={"entries": {**catalogue.entries, "ours": ours}})
     assert resolve("SadTalker", None, tmp_path, catalogue).label.endswith(
-        f"; official sadtalker_256 not found in {tmp_path}/)"
+        "; for the published quality: --run_mode=fetch --checkpoint=sadtalker_256)"
     )
     put(tmp_path, PACKAGE)
     label = resolve("SadTalker", None, tmp_path, catalogue).label

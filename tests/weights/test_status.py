@@ -56,6 +56,15 @@ def test_catalogue_describes_the_eight_published_files() -> None:
     assert [name for name, entry in entries.items() if entry.official_default] == ["fom_vox_256"]
 
 
+WITHOUT_RECORD = {"fom_taichi_256", "fom_taichi_adv_256", "fom_bair_256", "fom_nemo_256"}
+
+
+def test_every_file_that_is_fetched_is_judged_by_its_whole_sha256_where_a_public_record_has_it() -> None:
+    entries = load_catalogue().entries.values()
+    fetched = [entry for entry in entries if any(source.kind in ("url", "wheel") for source in entry.sources)]
+    assert {entry.name for entry in fetched if entry.sha256 is None} == WITHOUT_RECORD
+
+
 def test_every_variant_has_its_settings_file() -> None:
     folder = Path(__file__).resolve().parents[2] / "properties" / "model"
     for entry in load_catalogue().entries.values():
@@ -82,7 +91,8 @@ def test_faulty_catalogue_is_refused_by_entry_and_field(tmp_path: Path, line: st
     )
     (tmp_path / "good.yaml").write_text(good)
     assert load_catalogue(tmp_path / "good.yaml")["x"].size is None
-    (tmp_path / "bad.yaml").write_text(f"{good}{line}\n")
+    others = [known for known in good.splitlines() if known.split(":")[0] != line.split(":")[0]]
+    (tmp_path / "bad.yaml").write_text("\n".join([*others, line, ""]))
     with pytest.raises(ConfigError, match=words):
         load_catalogue(tmp_path / "bad.yaml")
 
@@ -96,13 +106,42 @@ def test_two_official_defaults_of_one_model_are_refused() -> None:
 def test_ours_is_taken_when_nothing_official_is_there(catalogue: Catalogue, root: Path) -> None:
     found = resolve("FOM", None, root, catalogue)
     assert found.entry is not None and found.entry.name == "fom_compact"
-    assert found.label == f"weights: fom_compact (shipped, 0.0 MB; official fom_vox_256 not found in {root}/)"
+    fetch = "--run_mode=fetch --checkpoint=fom_vox_256"
+    assert found.label == f"weights: fom_compact (shipped, 0.0 MB; for the published quality: {fetch})"
 
 
 def test_official_default_comes_before_ours(catalogue: Catalogue, root: Path) -> None:
     (root / "vox-cpk.pth.tar").write_bytes(bytes(2_000_000))
     found = resolve("FOM", None, root, catalogue)
     assert found.path == root / "vox-cpk.pth.tar" and found.label == "weights: fom_vox_256 (2.0 MB)"
+
+
+def test_a_variant_takes_its_weights_or_says_which_they_are(catalogue: Catalogue, root: Path) -> None:
+    compact = resolve("FOM", None, root, catalogue, {"variant": "compact"})
+    assert compact.entry is not None and compact.entry.name == "fom_compact"
+    with pytest.raises(WeightsError) as error:
+        resolve("FOM", None, root, catalogue, {"variant": "vox-adv-256"})
+    line = str(error.value)
+    assert line.startswith("--variant=vox-adv-256: needs the weights fom_vox_adv_256, and its file ")
+    assert "--run_mode=fetch --checkpoint=fom_vox_adv_256" in line and str(root / "vox-adv-cpk.pth.tar") in line
+    (root / "vox-adv-cpk.pth.tar").write_bytes(b"x")
+    assert resolve("FOM", None, root, catalogue, {"variant": "vox-adv-256"}).path == root / "vox-adv-cpk.pth.tar"
+    with pytest.raises(WeightsError, match="--variant=mine: no weights of this variant are known"):
+        resolve("FOM", None, root, catalogue, {"variant": "mine"})
+
+
+def test_published_file_names_are_names(catalogue: Catalogue, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    with pytest.raises(WeightsError, match=r"^fom_vox_adv_256: its file .* --run_mode=fetch"):
+        resolve("FOM", "vox-adv-cpk.pth.tar", root / "other", catalogue)
+    with pytest.raises(WeightsError, match=r"^old/vox-cpk.pth.tar: no such weight file. Its name here is --chec"):
+        resolve("FOM", "old/vox-cpk.pth.tar", root, catalogue)
+    assert [entry.name for entry in catalogue.entries_for("vox-cpk.pth.tar")] == ["fom_vox_256"]
+    (root / "weights").mkdir()
+    (root / "weights" / "vox-adv-cpk.pth.tar").write_bytes(b"x")
+    found = resolve("FOM", "vox-adv-cpk.pth.tar", root / "weights", catalogue)
+    assert found.path == root / "weights" / "vox-adv-cpk.pth.tar"
+    assert found.entry is not None and found.entry.name == "fom_vox_adv_256"
 
 
 def test_names_and_files_come_before_the_default(catalogue: Catalogue, root: Path) -> None:

@@ -11,21 +11,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from ...errors import DataError
+from ...errors import DataError, WeightsError
 from ...face.detect.analyser import FaceAnalyser
 from ...face.face import Face
 from ...face3d.mesh import POINTS
 from ...face3d.mesh_measure import curves
 from ...face3d.mesh_space import shipped_space
+from ...media.image import BROKEN, MAX_PIXELS, check_size
 from ...motion.coefficients import LAYOUT_260
+from ...paths import inside
+from ...weights.files.read import file_errors
+from ...weights.files.tensorfile import read_safetensors
 from ..store import Clip, ClipStore, Frames
 from .settings import CacheSettings
 
 FORMAT = "talkingface/cache-1"
 _QUALITY = 94
+_ARRAYS = {"frames", "bounds", "numbers", "mesh", "angles"}
+_BUILD_AGAIN = "Remove it and build the cache again."
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +52,7 @@ class Shard:
     numbers: NDArray[np.int64]
     mesh: NDArray[np.float32]
     angles: NDArray[np.float32]
-    _file: Any
+    _frames: memoryview
     _bounds: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -56,8 +61,12 @@ class Shard:
     def frame(self, index: int) -> NDArray[np.uint8]:
         """Frame (H, W, 3), RGB, decoded from the mapped file."""
         start, stop = int(self._bounds[index]), int(self._bounds[index + 1])
-        packed = self._file.get_slice("frames")[start:stop]
-        return np.asarray(Image.open(io.BytesIO(packed.tobytes())).convert("RGB"))
+        try:
+            with Image.open(io.BytesIO(self._frames[start:stop]), formats=("JPEG",)) as image:
+                check_size(image.size, MAX_PIXELS, self.path)
+                return np.asarray(image.convert("RGB"))
+        except BROKEN as error:
+            raise DataError(f"frame {index} is damaged ({error})", where=self.path, cure=_BUILD_AGAIN) from error
 
 
 def write_shard(
@@ -90,12 +99,22 @@ def read_shard(path: Path) -> Shard:
     Raises:
         DataError: if it is something else.
     """
-    file = safe_open(path, framework="numpy")
-    notes = file.metadata() or {}
-    if notes.get("format") != FORMAT:
-        raise DataError("no clip of a cache", where=path, cure="Remove it and build the cache again.")
-    numbers, mesh, angles, bounds = (file.get_tensor(name) for name in ("numbers", "mesh", "angles", "bounds"))
-    return Shard(path, notes["clip"], notes["identity"], numbers, mesh, angles, file, bounds)
+    try:
+        with file_errors(path):
+            records, notes = read_safetensors(path)
+            if notes.get("format") != FORMAT or not {"clip", "identity"} <= notes.keys() or records.keys() != _ARRAYS:
+                raise WeightsError("no clip of a cache")
+            arrays = {name: record.tensor().numpy() for name, record in records.items() if name != "frames"}
+            frames = records["frames"].storage.view
+    except WeightsError as error:
+        raise DataError(error.what, where=path, cure=_BUILD_AGAIN) from error
+    count, bounds = len(arrays["numbers"]), arrays["bounds"]
+    shapes = {"numbers": (count,), "bounds": (count + 1,), "mesh": (count, POINTS, 3), "angles": (count, 3)}
+    ascending = bounds.dtype == np.int64 and bounds.ndim == 1 and bool((np.diff(bounds, prepend=0) >= 0).all())
+    if any(arrays[name].shape != shape for name, shape in shapes.items()) or not ascending or frames is None:
+        raise DataError("a damaged clip of a cache", where=path, cure=_BUILD_AGAIN)
+    own = {name: arrays[name] for name in ("numbers", "mesh", "angles")}
+    return Shard(path, notes["clip"], notes["identity"], **own, _frames=frames, _bounds=bounds)
 
 
 def _packed(frame: NDArray[np.uint8]) -> bytes:
@@ -179,7 +198,7 @@ def build_cache(
     """
     folder.mkdir(parents=True, exist_ok=True)
     for clip, step in spread(store.clips(), settings)[share[0] :: share[1]]:
-        path = folder / f"{clip.name.replace('/', '__')}{SUFFIX}"
+        path = inside(folder, f"{clip.name.replace('/', '__')}{SUFFIX}")
         if not path.is_file():
             yield clip, _build(store, clip, path, analyser, settings.image_size, step)
 

@@ -1,95 +1,85 @@
-"""Read access to LMDB environments: each is opened on first use, once per process, and never passed to another."""
+"""Read access to LMDB environments, each opened on first use."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
 
-import lmdb
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError
 from . import keys
 from .keys import DATA_FILE
+from .pages import DamagedError, PageFile
 
 
 class Environment:
-    """One read-only environment; open it with :func:`environment`."""
+    """One environment for reading; it may be used in a forked process as well.
+
+    Raises:
+        DataError: from the start or from any method, if the file is damaged or no LMDB.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        try:
-            self._env = lmdb.open(str(folder), readonly=True, lock=False, readahead=False, create=False, max_dbs=0)
-        except lmdb.Error as error:
-            what = f"is no LMDB that can be read ({error})"
-            raise DataError(what, where=folder / DATA_FILE, cure="Prepare it again, or copy it again whole.") from error
+        with _naming(folder):
+            self._file = PageFile(folder / DATA_FILE)
 
-    def get(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        """Values of some keys, None for each missing one."""
-        with self._env.begin() as transaction:
-            return [_bytes(transaction.get(key)) for key in keys]
-
-    def close(self) -> None:
-        """Close the files."""
-        self._env.close()
+    def get(self, keys: Iterable[bytes]) -> Iterator[bytes | None]:
+        """Values of some keys, None for each missing one; each is read when it is asked for."""
+        for key in keys:
+            with _naming(self.folder):
+                value = self._file.get(key)
+            yield value
 
     def names(self) -> Iterator[bytes]:
         """All keys in order."""
-        with self._env.begin() as transaction:
-            yield from transaction.cursor().iternext(values=False)
+        with _naming(self.folder):
+            yield from self._file.keys()
+
+    def items(self) -> Iterator[tuple[bytes, bytes]]:
+        """All keys in order with their values."""
+        with _naming(self.folder):
+            yield from self._file.items()
+
+    def check(self) -> None:
+        """Check all keys and the places of all values; the pages that hold long values are not read."""
+        with _naming(self.folder):
+            self._file.check()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
 
-def environment(folder: Path) -> Environment:
-    """Return the environment of a folder in this process, shared by all users and closed after the last one.
-
-    LMDB allows one handle for a file in a process, and none from before a fork: a forked process opens its own.
-
-    Raises:
-        DataError: if it cannot be read.
-    """
-    key = str(folder.resolve())
-    opened = _opened.get(key)
-    if opened is None:
-        _opened[key] = opened = Environment(folder)
-    return opened
-
-
-_opened: WeakValueDictionary[str, Environment] = WeakValueDictionary()
-
-
-def _leave_inherited() -> None:
-    """Close the copies of a forked process, else its own would count as opened twice; the parent's stay open."""
-    for opened in list(_opened.values()):
-        opened.close()
-    _opened.clear()
-
-
-if hasattr(os, "register_at_fork"):  # Windows does not fork
-    os.register_at_fork(after_in_child=_leave_inherited)
+@contextmanager
+def _naming(folder: Path) -> Iterator[None]:
+    """Turn what is wrong with the file into an error that names it."""
+    try:
+        yield
+    except (DamagedError, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        what = f"is no LMDB that can be read ({reason})"
+        raise DataError(what, where=folder / DATA_FILE, cure="Prepare it again, or copy it again whole.") from error
 
 
 class LazyEnvironment:
-    """Environment of a store that each reading process opens for itself; it is not pickled with the store."""
+    """Environment of a store, opened when it is first used; it is not pickled with the store."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._held: tuple[int, Environment] | None = None
+        self._held: Environment | None = None
 
     def __call__(self) -> Environment:
-        if self._held is None or self._held[0] != os.getpid():
-            self._held = (os.getpid(), environment(self.folder))
-        return self._held[1]
+        if self._held is None:
+            self._held = Environment(self.folder)
+        return self._held
 
     def __getstate__(self) -> dict[str, Any]:
         return {"folder": self.folder, "_held": None}
-
-
-def _bytes(value: bytes | memoryview | None) -> bytes | None:
-    return None if value is None else bytes(value)
 
 
 MEL_BANDS = 80

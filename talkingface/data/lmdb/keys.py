@@ -29,6 +29,7 @@ DATA_FILE, LOCK_FILE = "data.mdb", "lock.mdb"
 LIST_ENDING = "_list.txt"
 
 MAX_KEY = 511  # bytes, fixed when LMDB is built
+MAX_DIGITS = 9  # of a clip's length
 _LONGEST_END = len(f"-{ALIGN}-0000000")
 _OWN = re.compile(rf"({ALIGN}-)?\d{{7,}}|{LENGTH}|{DIGEST}|{'|'.join(ARRAYS)}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...errors import DataError
+from ...errors import DataError, quoted
+from ...text.lists import read_lines
 from ..store import Clip, ClipStore, Frames
 from . import keys
 from .environment import Environment, LazyEnvironment
@@ -141,11 +142,11 @@ class LMDBStore(ClipStore):
         return [self._folder / keys.DATA_FILE, *([self._list] if self._list else [])]
 
     def frames(self, clip: Clip, indices: Sequence[int], size: int | None = None) -> Frames:
-        return self._pictures([keys.frame_key(clip.name, int(index)) for index in indices], size)
+        return self._pictures((keys.frame_key(clip.name, int(index)) for index in indices), size)
 
     def aligned(self, clip: Clip, indices: Sequence[int], size: int | None = None) -> Frames:
         """Frames (n, H, W, 3) uint8 like :meth:`frames`, but aligned as in FFHQ; not all data sets have them."""
-        return self._pictures([keys.frame_key(clip.name, int(index), aligned=True) for index in indices], size)
+        return self._pictures((keys.frame_key(clip.name, int(index), aligned=True) for index in indices), size)
 
     def arrays(self) -> frozenset[str]:
         return frozenset(self.widths)
@@ -157,28 +158,29 @@ class LMDBStore(ClipStore):
         rows = np.frombuffer(value, "<f4").reshape(clip.frames, *shape_of(key, self.widths[key]))
         return rows[np.asarray(indices)].astype(np.float32)
 
-    def _pictures(self, names: Sequence[bytes], size: int | None) -> Frames:
-        pictures = [
-            _decoded(value, size, name, self._folder) for name, value in zip(names, self._values(names), strict=True)
-        ]
-        if len({picture.shape for picture in pictures}) > 1:
-            raise DataError("pictures of a clip differ in size", where=f"{self._folder}: {names[0].decode()}")
+    def _pictures(self, names: Iterable[bytes], size: int | None) -> Frames:
+        pictures: list[Frames] = []
+        for name in names:  # one after the other, so that a length that the clip does not have takes no memory
+            (value,) = self._values([name])
+            pictures.append(_decoded(value, size, name, self._folder))
+            if pictures[-1].shape != pictures[0].shape:
+                raise DataError("pictures of a clip differ in size", where=f"{self._folder}: {_shown(name)}")
         return np.stack(pictures)
 
     def _values(self, names: Sequence[bytes]) -> list[bytes]:
-        stored = self._env().get(names)
-        values = [value for value in stored if value is not None]
-        if len(values) < len(names):
-            missing = names[stored.index(None)].decode()
-            raise DataError(f"there is no '{missing}'", where=self._folder, cure="Prepare the data set again.")
+        values = []
+        for name, value in zip(names, self._env().get(names), strict=True):
+            if value is None:
+                raise DataError(f"there is no '{_shown(name)}'", where=self._folder, cure="Prepare the data set again.")
+            values.append(value)
         return values
 
     def _listed(self, path: Path) -> list[Clip]:
         """Clips of the list of a split."""
-        names = sorted({line.strip() for line in path.read_text(encoding="utf-8").splitlines()} - {""})
-        lengths = self._env().get([keys.key(name, keys.LENGTH) for name in names])
+        names = sorted({row.text for row in read_lines(path)})
+        lengths = list(self._env().get(keys.key(name, keys.LENGTH) for name in names))
         if missing := [name for name, length in zip(names, lengths, strict=True) if length is None]:
-            there = f"'{missing[0]}' is not there, {self._first_keys()}"
+            there = f"{quoted(missing[0])} is not there, {self._first_keys()}"
             what = f"{len(missing)} of {len(names)} listed clips are not in {self._folder}: {there}"
             raise DataError(what, where=path, cure=f"Finish preparing, or take them out of the list. {_EXPECTED}")
         return [self._clip(name, length) for name, length in zip(names, lengths, strict=True) if length is not None]
@@ -194,16 +196,20 @@ class LMDBStore(ClipStore):
         return sorted(clips, key=lambda clip: clip.name)
 
     def _clip(self, name: str, length: bytes) -> Clip:
-        if not length.isdigit() or int(length) == 0:
+        if not length.isdigit() or len(length) > keys.MAX_DIGITS or int(length) == 0:
             raise DataError(f"the length of clip '{name}' is {length[:20]!r}", where=self._folder, cure=_EXPECTED)
         return Clip(name, name.split("#")[0], int(length), FPS)
 
     def _first_keys(self) -> str:
-        first = [key.decode(errors="replace") for key, _ in zip(self._env().names(), range(3), strict=False)]
+        first = [_shown(key) for key, _ in zip(self._env().names(), range(3), strict=False)]
         return f"the first keys are {', '.join(map(repr, first))}" if first else "it is empty"
 
 
 _EXPECTED = "Expected are keys such as '<clip>-length', '<clip>-0000000' and '<clip>-coeff_3dmm'; see docs/data.md."
+
+
+def _shown(key: bytes) -> str:
+    return key.decode("utf-8", "replace")
 
 
 def _choose(root: Path, wanted: int | None) -> int | None:
@@ -244,5 +250,5 @@ def _decoded(value: bytes, size: int | None, name: bytes, folder: Path) -> Frame
         with Image.open(io.BytesIO(value), formats=("JPEG", "PNG", "WEBP")) as image:
             picture = np.asarray(image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"'{name.decode()}' is no picture ({error})", where=folder, cure=_EXPECTED) from error
+        raise DataError(f"'{_shown(name)}' is no picture ({error})", where=folder, cure=_EXPECTED) from error
     return picture if size is None else resize(center_square(picture), (size, size))

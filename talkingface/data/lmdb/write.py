@@ -7,6 +7,7 @@ import io
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,7 +19,10 @@ from PIL import Image
 
 from ...errors import DataError
 from ...media.image import Picture
+from ...paths import inside
 from . import keys
+from .environment import Environment
+from .pages import DamagedError, PageFile
 
 _log = logging.getLogger(__name__)
 QUALITY = 95
@@ -45,16 +49,14 @@ class LMDBWriter:
 
     def __init__(self, root: Path, resolution: int, *, map_size: int = _FIRST_MAP) -> None:
         self.path = root / str(resolution)
-        self.path.mkdir(parents=True, exist_ok=True)
         held = self.path / keys.DATA_FILE
-        try:
+        with _naming(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            if held.is_file() and held.stat().st_size:
+                PageFile.checked(held)  # the library trusts what it maps
             self._env = lmdb.open(str(self.path), map_size=_whole_pages(map_size), readahead=False)
             if held.stat().st_size > self._env.info()["map_size"]:
                 self._env.set_mapsize(_whole_pages(held.stat().st_size))
-        except lmdb.Error as error:
-            raise DataError(
-                f"cannot be opened ({error})", where=self.path, cure="Remove it or choose another."
-            ) from error
 
     def write(
         self,
@@ -93,17 +95,17 @@ class LMDBWriter:
 
     def digest(self, clip: str) -> str | None:
         """Digest of a complete clip, None if there is none (or another program wrote it)."""
-        with self._env.begin() as transaction:
+        with _naming(self.path), self._env.begin() as transaction:
             stored = transaction.get(keys.key(clip, keys.DIGEST))
             complete = transaction.get(keys.key(clip, keys.LENGTH)) is not None
-        return stored.decode() if stored is not None and complete else None
+        return bytes(stored).decode("utf-8", "replace") if stored is not None and complete else None
 
     def clips(self) -> list[str]:
         """Names of the complete clips, sorted."""
         end = keys.key("", keys.LENGTH)
-        with self._env.begin() as transaction:
+        with _naming(self.path), self._env.begin() as transaction:
             lengths = [key for key in transaction.cursor().iternext(values=False) if key.endswith(end)]
-        return sorted(key[: -len(end)].decode() for key in lengths)
+        return sorted(key[: -len(end)].decode("utf-8", "replace") for key in lengths)
 
     def keep(self, clips: Iterable[str]) -> list[str]:
         """Remove all other clips; returns their names."""
@@ -129,7 +131,7 @@ class LMDBWriter:
         """Make a change in one transaction; if the map is full, enlarge it and start again."""
         while True:
             try:
-                with self._env.begin(write=True) as transaction:
+                with _naming(self.path), self._env.begin(write=True) as transaction:
                     change(transaction)
                 return
             except lmdb.MapFullError:
@@ -138,8 +140,6 @@ class LMDBWriter:
                 _log.debug("%s: map enlarged to %d MiB", self.path, self._env.info()["map_size"] // 2**20)
             except lmdb.MapResizedError:
                 self._env.set_mapsize(0)  # another process has enlarged it
-            except lmdb.DiskError as error:
-                raise DataError("the disk is full", where=self.path, cure="Make room and run again.") from error
 
 
 def encode_frame(picture: Picture, size: int, *, quality: int = QUALITY) -> bytes:
@@ -161,7 +161,7 @@ def encode_frame(picture: Picture, size: int, *, quality: int = QUALITY) -> byte
 def write_lists(root: Path, splits: Mapping[str, Iterable[str]]) -> None:
     """Write ``<split>_list.txt`` for each split, sorted; each file is replaced atomically."""
     for split, clips in splits.items():
-        target = root / f"{split}{keys.LIST_ENDING}"
+        target = inside(root, f"{split}{keys.LIST_ENDING}")
         part = target.with_suffix(".part")
         with part.open("w", encoding="utf-8", newline="\n") as file:
             file.writelines(f"{clip}\n" for clip in sorted(clips))
@@ -213,11 +213,11 @@ def _remove(transaction: lmdb.Transaction, clip: str) -> None:
 
 
 def _all_items(path: Path) -> Iterator[tuple[bytes, bytes]]:
-    with (
-        lmdb.open(str(path), readonly=True, lock=False, readahead=False) as env,
-        env.begin() as transaction,
-    ):
-        yield from transaction.cursor()
+    env = Environment(path)
+    try:
+        yield from env.items()
+    finally:
+        env.close()
 
 
 def _digest(items: Iterable[tuple[bytes, bytes]]) -> str:
@@ -227,6 +227,20 @@ def _digest(items: Iterable[tuple[bytes, bytes]]) -> str:
             digest.update(len(part).to_bytes(8, "little"))
             digest.update(part)
     return digest.hexdigest()
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Turn what the library and the system raise into an error that names the folder."""
+    try:
+        yield
+    except (lmdb.MapFullError, lmdb.MapResizedError):
+        raise  # the map is enlarged
+    except lmdb.DiskError as error:
+        raise DataError("the disk is full", where=path, cure="Make room and run again.") from error
+    except (lmdb.Error, DamagedError, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"cannot be opened ({reason})", where=path, cure="Remove it or choose another.") from error
 
 
 def _whole_pages(size: int) -> int:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ...errors import DataError
+from ...errors import DataError, writing
 from ...face.track.segments import CropRules
 from ..store import identity_of
 from .engine import Engine, open_engine
-from .files import Manifest, Record, remove_parts
+from .files import Manifest, Record, remove_parts, try_file
 from .items import ClipFile, Video
 from .run_step import PreparationReport, clips_of, run_step
 from .settings import PrepareSettings, StepName
@@ -110,7 +110,7 @@ class _Chain:
     def run(self, raw_videos: Sequence[Video]) -> PreparationReport:
         missing = self._fetch(raw_videos)
         cropped = self._do(self._crop(), [video for video in raw_videos if video.path not in missing])
-        clips = clips_of(cropped, self.folders.root)
+        clips = clips_of(cropped, self._crop())
         check_splits((identity_of(clip.name), clip.split) for clip in clips)
         clips = self._done(clips, self._do(self._landmarks(), clips))
         rows = self._do(self._coefficients(), clips)
@@ -226,10 +226,12 @@ def exclusive(folder: Path) -> Iterator[None]:
     Raises:
         DataError: if another run holds the lock.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / _LOCK)
     try:
-        lock.acquire(timeout=0)
+        with writing(folder, DataError):
+            folder.mkdir(parents=True, exist_ok=True)
+            try_file(folder)
+            lock.acquire(timeout=0)
     except Timeout as error:
         cure = "Wait for it, or choose another folder with --prepare.out."
         raise DataError("another preparation is at work here", where=folder, cure=cure) from error

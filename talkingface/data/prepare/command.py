@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ...errors import ConfigError, DataError, TalkingFaceError
+from ...paths import user_path
 from ..store import identity_of
 from ..stores import VIDEO_ENDINGS, pictures
 from .chain import Folders, exclusive
@@ -35,7 +36,7 @@ def add_engine(parser: argparse.ArgumentParser, workers: Sequence[str] = ("--wor
     group.add_argument("--engine", choices=("process", "ray"), default="process", help="this machine, or a Ray cluster")
     group.add_argument("--ray_address", help="address of the Ray cluster; none: one on this machine")
     group.add_argument("--landmarks", choices=("auto", *searching_backends()), default="auto", help="finds faces")
-    group.add_argument("--checkpoint_root", type=Path, help="folder with weights; none: checkpoints/ of the clone")
+    group.add_argument("--checkpoint_root", type=user_path, help="folder with weights; none: checkpoints/ of the clone")
     group.add_argument("--retry_failed", action="store_true", help="try again what failed before")
 
 

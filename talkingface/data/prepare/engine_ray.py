@@ -18,6 +18,7 @@ from typing import Any
 
 from ... import __version__
 from ...errors import ConfigError, DependencyError, TalkingFaceError
+from ...paths import install_command
 from .engine import KILLED, ONE_THREAD, Engine
 from .files import PART
 from .step import ItemType, Step, WorkerResult
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 _ITEMS_A_BLOCK = 8  # number of items lost with a worker, where there are very many items
 _MOST_BLOCKS = 1000
 _ATTEMPTS = 2
-_INSTALL = "Install the same version on all its machines: pip install 'talkingface[ray]'"
+_INSTALL = f"Install the same version on all its machines, here with: {install_command('ray')}"
 
 
 class LostClusterError(TalkingFaceError):
@@ -53,7 +54,7 @@ class RayEngine(Engine):
             import ray
             import ray.data
         except ImportError as error:
-            cure = "Install it with: pip install 'talkingface[ray]'"
+            cure = f"Install it with: {install_command('ray')}"
             raise DependencyError("Ray is not installed", where="--engine=ray", cure=cure) from error
         self._ray, self._address, self._gpus = ray, address, gpus
         self._on_term = signal.getsignal(signal.SIGTERM)

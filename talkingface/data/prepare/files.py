@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Literal
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from ...weights.download.http import sha256_of
 
@@ -76,6 +80,16 @@ def atomic_file(target: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def try_file(folder: Path) -> None:
+    """Write and remove a file, so that a folder that does not allow it is found before the work.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    with tempfile.NamedTemporaryFile(prefix=PART, dir=folder) as file:
+        file.write(b"x")
+
+
 def sync(path: Path) -> None:
     """Flush a file to the disk, so that it survives a power cut."""
     handle = os.open(path, os.O_RDONLY)
@@ -109,6 +123,8 @@ def _files(path: Path) -> list[Path]:
 
 
 def _measure(path: Path) -> tuple[int, int]:
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "no regular file")  # reading a pipe would wait for ever
     states = [file.stat() for file in _files(path)] or [path.stat()]
     return sum(state.st_size for state in states), max(state.st_mtime_ns for state in states)
 
@@ -192,7 +208,9 @@ class Manifest:
 
     def superseded(self) -> list[str]:
         """Outputs of replaced records that no present record has, relative to the data set; they may be removed."""
-        return sorted(self._outputs - {known.path for record in self.records.values() for known in record.outputs})
+        present = {known.path for record in self.records.values() for known in record.outputs}
+        above = {parent.as_posix() for path in present for parent in PurePosixPath(path).parents}
+        return sorted(path for path in self._outputs - present if PurePosixPath(path).as_posix() not in above)
 
     def _keep(self, record: Record) -> None:
         self.records[record.item] = record
@@ -221,11 +239,29 @@ def _read(path: Path) -> Iterable[Record]:
 
 
 def _parsed(line: bytes) -> Record | None:
-    """Parse a record; None for an incomplete line, whose item then runs again."""
+    """Parse a record; None for an incomplete or damaged line, whose item then runs again."""
     try:
-        values = json.loads(line)
-        for key in ("inputs", "outputs"):
-            values[key] = tuple(Fingerprint(**entry) for entry in values[key])
-        return Record(**values)
-    except (ValueError, TypeError, KeyError):
+        record = _RECORD.validate_json(line, strict=True)
+        _Facts.model_validate(record.facts, strict=True)
+    except ValidationError:
         return None
+    return record
+
+
+class _ClipFacts(BaseModel):
+    """Facts about a clip that later steps read."""
+
+    name: str
+    frames: int = Field(0, ge=0, le=2**63)
+
+
+class _Facts(BaseModel):
+    """Facts of all steps that later steps and the report read; others are free."""
+
+    clips: list[_ClipFacts] = []
+    refused: list[str] = []
+    frames: int = Field(0, ge=0, le=2**63)
+    space: str = ""
+
+
+_RECORD = TypeAdapter(Record)

@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...errors import DataError, PathError
 from ..store import identity_of
 from .engine import Engine
 from .files import Manifest, Record, atomic_file, remove
-from .items import ClipFile
+from .items import SPLITS, ClipFile
 from .step import ItemType, Step, WorkerResult
 
 _REASONS_SHOWN = 5
@@ -175,6 +176,8 @@ def run_step(
         record = manifest.records.get(item.name)
         if record is None or not record.holds(step.root, digest, retry_failed=retry_failed):
             return False
+        if step.owns_outputs and not all(step.owns(known.path) for known in record.outputs):
+            return False
         return is_stored is None or record.outcome != "done" or is_stored(item)
 
     todo = [item for item in items if not holds(item)]
@@ -187,16 +190,31 @@ def run_step(
             manifest.add(result.record)
             progress.update(result.record)
         progress.log()
-    for path in manifest.superseded() if step.owns_outputs else ():
-        remove(step.root / path)
+    _remove_superseded(step, manifest)
     records = manifest.of(item.name for item in items)
     kept, seconds = len(items) - len(todo), time.monotonic() - started
     return StepReport.of(step.name, records, items=len(items), kept=kept, seconds=seconds), records
 
 
-def clips_of(records: Sequence[Record], root: Path) -> list[ClipFile]:
-    """Clips of the records of the step ``crop``, sorted by name."""
-    paths = [root / known.path for record in records if record.outcome == "done" for known in record.outputs]
+def _remove_superseded(step: Step[ItemType], manifest: Manifest) -> None:
+    for known in manifest.superseded() if step.owns_outputs else ():
+        try:
+            remove(step.output(known))
+        except PathError as error:
+            logger.warning("%s: %s Nothing was removed.", manifest.path, error)
+
+
+def clips_of(records: Sequence[Record], step: Step[Any]) -> list[ClipFile]:
+    """Clips of the records of the step ``crop``, sorted by name.
+
+    Raises:
+        PathError, DataError: if a record names something else than a clip of a split in the step's own folder.
+    """
+    paths = [step.output(known.path) for record in records if record.outcome == "done" for known in record.outputs]
+    for path in paths:
+        if path.parent.name not in SPLITS:
+            cure = f"Remove the manifest of '{step.name}' to have its clips made again."
+            raise DataError(f"a clip in no folder {' or '.join(SPLITS)}", where=path, cure=cure)
     return sorted(
         (ClipFile(path.stem if path.suffix == ".mp4" else path.name, path.parent.name, path) for path in paths),
         key=lambda clip: clip.name,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from ...text.lists import rate_of
 
 StepName = Literal["download", "crop", "landmarks", "coefficients", "lmdb"]
 STEPS: tuple[StepName, ...] = ("download", "crop", "landmarks", "coefficients", "lmdb")
@@ -54,11 +56,16 @@ class PrepareSettings(BaseModel):
     device_ids: tuple[str, ...] = Field((), description="GPUs that the workers share, such as 0,1; none: the CPU.")
     retry_failed: bool = Field(False, description="Try again what failed before, though nothing has changed.")
 
+    @field_validator("fps", mode="before")
+    @classmethod
+    def _fps(cls, value: Any) -> Any:
+        return rate_of(value)
+
     @field_validator("data_range")
     @classmethod
     def _range(cls, value: str | None) -> str | None:
         if value is not None:
             first, dash, last = value.partition("-")
-            if not (dash and first.isdecimal() and last.isdecimal()):
+            if not (dash and first.isdecimal() and last.isdecimal() and len(value) < 40):
                 raise ValueError("must be two numbers, such as 10001-10050")
         return value

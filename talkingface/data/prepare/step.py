@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from ...errors import TalkingFaceError
+from ...errors import PathError, TalkingFaceError
+from ...paths import inside
 from .files import Fingerprint, Record, fingerprint
 from .items import Item
 
@@ -79,6 +80,28 @@ class Step(ABC, Generic[ItemType]):
         Raises:
             TalkingFaceError: if the item cannot be processed; the message becomes the reason in the manifest.
         """
+
+    def folder(self) -> Path:
+        """Folder that all outputs lie in."""
+        return self.root
+
+    def output(self, known: str) -> Path:
+        """Path of an output that a manifest names, relative to the data set; it may be removed.
+
+        Raises:
+            PathError: if it does not lie in the folder of the outputs.
+        """
+        root, folder = self.root.absolute(), self.folder().absolute()
+        path = root / known
+        return inside(folder, path.relative_to(folder) if path.is_relative_to(folder) else path)
+
+    def owns(self, known: str) -> bool:
+        """True if an output that a manifest names may be one of this step."""
+        try:
+            self.output(known)
+        except PathError:
+            return False
+        return True
 
     def check(self) -> None:
         """Raise errors that concern every item, such as a missing package, before the first item starts."""

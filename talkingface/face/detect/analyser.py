@@ -54,6 +54,22 @@ class FaceAnalyser(ABC):
             As many as in ``previous``, in their order; None where a face is lost.
         """
 
+    def face_in(self, picture: Picture, box: Box) -> Face | None:
+        """The face in a box that the user names, in a picture (H, W, 3), RGB, uint8; None where it sees none there.
+
+        The default follows a face that lay there.
+        """
+        return self.follow(picture, [Face(box, 1.0, None, None, self.name)])[0]
+
+    def set_threshold(self, threshold: float) -> None:
+        """Count as a face what has this score or more, from 0 to 1.
+
+        Raises:
+            ConfigError: the backend has no such limit; the default.
+        """
+        cure = "Leave it out, or choose --landmarks=mesh or --landmarks=retinaface."
+        raise ConfigError(f"'{self.name}' has no limit to set", where=f"--face_threshold={threshold:g}", cure=cure)
+
     def report(self, picture: Picture) -> DetectionReport:
         """Parts of a picture (H, W, 3), RGB, uint8, that are searched, and the candidates in them.
 
@@ -119,6 +135,7 @@ def open_analyser(
     device: str = "cpu",
     landmarks_file: Path | None = None,
     prefer: str | None = None,
+    threshold: float | None = None,
 ) -> FaceAnalyser:
     """Open a backend.
 
@@ -129,12 +146,13 @@ def open_analyser(
         device: where networks of torch run; the mesh always runs on the CPU.
         landmarks_file: points or boxes for ``"given"``.
         prefer: the backend that ``"auto"`` tries first: the one whose points the networks behind it were trained on.
+        threshold: score from which a face counts; None: the backend's own. A file has none.
 
     Raises:
         UnknownNameError: if there is no such backend.
         DependencyError: if its package is not installed.
         WeightsError: if one of its files is not there.
-        ConfigError: if ``"given"`` has no file, or the file is not as documented.
+        ConfigError: if ``"given"`` has no file, or the file is not as documented; the backend has no threshold.
     """
     root = root or default_checkpoint_root()
     if name == "auto":
@@ -143,7 +161,10 @@ def open_analyser(
     problem = problem_of(name, root)
     if problem is not None:
         raise problem
-    return backend.open(root, device, landmarks_file)
+    analyser = backend.open(root, device, landmarks_file)
+    if threshold is not None and not analyser.from_file:
+        analyser.set_threshold(threshold)
+    return analyser
 
 
 def insists_on_a_face(name: str) -> bool:

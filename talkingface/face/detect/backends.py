@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...errors import ConfigError
+from ...paths import install_command
 from .analyser import Backend, FaceAnalyser
 
 
@@ -39,7 +40,7 @@ MESH = Backend(
     gives=frozenset({"landmarks", "mesh"}),
     bundle="mesh",
     package="ai_edge_litert",
-    install='pip install "talkingface[landmarks]"',
+    install=install_command("landmarks"),
     cpu_only=True,
 )
 RETINAFACE = Backend(_open_retinaface, bundle="sadtalker_faces")
@@ -47,6 +48,6 @@ FACE_ALIGNMENT = Backend(
     _open_face_alignment,
     bundle="face_alignment",
     package="face_alignment",
-    install='pip install "talkingface[fan]"',
+    install=install_command("fan"),
 )
 FROM_FILE = Backend(_open_file, gives=frozenset(), from_file=True, insists=False, cpu_only=True)

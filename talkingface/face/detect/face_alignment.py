@@ -17,13 +17,14 @@ import numpy as np
 
 from ...errors import ConfigError, DependencyError, WeightsError, did_you_mean
 from ...media.image import Picture, check_picture
+from ...paths import install_command
 from ...weights import Entry, load_catalogue
 from ...weights.download.http import sha256_of
 from ..face import Box, Face, Points, largest_first
 from .analyser import FaceAnalyser, missing_files, track_by_landmarks
 
 WHERE = "--landmarks=face_alignment"
-INSTALL = 'pip install "talkingface[fan]"'
+INSTALL = install_command("fan")
 # Detector -> what it needs: the package's word for a file, and the file's name in the catalogue.
 DETECTORS = {
     "sfd": {"path_to_detector": "s3fd"},

@@ -19,13 +19,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import ConfigError
+from ...errors import ConfigError, WeightsError, quoted
 from ...media.image import Picture, check_picture
+from ...text.lists import Row, read_lines
+from ...weights.files.numpyfile import map_npy
 from ..face import Box, Face, Points, largest_first
 from .analyser import FaceAnalyser
 
 COUNTS = (5, 68)
 LARGEST_FILE = 50_000_000  # bytes; a hundred thousand faces
+LARGEST_FLOAT = 1e308
 LARGEST_NUMBER = 1e6  # no picture is that wide
 # The mesh's box around a face, in units of the eyes' distance from the mouth or from each other, whichever is larger:
 # the median of 50 faces (docs/faces.md).
@@ -87,31 +90,25 @@ class FileAnalyser(FaceAnalyser):
 
 
 def _read_text(file: Path) -> list[Face]:
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError("is not a text file", where=file, cure="Give lines of two numbers, x y.") from error
-    rows = [_numbers(line, f"{file}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+    rows = [_numbers(row) for row in read_lines(file, ConfigError, cure="Give lines of two numbers, x y.")]
     if len(rows) not in COUNTS:
         raise ConfigError(f"holds {len(rows)} points", where=file, cure="Give 68 lines or 5, each x y.")
     return [_face_of_points(np.array(rows), str(file))]
 
 
-def _numbers(line: str, where: str) -> list[float]:
-    try:
-        x, y = (float(word) for word in line.replace(",", " ").split())
-    except ValueError as error:
-        raise ConfigError(f"{line.strip()[:60]!r} is not two numbers", where=where, cure="Write x y.") from error
-    return [x, y]
+def _numbers(row: Row) -> list[float]:
+    words = row.text.replace(",", " ").split()
+    if len(words) != 2:
+        raise row.fault(f"{quoted(row.text, 60)} is not two numbers", "Write x y.")
+    return [row.number(word, "a coordinate", -LARGEST_FLOAT, LARGEST_FLOAT) for word in words]
 
 
 def _read_npy(file: Path) -> list[Face]:
     try:
-        # Mapped, so that a header that promises more than the file holds is found out before memory is taken.
-        values = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
-        raise ConfigError(f"is not a NumPy file of plain numbers ({error})", where=file, cure=_NPY_CURE) from error
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "iuf":
+        values = map_npy(file)
+    except (OSError, WeightsError) as error:
+        raise ConfigError("is not a NumPy file of plain numbers", where=file, cure=_NPY_CURE) from error
+    if values.dtype.kind not in "iuf":
         raise ConfigError("is not a NumPy file of plain numbers", where=file, cure=_NPY_CURE)
     if values.ndim not in (2, 3) or values.shape[-1] != 2 or values.shape[-2] not in COUNTS or not len(values):
         raise ConfigError(f"has the shape {values.shape}", where=file, cure=_NPY_CURE)

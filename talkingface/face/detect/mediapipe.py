@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -24,7 +24,7 @@ from ..face import Box, Face, Points, largest_first
 from .analyser import FaceAnalyser
 from .blazeface import FULL_RANGE_GRIDS, SHORT_RANGE_GRIDS, Detection, Detector
 from .report import Candidate, DetectionReport
-from .search import SURE, SURE_IN_TILE, Search, by_score
+from .search import QUARTER, Search, by_score
 from .tflite import Model, Pyramid, Region
 
 MESH_POINTS = 468
@@ -54,6 +54,11 @@ MARGIN = 1.5  # side of the square that the mesh network needs, in sides of the 
 SEEN = 0.95  # flag from which a face counts: faces give 0.999 and more, things that resemble one up to 0.84
 LOST = 0.5  # flag below which a followed face counts as lost
 SAME = 0.5  # part of the smaller of two boxes that the other covers, from which they are one face
+# A face that the user named, maybe not quite where it is: the squares in which it is tried, and the flag from which it
+# is one. Dark, half covered and inverted faces that no detector sees give 0.2 to 0.9 in the best of them.
+SCALES, SHIFT = (1.0, 1.2, 1.4), 0.08
+SEEN_THERE = 0.2
+NAMED_OVERLAP = 0.15  # IoU of the box that the user named with the mesh, from which it is the face that was meant
 MAX_STEPS = 4  # until the square of a detected face no longer moves
 CONVERGED = 0.01  # of the square's side: a smaller move counts as none
 REPORTED_SCORE, MAX_REPORTED = 0.1, 20  # lowest score of a candidate in a report, and their largest number
@@ -103,6 +108,15 @@ class MeshAnalyser(FaceAnalyser):
         with self._borrowed() as networks:
             return [networks.next(pyramid, face) for face in previous]
 
+    def face_in(self, picture: Picture, box: Box) -> Face | None:
+        check_picture(picture)
+        with self._borrowed() as networks:
+            return networks.face_in(Pyramid(picture), box)
+
+    def set_threshold(self, threshold: float) -> None:
+        for _ in range(self._threads):
+            self._idle.put(self._idle.get().with_limit(threshold))
+
     def report(self, picture: Picture) -> DetectionReport:
         check_picture(picture)
         with self._borrowed() as networks:
@@ -124,10 +138,14 @@ class Networks:
     Attributes:
         search: the two detectors.
         mesh: the face mesh.
+        seen: flag from which a detected face counts.
+        lost: flag below which a followed face counts as lost.
     """
 
     search: Search
     mesh: Model
+    seen: float = SEEN
+    lost: float = LOST
 
     @classmethod
     def open(cls, root: Path) -> Networks:
@@ -143,6 +161,21 @@ class Networks:
                 return largest_first(faces)
         return []
 
+    def with_limit(self, threshold: float) -> Networks:
+        """The same networks with one limit for scores and flags; a face is never lost above it."""
+        return replace(self, search=self.search.with_limit(threshold), seen=threshold, lost=min(self.lost, threshold))
+
+    def face_in(self, pyramid: Pyramid, box: Box) -> Face | None:
+        """The face that the mesh sees best in a box of a picture (H, W, 3), whatever its turn; None if it sees none."""
+        best, wanted = None, min(SEEN_THERE, self.seen)
+        for region in _squares_near(box):
+            mesh, flag = self._fit(pyramid, region, wanted)
+            if flag >= wanted and box.iou(Box.around(mesh)) >= NAMED_OVERLAP:
+                best, wanted = face_of(mesh, flag), flag
+            if best is not None and wanted >= SEEN:
+                break
+        return best
+
     def report(self, pyramid: Pyramid) -> DetectionReport:
         """Views of a picture (H, W, 3) that are searched, and the best candidates with the verdict of the mesh."""
         searched = self.search.everywhere(pyramid, REPORTED_SCORE)
@@ -156,12 +189,12 @@ class Networks:
     def _candidates(self, pyramid: Pyramid, detections: Sequence[Detection]) -> Iterator[Candidate]:
         for item in detections:
             _, flag = self._fit(pyramid, item.region)
-            if item.score < SURE:
-                yield Candidate(item.box, item.score, f"the detector wants {SURE:.2f}")
-            elif flag < SEEN:
-                yield Candidate(item.box, item.score, f"the mesh sees {flag:.2f} of a face and wants {SEEN}")
-            elif item.score < SURE_IN_TILE:
-                yield Candidate(item.box, item.score, f"a part of the picture wants {SURE_IN_TILE:.2f}")
+            if item.score < self.search.sure:
+                yield Candidate(item.box, item.score, f"the detector wants {self.search.sure:.2f}")
+            elif flag < self.seen:
+                yield Candidate(item.box, item.score, f"the mesh sees {flag:.2f} of a face and wants {self.seen:g}")
+            elif item.score < self.search.sure_in_tile:
+                yield Candidate(item.box, item.score, f"a part of the picture wants {self.search.sure_in_tile:.2f}")
             else:
                 yield Candidate(item.box, item.score)
 
@@ -170,7 +203,7 @@ class Networks:
         if face.mesh is None:
             return None
         mesh, flag = self._mesh_in(pyramid, region_of(face.mesh))
-        return face_of(mesh, flag) if flag >= LOST else None
+        return face_of(mesh, flag) if flag >= self.lost else None
 
     def _confirmed(self, pyramid: Pyramid, candidates: Sequence[Detection]) -> list[Face]:
         """The candidates, best first, that the mesh confirms, each face once."""
@@ -180,23 +213,26 @@ class Networks:
                 continue
             mesh, flag = self._fit(pyramid, detection.region)
             face = face_of(mesh, math.sqrt(detection.score * flag))
-            if flag >= SEEN and not any(_same(face.box, other.box) for other in faces):
+            if flag >= self.seen and not any(_same(face.box, other.box) for other in faces):
                 faces.append(face)
         return faces
 
-    def _fit(self, pyramid: Pyramid, region: Region) -> tuple[NDArray[np.float32], float]:
+    def _fit(self, pyramid: Pyramid, region: Region, wanted: float | None = None) -> tuple[NDArray[np.float32], float]:
         """Fit the mesh in a detector's square, then in its own square until that no longer moves, as in a video.
+
+        Args:
+            wanted: flag below which it gives up; None: `seen`.
 
         Returns:
             The mesh (468, 3), and the lowest flag on the way.
         """
         region = Region(region.x, region.y, region.side * MARGIN, region.angle)
-        lowest = 1.0
+        lowest, wanted = 1.0, self.seen if wanted is None else wanted
         for _ in range(MAX_STEPS):
             mesh, flag = self._mesh_in(pyramid, region)
             lowest = min(lowest, flag)
             following = region_of(mesh)
-            if lowest < SEEN or following.moved_from(region) < CONVERGED:
+            if lowest < wanted or following.moved_from(region) < CONVERGED:
                 break
             region = following
         return mesh, lowest
@@ -208,6 +244,16 @@ class Networks:
         unit = points.reshape(MESH_POINTS, 3) / side
         mesh = np.column_stack([region.points_from(unit[:, :2]), unit[:, 2] * region.side])
         return mesh.astype(np.float32), float(1 / (1 + np.exp(-flag.item())))
+
+
+def _squares_near(box: Box) -> Iterator[Region]:
+    """Squares about the size of a box and near its middle, the likeliest first."""
+    (x, y), shift = box.center, SHIFT * box.side
+    for scale in SCALES:
+        for across, down in ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0)):
+            yield Region(x + across * shift, y + down * shift, box.side * scale)
+    for turn in (1, -1, 2):
+        yield Region(x, y, box.side * SCALES[1], turn * QUARTER)
 
 
 def region_of(mesh: NDArray[np.floating]) -> Region:

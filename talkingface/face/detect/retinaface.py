@@ -52,7 +52,7 @@ class RetinaFaceAnalyser(FaceAnalyser):
 
     def __init__(self, detector: RetinaFace, landmarks: LandmarkNet98, device: torch.device | str = "cpu") -> None:
         """Args: detector, landmarks: with their weights; they are moved to the device."""
-        self._device = torch.device(device)
+        self._device, self._sure = torch.device(device), SURE
         self._detector = detector.to(self._device).eval().requires_grad_(False)
         self._landmarks = landmarks.to(self._device).eval().requires_grad_(False)
 
@@ -73,6 +73,9 @@ class RetinaFaceAnalyser(FaceAnalyser):
             (name,) = entry.networks
             load_strict(network, load_networks(path, model=entry.model).states[name], where=path)
         return cls(*networks, device)
+
+    def set_threshold(self, threshold: float) -> None:
+        self._sure = threshold
 
     def faces(self, picture: Picture) -> list[Face]:
         return self.faces_of([picture])[0]
@@ -104,19 +107,21 @@ class RetinaFaceAnalyser(FaceAnalyser):
 
     def report(self, picture: Picture) -> DetectionReport:
         candidates = [
-            Candidate(item.box, item.score, "" if item.score > SURE else f"the detector wants {SURE}")
+            Candidate(item.box, item.score, "" if item.score > self._sure else f"the detector wants {self._sure}")
             for item in self._searched([picture], LARGEST_SIDE, REPORTED_SCORE)[0][:MAX_REPORTED]
         ]
         return DetectionReport(self.name, (Box.of_picture(picture),), tuple(candidates))
 
-    def _searched(self, pictures: Sequence[Picture], side: int, threshold: float = SURE) -> list[list[ScoredBox]]:
+    def _searched(
+        self, pictures: Sequence[Picture], side: int, threshold: float | None = None
+    ) -> list[list[ScoredBox]]:
         """Boxes in each picture, the best first; larger pictures are reduced to that longer side."""
         small = [_reduced(picture, side) for picture in pictures]
         detected: list[list[ScoredBox]] = []
         while len(detected) < len(small):
             rest = small[len(detected) : len(detected) + BATCH]
             alike = list(takewhile(lambda item, shape=rest[0].shape: item.shape == shape, rest))  # type: ignore[misc]
-            detected += self._detected(np.stack(alike), threshold)
+            detected += self._detected(np.stack(alike), self._sure if threshold is None else threshold)
         return [
             [ScoredBox(_enlarged(item.box, reduced, picture), item.score) for item in boxes]
             for boxes, reduced, picture in zip(detected, small, pictures, strict=True)

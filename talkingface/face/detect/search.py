@@ -32,27 +32,39 @@ QUARTER = math.pi / 2
 class Search:
     """Candidates for faces in a picture (H, W, 3), given as its pyramid; the mesh still has to confirm each."""
 
-    def __init__(self, near: Detector, far: Detector) -> None:
-        """Args: near, far: the detectors for large and for small faces."""
+    def __init__(
+        self, near: Detector, far: Detector, *, sure: float = SURE, sure_in_tile: float = SURE_IN_TILE
+    ) -> None:
+        """
+        Args:
+            near, far: the detectors for large and for small faces.
+            sure: lowest score that counts in the whole picture.
+            sure_in_tile: the same in its parts, and in unusual views of it.
+        """
         self._near, self._far = near, far
+        self.sure, self.sure_in_tile = sure, sure_in_tile
+
+    def with_limit(self, threshold: float) -> Search:
+        """The same search with one lowest score everywhere."""
+        return Search(self._near, self._far, sure=threshold, sure_in_tile=threshold)
 
     def crop(self, pyramid: Pyramid) -> list[Detection]:
         """Faces of a small picture that is filled by one; empty for every other picture. The quickest search."""
         view = whole(pyramid)
         if view.side > CROP_SIDE:
             return []
-        return [item for item in self._near(pyramid, view, SURE) if item.region.side >= CROP_FACE * view.side]
+        return [item for item in self._near(pyramid, view, self.sure) if item.region.side >= CROP_FACE * view.side]
 
     def upright(self, pyramid: Pyramid) -> list[Detection]:
         """Faces of any size, turned by up to about 45 degrees."""
-        return by_score([*self._both(pyramid, whole(pyramid), SURE), *self._small(pyramid)])
+        return by_score([*self._both(pyramid, whole(pyramid), self.sure), *self._small(pyramid)])
 
     def unusual(self, pyramid: Pyramid) -> list[Detection]:
         """Faces that fill more than the picture, lie on a side, or stand on their head."""
         view = whole(pyramid)
         far = Region(view.x, view.y, view.side * FAR_VIEW)
         turned = [Region(view.x, view.y, view.side, turn * QUARTER) for turn in (1, 2, 3)]
-        return by_score(item for view in (far, *turned) for item in self._both(pyramid, view, SURE_IN_TILE))
+        return by_score(item for view in (far, *turned) for item in self._both(pyramid, view, self.sure_in_tile))
 
     def everywhere(self, pyramid: Pyramid, threshold: float) -> list[tuple[Region, list[Detection]]]:
         """Every view of the searches above, with all that scores at least ``threshold`` there: for reports."""
@@ -71,7 +83,7 @@ class Search:
         return [
             item
             for tile in tiles(pyramid)
-            for item in self._far(pyramid, tile, SURE_IN_TILE)
+            for item in self._far(pyramid, tile, self.sure_in_tile)
             if _within(item, tile, pyramid)
         ]
 

@@ -16,9 +16,10 @@ from PIL import Image
 
 from ...errors import DependencyError, WeightsError
 from ...media.image import Picture
+from ...paths import install_command
 from ..face import Box
 
-INSTALL = 'pip install "talkingface[landmarks]"'
+INSTALL = install_command("landmarks")
 
 
 class Model:

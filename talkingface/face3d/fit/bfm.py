@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import WeightsError
+from ...text.read import read_text
 from ...weights.files.matlab import read_mat
 from ...weights.files.read import file_errors
 from ..surface.face_model import check_fields
@@ -30,6 +31,7 @@ _BASEL_FIELDS = ("shapePC", "shapeEV", "shapeMU", "texPC", "texEV", "texMU")
 _TOPOLOGY_FIELDS = ("tri", "point_buf", "tri_mask2", "keypoints", "frontmask2_idx", "skinmask")
 # The original is in micrometres, the result in units of 0.1 m.
 _UNIT = 1e5
+_LARGEST_TEXT = 10**6  # bytes of std_exp.txt, which has 79 numbers
 _IDENTITIES, _EXPRESSIONS = 80, 64
 
 
@@ -100,8 +102,8 @@ def read_expressions(path: Path, deviations: Path) -> Expressions:
         if not 1 <= count <= 1000 or rest or numbers % (3 * (count + 1)):
             raise WeightsError(f"{len(data)} bytes cannot be {count} expression directions", cure="Get the file again.")
         directions = np.frombuffer(data, "<f4", offset=4).reshape(count + 1, -1)[1:]
+    words = read_text(deviations, WeightsError, largest=_LARGEST_TEXT).split()
     with file_errors(deviations):
-        words = deviations.read_text(encoding="ascii", errors="replace").split()
         values = np.array([_number(word) for word in words])
         if len(values) != count:
             raise WeightsError(f"{len(values)} deviations for {count} expression directions")

@@ -31,7 +31,7 @@ def assign_drivers(settings: Settings) -> tuple[DriverAssignment, ...]:
     if not assignments:
         what = "nothing to animate" if settings.image_source is None else f"nothing drives {settings.image_source}"
         need = "--image_source=PICTURE and " if settings.image_source is None else ""
-        raise ConfigError(what, cure=f"Give {need}--video_source=VIDEO or --audio_path=SOUND.")
+        raise ConfigError(what, cure=f"Give {need}--video_source=VIDEO or --audio_path=SOUND; see --help.")
     _check_references(settings)
     if settings.face3dvis and assignments[0].signal == "motion":
         where = str(assignments[0].driving)

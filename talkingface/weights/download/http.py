@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import re
+import shutil
 import socket
 import ssl
 import time
@@ -16,12 +17,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ...errors import WeightsError
+from .address import Redirects, RefusedRedirectError, as_sent, one_line
 
 Progress = Callable[[int, "int | None"], None]
 _CHUNK_BYTES = 1 << 20
 # No such host or no network, and a certificate that is not trusted: waiting does not help.
 _LASTING = (socket.gaierror, ssl.SSLCertVerificationError)
 _TEMPORARY_STATUS = (408, 425, 429, 500, 502, 503, 504)
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-")
 
 
 @dataclass(frozen=True)
@@ -46,10 +50,17 @@ class ExpectedFile:
     Attributes:
         size: in bytes; None where not known.
         sha256: of the whole file, or its first digits; None where not known.
+        largest: bytes that are taken where neither catalogue nor server gives a size.
     """
 
     size: int | None = None
     sha256: str | None = None
+    largest: int = 4 << 30
+
+    @property
+    def judged(self) -> bool:
+        """True if a complete sha256 tells the file from any other, whoever sends it."""
+        return self.sha256 is not None and len(self.sha256) == 64
 
 
 class TransferError(Exception):
@@ -123,22 +134,28 @@ class _Transfer:
         start = _size(self.part) if self.wanted.sha256 or self.etag else 0
         if start and start == (self.wanted.size or self.total):
             return
+        self._check_room((self.wanted.size or 0) - start)
+        opener = urllib.request.build_opener(Redirects(self.wanted.judged))
         try:
-            with urllib.request.urlopen(self._request(start), timeout=self.retry.timeout_s) as answer:  # noqa: S310
+            with opener.open(self._request(start), timeout=self.retry.timeout_s) as answer:
                 self._receive(answer, start)
+        except RefusedRedirectError as error:
+            raise WeightsError(str(error), where=self.url) from error
         except urllib.error.HTTPError as error:
             self._refused(error)
+        except (ValueError, http.client.InvalidURL) as error:  # also of the address that a redirect names
+            raise WeightsError(f"not an address: {one_line(str(error))}", where=self.url) from error
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
             if isinstance(reason, _LASTING):
-                raise WeightsError(f"cannot be reached: {reason}", where=self.url) from error
-            raise TransferError(f"connection failed: {reason}") from error
+                raise WeightsError(f"cannot be reached: {one_line(str(reason))}", where=self.url) from error
+            raise TransferError(f"connection failed: {one_line(str(reason)) or type(error).__name__}") from error
         got, total = _size(self.part), self.wanted.size or self.total
         if total is not None and got < total:
             raise TransferError(f"connection closed after {got} of {total} bytes")
 
     def _request(self, start: int) -> urllib.request.Request:
-        request = urllib.request.Request(self.url, headers={"User-Agent": "talkingface"})  # noqa: S310
+        request = urllib.request.Request(as_sent(self.url), headers={"User-Agent": "talkingface"})  # noqa: S310
         if start:
             request.add_header("Range", f"bytes={start}-")
             if self.etag:
@@ -150,42 +167,59 @@ class _Transfer:
             self.part.unlink(missing_ok=True)
             raise TransferError("the server does not know the part that is missing") from error
         if error.code in _TEMPORARY_STATUS:
-            raise TransferError(f"the server answers {error.code} {error.reason}") from error
-        raise WeightsError(f"the server answers {error.code} {error.reason}", where=self.url) from error
+            raise TransferError(f"the server answers {error.code} {one_line(str(error.reason))}") from error
+        raise WeightsError(f"the server answers {error.code} {one_line(str(error.reason))}", where=self.url) from error
 
     def _receive(self, answer: http.client.HTTPResponse, start: int) -> None:
         """Write the response from byte ``start`` on, or from the beginning if the server ignored the range."""
         if answer.headers.get_content_type() == "text/html":
             raise WeightsError("the server sent a web page instead of the file", where=self.url)
         start = self._agreed_start(answer, start)
-        length = answer.headers.get("Content-Length")
-        self.total = start + int(length) if length and length.isdigit() else None
+        length = _LENGTH.fullmatch(answer.headers.get("Content-Length", ""))
+        self.total = start + int(length[0]) if length else None
         if self.wanted.size and self.total and self.total != self.wanted.size:
             raise WeightsError(f"the server has {self.total} bytes, not {self.wanted.size}", where=self.url)
+        if self.total is not None and self.wanted.size is None and self.total > self.wanted.largest:
+            raise WeightsError(f"the server has {self.total} bytes, more than any weight file", where=self.url)
+        self._check_room((self.total or 0) - start)
         etag = answer.headers.get("ETag")
         self.etag = etag if etag and not etag.startswith("W/") else None
         with self.part.open("r+b" if start else "wb") as file:
             file.seek(start)
             file.truncate()
-            self._copy(answer, file)
+            problem = self._copy(answer, file)
+        if problem:
+            self.part.unlink()
+            raise WeightsError(problem, where=self.url)
+
+    def _check_room(self, needed: int) -> None:
+        """Refuse to begin what the disk cannot hold."""
+        free = shutil.disk_usage(self.part.parent).free
+        if needed > free:
+            what = f"{needed / 2**20:.0f} MiB are needed and {free / 2**20:.0f} free"
+            raise WeightsError(what, where=self.part.parent, cure="Make room, or name another --checkpoint_root.")
 
     def _agreed_start(self, answer: http.client.HTTPResponse, start: int) -> int:
         if answer.status != http.HTTPStatus.PARTIAL_CONTENT:
             return 0
-        match = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
+        match = _RANGE.match(answer.headers.get("Content-Range", ""))
         if match is None or int(match[1]) != start:
             self.part.unlink(missing_ok=True)
             raise TransferError("the server sent another part than asked for")
         return start
 
-    def _copy(self, answer: http.client.HTTPResponse, file: BinaryIO) -> None:
+    def _copy(self, answer: http.client.HTTPResponse, file: BinaryIO) -> str:
+        """Write what comes; returns what is wrong with it, "" for nothing."""
         limit = self.wanted.size or self.total
+        largest = self.wanted.largest if limit is None else limit
         while chunk := answer.read1(_CHUNK_BYTES):
             self._write(file, chunk)
-            if limit is not None and file.tell() > limit:
-                raise WeightsError(f"the server sends more than the {limit} bytes of the file", where=self.url)
+            if file.tell() > largest:
+                known = "of the file" if limit is not None else "that a file of unknown size may have"
+                return f"the server sends more than the {largest} bytes {known}"
             if self.progress is not None:
                 self.progress(file.tell(), limit)
+        return ""
 
     def _write(self, file: BinaryIO, chunk: bytes) -> None:
         try:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ...errors import WeightsError
 from .read import file_errors
-from .records import UNFOLD_FACTOR, UNFOLD_SLACK
+from .records import UNFOLD_FACTOR, UNFOLD_SLACK, check_empty
 from .torchfile import map_file
 
 Order: TypeAlias = Literal["<", ">"]
@@ -181,6 +181,7 @@ def _part(data: memoryview, place: int, order: Order) -> tuple[memoryview, int]:
 
 
 def _check_array(head: _Head, budget: int) -> None:
+    check_empty(head.shape)
     if head.kind not in _CLASSES or head.complex:
         what = "complex numbers" if head.kind in _CLASSES else _OTHERS.get(head.kind, "something unknown")
         raise WeightsError(f"{head.name!r} holds {what} instead of real numbers", cure="Nothing of it was run.")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -12,12 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ...errors import DependencyError, WeightsError
 from ..identify import SINGLE_TENSOR
+from .numpyfile import PORT_ARCHIVES, read_npz, read_port_folder
 from .pickle_types import load_pickle, record_of
-from .records import ITEM_BYTES, UNFOLD_FACTOR, UNFOLD_SLACK, TensorRecord, contiguous
 from .tensorfile import read_safetensors
 from .torchfile import map_file, read_legacy, read_zip
 
@@ -55,46 +51,6 @@ def read_keras_vgg16(path: Path) -> dict[str, Tensor]:
     except (KeyError, OSError) as error:
         raise WeightsError(f"no VGG16 of Keras: {error}", where=path) from None
     return state
-
-
-PORT_ARCHIVES = ("generator", "discriminator", "kp_detector")
-
-
-def read_npz(path: Path) -> dict[str, TensorRecord]:
-    """Read the arrays of one archive, by their names without ``.npy``; slashes in names become dots.
-
-    Raises:
-        WeightsError: if it expands to many times its size, or holds anything but plain little-endian numbers.
-    """
-    with zipfile.ZipFile(path) as archive:
-        entries = archive.infolist()
-        if sum(entry.file_size for entry in entries) > UNFOLD_FACTOR * path.stat().st_size + UNFOLD_SLACK:
-            raise WeightsError(f"it unfolds to more than {UNFOLD_FACTOR} times its size")
-        return {_key(entry.filename): _array(archive.read(entry)) for entry in entries}
-
-
-def read_port_folder(path: Path) -> dict[str, dict[str, TensorRecord]]:
-    """Read ``generator.npz``, ``discriminator.npz`` and ``kp_detector.npz`` of a folder; absent ones are left out."""
-    return {name: read_npz(path / f"{name}.npz") for name in PORT_ARCHIVES if (path / f"{name}.npz").is_file()}
-
-
-def _key(filename: str) -> str:
-    return filename.removesuffix(".npy").replace("/", ".")
-
-
-def _array(data: bytes) -> TensorRecord:
-    """Record of the bytes of one ``.npy`` file."""
-    stream = io.BytesIO(data)
-    try:
-        version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran, dtype = read(stream)
-    except (ValueError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError) as error:
-        # Raised by the literal reader behind NumPy's header parser, besides NumPy's own ValueError.
-        raise WeightsError("it holds something other than NumPy arrays") from error
-    if dtype.hasobject or dtype.name not in ITEM_BYTES or dtype.byteorder == ">":
-        raise WeightsError("it has an array that does not hold plain numbers", cure="Nothing of it was run.")
-    return contiguous(dtype.name, shape, memoryview(data)[stream.tell() :], fortran=fortran)
 
 
 # Pickle of the magic number that opens an old torch file.

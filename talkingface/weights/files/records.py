@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,8 @@ ITEM_BYTES = {
 MAX_RANK = 16
 # Broadcast views are stored small and expand to large tensors; regular files stay near their own size.
 UNFOLD_FACTOR, UNFOLD_SLACK = 8, 64 << 20
+# Rows of a tensor without numbers: they take no bytes in the file, but whoever walks over them needs time for each.
+MAX_EMPTY = 1 << 20
 
 
 def checked_count(value: object, what: str) -> int:
@@ -42,6 +44,16 @@ def checked_count(value: object, what: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1 << 48:
         raise WeightsError(f"{what} of a tensor is out of range")
     return value
+
+
+def check_empty(shape: Sequence[int]) -> None:
+    """Refuse an array without numbers that claims a great many rows or columns of them.
+
+    Raises:
+        WeightsError: if one of its sizes is above ``MAX_EMPTY``.
+    """
+    if 0 in shape and max(shape) > MAX_EMPTY:
+        raise WeightsError(f"an array of shape {tuple(shape)} is empty")
 
 
 @dataclass(eq=False, slots=True)
@@ -100,6 +112,7 @@ class TensorRecord:
             raise WeightsError("shape and stride of a tensor do not fit each other")
         for value in (self.offset, *self.shape, *self.stride):
             checked_count(value, "shape, stride or offset")
+        check_empty(self.shape)
         if self.offset + self.span > self.storage.numel:
             raise WeightsError(f"a tensor of shape {self.shape} reaches beyond its {self.storage.numel} stored numbers")
 

@@ -13,7 +13,7 @@ from talkingface.paths import CLONE
 
 from .test_engines import check_answers
 
-pytest.importorskip("ray", reason="pip install 'talkingface[ray]'")
+pytest.importorskip("ray", reason="pip install -e '.[ray]'")
 
 
 def test_tasks_that_die_take_no_other_item_with_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

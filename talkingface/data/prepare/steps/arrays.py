@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from ....errors import DataError, WeightsError
 from ....media.audio_buffer import open_audio
 from ....models.samples import SAMPLE_RATE_HZ
+from ....paths import inside
+from ....text.lists import read_lines
+from ....weights.files import numpyfile
 from ....weights.files.matlab import read_mat
 from ..files import atomic_file
 from ..items import ClipFile
@@ -22,6 +25,8 @@ from ..step import Step, StepResult
 
 LAYOUT_SIDE = 256  # frames in which the published data give points and crops
 ROW = 260
+SPACES = ("bfm", "mesh")
+FARTHEST = 1e6  # pixels; no frame is that wide
 
 
 def write_arrays(target: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -40,10 +45,9 @@ def read_arrays(path: Path, *names: str) -> dict[str, NDArray[Any]]:
         DataError: if it is no such file, or lacks one of ``names``.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f"cannot be read ({error})", where=path, cure="Remove the file and run again.") from error
+        arrays = numpyfile.read_arrays(path)
+    except WeightsError as error:
+        raise DataError(error.what, where=path, cure="Remove the file and run again.") from error
     missing = [name for name in names if name not in arrays]
     if missing:
         raise DataError(f"holds no {', '.join(missing)} but {', '.join(arrays) or 'nothing'}", where=path)
@@ -70,16 +74,20 @@ def read_landmarks(path: Path) -> dict[str, NDArray[Any]]:
     Raises:
         DataError: if the file is not of the kind that :func:`write_landmarks` writes.
     """
-    if path.suffix != ".txt":
-        arrays = read_arrays(path, "landmarks")
-    else:
-        try:
-            arrays = {"landmarks": np.loadtxt(path, dtype=np.float32).reshape(-1, 68, 2)}
-        except ValueError as error:
-            raise DataError(f"holds no 68 points to a frame ({error})", where=path) from error
-    if arrays["landmarks"].shape[1:] != (68, 2):
-        raise DataError(f"landmarks are {arrays['landmarks'].shape}, not (T, 68, 2)", where=path)
+    arrays = {"landmarks": _read_points(path)} if path.suffix == ".txt" else read_arrays(path, "landmarks")
+    points = arrays["landmarks"]
+    if points.shape[1:] != (68, 2) or points.dtype.kind not in "iuf":
+        raise DataError(f"landmarks are {points.shape} {points.dtype}, not (T, 68, 2) numbers", where=path)
     return arrays
+
+
+def _read_points(path: Path) -> NDArray[np.float32]:
+    """Points (T, 68, 2) of a text file with a number in each line."""
+    rows = read_lines(path)
+    numbers = [row.number(word, "a coordinate", -FARTHEST, FARTHEST) for row in rows for word in row.words]
+    if not numbers or len(numbers) % (68 * 2):
+        raise DataError(f"holds no 68 points to a frame, but {len(numbers)} numbers", where=path)
+    return np.array(numbers, np.float32).reshape(-1, 68, 2)
 
 
 def write_coefficients(target: Path, rows: NDArray[np.float32], space: str) -> None:
@@ -118,6 +126,8 @@ def read_coefficients(path: Path) -> tuple[NDArray[np.float32], str]:
         raise DataError(
             f"coeff is {coeff.shape} and transform_params {crop.shape}, not (T, 257) and (T, 5)", where=path
         )
+    if coeff.dtype.kind not in "iuf" or crop.dtype.kind not in "iuf" or str(arrays["space"]) not in SPACES:
+        raise DataError("holds something else than coefficients", where=path, cure="Remove the file and run again.")
     return np.concatenate([coeff, crop[:, 2:]], axis=1).astype(np.float32), str(arrays["space"])
 
 
@@ -148,6 +158,9 @@ class ExtractSound(Step[ClipFile]):
 
     name = "sound"
 
+    def folder(self) -> Path:
+        return self.sounds
+
     def inputs(self, item: ClipFile) -> list[Path]:
         return [item.path]
 
@@ -156,7 +169,7 @@ class ExtractSound(Step[ClipFile]):
 
     def target(self, item: ClipFile) -> Path:
         """File of the samples of a clip: (n,) int16, mono, 16 kHz."""
-        return self.sounds / item.split / f"{item.name}.npy"
+        return inside(self.sounds, item.split, f"{item.name}.npy")
 
     def perform(self, item: ClipFile) -> StepResult:
         wave = open_audio(item.path, SAMPLE_RATE_HZ)

@@ -21,6 +21,7 @@ from ....face.track.track import Track, TrackSettings, track_faces
 from ....media.image import Picture
 from ....media.video import VideoReader, open_video
 from ....media.writer import Writer, open_writer
+from ....paths import inside
 from ..files import sync
 from ..items import Video, VideoPart
 from ..step import Step, StepResult, TemporaryError
@@ -140,6 +141,9 @@ class CropVideo(Step[Video]):
 
     name = "crop"
 
+    def folder(self) -> Path:
+        return self.clips
+
     def inputs(self, item: Video) -> list[Path]:
         if not item.path.is_file():
             raise TemporaryError("the video is not there", where=item.path)
@@ -169,7 +173,7 @@ class CropVideo(Step[Video]):
     def target(self, item: Video, name: str) -> Path:
         """File, or folder of pictures, of a clip."""
         ending = self.format if self.format == ".mp4" else ""
-        return self.clips / item.split / f"{name}{ending}"
+        return inside(self.clips, item.split, f"{name}{ending}")
 
     def _plan(self, item: Video, reader: VideoReader) -> CropPlan:
         plan = CropPlan()

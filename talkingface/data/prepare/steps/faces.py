@@ -16,6 +16,7 @@ from ....errors import DataError, FaceError, NoFaceError
 from ....face.face import Box, Face
 from ....face.track.track import Track, TrackSettings, track_faces
 from ....media.video import open_video
+from ....paths import inside
 from ..items import ClipFile
 from ..step import Step, StepResult, TemporaryError
 from ..tools import PrepareTools
@@ -42,6 +43,9 @@ class ExtractLandmarks(Step[ClipFile]):
 
     name = "landmarks"
 
+    def folder(self) -> Path:
+        return self.landmarks
+
     def inputs(self, item: ClipFile) -> list[Path]:
         return [item.path]
 
@@ -59,7 +63,7 @@ class ExtractLandmarks(Step[ClipFile]):
 
     def target(self, item: ClipFile) -> Path:
         """Landmark file of a clip."""
-        return self.landmarks / item.split / f"{item.name}{self.format}"
+        return inside(self.landmarks, item.split, f"{item.name}{self.format}")
 
     def perform(self, item: ClipFile) -> StepResult:
         with open_video(item.path, fps=None if item.path.is_file() else Fraction(25)) as reader:
@@ -133,6 +137,9 @@ class ExtractCoefficients(Step[ClipFile]):
 
     name = "coefficients"
 
+    def folder(self) -> Path:
+        return self.coefficients
+
     def inputs(self, item: ClipFile) -> list[Path]:
         return [item.path, self.source(item)]
 
@@ -145,14 +152,14 @@ class ExtractCoefficients(Step[ClipFile]):
 
     def source(self, item: ClipFile) -> Path:
         """Landmark file of a clip; a temporary failure if it does not exist."""
-        path = self.landmarks / item.split / f"{item.name}{self.points}"
+        path = inside(self.landmarks, item.split, f"{item.name}{self.points}")
         if not path.is_file():
             raise TemporaryError("the clip has no landmarks", where=path, cure="Extract them first.")
         return path
 
     def target(self, item: ClipFile) -> Path:
         """Coefficient file of a clip."""
-        return self.coefficients / item.split / f"{item.name}{self.format}"
+        return inside(self.coefficients, item.split, f"{item.name}{self.format}")
 
     def perform(self, item: ClipFile) -> StepResult:
         faces = faces_of(read_landmarks(self.source(item)))

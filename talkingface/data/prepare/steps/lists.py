@@ -8,7 +8,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ....errors import ConfigError, DataError
+from ....errors import ConfigError, DataError, quoted
+from ....paths import inside, plain_name
+from ....text.lists import Row, read_lines
 from ...store import identity_of
 from ...stores import VIDEO_ENDINGS
 from ..files import PART
@@ -17,6 +19,8 @@ from ..settings import PrepareSettings
 from . import vox
 
 _URLS, _TIMES, _CROPS, _HEIGHTS = "_video_url.txt", "_annotion_time.txt", "_crop_wh.txt", "_resolution.txt"
+_AGAIN = "Fetch the whole folder HDTF_dataset."
+_LONGEST_S = 10**6  # a video of eleven days
 _UNNAMED = "RD"  # radio shows: the names are not those of people
 
 
@@ -36,39 +40,58 @@ def from_hdtf(folder: Path, raw: Path, local: Mapping[str, Path]) -> list[Video]
         local: existing raw videos, by name without ending.
 
     Raises:
-        DataError: if a file is missing or a line is malformed.
+        DataError, PathError: if a file is missing or a line is malformed.
     """
     listed = []
     for urls in sorted(folder.glob(f"*{_URLS}")):
         subset = urls.name.removesuffix(_URLS)
-        times, crops = _table(folder / f"{subset}{_TIMES}"), _table(folder / f"{subset}{_CROPS}")
-        heights = _table(folder / f"{subset}{_HEIGHTS}", needed=False)
-        for name, (url, *_) in _table(urls).items():
+        times, crops = _table(inside(folder, f"{subset}{_TIMES}")), _table(inside(folder, f"{subset}{_CROPS}"))
+        heights = _table(inside(folder, f"{subset}{_HEIGHTS}"), needed=False)
+        for name, row in _table(urls).items():
             identity = _identity(subset, name)
-            height = int(heights[name][0]) if heights.get(name) else None
-            parts = _parts(f"{identity}#{name}", name, times.get(name, []), crops, height, folder / f"{subset}{_TIMES}")
+            height = _height(heights[name]) if name in heights else None
+            parts = _parts(f"{identity}#{name}", times[name], crops, height) if name in times else ()
             if parts:
                 path = next((local[stem] for stem in (f"{subset}_{name}", name) if stem in local), None)
-                path = path or raw / f"{subset}_{name}.mp4"
-                listed.append(Video(f"{identity}#{name}", identity, "", path, url, parts))
+                path = path or inside(raw, f"{subset}_{name}.mp4")
+                listed.append(Video(f"{identity}#{name}", identity, "", path, _url(row), parts))
     return listed
 
 
-def _parts(
-    full: str, name: str, times: list[str], crops: Mapping[str, list[str]], height: int | None, where: Path
-) -> tuple[VideoPart, ...]:
+def _parts(full: str, times: Row, crops: Mapping[str, Row], height: int | None) -> tuple[VideoPart, ...]:
     parts = []
-    for index, words in enumerate(times):
-        crop = crops.get(f"{name}_{index}")
-        if crop is None:
-            continue
-        try:
-            start, end = map(_seconds, words.split("-"))
-            left, width, top, tall = map(float, crop[:4])
-        except ValueError as error:
-            raise DataError(f"'{name}' cannot be understood ({error})", where=where) from error
-        parts.append(VideoPart(f"{full}#{index:03d}", start, end, (left, top, left + width, top + tall), height))
+    for index, words in enumerate(times.words[1:]):
+        crop = crops.get(f"{_name(times)}_{index}")
+        if crop is not None:
+            start, end = _range(times, words)
+            parts.append(VideoPart(f"{full}#{index:03d}", start, end, _box(crop), height))
     return tuple(parts)
+
+
+def _url(row: Row) -> str:
+    if not row.words[1].startswith(("https://", "http://")):
+        raise row.fault(f"{quoted(row.words[1])} is not a web address", _AGAIN)
+    return row.words[1]
+
+
+def _height(row: Row) -> int:
+    return row.whole(row.words[1], "the height of the video", 1, vox.FARTHEST)
+
+
+def _box(row: Row) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom, of left, width, top and height."""
+    if len(row.words) < 5:
+        raise row.fault(f"{len(row.words) - 1} numbers, a crop has 4", _AGAIN)
+    left, width, top, tall = (row.number(word, "a crop's number", 0, vox.FARTHEST) for word in row.words[1:5])
+    return left, top, left + width, top + tall
+
+
+def _range(row: Row, words: str) -> tuple[float, float]:
+    """Seconds of a range such as "00:05-02:55"."""
+    start, dash, end = words.partition("-")
+    if not dash:
+        raise row.fault(f"{quoted(words, 40)} is no range such as 00:05-02:55", _AGAIN)
+    return _seconds(row, start), _seconds(row, end)
 
 
 def _identity(subset: str, name: str) -> str:
@@ -76,22 +99,29 @@ def _identity(subset: str, name: str) -> str:
     return f"{subset}_{name}" if subset == _UNNAMED else re.sub(r"\d+$", "", name) or name
 
 
-def _seconds(clock: str) -> float:
+def _seconds(row: Row, clock: str) -> float:
     """Seconds of "02:55" or "1:02:55"."""
+    parts = clock.split(":")
+    if len(parts) > 3:
+        raise row.fault(f"{quoted(clock, 40)} is no time such as 1:02:55", _AGAIN)
     total = 0.0
-    for part in clock.split(":"):
-        total = 60 * total + float(part)
+    for part in parts:
+        total = 60 * total + row.number(part, "a time", 0, _LONGEST_S)
     return total
 
 
-def _table(path: Path, *, needed: bool = True) -> dict[str, list[str]]:
-    """Read a table: first word of a line without ``.mp4`` -> the other words."""
+def _name(row: Row) -> str:
+    """Name of the video of a line, or of a part of it."""
+    return plain_name(row.words[0].removesuffix(".mp4"), "video", where=row.where, banned="#")
+
+
+def _table(path: Path, *, needed: bool = True) -> dict[str, Row]:
+    """Read a table: first word of a line without ``.mp4`` -> the line; lines of one word say nothing."""
     if not path.is_file():
         if needed:
-            raise DataError("this file of the list is missing", where=path, cure="Fetch the whole folder HDTF_dataset.")
+            raise DataError("this file of the list is missing", where=path, cure=_AGAIN)
         return {}
-    lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
-    return {words[0].removesuffix(".mp4"): words[1:] for words in lines if len(words) > 1}
+    return {_name(row): row for row in read_lines(path) if len(row.words) > 1}
 
 
 def videos(settings: PrepareSettings) -> list[Video]:

@@ -25,6 +25,7 @@ from PIL import Image
 from ....errors import DataError, TalkingFaceError
 from ....media.image import Picture
 from ....media.video import open_video
+from ....paths import inside
 from ...lmdb import keys
 from ...lmdb.write import QUALITY, LMDBWriter, encode_frame, write_lists
 from ...store import Clip, ClipStore
@@ -181,7 +182,7 @@ class EncodeClip(Step[ClipFile]):
     def _files_beside(self, item: ClipFile) -> list[Path]:
         """Files with the landmarks and coefficients of a clip."""
         folders = ((self.landmarks, self.points_format), (self.coefficients, self.coefficients_format))
-        return [folder / item.split / f"{item.name}{ending}" for folder, ending in folders if folder is not None]
+        return [_beside(folder, item, ending) for folder, ending in folders if folder is not None]
 
     def _encoded(self, frame: Picture, side: int) -> bytes:
         if self.picture_format == "jpeg":
@@ -193,13 +194,18 @@ class EncodeClip(Step[ClipFile]):
     def _rows(self, item: ClipFile) -> NDArray[np.float32] | None:
         if self.coefficients is None:
             return None
-        return read_coefficients(self.coefficients / item.split / f"{item.name}{self.coefficients_format}")[0]
+        return read_coefficients(_beside(self.coefficients, item, self.coefficients_format))[0]
 
     def _points(self, item: ClipFile, side: int) -> NDArray[np.float32] | None:
         if self.landmarks is None:
             return None
-        points = read_landmarks(self.landmarks / item.split / f"{item.name}{self.points_format}")["landmarks"]
+        points = read_landmarks(_beside(self.landmarks, item, self.points_format))["landmarks"]
         return ((points + 0.5) * (LAYOUT_SIDE / side) - 0.5).astype(np.float32)
+
+
+def _beside(folder: Path, item: ClipFile, ending: str) -> Path:
+    """File of landmarks or coefficients that belongs to a clip."""
+    return inside(folder, item.split, f"{item.name}{ending}")
 
 
 SAMPLED_CLIPS = 4  # clips from which the size of all is estimated

@@ -8,7 +8,6 @@ video-preprocessing scripts of FOM.)
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +15,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ....errors import DataError
-from ..items import Video, VideoPart
+from ....errors import DataError, quoted
+from ....paths import inside, plain_name
+from ....text.lists import HIGHEST_FPS, Row, read_lines, read_table
+from ..items import SPLITS, Video, VideoPart
 
 FPS = 25
 HEIGHT_V1 = 360
 ADDRESS = "https://www.youtube.com/watch?v="
 _COLUMNS = ("video_id", "start", "end", "bbox", "fps", "width", "height")
+_HEADING = ("FRAME", "X", "Y", "W", "H")
+FARTHEST = 10**6  # pixels; no frame is that wide
+LAST_FRAME = 10**8  # a month at 30 frames/s
 _TEST_V1 = range(10270, 10310)
 # The people of VoxCeleb 2's own test part.
 _TEST_V2 = """
@@ -73,21 +77,11 @@ def from_metadata(table: Path, raw: Path, local: Mapping[str, Path]) -> list[Vid
     Older tables have the person after a '#' in ``video_id`` instead of a column ``person_id``.
 
     Raises:
-        DataError: if a column is missing or a line is malformed.
+        DataError, PathError: if a column is missing or a line is malformed.
     """
-    with table.open(encoding="utf-8", newline="") as lines:
-        reader = csv.DictReader(lines)
-        missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
-        if missing:
-            cure = f"It has: {', '.join(reader.fieldnames or ['nothing'])}."
-            raise DataError(f"the table has no column {', '.join(missing)}", where=table, cure=cure)
-        rows = list(reader)
     grouped: dict[tuple[str, str, str], list[VideoPart]] = {}
-    for number, row in enumerate(rows, start=2):
-        try:
-            key, part = _row(row)
-        except (ValueError, TypeError, AttributeError) as error:
-            raise DataError(f"line {number} cannot be understood ({error})", where=table) from error
+    for row in read_table(table, _COLUMNS):
+        key, part = _part(row)
         grouped.setdefault(key, []).append(part)
     return [
         _video(identity, name, split, raw, local, tuple(sorted(set(parts), key=lambda part: part.name)))
@@ -106,18 +100,25 @@ def read_annotation(path: Path, version: int, width: int, height: int) -> Annota
     Raises:
         DataError: if the file is no annotation.
     """
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    heading = next((index for index, line in enumerate(lines) if line.split() == ["FRAME", "X", "Y", "W", "H"]), None)
-    if heading is None:
+    lines = read_lines(path)
+    heading = next((index for index, row in enumerate(lines) if row.words == _HEADING), len(lines))
+    rows = [_numbers(row) for row in lines[heading + 1 :]]
+    if not rows:
         raise DataError("no table FRAME X Y W H", where=path, cure="Fetch the annotations again.")
-    try:
-        rows = np.array([[float(word) for word in line.split()] for line in lines[heading + 1 :] if line.strip()])
-        frames, (x, y, w, h) = rows[:, 0].astype(np.int64), rows[:, 1:5].T
-    except (ValueError, IndexError) as error:
-        raise DataError(f"the table is damaged ({error})", where=path, cure="Fetch the annotations again.") from error
+    table = np.array(rows)
+    frames, (x, y, w, h) = table[:, 0].astype(np.int64), table[:, 1:].T
     across, down = (1 / HEIGHT_V1, 1 / HEIGHT_V1) if version == 1 else (width / height, 1.0)
     boxes = np.stack([x * across, y * down, (x + w) * across, (y + h) * down], axis=1)
     return Annotation(frames, boxes)
+
+
+def _numbers(row: Row) -> list[float]:
+    """Frame and box of a line of an annotation."""
+    if len(row.words) < len(_HEADING):
+        raise row.fault(f"{len(row.words)} numbers, the table has {len(_HEADING)}", "Fetch the annotations again.")
+    first, *box = row.words[: len(_HEADING)]
+    edges = [row.number(word, "a number of the table", -FARTHEST, FARTHEST) for word in box]
+    return [row.whole(first, "FRAME of the table", 0, LAST_FRAME), *edges]
 
 
 def split_of(identity: str, version: int) -> str:
@@ -135,23 +136,40 @@ def _root(folder: Path) -> Path:
 def _video(
     identity: str, name: str, split: str, raw: Path, local: Mapping[str, Path], parts: tuple[VideoPart, ...]
 ) -> Video:
-    path = local.get(name, raw / f"{name}.mp4")
+    path = local.get(name) or inside(raw, f"{name}.mp4")
     return Video(f"{identity}#{name}", identity, split, path, ADDRESS + name, parts)
 
 
-def _row(row: Mapping[str, str]) -> tuple[tuple[str, str, str], VideoPart]:
-    """Parse a line into ((identity, video, split), part)."""
+def _part(row: Row) -> tuple[tuple[str, str, str], VideoPart]:
+    """((identity, video, split), part) of a line."""
     name, _, person = row["video_id"].partition("#")
-    identity = row.get("person_id") or person or name
-    start, end, fps = int(row["start"]), int(row["end"]), float(row["fps"])
-    left, top, right, bottom = map(float, row["bbox"].split("-"))
-    if not (end > start >= 0 and fps > 0 and right > left and bottom > top):
-        raise ValueError("start, end or bbox are the wrong way round")
+    name = plain_name(name, "video", where=row.where, banned="#")
+    identity = plain_name(row["person_id"] or person or name, "identity", where=row.where, banned="#")
+    split = split_named(row["partition"], row)
+    start, end = (row.whole(row[column], column, 0, LAST_FRAME) for column in ("start", "end"))
+    fps = row.number(row["fps"], "fps", 0.01, HIGHEST_FPS)
+    left, top, right, bottom = _box(row)
+    if not (end > start and right > left and bottom > top):
+        raise row.fault("start, end or bbox are the wrong way round")
     part = VideoPart(
         f"{identity}#{name}#{start:06d}#{end:06d}",
         start / fps,
         end / fps,
         box=(left, top, right, bottom),
-        frame_height=int(row["height"]),
+        frame_height=row.whole(row["height"], "height", 1, FARTHEST),
     )
-    return (identity, name, row.get("partition") or ""), part
+    return (identity, name, split), part
+
+
+def _box(row: Row) -> list[float]:
+    words = row["bbox"].split("-")
+    if len(words) != 4:
+        raise row.fault(f"bbox is {quoted(row['bbox'], 40)}, not four numbers such as 10-20-300-310")
+    return [row.number(word, "an edge of bbox", 0, FARTHEST) for word in words]
+
+
+def split_named(word: str, row: Row) -> str:
+    """Split that a line names; "" if it names none."""
+    if word and word not in SPLITS:
+        raise row.fault(f"the split {quoted(word)} is none of {', '.join(SPLITS)}", "Correct the list.")
+    return word
