@@ -19,7 +19,7 @@ from ..plugins import FORMATS, LANDMARKS, PASTES, OneOf
 from ..text.lists import rate_of
 from ..train.settings import TrainSettings
 
-RunMode = Literal["infer", "train", "evaluate", "prepare", "doctor", "fetch"]
+RunMode = Literal["infer", "train", "evaluate", "compare", "prepare", "doctor", "fetch"]
 Degrees = Annotated[float, Field(ge=-180, le=180)]
 QUALITIES = ("low", "medium", "high", "lossless")
 FACES = ("largest", "left", "right", "all")

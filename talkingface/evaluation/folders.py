@@ -101,7 +101,7 @@ def _shot(pair: Pair, size: int | None, most_frames: int | None) -> Shot:
     readers = {program: _reader(info, real, size, made) for program, info in {"": real, **made}.items()}
     lengths = {name: reader.frames or 0 for name, reader in readers.items()}
     count = max(1, min(min(lengths.values()), most_frames or lengths[""]))
-    streams = {name: _Frames(reader, pair.made.get(name, pair.real)) for name, reader in readers.items()}
+    streams = {name: FrameStream(reader, pair.made.get(name, pair.real)) for name, reader in readers.items()}
     first = streams[""].peek()
     sounds = [info.path if info.has_audio else None for info in (real, *made.values())]
     facts = ClipFacts(real.fps, first, sounds[0], sounds[1])
@@ -121,7 +121,7 @@ def _reader(info: MediaInfo, real: MediaInfo, size: int | None, made: Mapping[st
     return open_video(info.path, fps=real.fps, size=(smallest.height, smallest.width))
 
 
-class _Frames:
+class FrameStream:
     """Frames of a video, taken in order; the last one stands for those that are missing at the end."""
 
     def __init__(self, reader: VideoReader, path: Path) -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import resource
-import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +13,12 @@ from ..errors import ConfigError, TalkingFaceError
 from ..evaluation.folders import find_pairs, shots_of
 from ..evaluation.measure import Measured, measure
 from ..evaluation.metric import Metric, MetricTools, choose_metrics, lacking_metrics
-from ..evaluation.page import page
 from ..evaluation.protocol import file_hash, protocol
 from ..evaluation.reconstruct import measure_another, measure_reconstruction, size_of
-from ..evaluation.report import Report, save_json, save_text
+from ..evaluation.report import Report
 from ..evaluation.talking import evaluate_talking
 from ..evaluation.unfinished import Unfinished
+from ..evaluation.write import directions, write_reports
 from ..pipelines.drivers.voices import load_voice
 from ..pipelines.model import LoadedModel, load_model
 from ..pipelines.motions import of_coefficients
@@ -64,7 +61,9 @@ def run(settings: Settings) -> int:
     names = {"talking": "talking.json", "another": "another.json", "reconstruction": "evaluation.json"}
     old = [tables[table].save_json(folder / name) for table, name in names.items() if table in tables]
     title = f"{settings.model} on {store.root.name}"
-    reports = _write(folder, title, tables, measured, described, lacking_metrics(tools), [])
+    stills = [still for result in measured.values() for still in result.stills]
+    speeds = {table: result.seconds for table, result in measured.items()}
+    reports = write_reports(folder, title, tables, stills, speeds, described, lacking_metrics(tools), [])
     unfinished.done()
     print("\n\n".join(report.table() for report in tables.values()))
     print(*reports, *old, sep="\n", flush=True)
@@ -94,10 +93,11 @@ def judge_videos(settings: Settings) -> int:
     unfinished = Unfinished(folder, described["hash"])
     shots = shots_of(pairs, options.image_size, limit)
     result = measure("videos", shots, metrics, tools, chunk=options.chunk, unfinished=unfinished)
-    facts = {**crop, "better": _directions(metrics)}
+    facts = {**crop, "better": directions(metrics)}
     tables = {"videos": Report.of(result.scores, facts, notes, result.of_sets)}
     title = f"{', '.join(path.name for path in settings.made)} against {settings.real.name}"
-    reports = _write(folder, title, tables, {"videos": result}, described, lacking_metrics(tools), notes)
+    speeds = {"videos": result.seconds}
+    reports = write_reports(folder, title, tables, result.stills, speeds, described, lacking_metrics(tools), notes)
     unfinished.done()
     print(tables["videos"].table())
     print(*reports, sep="\n", flush=True)
@@ -154,45 +154,11 @@ def _tables(
         measured["another"] = measure_another(model, store, options, metrics, tools, settings.seed, unfinished)
     if "reconstruction" in options.tables:
         measured["reconstruction"] = measure_reconstruction(model, store, options, metrics, tools, unfinished)
-    facts: dict[str, Any] = {"data": store.root.name, "size": size_of(model, options), "better": _directions(metrics)}
+    facts: dict[str, Any] = {"data": store.root.name, "size": size_of(model, options), "better": directions(metrics)}
     facts |= options.model_dump(mode="json", exclude={"image_size"})
     for table, result in measured.items():
         tables[table] = Report.of(result.scores, facts, of_sets=result.of_sets)
     return tables, measured
-
-
-def _write(
-    folder: Path,
-    title: str,
-    tables: Mapping[str, Report],
-    measured: Mapping[str, Measured],
-    described: Mapping[str, Any],
-    lacking: Mapping[str, str],
-    notes: list[str],
-) -> list[Path]:
-    """Write report.json and report.html, which are the same each time, and speed.json, which is not."""
-    document = {
-        "title": title,
-        "protocol": described,
-        "tables": {name: asdict(report) for name, report in tables.items()},
-        "not_measured": lacking,
-        "notes": notes,
-    }
-    stills = [still for result in measured.values() for still in result.stills]
-    speed = {
-        table: {m: {"frames_per_s": count / max(seconds, 1e-9), "frames": count} for m, (seconds, count) in own.items()}
-        for table, own in ((table, result.seconds) for table, result in measured.items())
-    }
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
-    return [
-        save_json({"frames_per_s": speed, "peak_memory_mb": round(peak)}, folder / "speed.json"),
-        save_text(page(title, tables, stills, lacking, described, notes), folder / "report.html"),
-        save_json(document, folder / "report.json"),
-    ]
-
-
-def _directions(metrics: Mapping[str, type[Metric]]) -> dict[str, str]:
-    return {name: metric.better for name, metric in metrics.items()}
 
 
 def _data_of(store: ClipStore) -> dict[str, str]:
