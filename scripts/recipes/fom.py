@@ -82,7 +82,7 @@ STAGES = (
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a training needs.
+    """Ingredients of a training.
 
     Attributes:
         cache: folder with the caches of the splits ``train`` and ``val``.

@@ -19,9 +19,9 @@ from ..evaluation.report import Report
 from ..evaluation.talking import evaluate_talking
 from ..evaluation.unfinished import Unfinished
 from ..evaluation.write import directions, write_reports
+from ..motion.kinds import of_coefficients
 from ..pipelines.drivers.voices import load_voice
 from ..pipelines.model import LoadedModel, load_model
-from ..pipelines.motions import of_coefficients
 from ..pipelines.progress import SILENT
 from ..weights.load import fingerprint
 from .data import data_root, run_folder, with_data

