@@ -288,6 +288,11 @@ class Settings(Job, Inputs, Speech, Faces, Output, Movement, Judging, Weights, M
         return sorted({origin for key, origin in self._origins.items() if key.startswith(f"{group}.")})
 
     @property
+    def judges_videos(self) -> bool:
+        """True where an evaluation compares videos that programs made, without a model or a data set."""
+        return self.real is not None or bool(self.made)
+
+    @property
     def set_by_flags(self) -> list[str]:
         """Settings (dotted) that a flag set."""
         return [key for key, origin in self._origins.items() if origin.startswith("--")]

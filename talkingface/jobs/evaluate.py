@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 def run(settings: Settings) -> int:
     """Print the tables and the paths of the reports, one per line; that of the reconstruction comes last."""
-    if settings.real is not None or settings.made:
+    if settings.judges_videos:
         return judge_videos(settings)
     folder = run_folder(settings)
     settings = with_data(settings)
