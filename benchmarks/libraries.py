@@ -108,7 +108,7 @@ def _pictures(file: Path) -> Iterator[Pair]:
     from torch.nn import functional
 
     from talkingface.data.augment import Change, _recolour, _resample, _turn_hue
-    from talkingface.evaluation.metric import psnr, ssim
+    from talkingface.evaluation.metrics.frames import psnr, ssim
     from talkingface.face.crop.crop import Crop
     from talkingface.media.image import read_image, resize
     from talkingface.nn.antialias import AntiAliasDownsample, ImagePyramid

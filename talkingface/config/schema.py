@@ -19,7 +19,7 @@ from ..plugins import FORMATS, LANDMARKS, PASTES, OneOf
 from ..text.lists import rate_of
 from ..train.settings import TrainSettings
 
-RunMode = Literal["infer", "train", "evaluate", "prepare", "doctor", "fetch"]
+RunMode = Literal["infer", "train", "evaluate", "compare", "prepare", "doctor", "fetch"]
 Degrees = Annotated[float, Field(ge=-180, le=180)]
 QUALITIES = ("low", "medium", "high", "lossless")
 FACES = ("largest", "left", "right", "all")
@@ -183,6 +183,13 @@ class Output(SettingsGroup):
         return text
 
 
+class Judging(SettingsGroup):
+    """Videos to compare (with --run_mode=evaluate)"""
+
+    real: Path | None = Field(None, description="a folder of real videos, or one video")
+    made: list[Path] = Field([], description="folders of videos that programs made of them, under the same names")
+
+
 class Movement(SettingsGroup):
     """Transfer of the movement"""
 
@@ -248,7 +255,7 @@ class DataSettings(SettingsGroup):
     cache: Path | None = Field(None, description="folder for what is found in clips once; none: in the user's cache")
 
 
-class Settings(Job, Inputs, Speech, Faces, Output, Movement, Weights, Machine, Messages):
+class Settings(Job, Inputs, Speech, Faces, Output, Movement, Judging, Weights, Machine, Messages):
     """All settings of one run; :meth:`origin` tells which file or flag set a value.
 
     Those of a model with flags of its own have these as well, see :func:`~talkingface.config.options.settings_class`.
@@ -285,6 +292,11 @@ class Settings(Job, Inputs, Speech, Faces, Output, Movement, Weights, Machine, M
         return sorted({origin for key, origin in self._origins.items() if key.startswith(f"{group}.")})
 
     @property
+    def judges_videos(self) -> bool:
+        """True where an evaluation compares videos that programs made, without a model or a data set."""
+        return self.real is not None or bool(self.made)
+
+    @property
     def set_by_flags(self) -> list[str]:
         """Settings (dotted) that a flag set."""
         return [key for key, origin in self._origins.items() if origin.startswith("--")]
@@ -294,4 +306,15 @@ class Settings(Job, Inputs, Speech, Faces, Output, Movement, Weights, Machine, M
         return self._origins.get(key, "default")
 
 
-HEADINGS: tuple[type[SettingsGroup], ...] = (Job, Inputs, Speech, Faces, Output, Movement, Weights, Machine, Messages)
+HEADINGS: tuple[type[SettingsGroup], ...] = (
+    Job,
+    Inputs,
+    Speech,
+    Faces,
+    Output,
+    Movement,
+    Judging,
+    Weights,
+    Machine,
+    Messages,
+)

@@ -1,101 +1,24 @@
-"""Metrics of reconstruction: the interface, and those of the toolkit."""
+"""The interface of metrics, and what they share: device, weights, a face analyser, facts of the clip."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 import torch
 from torch import Tensor
 
-from ..errors import ShapeError, UnknownNameError
+from ..errors import DependencyError, TalkingFaceError, UnknownNameError
 from ..face.detect.analyser import FaceAnalyser, missing_files, open_analyser
 from ..paths import default_checkpoint_root
 from ..plugins import METRICS
 from ..weights import load_catalogue
-
-# Wang et al. 2004, section III.B: window of 11 x 11 with a standard deviation of 1.5, K1 and K2.
-_WINDOW, _SIGMA = 11, 1.5
-_C1, _C2 = 0.01**2, 0.03**2
-# A picture without any error, as the first frame is for the baselines, would make every mean infinite.
-_LARGEST_PSNR = 100.0
-
-
-def l1(predicted: Tensor, real: Tensor) -> Tensor:
-    """Mean absolute difference.
-
-    Args:
-        predicted, real: (N, 3, H, W) in [0, 1].
-
-    Returns:
-        (N,), 0 for equal pictures, 1 at most.
-    """
-    _check(predicted, real)
-    return (predicted - real).abs().mean(dim=(1, 2, 3))
-
-
-def psnr(predicted: Tensor, real: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB for a peak of 1; at most 100.
-
-    Args:
-        predicted, real: (N, 3, H, W) in [0, 1].
-
-    Returns:
-        (N,).
-    """
-    _check(predicted, real)
-    error = (predicted - real).square().mean(dim=(1, 2, 3))
-    return (-10 * torch.log10(error)).clamp(max=_LARGEST_PSNR)
-
-
-def ssim(predicted: Tensor, real: Tensor) -> Tensor:
-    """Structural similarity, the mean over channels and over the windows that lie inside the picture.
-
-    Args:
-        predicted, real: (N, 3, H, W) in [0, 1], sides of at least 11 pixels.
-
-    Returns:
-        (N,), 1 for equal pictures.
-
-    Source: Wang et al. 2004, eq. 13, Gaussian window, on each colour channel.
-    """
-    _check(predicted, real)
-    if min(real.shape[-2:]) < _WINDOW:
-        raise ShapeError(f"SSIM needs sides of at least {_WINDOW} pixels, got {tuple(real.shape)}")
-    mean_p, mean_r = _blur(predicted), _blur(real)
-    squares, product = mean_p.square() + mean_r.square(), mean_p * mean_r
-    # The index holds the two variances only as a sum, so that one blur serves both.
-    variances = _blur(predicted.square() + real.square()) - squares
-    covariance = _blur(predicted * real) - product
-    index = (2 * product + _C1) * (2 * covariance + _C2) / ((squares + _C1) * (variances + _C2))
-    return index.mean(dim=(1, 2, 3))
-
-
-def _check(predicted: Tensor, real: Tensor) -> None:
-    if predicted.shape != real.shape or real.ndim != 4:
-        raise ShapeError(f"expected two (N, 3, H, W), got {tuple(predicted.shape)} and {tuple(real.shape)}")
-
-
-def _blur(values: Tensor) -> Tensor:
-    """Gaussian mean over all windows inside the picture, (N, C, H, W) -> (N, C, H - 10, W - 10)."""
-    return _slide(_slide(values, -1), -2)
-
-
-def _slide(values: Tensor, dim: int) -> Tensor:
-    """Gaussian mean along one axis. Sums of shifted views: on the CPU six times faster than a convolution."""
-    half = _WINDOW // 2
-    weights = torch.exp(-torch.arange(-half, half + 1, dtype=torch.float64).square() / (2 * _SIGMA**2))
-    shares: list[float] = (weights / weights.sum()).tolist()
-    length = values.shape[dim] - _WINDOW + 1
-    total = values.narrow(dim, half, length) * shares[half]
-    for offset in range(half):
-        pair = values.narrow(dim, offset, length) + values.narrow(dim, _WINDOW - 1 - offset, length)
-        total.add_(pair, alpha=shares[offset])
-    return total
-
 
 Tool = TypeVar("Tool")
 
@@ -129,6 +52,40 @@ class MetricTools:
         return tool
 
 
+@dataclass(frozen=True)
+class ClipFacts:
+    """Facts of the clip that is measured next.
+
+    Attributes:
+        fps: frames per second.
+        source: (1, 3, H, W) in [0, 1], the picture that was animated.
+        real_sound, made_sound: files with the sound of either side; None where there is none.
+    """
+
+    fps: Fraction
+    source: Tensor
+    real_sound: Path | None = None
+    made_sound: Path | None = None
+
+
+class Observer(ABC):
+    """Something seen in predicted and real frames that several metrics measure; one object for each method."""
+
+    def __init__(self, tools: MetricTools) -> None:
+        self.tools = tools
+
+    @abstractmethod
+    def begin(self, clip: ClipFacts) -> None:
+        """Forget the clip before, and take the facts of the next."""
+
+    @abstractmethod
+    def update(self, predicted: Tensor, real: Tensor) -> None:
+        """Take the next frames (N, 3, H, W), RGB, [0, 1]."""
+
+
+ObserverT = TypeVar("ObserverT", bound=Observer)
+
+
 class Metric(ABC):
     """A measure of predicted against real frames, gathered chunk by chunk; one object for each method.
 
@@ -138,7 +95,11 @@ class Metric(ABC):
         better: direction of good numbers.
         over: scope of a number: each clip, or the whole set of a method's clips.
         weights: name or bundle of the catalogue whose files it needs; empty: none.
+        packages: modules that it imports and the toolkit does not bring.
         landmarks: it needs ``tools.analyser``.
+        aligned: the real frames show the same person, pixel for pixel; otherwise they are only the driver's.
+        version: of the definition; a report is comparable with another where the versions are equal.
+        observes: kinds of `Observer` that it reads in `compute`, through `observed`.
     """
 
     heading: ClassVar[str]
@@ -146,10 +107,24 @@ class Metric(ABC):
     better: ClassVar[Literal["lower", "higher"]]
     over: ClassVar[Literal["clip", "set"]] = "clip"
     weights: ClassVar[str] = ""
+    packages: ClassVar[tuple[str, ...]] = ()
     landmarks: ClassVar[bool] = False
+    aligned: ClassVar[bool] = True
+    version: ClassVar[int] = 1
+    observes: ClassVar[tuple[type[Observer], ...]] = ()
 
     def __init__(self, tools: MetricTools) -> None:
         self.tools = tools
+        self.observers: Mapping[type[Observer], Observer] = {}
+
+    def observed(self, kind: type[ObserverT]) -> ObserverT:
+        """The observer of a kind that `observes` names, with what it saw of the clip."""
+        observer = self.observers[kind]
+        assert isinstance(observer, kind)  # noqa: S101 (narrows the type)
+        return observer
+
+    def begin(self, clip: ClipFacts) -> None:  # noqa: B027 (most metrics need no facts)
+        """Take the facts of the clip that comes next."""
 
     @abstractmethod
     def update(self, predicted: Tensor, real: Tensor) -> None:
@@ -158,6 +133,13 @@ class Metric(ABC):
         Args:
             predicted, real: (N, 3, H, W), RGB, [0, 1]; frame by frame of one clip.
         """
+
+    def kept(self) -> dict[str, Tensor]:
+        """Tensors (n, ...) that a metric of the set gathered in the clip, for an evaluation that goes on later."""
+        return {}
+
+    def take(self, kept: Mapping[str, Tensor]) -> None:  # noqa: B027 (metrics of clips gather nothing)
+        """Add what `kept` gave of a clip in an earlier run, tensors (n, ...)."""
 
     @abstractmethod
     def compute(self) -> float:
@@ -185,25 +167,8 @@ class FrameMetric(Metric):
         return mean
 
 
-class L1(FrameMetric):
-    """Mean absolute difference."""
-
-    heading, better = "L1", "lower"
-    measure = staticmethod(l1)
-
-
-class PSNR(FrameMetric):
-    """Peak signal-to-noise ratio in dB."""
-
-    heading, digits, better = "PSNR", 2, "higher"
-    measure = staticmethod(psnr)
-
-
-class SSIM(FrameMetric):
-    """Structural similarity."""
-
-    heading, better = "SSIM", "higher"
-    measure = staticmethod(ssim)
+ALL = "all"
+"""The word for every metric that has what it needs."""
 
 
 def choose_metrics(names: list[str], tools: MetricTools) -> dict[str, type[Metric]]:
@@ -214,15 +179,38 @@ def choose_metrics(names: list[str], tools: MetricTools) -> dict[str, type[Metri
         WeightsError: if a file that one needs is not there.
         DependencyError: if one needs landmarks, and no backend is there.
     """
+    if ALL in names:
+        lacking = lacking_metrics(tools)
+        return {name: metric for name, metric in METRICS.usable().items() if name not in lacking}
     chosen = {name: METRICS.get(name, where="--evaluate.metrics") for name in names}
     for name, metric in chosen.items():
-        files = load_catalogue().entries_for(metric.weights) if metric.weights else ()
-        missing = [entry for entry in files if not entry.path(tools.root).is_file()]
-        if missing:
-            raise missing_files(f"--evaluate.metrics={name}", missing, tools.root)
-        if metric.landmarks:
-            _ = tools.analyser
+        if (problem := problem_of(name, metric, tools)) is not None:
+            raise problem
     return chosen
+
+
+def lacking_metrics(tools: MetricTools) -> dict[str, str]:
+    """Metrics that cannot be measured here -> the reason, with the name of the file or package that is not there."""
+    problems = {name: problem_of(name, metric, tools) for name, metric in METRICS.usable().items()}
+    return {name: str(problem) for name, problem in problems.items() if problem is not None} | METRICS.broken()
+
+
+def problem_of(name: str, metric: type[Metric], tools: MetricTools) -> TalkingFaceError | None:
+    """The reason why a metric cannot be measured here; None where it can."""
+    files = load_catalogue().entries_for(metric.weights) if metric.weights else ()
+    missing = [entry for entry in files if not entry.path(tools.root).is_file()]
+    if missing:
+        return missing_files(f"--evaluate.metrics={name}", missing, tools.root)
+    lacking = [package for package in metric.packages if find_spec(package) is None]
+    if lacking:
+        cure = f"Install it: pip install {lacking[0]}."
+        return DependencyError(f"'{name}' needs {lacking[0]}", where="--evaluate.metrics", cure=cure)
+    if metric.landmarks:
+        try:
+            _ = tools.analyser
+        except TalkingFaceError as error:
+            return error
+    return None
 
 
 def heading_of(name: str) -> tuple[str, int] | None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ..data.store import Clip, ClipStore, Frames
-from ..errors import DataError, NoFaceError
 from ..models.base import ModelPlugin, Renderer
 from ..motion.kinds import of_coefficients
 from ..pipelines.frames import to_tensor, windows
@@ -20,14 +19,14 @@ from ..pipelines.model import LoadedModel, assemble
 from ..pipelines.motions import as_taken
 from ..pipelines.render import encode_source, retarget
 from .affine import best_affine
-from .metric import Metric, MetricTools, choose_metrics
-from .report import ClipScore, Report
+from .measure import Measured, Predict, Shot, measure
+from .metric import ClipFacts, Metric, MetricTools, choose_metrics
+from .pairs import choose_pairs
+from .report import Report
 from .settings import EvaluateSettings
+from .unfinished import Unfinished
 
-_log = logging.getLogger(__name__)
 _DEFAULT_FPS = Fraction(25)
-
-Predict = Callable[[slice], Tensor]
 
 
 def evaluate(
@@ -64,48 +63,76 @@ def reconstruct(
     device: torch.device | str = "cpu",
     root: Path | None = None,
 ) -> Report:
-    """Measure a model that is loaded, and the baselines.
+    """Measure a model that is loaded, and the baselines; see `measure_reconstruction`.
+
+    Args:
+        model: None measures the baselines alone.
+        store, settings, device, root: as for :func:`evaluate`.
+    """
+    started = time.monotonic()
+    tools = MetricTools(device, root)
+    metrics = choose_metrics(settings.metrics, tools)
+    measured = measure_reconstruction(model, store, settings, metrics, tools)
+    facts = {"data": store.root.name, "size": size_of(model, settings)}
+    facts |= {"seconds": round(time.monotonic() - started, 1)}
+    facts |= {"better": {name: metric.better for name, metric in metrics.items()}}
+    facts |= settings.model_dump(mode="json", exclude={"image_size"})
+    return Report.of(measured.scores, facts, of_sets=measured.of_sets)
+
+
+def measure_reconstruction(
+    model: LoadedModel | None,
+    store: ClipStore,
+    settings: EvaluateSettings,
+    metrics: Mapping[str, type[Metric]],
+    tools: MetricTools,
+    unfinished: Unfinished | None = None,
+) -> Measured:
+    """Draw each clip from its first frame, and compare.
 
     As in the paper of FOM (section 4, "video reconstruction"): the source is the first frame, the motion is absolute,
     every frame of the clip counts, the first one too. Predictions are compared as floats, without a detour over 8 bits.
     A model of coefficients is moved by those of the clip's own frames; clips without a face are left
     out then, for the baselines too.
 
-    Args:
-        model: None measures the baselines alone.
-        store, settings, device, root: as for :func:`evaluate`.
-
     Raises:
         DataError: if a clip cannot be decoded, or none shows a face.
-        UnknownNameError, WeightsError, DependencyError: if a metric is not there, or something that it needs.
     """
-    started = time.monotonic()
-    clips = store.clips()[: settings.max_clips]
     redraw = None if model is None else _Reconstructor(model)
-    size = settings.image_size or (redraw.size if redraw else 256)
-    scores: list[ClipScore] = []
-    tools = MetricTools(device, root)
-    metrics = choose_metrics(settings.metrics, tools)
-    measures: dict[str, dict[str, Metric]] = {}
-    for number, clip in enumerate(clips, 1):
-        frames = store.whole(clip, size, settings.max_frames)
-        try:
-            methods = _methods(redraw, clip, frames, settings, device)
-        except NoFaceError:
-            _log.warning("%s: no face is seen, so it is left out", clip.name)
-            continue
-        for method in methods.keys() - measures:
-            measures[method] = {name: metric(tools) for name, metric in metrics.items()}
-        scores += _score_clip(clip, frames, methods, measures, settings.chunk, device)
-        _log.info("%d of %d clips, %s", number, len(clips), clip.name)
-    if not scores:
-        raise DataError("no face is seen in any clip", where=store.root)
-    order = {name: place for place, name in enumerate(dict.fromkeys(score.method for score in scores))}
-    scores.sort(key=lambda score: order[score.method])
-    facts = {"data": store.root.name, "size": size, "seconds": round(time.monotonic() - started, 1)}
-    facts |= {"better": {name: metric.better for name, metric in metrics.items()}}
-    of_sets = {method: _computed(own, "set") for method, own in measures.items()}
-    return Report.of(scores, {**facts, **settings.model_dump(mode="json", exclude={"image_size"})}, of_sets=of_sets)
+    clips = store.clips()[: settings.max_clips]
+    shots = [(clip.name, partial(_shot, redraw, store, clip, settings, tools.device)) for clip in clips]
+    return measure("reconstruction", shots, metrics, tools, chunk=settings.chunk, unfinished=unfinished)
+
+
+def measure_another(
+    model: LoadedModel,
+    store: ClipStore,
+    settings: EvaluateSettings,
+    metrics: Mapping[str, type[Metric]],
+    tools: MetricTools,
+    seed: int,
+    unfinished: Unfinished | None = None,
+) -> Measured:
+    """Move the first frame of one person by the clip of another, and measure what needs no frame to aim at.
+
+    The motion is relative, as a user's; pairs come from ``evaluate.pairs`` or are drawn by the seed.
+
+    Raises:
+        DataError: if the pairs cannot be read, or the clips show one person alone.
+    """
+    redraw = _Reconstructor(model)
+    pairs = choose_pairs(store.clips()[: settings.max_clips], settings.pair_count, settings.pairs, seed)
+    shots = [
+        (f"{source.name} by {driving.name}", partial(_other, redraw, store, source, driving, settings, tools.device))
+        for source, driving in pairs
+    ]
+    free = {name: metric for name, metric in metrics.items() if not metric.aligned}
+    return measure("another", shots, free, tools, chunk=settings.chunk, unfinished=unfinished)
+
+
+def size_of(model: LoadedModel | None, settings: EvaluateSettings) -> int:
+    """Side of the pictures that are compared."""
+    return settings.image_size or (256 if model is None else model.renderer.size[0])
 
 
 class _Reconstructor:
@@ -115,13 +142,24 @@ class _Reconstructor:
         self.name, self.size = model.plugin.name, model.renderer.size[0]
         self._model, self._renderer = model, model.renderer
 
-    def predictor(self, frames: Frames, fps: Fraction, chunk: int) -> Predict:
-        """Drive the first frame by all; returns the function that renders a chunk of the result."""
+    def predictor(
+        self, frames: Frames, fps: Fraction, chunk: int, another: Frames | None = None, *, relative: bool = False
+    ) -> Predict:
+        """Drive a picture by frames; returns the function that renders a chunk of the result.
+
+        Args:
+            frames: (T, S, S, 3), whose first is the picture unless `another` is given.
+            another: (1, S, S, 3), the picture of another person.
+            relative: carry the change since the first frame.
+        """
         model = self._model
         source, motion = model.reader.read_clip(frames, fps, chunk=chunk)
+        if another is not None:
+            source, _ = model.reader.read_clip(another, fps, chunk=chunk)
         if of_coefficients(motion.kind):
             motion = as_taken(motion, self._renderer.takes)
-            motion = retarget(model.plugin, model.reader, source, motion, {"relative": False})
+        if of_coefficients(motion.kind) or another is not None:
+            motion = retarget(model.plugin, model.reader, source, motion, {"relative": relative})
         state = encode_source(self._renderer, source)
         parts = {keep_of.start: (window, keep) for keep_of, window, keep in _chunks(len(motion), chunk, self._renderer)}
 
@@ -143,42 +181,44 @@ def _pictures(frames: Frames, device: torch.device | str) -> Tensor:
     return to_tensor(list(frames), device)
 
 
-def _methods(
-    model: _Reconstructor | None, clip: Clip, frames: Frames, settings: EvaluateSettings, device: torch.device | str
-) -> dict[str, Predict]:
-    """Predictions that are measured on a clip, by method."""
-    source, chunk = _pictures(frames[:1], device), settings.chunk
+def _shot(
+    model: _Reconstructor | None,
+    store: ClipStore,
+    clip: Clip,
+    settings: EvaluateSettings,
+    device: torch.device | str,
+) -> Shot:
+    """A clip, the model's prediction of it and the baselines."""
+    size = settings.image_size or (model.size if model else 256)
+    frames, fps = store.whole(clip, size, settings.max_frames), clip.fps or _DEFAULT_FPS
+    source = _pictures(frames[:1], device)
     baselines: dict[str, Predict] = {
         "repeat": lambda chosen: source.expand(chosen.stop - chosen.start, -1, -1, -1),
         "affine": lambda chosen: best_affine(source, _pictures(frames[chosen], device)),
     }
-    methods = {model.name: model.predictor(frames, clip.fps or _DEFAULT_FPS, chunk)} if model else {}
-    return {**methods, **{name: baselines[name] for name in settings.baselines}}
+    methods = {model.name: model.predictor(frames, fps, settings.chunk)} if model else {}
+    methods |= {name: baselines[name] for name in settings.baselines}
+    facts = ClipFacts(fps, source, _sound(store, clip))
+    return Shot(clip.name, clip.identity, len(frames), facts, lambda chosen: _pictures(frames[chosen], device), methods)
 
 
-def _score_clip(
-    clip: Clip,
-    frames: Frames,
-    methods: dict[str, Predict],
-    measures: dict[str, dict[str, Metric]],
-    chunk: int,
+def _other(
+    model: _Reconstructor,
+    store: ClipStore,
+    source: Clip,
+    driving: Clip,
+    settings: EvaluateSettings,
     device: torch.device | str,
-) -> list[ClipScore]:
-    """Scores of a clip, by method; metrics of the whole set accumulate."""
-    for start in range(0, len(frames), chunk):
-        chosen = slice(start, min(start + chunk, len(frames)))
-        real = _pictures(frames[chosen], device)
-        with torch.inference_mode():
-            for method, predict in methods.items():
-                predicted = predict(chosen)
-                for metric in measures[method].values():
-                    metric.update(predicted, real)
-    return [
-        ClipScore(method, clip.name, clip.identity, len(frames), _computed(measures[method], "clip"))
-        for method in methods
-    ]
+) -> Shot:
+    """The first frame of one clip, moved by another; the frames compared with are the driver's."""
+    size = settings.image_size or model.size
+    frames, fps = store.whole(driving, size, settings.max_frames), driving.fps or _DEFAULT_FPS
+    picture = store.whole(source, size, 1)
+    methods = {model.name: model.predictor(frames, fps, settings.chunk, picture, relative=True)}
+    facts = ClipFacts(fps, _pictures(picture, device), _sound(store, driving))
+    name = f"{source.name} by {driving.name}"
+    return Shot(name, source.identity, len(frames), facts, lambda chosen: _pictures(frames[chosen], device), methods)
 
 
-def _computed(measures: dict[str, Metric], over: str) -> dict[str, float]:
-    """Numbers of the metrics over each clip, or over the whole set."""
-    return {name: metric.compute() for name, metric in measures.items() if metric.over == over}
+def _sound(store: ClipStore, clip: Clip) -> Path | None:
+    return store.file(clip) if clip.has_audio else None

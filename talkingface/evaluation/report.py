@@ -12,14 +12,17 @@ from typing import Any
 
 from ..part_files import atomic_file
 from .metric import heading_of
+from .statistics import interval
 
 # Headings and digits of the table of a voice; metrics of frames have their own.
 _HEADS = {
     **{"r0": ("r, no lag", 2), "r_best": ("r, best lag", 2), "lag_s": ("that lag, s", 2)},
     **{"opening": ("opening", 3), "opening_sd": ("its deviation", 3)},
     **{"blinks": ("blinks/min", 1), "seen": ("face seen", 2)},
+    **{"frames_lost": ("frames lost", 3)},
     **{"pitch_deg": ("pitch, deg", 1), "yaw_deg": ("yaw, deg", 1), "roll_deg": ("roll, deg", 1)},
 }
+_MANY = 8  # metrics, from which each has a line
 _WIDE = 4  # metrics; a table of more leaves the plain means over clips to the file
 
 
@@ -44,12 +47,14 @@ class Row:
             where there is nothing else.
         spread: by metric, the standard deviation over identities; NaN for a single one.
         over_clips: by metric, the plain mean over clips; a number of the whole set stands in both means.
+        interval: by metric, bounds of the 95 % confidence interval of the mean over identities.
     """
 
     method: str
     over_identities: dict[str, float]
     spread: dict[str, float]
     over_clips: dict[str, float]
+    interval: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,32 +90,57 @@ class Report:
         rows = [_row(method, clips, (of_sets or {}).get(method, {})) for method in methods]
         return cls(rows, clips, dict(facts), list(notes))
 
+    def metrics(self) -> list[str]:
+        """Names of all metrics, in the order of the scores."""
+        return list(dict.fromkeys(name for row in self.rows for name in row.over_clips))
+
+    def look(self, metric: str) -> tuple[str, int, str]:
+        """(heading, digits, direction of good numbers) of a metric; "" where no direction is better."""
+        heading, digits = _head(metric)
+        return heading, digits, self.facts.get("better", {}).get(metric, "")
+
+    def counts(self) -> str:
+        """Numbers of identities, clips and frames."""
+        people = len({score.identity for score in self.clips})
+        clips = {score.clip: score.frames for score in self.clips}
+        return f"{people} identities, {len(clips)} clips, {sum(clips.values())} frames"
+
     def table(self) -> str:
-        """The rows as text, a line per method and the key below."""
-        metrics = list(dict.fromkeys(name for row in self.rows for name in row.over_clips))
+        """The rows as text with the key below: a line per method, or per metric where there are many."""
+        metrics = self.metrics()
+        if len(metrics) > _MANY:
+            lines = [["", *(row.method for row in self.rows)]]
+            lines += [[_head(name)[0], *(_cell(row, name) for row in self.rows)] for name in metrics]
+            return "\n".join([*_columns(lines), self._key(True), *self.notes])
         wide = len(metrics) >= _WIDE
         means = ("",) if wide else (" identities", " clips")
         head = ["method", *(f"{_head(name)[0]}{mean}" for name in metrics for mean in means)]
         lines = [head, *([row.method, *_cells(row, metrics, wide)] for row in self.rows)]
-        widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-        text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines]
-        return "\n".join([*(line.rstrip() for line in text), self._key(wide), *self.notes])
+        return "\n".join([*_columns(lines), self._key(wide), *self.notes])
 
     def _key(self, wide: bool) -> str:
-        people = len({score.identity for score in self.clips})
-        clips = {score.clip: score.frames for score in self.clips}
-        counts = f"{people} identities, {len(clips)} clips, {sum(clips.values())} frames"
         if wide:
-            return f"{counts}; mean ± standard deviation over identities"
-        return f"{counts}; 'identities': mean ± standard deviation over identities, 'clips': plain mean over clips"
+            return f"{self.counts()}; mean ± standard deviation over identities"
+        return (
+            f"{self.counts()}; 'identities': mean ± standard deviation over identities, 'clips': plain mean over clips"
+        )
 
     def save_json(self, path: Path) -> Path:
         """Write everything, whole or not at all; NaN becomes null."""
-        path = Path(path)
-        text = json.dumps(_without_nan(asdict(self)), indent=1, ensure_ascii=False, allow_nan=False)
-        with atomic_file(path) as part:
-            part.write_text(text + "\n", encoding="utf-8")
-        return path
+        return save_json(asdict(self), path)
+
+
+def save_json(document: Any, path: Path) -> Path:
+    """Write a document, whole or not at all; NaN becomes null."""
+    return save_text(json.dumps(_without_nan(document), indent=1, ensure_ascii=False, allow_nan=False) + "\n", path)
+
+
+def save_text(text: str, path: Path) -> Path:
+    """Write a text, whole or not at all."""
+    path = Path(path)
+    with atomic_file(path) as part:
+        part.write_text(text, encoding="utf-8")
+    return path
 
 
 def _row(method: str, clips: Iterable[ClipScore], of_set: Mapping[str, float]) -> Row:
@@ -120,7 +150,9 @@ def _row(method: str, clips: Iterable[ClipScore], of_set: Mapping[str, float]) -
         by_identity.setdefault(score.identity, []).append(score.scores)
     people = [_mean(scores) for scores in by_identity.values()]
     spread = {name: _spread([person[name] for person in people]) for name in people[0]}
-    return Row(method, {**_mean(people), **of_set}, spread, {**_mean([score.scores for score in own]), **of_set})
+    intervals = {name: interval([person[name] for person in people]) for name in people[0]}
+    over_clips = {**_mean([score.scores for score in own]), **of_set}
+    return Row(method, {**_mean(people), **of_set}, spread, over_clips, intervals)
 
 
 def _mean(scores: list[dict[str, float]]) -> dict[str, float]:
@@ -142,12 +174,22 @@ def _head(metric: str) -> tuple[str, int]:
     return _HEADS.get(metric) or heading_of(metric) or (metric, 4)
 
 
+def _columns(lines: list[list[str]]) -> list[str]:
+    """Lines of cells as text, columns below each other."""
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    text = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    return [line.rstrip() for line in text]
+
+
+def _cell(row: Row, name: str) -> str:
+    return _number(row.over_identities.get(name), row.spread.get(name), _head(name)[1])
+
+
 def _cells(row: Row, metrics: Iterable[str], wide: bool) -> Iterable[str]:
     for name in metrics:
-        digits = _head(name)[1]
-        yield _number(row.over_identities.get(name), row.spread.get(name), digits)
+        yield _cell(row, name)
         if not wide:
-            yield _number(row.over_clips.get(name), None, digits)
+            yield _number(row.over_clips.get(name), None, _head(name)[1])
 
 
 def _number(mean: float | None, spread: float | None, digits: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,15 +15,20 @@ class EvaluateSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    tables: list[Literal["reconstruction", "talking"]] = Field(
+    tables: list[Literal["reconstruction", "another", "talking"]] = Field(
         ["reconstruction", "talking"],
-        description="What is measured: the reconstruction of clips; the mouth against a voice, where the model "
-        "speaks and clips have sound.",
+        description="What is measured: the reconstruction of clips; another person's picture moved by them; the mouth "
+        "against a voice, where the model speaks and clips have sound.",
     )
-    metrics: list[Annotated[str, OneOf(METRICS)]] = Field(
+    pairs: Path | None = Field(
+        None, description="List of pairs for the table another: columns source and driving; none: drawn by the seed."
+    )
+    pair_count: int = Field(20, ge=1, description="Pairs that are drawn.")
+    metrics: list[Annotated[str, OneOf(METRICS, before=["all"])]] = Field(
         ["l1", "psnr", "ssim"],
         min_length=1,
-        description=f"Numbers of redrawn clips: {', '.join(METRICS.own)}, or those of other packages.",
+        description=f"Numbers of videos: {', '.join(METRICS.own)}, or those of other packages; all: each that has what "
+        "it needs.",
     )
     split: str = Field("test", description="Part of the data set that is measured; empty: all of it.")
     max_clips: int | None = Field(

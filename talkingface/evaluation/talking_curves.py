@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..face.detect.analyser import FaceAnalyser
-from ..face.track.track import TrackSettings
+from ..face.track.track import Track, TrackSettings
 from ..face3d.mesh_measure import curves
 from ..face3d.mesh_space import FRAME, shipped_space
 from ..media.audio import Samples
@@ -174,6 +174,10 @@ class Curves:
         return pitch, yaw, roll
 
 
+TRACKING = TrackSettings(smoothing=0, split_scenes=False)
+"""Of faces that are measured: as the backend sees them, across cuts."""
+
+
 def watch(frames: Iterable[Picture], fps: Fraction, analyser: FaceAnalyser) -> Curves:
     """Curves of the face that is longest in the video; frames stream through and are not smoothed.
 
@@ -189,7 +193,11 @@ def watch(frames: Iterable[Picture], fps: Fraction, analyser: FaceAnalyser) -> C
             size, count = frame.shape[0], count + 1
             yield frame
 
-    track = longest_track(counted(), analyser, TrackSettings(smoothing=0, split_scenes=False))
+    return curves_of_track(longest_track(counted(), analyser, TRACKING), fps, count, size)
+
+
+def curves_of_track(track: Track | None, fps: Fraction, count: int, size: int) -> Curves:
+    """Curves of a tracked face among `count` frames of the height `size`; without a mesh, those of no face."""
     if track is None or track.mesh is None:
         return _without_face(fps, count)
     known = track.scores > 0

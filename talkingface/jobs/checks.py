@@ -32,12 +32,12 @@ def job_problems(settings: Settings, known: Sequence[TalkingFaceError] = ()) -> 
     with collected(problems):
         if settings.run_mode == "infer":
             problems += settings_problems(settings, known)
-        elif settings.run_mode in ("train", "evaluate"):
+        elif settings.run_mode == "train" or (settings.run_mode == "evaluate" and not settings.judges_videos):
             problems += data_problems(settings, known)
         if settings.run_mode == "train":
             problems += training_problems(settings)
         if settings.run_mode == "evaluate":
-            for name in settings.evaluate.metrics:
+            for name in (name for name in settings.evaluate.metrics if name != "all"):
                 with collected(problems):
                     METRICS.get(name, where="--evaluate.metrics")
     return problems

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from talkingface.evaluation.affine import best_affine, warp
-from talkingface.evaluation.metric import l1
+from talkingface.evaluation.metrics.frames import l1
 
 
 def smooth_picture(size: int = 64) -> Tensor:

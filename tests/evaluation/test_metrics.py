@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from talkingface.errors import ShapeError
-from talkingface.evaluation.metric import l1, psnr, ssim
+from talkingface.evaluation.metrics.frames import l1, psnr, ssim
 
 
 def pictures(seed: int, count: int = 2, size: int = 24) -> Tensor:

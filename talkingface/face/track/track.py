@@ -189,15 +189,29 @@ def track_faces(
     Returns:
         The tracks in the order of their numbers; none where there is no face.
     """
-    settings = settings or TrackSettings()
-    follower = Follower(
-        analyser, settings.detect_every, settings.longest_gap, settings.keep_mesh, keep_looks=settings.keep_looks
-    )
+    tracker = FaceTracker(analyser, settings)
     for picture, new_scene in scenes(frames):
-        follower.step(picture, new_scene and settings.split_scenes)
-    tracks = [_track(trail, analyser.name, settings) for trail in follower.finish()]
-    tracks.sort(key=lambda track: (track.start, float(track.boxes[0, 0]), float(track.boxes[0, 1])))
-    return [replace(track, number=number) for number, track in enumerate(tracks)]
+        tracker.step(picture, new_scene)
+    return tracker.finish()
+
+
+class FaceTracker:
+    """Finds and follows faces in frames that come one by one, as `track_faces` does."""
+
+    def __init__(self, analyser: FaceAnalyser, settings: TrackSettings | None = None) -> None:
+        self._settings, self._backend = settings or TrackSettings(), analyser.name
+        s = self._settings
+        self._follower = Follower(analyser, s.detect_every, s.longest_gap, s.keep_mesh, keep_looks=s.keep_looks)
+
+    def step(self, picture: Picture, new_scene: bool = False) -> None:
+        """Take the next frame, (H, W, 3) RGB uint8; ``new_scene``: a cut lies before it."""
+        self._follower.step(picture, new_scene and self._settings.split_scenes)
+
+    def finish(self) -> list[Track]:
+        """The tracks in the order of their numbers; no frames come after it."""
+        tracks = [_track(trail, self._backend, self._settings) for trail in self._follower.finish()]
+        tracks.sort(key=lambda track: (track.start, float(track.boxes[0, 0]), float(track.boxes[0, 1])))
+        return [replace(track, number=number) for number, track in enumerate(tracks)]
 
 
 def _track(trail: Trail, backend: str, settings: TrackSettings) -> Track:

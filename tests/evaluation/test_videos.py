@@ -1,0 +1,109 @@
+"""Two folders of videos, judged by one command: the report, its page, the same bytes twice, and a run that goes on."""
+
+from __future__ import annotations
+
+import json
+import re
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from talkingface.cli import main
+from talkingface.evaluation.unfinished import FOLDER, RECORDS
+from talkingface.media.writer import open_writer
+
+CHOSEN = ["l1", "psnr", "ssim", "flicker", "sharpness"]
+
+
+def write(path: Path, seed: int, noise: float = 0.0, frames: int = 6) -> None:
+    random = np.random.default_rng(seed)
+    still = np.kron(random.integers(0, 256, (8, 8, 3)), np.ones((8, 8, 1)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open_writer(path, fps=Fraction(25), quality="lossless") as writer:
+        for number in range(frames):
+            moved = np.roll(still, number, axis=1) + noise * random.normal(size=still.shape)
+            writer.write(moved.clip(0, 255).astype(np.uint8))
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    for name, seed in (("anna_1", 1), ("ben#2", 2)):
+        write(tmp_path / "real" / f"{name}.mp4", seed)
+        write(tmp_path / "exact" / f"{name}.mp4", seed)
+        write(tmp_path / "noisy" / f"{name}.mp4", seed, noise=20)
+    write(tmp_path / "noisy" / "stranger.mp4", 3)
+    return tmp_path
+
+
+def judge(root: Path, output: str, *made: str) -> dict[str, object]:
+    words = ["--run_mode=evaluate", "--real", root / "real", "--made", *(root / name for name in made)]
+    words += ["--evaluate.metrics", *CHOSEN, "--output_dir", root / output]
+    assert main([str(word) for word in words]) == 0
+    return dict(json.loads((root / output / "report.json").read_text()))
+
+
+def test_programs_stand_side_by_side(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = judge(folders, "out", "exact", "noisy")
+    rows = {row["method"]: row["over_identities"] for row in report["tables"]["videos"]["rows"]}  # type: ignore[index]
+    assert rows["exact"]["l1"] == 0 and rows["exact"]["ssim"] == pytest.approx(1, abs=1e-5)
+    assert rows["exact"]["psnr"] == 100 and rows["exact"]["flicker"] == 0
+    assert rows["noisy"]["l1"] > 0.02 and rows["noisy"]["flicker"] > 5
+    assert report["notes"] == ["stranger: only noisy has it"]
+    out = capsys.readouterr().out
+    assert out.splitlines()[-1] == str(folders / "out" / "report.json") and "exact" in out
+
+
+def test_the_page_needs_nothing_else(folders: Path) -> None:
+    report = judge(folders, "out", "exact", "noisy")
+    page = (folders / "out" / "report.html").read_text()
+    assert not re.search(r'(src|href)="(?!data:)', page) and "url(" not in page and "<script" not in page
+    assert report["protocol"]["hash"] in page and page.count("data:image/jpeg") >= 4  # type: ignore[index]
+    assert "stranger" in page and "lpips" in page
+
+
+def test_twice_the_same_bytes(folders: Path) -> None:
+    judge(folders, "one", "exact", "noisy")
+    judge(folders, "two", "exact", "noisy")
+    for name in ("report.json", "report.html"):
+        assert (folders / "one" / name).read_bytes() == (folders / "two" / name).read_bytes()
+    assert not (folders / "one" / FOLDER).exists()
+
+
+def test_a_stopped_run_goes_on(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    judge(folders, "whole", "noisy")
+    from talkingface.evaluation import measure
+
+    first, opened = measure._measured, []
+
+    def stopping(*args: object) -> object:
+        opened.append(args[1])
+        if len(opened) == 2:
+            raise KeyboardInterrupt
+        return first(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(measure, "_measured", stopping)
+    words = ["--run_mode=evaluate", "--real", folders / "real", "--made", folders / "noisy"]
+    words += ["--evaluate.metrics", *CHOSEN, "--output_dir", folders / "part"]
+    assert main([str(word) for word in words]) == 130
+    assert len((folders / "part" / FOLDER / RECORDS).read_text().splitlines()) == 2
+    judge(folders, "part", "noisy")
+    assert len(opened) == 3
+    assert (folders / "part" / "report.json").read_bytes() == (folders / "whole" / "report.json").read_bytes()
+
+
+def test_dropped_frames_are_told(folders: Path) -> None:
+    write(folders / "short" / "anna_1.mp4", 1, frames=3)
+    report = judge(folders, "out", "short")
+    (row,) = report["tables"]["videos"]["rows"]  # type: ignore[index]
+    assert row["over_identities"]["frames_lost"] == pytest.approx(0.5)
+
+
+def test_folders_without_a_common_name_are_refused(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(folders / "other" / "x.mp4", 1)
+    words = ["--run_mode=evaluate", f"--real={folders / 'real'}", "--made", str(folders / "other")]
+    assert main(words) == 2
+    assert "anna_1" in capsys.readouterr().err
+    assert main(["--run_mode=evaluate", f"--real={folders / 'real'}"]) == 2
+    assert "--made" in capsys.readouterr().err
