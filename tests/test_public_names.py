@@ -13,7 +13,7 @@ NAMES = {
     "talkingface": ["Motion", "Result", "Settings", "Source", "TalkingFaceError", "__version__", "animate"],
     "talkingface.config": [
         *("Settings", "describe", "load_settings", "model_config"),
-        *("save_settings", "settings_from", "variant_params"),
+        *("read_settings", "save_settings", "settings_from", "variant_params"),
     ],
     "talkingface.errors": [
         *("ConfigError", "DataError", "DependencyError", "MediaError", "MotionError", "ShapeError"),
