@@ -1,4 +1,4 @@
-"""The image recipes agree with each other and with the code, and what they copy is enough to run without writing there."""
+"""The image recipes agree with each other and with the code; what they copy runs and writes to one folder alone."""
 
 from __future__ import annotations
 
