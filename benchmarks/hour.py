@@ -81,7 +81,7 @@ def driving_clip(sound: Path, output: Path, seconds: int, fps: int) -> Path:
 
 
 def taken_apart(result: Path, seconds: int, fps: Fraction) -> list[Figure]:
-    """What the written file shows of its frames, its sound and their lengths."""
+    """Frames, sound and their lengths, as the written file shows them."""
     stamps = np.fromiter(time_stamps(result), np.float64)
     wave = open_audio(result, VOICE_HZ)
     beeps = onsets(np.abs(wave.samples) > THRESHOLD, VOICE_HZ // 4) / VOICE_HZ

@@ -47,7 +47,7 @@ def test_every_file_is_opened_with_the_limits_of_inputs() -> None:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and was not waited for does not."""
+    """True if a process runs; one that has ended and was not waited for does not."""
     try:
         return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
@@ -68,7 +68,7 @@ def _command(pid: int) -> bytes:
 
 
 def soon(true: object, seconds: float = 10) -> bool:
-    """Whether something becomes true."""
+    """True if something becomes true."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if true():  # type: ignore[operator]

@@ -280,6 +280,7 @@ class Settings(Job, Inputs, Speech, Faces, Output, Movement, Weights, Machine, M
         """The files and flags that set keys of a group such as ``model_params``."""
         return sorted({origin for key, origin in self._origins.items() if key.startswith(f"{group}.")})
 
+    @property
     def set_by_flags(self) -> list[str]:
         """Settings (dotted) that a flag set."""
         return [key for key, origin in self._origins.items() if origin.startswith("--")]
