@@ -183,7 +183,7 @@ def test_missing_files_and_what_auto_says(tmp_path: Path) -> None:
     assert [item.name for item in available(tmp_path)] == ["mesh", "retinaface", "face_alignment"]
     with pytest.raises(DependencyError) as caught:
         open_analyser(root=tmp_path)
-    for word in ("talkingface[landmarks]", "--checkpoint=mesh", "talkingface[fan]", "--checkpoint=face_alignment"):
+    for word in ("[landmarks]", "--checkpoint=mesh", "[fan]", "--checkpoint=face_alignment"):
         assert word in str(caught.value)
 
 
