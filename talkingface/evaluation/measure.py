@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -47,11 +47,11 @@ class Measures:
     """All metrics of one method."""
 
     def __init__(self, metrics: Mapping[str, type[Metric]], tools: MetricTools) -> None:
-        kinds = dict.fromkeys(kind for metric in metrics.values() for kind in metric.observes)
+        kinds = dict.fromkeys(kind for metric in metrics.values() for kind in _with_theirs(metric.observes))
         self._observers: dict[type[Observer], Observer] = {kind: kind(tools) for kind in kinds}
         self._metrics = {name: metric(tools) for name, metric in metrics.items()}
-        for metric in self._metrics.values():
-            metric.observers = self._observers
+        for part in (*self._observers.values(), *self._metrics.values()):
+            part.observers = self._observers
 
     def begin(self, facts: ClipFacts) -> None:
         """Take the facts of the clip that comes next."""
@@ -84,6 +84,13 @@ class Measures:
 
     def _computed(self, over: str) -> dict[str, float]:
         return {name: metric.compute() for name, metric in self._metrics.items() if metric.over == over}
+
+
+def _with_theirs(kinds: Iterable[type[Observer]]) -> Iterator[type[Observer]]:
+    """Kinds of observers, each after those that it reads itself."""
+    for kind in kinds:
+        yield from _with_theirs(kind.observes)
+        yield kind
 
 
 @dataclass
