@@ -50,22 +50,23 @@ class Measures:
         kinds = dict.fromkeys(kind for metric in metrics.values() for kind in _with_theirs(metric.observes))
         self._observers: dict[type[Observer], Observer] = {kind: kind(tools) for kind in kinds}
         self._metrics = {name: metric(tools) for name, metric in metrics.items()}
-        for part in (*self._observers.values(), *self._metrics.values()):
+        self._parts: tuple[Observer | Metric, ...] = (*self._observers.values(), *self._metrics.values())
+        for part in self._parts:
             part.observers = self._observers
 
     def begin(self, facts: ClipFacts) -> None:
         """Take the facts of the clip that comes next."""
-        for part in (*self._observers.values(), *self._metrics.values()):
+        for part in self._parts:
             part.begin(facts)
 
     def update(self, predicted: Tensor, real: Tensor) -> None:
         """Take the next frames (N, 3, H, W) in [0, 1]."""
-        for part in (*self._observers.values(), *self._metrics.values()):
+        for part in self._parts:
             part.update(predicted, real)
 
     def finish(self) -> tuple[dict[str, float], dict[str, Tensor]]:
         """(scores of the clip, tensors that metrics of the set gathered in it)."""
-        kept = {}
+        kept: dict[str, Tensor] = {}
         for name, metric in self._metrics.items():
             kept |= {f"{name}/{key}": value for key, value in metric.kept().items()}
         self.take(kept)

@@ -119,7 +119,7 @@ _KERNELS = (
 
 
 def state_of(arrays: Mapping[str, NDArray[np.float32]]) -> dict[str, Tensor]:
-    """State of a `PhonemeNetwork` from the arrays of hama's file.
+    """State of a `PhonemeNetwork`, tensors (...) by name, from the arrays of hama's file.
 
     Matrices and some kernels have lost their names there; their numbers are in the order in which they are used.
 

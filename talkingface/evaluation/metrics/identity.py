@@ -68,7 +68,7 @@ def aligned(frame: Tensor, face: Face | None) -> Tensor | None:
     five = None if face is None or face.landmarks is None else five_of(face.landmarks)
     if five is None or not is_large_enough(five):
         return None
-    to_frame = np.linalg.inv(similarity(five.astype(np.float64), PLACES))
+    to_frame = np.asarray(np.linalg.inv(similarity(five.astype(np.float64), PLACES)), np.float64)
     return warp(frame[None], to_frame, (SIDE, SIDE), outside="zeros")[0].clamp(0, 1)
 
 

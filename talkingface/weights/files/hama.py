@@ -13,13 +13,13 @@ from .read import file_errors
 
 _MAGIC = b"HAMAPK"
 _COUNT_AT = 8
-_TYPES = {0: np.dtype("<f4"), 1: np.dtype("<f2")}
+_TYPES: dict[int, np.dtype[np.floating]] = {0: np.dtype("<f4"), 1: np.dtype("<f2")}
 _MOST_AXES = 8
 _AGAIN = "Delete it and fetch it again."
 
 
 def read_hama(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Arrays by name, as float32.
+    """Arrays (...) of any shape by name, as float32.
 
     Raises:
         WeightsError: if the file is missing, damaged or of another kind.
@@ -38,7 +38,8 @@ def read_hama(path: Path) -> dict[str, NDArray[np.float32]]:
 
 def _arrays(data: bytes) -> dict[str, NDArray[np.float32]]:
     (count,) = struct.unpack_from("<I", data, _COUNT_AT)
-    table, place = [], _COUNT_AT + 4
+    table: list[tuple[str, np.dtype[np.floating], tuple[int, ...], int, int]] = []
+    place = _COUNT_AT + 4
     for _ in range(count):
         (length,) = struct.unpack_from("<H", data, place)
         name = data[place + 2 : place + 2 + length].decode()
