@@ -90,7 +90,7 @@ def plain_loop(plugin: FOM, source: Tensor, driving: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def own_way(plugin: FOM, renderer: Renderer, source: Tensor, driving: Tensor) -> Tensor:
-    """As the toolkit animates: driver, retargeting, renderer, a few frames at a time."""
+    """Frames as the toolkit animates: driver, retargeting, renderer, a few frames at a time."""
     extractor, rate = plugin.extractor(), Fraction(25)
     motion = extractor.extract(driving.split(BATCH), rate)
     motion = plugin.retarget(extractor.extract([source], rate), motion, {"relative": True})
@@ -111,7 +111,7 @@ def psnr_db(one: Tensor, other: Tensor) -> float:
 
 
 def figures(runs: Mapping[str, Run]) -> list[Figure]:
-    """What the three ways took, their ratios, and how far their frames are apart."""
+    """Times of the three ways, their ratios, and the distance of their frames."""
     plain, exact, rough = runs["plain"], runs["float32"], runs["bf16"]
     out = [Figure(f"{name}, each frame", 1000 * run.wall_s / len(run.frames), "ms") for name, run in runs.items()]
     aims = {"float32": ">= 1.6", "bf16": ">= 5" if torch.cpu._is_amx_tile_supported() else ""}

@@ -79,7 +79,7 @@ def peaks(command: Sequence[str], what: str) -> tuple[float, float]:
 
 
 def growth(short_s: int, short: tuple[float, float], long_s: int, long: tuple[float, float]) -> list[Figure]:
-    """What two lengths took, and how much more the longer one."""
+    """Memory of two lengths, and the growth from one to the other."""
     figures = []
     for name, one, other in zip(("main process", "with decoder and encoder"), short, long, strict=True):
         figures += [

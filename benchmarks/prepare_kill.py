@@ -34,7 +34,7 @@ VICTIMS = ("command", "family", "worker")
 
 @dataclass
 class Tally:
-    """What was done and seen.
+    """Record of a kill: actions and observations.
 
     Attributes:
         kills: by what was hit ("command", "family", "worker").
@@ -83,7 +83,7 @@ def main() -> int:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """What a preparation gives when nobody disturbs it.
+    """Result of a preparation that nobody disturbs.
 
     Attributes:
         digest: of the finished LMDB.
@@ -212,7 +212,7 @@ def family(pid: int) -> list[int]:
 
 
 def is_worker(pid: int) -> bool:
-    """Whether a process does items: one of a pool, or one that Ray gives tasks to."""
+    """True if a process does items: one of a pool, or one that Ray gives tasks to."""
     try:
         words = (PROC / str(pid) / "cmdline").read_bytes()
     except OSError:
@@ -221,7 +221,7 @@ def is_worker(pid: int) -> bool:
 
 
 def _wait_for_orphans(session: int) -> int:
-    """How many processes of a session are there ten seconds after their command was killed; they are ended then."""
+    """Number of a session's processes that live ten seconds after their command was killed; they are ended then."""
     end = time.monotonic() + 10
     while (left := _of_session(session)) and time.monotonic() < end:
         time.sleep(0.1)

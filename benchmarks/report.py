@@ -33,7 +33,7 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether the aim is met; None where there is none."""
+        """True if the aim is met; None where there is none."""
         if not self.aim:
             return None
         sign, bound = self.aim.split()
@@ -41,7 +41,7 @@ class Figure:
 
 
 def machine() -> dict[str, str | int]:
-    """What the figures depend on."""
+    """Conditions that the figures depend on."""
     capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return {
         "cpu": str(capabilities.get("cpu_name") or platform.processor() or platform.machine()),

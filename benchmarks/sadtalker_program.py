@@ -155,7 +155,7 @@ def networks_alone(model: LoadedModel, settings: Settings) -> Callable[[], None]
 
 
 def cost(run: Callable[[], None]) -> Cost:
-    """What a run takes, with the programs that it started and waited for."""
+    """Time and memory of a run, with the programs that it started and waited for."""
     before, began = _processor_s(), time.perf_counter()
     run()
     return Cost(time.perf_counter() - began, _processor_s() - before)

@@ -102,7 +102,7 @@ def plain_loop(networks: RenderNetworks, image: Tensor, source: Tensor, windows:
 def own_way(
     networks: RenderNetworks, generator: OcclusionAwareSPADEGenerator, image: Tensor, source: Tensor, windows: Tensor
 ) -> Tensor:
-    """As the toolkit renders: everything of the source once."""
+    """Frames as the toolkit renders: everything of the source once."""
     canonical = networks.kp_extractor(image)
     kp_source, state = networks.keypoints(canonical, source), generator.encode(image)
     kp_driving = networks.keypoints(canonical, windows)
@@ -110,7 +110,7 @@ def own_way(
 
 
 def figures(runs: Mapping[str, Run]) -> list[Figure]:
-    """What the ways took, their ratios, and how far their frames are apart."""
+    """Times of the ways, their ratios, and the distance of their frames."""
     plain, exact, rough = runs["plain"], runs["float32"], runs["bf16"]
     out = [Figure(f"{name}, each frame", run.wall_s, "s") for name, run in runs.items()]
     aims = {"float32": ">= 1.15", "bf16": ">= 5" if torch.cpu._is_amx_tile_supported() else ""}

@@ -91,7 +91,7 @@ def fastest(runs: list[Run]) -> Run:
 
 
 def figures(runs: dict[str, Run]) -> list[Figure]:
-    """What the ways took, their ratios, and how far their pictures are apart."""
+    """Times of the ways, their ratios, and the distance of their pictures."""
     plain, fixed = runs["plain"], runs["fixed"]
     out = [Figure(f"{name}, each frame", run.processor_s, "CPU s") for name, run in runs.items()]
     out.append(

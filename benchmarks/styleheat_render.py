@@ -119,7 +119,7 @@ def timed(way: Callable[[], Found]) -> tuple[Found, float]:
 
 
 def figures(runs: Mapping[str, Run], sources: Mapping[str, float], aim: str) -> list[Figure]:
-    """What the ways took, their ratios, and how far their frames are apart."""
+    """Times of the ways, their ratios, and the distance of their frames."""
     plain, own = runs["plain"], runs["own"]
     out = [Figure(f"{name}, once for the source", seconds, "CPU s") for name, seconds in sources.items()]
     out += [Figure(f"{name}, each frame", run.processor_s, "CPU s") for name, run in runs.items()]

@@ -1,4 +1,4 @@
-"""How far sound and pictures drift apart in a long voice-driven video.
+"""Drift between sound and pictures in a long voice-driven video.
 
     python -m benchmarks.voice_sync [--seconds 3600] [--every 60] [--json FILE]
 
@@ -73,7 +73,7 @@ class Sync:
 
     @property
     def apart(self) -> Times:
-        """How many frames each flash comes after its beep."""
+        """Frames from each beep to its flash."""
         return np.asarray((self.flashes - self.beeps) * float(self.fps))
 
 
@@ -93,7 +93,7 @@ def main() -> int:
 
 
 def figures_of(sync: Sync, beeps: int) -> list[Figure]:
-    """What a file shows."""
+    """Contents of a file."""
     name = f"{float(sync.fps):.6g} frames/s"
     lengths = abs(sync.length_s[0] - sync.length_s[1]) * float(sync.fps)
     return [
@@ -144,7 +144,7 @@ def motion_of(sound: Path) -> Motion:
 
 
 def onsets(there: NDArray[np.bool_], gap: int) -> NDArray[np.int64]:
-    """Where something begins that was not there for ``gap`` samples."""
+    """Places at which something begins that was not there for ``gap`` samples."""
     places = np.flatnonzero(there)
     return places[np.diff(places, prepend=-gap - 1) > gap]
 
@@ -157,7 +157,7 @@ def brightness(path: Path) -> Iterator[float]:
 
 
 def time_stamps(path: Path) -> Iterator[float]:
-    """When each frame is shown, in seconds, as the file itself says."""
+    """Time of each frame in seconds, as the file itself says."""
     copied = ["-map", "0:v:0", "-fps_mode", "passthrough", "-c", "copy", "-f", "framecrc", "pipe:1"]
     with Child([*input_arguments(path), *copied], collect=True) as child:
         lines = child.stdout.read().decode().splitlines()

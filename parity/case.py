@@ -87,7 +87,7 @@ class Case:
         self._load(network, self.weight_specs if name is None else self.weight_specs[name])
 
     def load_together(self, *networks: nn.Module) -> None:
-        """As `load`, for networks whose names stand in one table; no two may share a name."""
+        """Load as `load` does, for networks whose names stand in one table; no two may share a name."""
         owners = [set(network.state_dict()) for network in networks]
         for network, own in zip(networks, owners, strict=True):
             others = set().union(*(names for names in owners if names is not own))

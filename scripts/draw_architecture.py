@@ -4,7 +4,7 @@
     python scripts/draw_architecture.py [--output docs/images/architecture.svg]
 
 Only module texts are read, nothing is imported. Arrows that a layer has to every part below it would hide the others,
-so that those to `errors`, `types`, `paths` and `text` are left out.
+so that those to what everything imports (`errors`, `types`, `paths` and the like) are left out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 CLONE = Path(__file__).resolve().parents[1]
 PACKAGE = CLONE / "talkingface"
 PICTURE = CLONE / "docs" / "images" / "architecture.svg"
-EVERYWHERE = ("errors", "types", "paths", "text")
+EVERYWHERE = ("errors", "types", "paths", "text", "part_files", "children", "console")
 LAYERS = (
     ("cli", "api", "testing"),
     ("jobs",),

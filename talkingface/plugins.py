@@ -124,6 +124,8 @@ class DriverEntry:
         shows_frames: that file has frames.
         speaks: a voice makes the motion, so that references for blinks and head motion apply.
         coefficients: its motion is one of face coefficients, which not every model draws.
+        assign: import string of (settings, flag, signal) -> :class:`~talkingface.pipelines.drivers.DriverAssignment`
+            in a module without torch; "": the driver's own `assigned`.
     """
 
     driver: str
@@ -133,6 +135,7 @@ class DriverEntry:
     shows_frames: bool = False
     speaks: bool = False
     coefficients: bool = False
+    assign: str = ""
 
 
 class OneOf:
@@ -278,16 +281,26 @@ PASTES: Plugins[Blend] = Plugins(
     "talkingface.face.paste.blend:Blend",
     {name: f"talkingface.face.paste.blend:{name.upper()}" for name in ("soft", "poisson", "round")},
 )
-_OURS = "talkingface.pipelines.drivers"
+_OURS, _ASSIGN = "talkingface.pipelines.drivers", "talkingface.pipelines.assignment"
 DRIVERS: Plugins[DriverEntry] = Plugins(
     "talkingface.drivers",
     "driver",
     "talkingface.plugins:DriverEntry",
     {
-        "frames": DriverEntry(f"{_OURS}.video:VideoDriver", "video_source", shows_frames=True),
-        "motion": DriverEntry(f"{_OURS}.motion_file:MotionFileDriver", "motion_path"),
-        "sound": DriverEntry(f"{_OURS}.speech:SpeechDriver", "audio_path", speaks=True),
-        "idle": DriverEntry(f"{_OURS}.speech:IdleDriver", "idle_seconds", reads_file=False, speaks=True),
-        "demo": DriverEntry(f"{_OURS}.demo:DemoDriver", reads_file=False),
+        "frames": DriverEntry(
+            f"{_OURS}.video:VideoDriver", "video_source", shows_frames=True, assign=f"{_ASSIGN}:of_video"
+        ),
+        "motion": DriverEntry(
+            f"{_OURS}.motion_file:MotionFileDriver", "motion_path", assign=f"{_ASSIGN}:of_motion_file"
+        ),
+        "sound": DriverEntry(f"{_OURS}.speech:SpeechDriver", "audio_path", speaks=True, assign=f"{_ASSIGN}:of_sound"),
+        "idle": DriverEntry(
+            f"{_OURS}.speech:IdleDriver",
+            "idle_seconds",
+            reads_file=False,
+            speaks=True,
+            assign=f"{_ASSIGN}:of_idling",
+        ),
+        "demo": DriverEntry(f"{_OURS}.demo:DemoDriver", reads_file=False, assign=f"{_ASSIGN}:of_switch"),
     },
 )

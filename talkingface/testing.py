@@ -32,10 +32,10 @@ from .errors import ConfigError, MotionError
 from .media.image import read_image, resize
 from .models.base import Batch, ModelPlugin, Phase, SpeechRequest
 from .models.samples import AudioWindow, CoefficientWindow
+from .motion.kinds import of_coefficients
 from .paths import shipped
 from .pipelines.frames import to_tensor, windows
 from .pipelines.model import check_joined
-from .pipelines.motions import of_coefficients
 from .train import TrainSettings
 from .train.checkpoints import export
 from .train.step import freeze_others

@@ -22,6 +22,7 @@ PACKAGE = Path(talkingface.__file__).parent
 FOLDERS = sorted({path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in PACKAGE.rglob("*.py")})
 
 FIRST_WORDS = ("What", "Which", "How", "Whether", "Where", "As", "So", "That", "When")
+DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 ARRAYS = {"ndarray", "NDArray", "Tensor"}
 _NAMED_SIZE = (
     r"[dfhkmnsw]|in|out|inputs|outputs|height|width|side|size|length|samples|frames|rank|rows|columns|count|channels"
@@ -161,6 +162,16 @@ def missing_shapes() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_docstrings_begin_with_what_comes_out(folder: str) -> None:
     wrong = [name for place, name in wrong_first_words() if place == folder]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "examples", "parity", "scripts", "tests"])
+def test_docstrings_outside_the_package_begin_so_too(folder: str) -> None:
+    wrong = []
+    for path in (PACKAGE.parent / folder).rglob("*.py"):
+        nodes = (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, DOCUMENTED))
+        words = ((ast.get_docstring(node) or "").split() for node in nodes)
+        wrong += [f"{path.name}: {' '.join(some)}" for some in words if some and some[0] in FIRST_WORDS]
     assert wrong == []
 
 

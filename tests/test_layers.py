@@ -38,6 +38,9 @@ FORBIDDEN = {
     ),
     "errors": ("*",),
     "text": (*HIGH, *FACES, "media", "nn", "ops", "weights"),
+    "part_files": ("*",),
+    "children": ("*",),
+    "console": ("*",),
     "plugins": (*HIGH, *FACES, "media", "nn", "ops", "weights"),
     "media": (*HIGH, *FACES),
     "nn": (*HIGH, *FACES),
@@ -54,7 +57,18 @@ FORBIDDEN = {
     "pipelines": ("jobs", "cli", "api", "train", "data"),
 }
 NAMES_NO_MODEL = ("train", "pipelines", "evaluation", "data", "config", "jobs", "media", "nn", "weights", *FACES)
-WITHOUT_TORCH = ("errors", "plugins", "registry", "config", "paths", "text", "types")
+WITHOUT_TORCH = (
+    "errors",
+    "part_files",
+    "children",
+    "console",
+    "plugins",
+    "registry",
+    "config",
+    "paths",
+    "text",
+    "types",
+)
 
 
 def imports(path: Path, *, at_load: bool = False) -> Iterator[str]:

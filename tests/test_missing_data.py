@@ -1,4 +1,4 @@
-"""What happens when the data set that a user names is not there."""
+"""A data set that a user names and that is not there."""
 
 from __future__ import annotations
 

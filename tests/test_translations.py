@@ -41,7 +41,7 @@ def rows(page: Path) -> list[list[str]]:
 
 
 def codes(cells: list[str]) -> list[str]:
-    """What stands in a row in the type of code and is no word of a language."""
+    """Texts of a row in the type of code that are no words of a language."""
     return sorted(code for cell in cells for code in CODE.findall(cell) if not TRANSLATED.search(code))
 
 

@@ -112,7 +112,7 @@ def audio2pose(case: Case) -> dict[str, Tensor]:
 
 
 def blink(case: Case) -> dict[str, Tensor]:
-    """How far the eyes are closed, as ``ratio_<frames>`` and ``fixed_<frames>``."""
+    """Closing of the eyes, as ``ratio_<frames>`` and ``fixed_<frames>``."""
     out = {}
     for name in case.outputs:
         what, _, frames = name.rpartition("_")

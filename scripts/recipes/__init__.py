@@ -1,1 +1,1 @@
-"""How compact weights are trained, a module for each model."""
+"""Recipes that train compact weights, a module for each model."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,7 @@ STAGES = (
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a training needs.
+    """Ingredients of a training.
 
     Attributes:
         cache: folder with the caches of the splits ``train`` and ``val``.
@@ -96,6 +96,7 @@ class Recipe:
         most_steps: of a stage.
         params: settings of the networks that differ from the shipped ones.
         draws: shares of pairs that disagree.
+        begin: name of the stage to begin at, where `init` is an export of this recipe; None runs them all.
     """
 
     cache: Path
@@ -109,6 +110,17 @@ class Recipe:
     most_steps: int = 1_000_000
     params: Mapping[str, Any] = field(default_factory=dict)
     draws: DrawSettings = field(default_factory=DrawSettings)
+    begin: str | None = None
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Stages to run, which share the hours; an export that goes on gives back what `finish` made steeper."""
+        if self.begin is None:
+            return STAGES
+        first = [stage.name for stage in STAGES].index(self.begin)
+        total = sum(stage.share for stage in STAGES[first:])
+        rest = [replace(stage, share=stage.share / total) for stage in STAGES[first:]]
+        return (replace(rest[0], decided=1 / DECIDED), *rest[1:])
 
 
 def train(recipe: Recipe) -> Path:
@@ -119,7 +131,7 @@ def train(recipe: Recipe) -> Path:
     """
     caches = {split: FaceCache(recipe.cache / split) for split in ("train", "val")}
     made, before = recipe.init, None
-    for stage in STAGES:
+    for stage in recipe.stages:
         folder = recipe.run_dir / stage.name
         if not (folder / MARK).is_file():
             result = _run(stage, recipe, made, before, caches)

@@ -13,7 +13,7 @@ from .mouth import part_lips, purse_lips
 
 @dataclass(frozen=True)
 class Expression:
-    """What the face does.
+    """Expression of the face.
 
     Attributes:
         jaw: 0 lips closed, 1 mouth wide open.

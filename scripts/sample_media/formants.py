@@ -83,7 +83,7 @@ def babble(speaker: Speaker, seconds: float) -> Array:
 
 
 def _score(speaker: Speaker, steps: int, random: np.random.Generator) -> tuple[Array, Array, Array]:
-    """What is said when: resonances (steps, 4), loudness of the buzz (steps,) and of each hiss (steps, 3)."""
+    """Speech over time: resonances (steps, 4), loudness of the buzz (steps,) and of each hiss (steps, 3)."""
     places, voiced = np.tile(np.array(_VOWELS[1].places), (steps, 1)), np.zeros(steps)
     hiss = np.zeros((steps, len(_HISSES) - 1))
     per_second = RATE / _STEP

@@ -1,4 +1,4 @@
-"""What a face does in a clip: where the head points, when it blinks, how the mouth follows the voice."""
+"""Movement of a face in a clip: direction of the head, blinks, and a mouth that follows the voice."""
 
 from __future__ import annotations
 

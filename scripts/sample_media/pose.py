@@ -20,7 +20,7 @@ _CAMERA = 5.0  # distance of the camera from the face, in face widths
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the head is.
+    """Pose of the head.
 
     Attributes:
         yaw, pitch, roll: radians; positive turns the nose to the picture's right, down, and the head clockwise.
@@ -60,7 +60,7 @@ class HeadMover:
         return sample(image, _resize(from_x, size), _resize(from_y, size))
 
     def _displacement(self, pose: Pose) -> tuple[Array, Array]:
-        """Where each point of the front view goes, minus where it is; canvas pixels."""
+        """Movement of each point of the front view, in canvas pixels."""
         points = np.stack([self._x, self._y, self._depth], axis=-1) - self._pivot
         turned = points @ _rotation(pose).T
         still, moved = self._project(points), self._project(turned)

@@ -10,10 +10,14 @@ from .. import registry
 from ..errors import ConfigError, TalkingFaceError, UnknownNameError, collected
 from ..plugins import DriverEntry
 from .options import drivers
-from .schema import Movement, Settings
+from .schema import Movement, Settings, SettingsGroup, Speech
 
 DRIVE = re.compile(r"(\d{1,4})=(.+)", re.DOTALL)
 _OF_COEFFICIENTS = ("expression_scale", "still", "input_yaw", "input_pitch", "input_roll")
+_SILENT = "Give --audio_path or --idle_seconds, or leave it out."
+_OWN_MOVEMENT = "Give --audio_path or --idle_seconds; --video_source brings blinks and head motion of its own."
+_NO_SPEECH = {"ref_eyeblink": _OWN_MOVEMENT, "ref_pose": _OWN_MOVEMENT}
+_LEAVE_OUT, _OMIT = "Leave one of them out.", "Leave it out."
 
 
 def flag_problems(settings: Settings) -> list[TalkingFaceError]:
@@ -58,6 +62,11 @@ def several_drivers(flags: Sequence[str]) -> ConfigError:
     return ConfigError(f"{' and '.join(f'--{name}' for name in flags)} would {number} drive", cure=cure)
 
 
+def changed(settings: Settings, group: type[SettingsGroup]) -> list[str]:
+    """Settings of a group that have another value than the default."""
+    return [name for name, field in group.model_fields.items() if getattr(settings, name) != field.get_default()]
+
+
 def read_drive(text: str) -> tuple[int, Path]:
     """``0=a.mp4`` -> (0, a.mp4), a face and what drives it.
 
@@ -90,18 +99,17 @@ def _drivers(settings: Settings) -> list[TalkingFaceError]:
 
 def _faces(settings: Settings) -> Iterator[ConfigError]:
     """Settings about faces that would be ignored."""
-    flag = next((flag for flag in ("face", "drive", "face3dvis") if getattr(settings, flag)), None)
-    if flag is None:
-        return
-    if not settings.if_align or settings.landmarks == "none" or settings.preprocess == "resize":
-        off = "--no-if_align" if not settings.if_align else "--landmarks=none"
-        off = "--preprocess=resize" if settings.if_align and settings.landmarks != "none" else off
-        yield ConfigError(f"--{flag} needs faces, and {off} looks for none", cure="Leave one of them out.")
-    elif (settings.face == "all" or settings.drive) and settings.preprocess in ("crop", "extcrop"):
-        yield ConfigError(
-            f"--{flag} moves faces in their places, and --preprocess={settings.preprocess} shows one face alone",
-            cure="Use --preprocess=full.",
-        )
+    asked = [flag for flag in ("face", "drive", "face3dvis") if getattr(settings, flag)]
+    off = [word for word, blind in _without_faces(settings).items() if blind]
+    for flag in asked if off else ():
+        looks = "looks" if len(off) == 1 else "look"
+        yield ConfigError(f"--{flag} needs faces, and {' and '.join(off)} {looks} for none", cure=_LEAVE_OUT)
+    if not off and settings.preprocess in ("crop", "extcrop"):
+        for flag in [flag for flag in asked if flag == "drive" or (flag == "face" and settings.face == "all")]:
+            yield ConfigError(
+                f"--{flag} moves faces in their places, and --preprocess={settings.preprocess} shows one face alone",
+                cure="Use --preprocess=full.",
+            )
     if settings.face and settings.drive and not drivers_in(settings):
         yield ConfigError(
             "--face says whom --video_source moves, and there is none",
@@ -125,6 +133,15 @@ def _boxes(settings: Settings) -> Iterator[ConfigError]:
             yield ConfigError(f"--{name} needs faces, and {off} looks for none", cure="Leave one of them out.")
 
 
+def _without_faces(settings: Settings) -> dict[str, bool]:
+    """Settings with which no face is looked for -> True where they are so."""
+    return {
+        "--no-if_align": not settings.if_align,
+        "--landmarks=none": settings.landmarks == "none",
+        "--preprocess=resize": settings.preprocess == "resize",
+    }
+
+
 def _landmarks(settings: Settings) -> Iterator[ConfigError]:
     if settings.landmarks == "none" and registry.entry(settings.model).coefficients:
         what = f"{settings.model} moves faces by coefficients that are read off them, so a face has to be found"
@@ -136,23 +153,50 @@ def _landmarks(settings: Settings) -> Iterator[ConfigError]:
 
 def _movement(settings: Settings) -> Iterator[ConfigError]:
     if registry.entry(settings.model).coefficients is False:
-        for name in _OF_COEFFICIENTS:
-            if getattr(settings, name) != Movement.model_fields[name].default:
+        for name in changed(settings, Movement):
+            if name in _OF_COEFFICIENTS:
                 what = f"{settings.model} moves points of its own, which no flag can tell head from expression"
                 cure = "Choose a --model with face coefficients, or leave it out."
                 yield ConfigError(what, where=f"--{name}", cure=cure)
+    yield from _reference_frame(settings)
     sized = "image_size" in registry.config_class(settings.model).model_fields
     if settings.image_size is not None and not sized:
         where = f"--image_size={settings.image_size}"
         yield ConfigError(f"{settings.model} draws at one size only", where=where, cure="Leave it out.")
 
 
+def _reference_frame(settings: Settings) -> Iterator[ConfigError]:
+    """Choices of the driving frame in which the source's pose is met that contradict each other or are ignored."""
+    number, search = settings.best_frame, settings.find_best_frame
+    if number is not None and search:
+        yield ConfigError("--best_frame and --find_best_frame both choose the frame", cure=_LEAVE_OUT)
+    limit = settings.frame_limit
+    if number is not None and limit is not None and number >= limit:
+        what = f"frame {number} is not among the {limit} of --frame_limit"
+        yield ConfigError(what, where="--best_frame", cure=f"Use 0 to {limit - 1}, or another --frame_limit.")
+    why = "" if number is None and not search else _without_reference(settings)
+    for name in ("best_frame", "find_best_frame") if why else ():
+        if name in changed(settings, Movement):
+            yield ConfigError(f"chooses where a driver's change begins, and {why}", where=f"--{name}", cure=_OMIT)
+
+
+def _without_reference(settings: Settings) -> str:
+    """Reason why the driver's movement is not taken as its change since a frame; empty where it is."""
+    entries = drivers_in(settings)
+    if not settings.relative:
+        return "--no-relative takes the poses themselves"
+    if settings.image_source is None and any(entry.shows_frames for entry in entries.values()):
+        return "without --image_source the first frame is the source itself"
+    for flag, entry in entries.items():
+        if (entry.speaks or flag == settings.own.demonstration) and not settings.drive:
+            return f"--{flag} moves the source's own face"
+    return ""
+
+
 def _speech(settings: Settings) -> Iterator[TalkingFaceError]:
     if not speaks(settings):
-        for name in ("ref_eyeblink", "ref_pose"):
-            if getattr(settings, name) is not None:
-                cure = "Give --audio_path or --idle_seconds; --video_source brings blinks and head motion of its own."
-                yield ConfigError(f"--{name} is for a picture that speaks or idles", cure=cure)
+        for name in changed(settings, Speech):
+            yield ConfigError(f"--{name} is for a picture that speaks or idles", cure=_NO_SPEECH.get(name, _SILENT))
         return
     flag = "--idle_seconds" if settings.audio_path is None else f"--audio_path={settings.audio_path}"
     if registry.entry(settings.model).coefficients is False:

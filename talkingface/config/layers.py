@@ -19,7 +19,7 @@ from .published_files import read_config
 from .schema import Settings
 from .translate import Given, implied_model
 from .user_paths import as_meant
-from .yaml_file import flatten, layer_of, read_layer, read_yaml
+from .yaml_file import flatten, is_special, layer_of, read_layer, read_yaml
 
 INPUTS = frozenset({"image_source", "video_source"})
 OVERALL = ("properties", "overall.yaml")
@@ -33,9 +33,21 @@ def load_settings(argv: Sequence[str]) -> Settings:
             once, one line each.
         UnknownNameError: for a model, variant or data set that does not exist.
     """
+    settings, problems = read_settings(argv)
+    if problems:
+        raise together(problems)
+    return settings
+
+
+def read_settings(argv: Sequence[str]) -> tuple[Settings, list[TalkingFaceError]]:
+    """(the settings of a command line without the wrong ones, everything that is wrong).
+
+    Raises:
+        ConfigError: where no settings are left.
+    """
     model = _model_of(list(as_meant(read_flags(argv).given, None, [])))
     flags = read_flags(argv, model.value if model.value in registry.models() else None)
-    return _resolve(flags.given, model, flags.problems, flags.notes)
+    return _resolve(flags.given, model, flags.problems, flags.notes), flags.problems
 
 
 def settings_from(values: Mapping[str, Any]) -> Settings:
@@ -49,7 +61,10 @@ def settings_from(values: Mapping[str, Any]) -> Settings:
     problems: list[TalkingFaceError] = [
         ConfigError("unknown setting", where=item.origin, cure=did_you_mean(item.key, names)) for item in wrong
     ]
-    return _resolve([item for item in given if item not in wrong], model, problems)
+    settings = _resolve([item for item in given if item not in wrong], model, problems)
+    if problems:
+        raise together(problems)
+    return settings
 
 
 def _files(given: Iterable[Given]) -> list[Path]:
@@ -87,6 +102,8 @@ def _resolve(
         problems: those so far; those found here are added.
         notes: sentences for the user so far.
     """
+    if special := _special_files(top):
+        raise together([*problems, *special])
     known: str | None = None
     model: str = chosen_model.value
     upper: list[Given] = []
@@ -117,15 +134,28 @@ def _resolve(
     chosen["config"] = Given("config", _files(top), "flag")
     if chosen_model.origin != "default":
         chosen["model"] = chosen_model
+    if special := _special_files(chosen.values()):  # at once: what follows may read them
+        raise together([*problems, *special])
     settings = _validated(_without_hidden(chosen.values()), known, problems)
     with collected(problems):
         check_model_params(settings)
     if not settings.print_config and known is not None:
         problems += flag_problems(settings)
-    if problems:
-        raise together(problems)
     settings.notes.extend(told)
     return settings
+
+
+def _special_files(given: Iterable[Given]) -> list[TalkingFaceError]:
+    """Errors for values that name a pipe, a device or a socket: reading one may never end."""
+    cure = "Save what it gives in a file first, and name that."
+    return [
+        ConfigError(
+            f"'{value}' is a pipe, device or socket, not a regular file", where=item.origin or item.key, cure=cure
+        )
+        for item in given
+        for value in (item.value if isinstance(item.value, list) else [item.value])
+        if isinstance(value, str | Path) and is_special(Path(value))
+    ]
 
 
 def _of_model(given: Iterable[Given], model: str | None, problems: list[TalkingFaceError]) -> Iterator[Given]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections.abc import Iterable
 from fractions import Fraction
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import registry
+from ..part_files import atomic_file
 from ..text.plain_yaml import dump
 from .flags import RENAMED, SHORTHANDS
 from .options import Option, options, settings_class, table, walk
@@ -156,10 +156,8 @@ def describe(settings: Settings) -> str:
 def save_settings(settings: Settings, path: Path) -> Path:
     """Write the settings as YAML so that ``--config`` of that file repeats the run; written beside and renamed."""
     values = {key: value for key, value in _plain(settings).items() if key not in NOT_SAVED}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(dump(values), encoding="utf-8")
-    part.replace(path)
+    with atomic_file(path) as part:
+        part.write_text(dump(values), encoding="utf-8")
     return path
 
 

@@ -287,6 +287,16 @@ class Settings(Job, Inputs, Speech, Faces, Output, Movement, Judging, Weights, M
         """The files and flags that set keys of a group such as ``model_params``."""
         return sorted({origin for key, origin in self._origins.items() if key.startswith(f"{group}.")})
 
+    @property
+    def judges_videos(self) -> bool:
+        """True where an evaluation compares videos that programs made, without a model or a data set."""
+        return self.real is not None or bool(self.made)
+
+    @property
+    def set_by_flags(self) -> list[str]:
+        """Settings (dotted) that a flag set."""
+        return [key for key, origin in self._origins.items() if origin.startswith("--")]
+
     def origin(self, key: str) -> str:
         """The file or flag that set ``key`` (dotted, as ``train.max_steps``), or ``"default"``."""
         return self._origins.get(key, "default")

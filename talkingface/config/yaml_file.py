@@ -13,6 +13,14 @@ from .options import find_anywhere, groups, options
 from .translate import Given
 
 
+def is_special(path: Path) -> bool:
+    """True if something is there that is no file or folder: a pipe, device or socket, whose reading may never end."""
+    try:
+        return path.exists() and not path.is_file() and not path.is_dir() and str(path) != os.devnull
+    except (OSError, ValueError):  # no name that a file could have
+        return False
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file; an empty file is an empty mapping.
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from ..console import STOP_SIGNALS
 from ..models.samples import FPS, SAMPLE_RATE_HZ, AudioWindow, CoefficientWindow, Identity
 from .augment import augment_batch, draw_augmentation
 from .samples import Item, Offsets, Part, RandomFrames, Sampler, describe, pictures_of
@@ -184,11 +185,11 @@ def _end_workers(workers: Iterable[BaseProcess]) -> None:
 
 
 def _begin_worker(worker: int) -> None:
-    """Limit a worker to one thread, so that training has the cores, and let it ignore SIGINT and SIGTERM.
+    """Limit a worker to one thread, so that training has the cores, and let it ignore Ctrl-C, SIGTERM and SIGHUP.
 
-    A terminal sends Ctrl-C, and a job scheduler SIGTERM, to the workers too; without workers the last step could not
-    be finished and saved. They end with the iterator of the batches or with its process.
+    A terminal sends Ctrl-C or SIGHUP, and a job scheduler SIGTERM, to the workers too; without workers the last step
+    could not be finished and saved. They end with the iterator of the batches or with its process.
     """
     torch.set_num_threads(1)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, *STOP_SIGNALS):
         signal.signal(number, signal.SIG_IGN)

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -19,6 +18,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from ..part_files import atomic_folder
 from .store import Clip, ClipStore, Frames
 
 _log = logging.getLogger(__name__)
@@ -127,16 +127,10 @@ def _key(store: ClipStore, size: int) -> str:
 def _pack(store: ClipStore, size: int, target: Path) -> None:
     """Decode into a folder beside the target and rename it when it is complete."""
     _check_room(store, size, target.parent)
-    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
+    with atomic_folder(target) as partial:
         entries = _write_frames(store, size, partial / "frames.bin")
         index = {"root": str(store.root.resolve()), "size": size, "clips": entries}
         (partial / "index.json").write_text(json.dumps(index, indent=1), encoding="utf-8")
-        if target.exists():
-            shutil.rmtree(target)
-        partial.rename(target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _write_frames(store: ClipStore, size: int, path: Path) -> list[dict[str, Any]]:

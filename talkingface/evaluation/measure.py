@@ -65,7 +65,7 @@ class Measures:
             part.update(predicted, real)
 
     def finish(self) -> tuple[dict[str, float], dict[str, Tensor]]:
-        """(scores of the clip, tensors that metrics of the set gathered in it)."""
+        """(scores of the clip, tensors (n, ...) that metrics of the set gathered in it)."""
         kept: dict[str, Tensor] = {}
         for name, metric in self._metrics.items():
             kept |= {f"{name}/{key}": value for key, value in metric.kept().items()}
@@ -73,7 +73,7 @@ class Measures:
         return self._computed("clip"), kept
 
     def take(self, kept: Mapping[str, Tensor]) -> None:
-        """Add tensors that `finish` gave of a clip."""
+        """Add tensors (n, ...) that `finish` gave of a clip."""
         for name, metric in self._metrics.items():
             own = {key.partition("/")[2]: value for key, value in kept.items() if key.partition("/")[0] == name}
             if own:

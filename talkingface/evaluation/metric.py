@@ -140,11 +140,11 @@ class Metric(Observing, ABC):
         """
 
     def kept(self) -> dict[str, Tensor]:
-        """Tensors that a metric of the whole set gathered in the clip, for an evaluation that goes on later."""
+        """Tensors (n, ...) that a metric of the set gathered in the clip, for an evaluation that goes on later."""
         return {}
 
     def take(self, kept: Mapping[str, Tensor]) -> None:
-        """Add what `kept` gave of a clip in an earlier run."""
+        """Add what `kept` gave of a clip in an earlier run, tensors (n, ...)."""
 
     @abstractmethod
     def compute(self) -> float:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import random
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..data.store import Clip
-from ..errors import DataError
+from ..errors import DataError, quoted
+from ..text.lists import read_table
 
 COLUMNS = ("source", "driving")
 
@@ -38,18 +38,13 @@ def choose_pairs(clips: Sequence[Clip], count: int, listed: Path | None, seed: i
 
 
 def _from_list(clips: Sequence[Clip], listed: Path) -> list[tuple[Clip, Clip]]:
-    try:
-        with listed.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"cannot be read as a list of pairs ({error})", where=listed) from error
-    if not rows or not set(COLUMNS) <= set(rows[0]):
-        raise DataError("has no columns 'source' and 'driving'", where=listed, cure="Write source,driving in line 1.")
     known = {key: clip for clip in clips for key in (clip.name, Path(clip.name).name, Path(clip.name).stem)}
     pairs = []
-    for number, row in enumerate(rows, 2):
+    for row in read_table(listed, COLUMNS):
         missing = [row[column] for column in COLUMNS if row[column] not in known]
         if missing:
-            raise DataError(f"'{missing[0]}' is no clip of the data set", where=f"{listed}, line {number}")
+            raise DataError(f"{quoted(missing[0])} is no clip of the data set", where=row.where)
         pairs.append((known[row["source"]], known[row["driving"]]))
+    if not pairs:
+        raise DataError("lists no pairs", where=listed, cure="Write a line source,driving for each.")
     return pairs

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from ..data.store import Clip, ClipStore, Frames
 from ..models.base import ModelPlugin, Renderer
+from ..motion.kinds import of_coefficients
 from ..pipelines.frames import to_tensor, windows
 from ..pipelines.model import LoadedModel, assemble
-from ..pipelines.motions import as_taken, of_coefficients
+from ..pipelines.motions import as_taken
 from ..pipelines.render import encode_source, retarget
 from .affine import best_affine
 from .measure import Measured, Predict, Shot, measure

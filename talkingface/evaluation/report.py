@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from ..part_files import atomic_file
 from .metric import heading_of
 from .statistics import interval
 
@@ -138,13 +138,8 @@ def save_json(document: Any, path: Path) -> Path:
 def save_text(text: str, path: Path) -> Path:
     """Write a text, whole or not at all."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.parent / f".{secrets.token_hex(4)}.part"
-    try:
+    with atomic_file(path) as part:
         part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 

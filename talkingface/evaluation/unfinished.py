@@ -14,6 +14,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ..errors import DataError
+from ..text.read import read_text
 from .stills import Still
 
 logger = logging.getLogger(__name__)
@@ -91,7 +93,7 @@ class Unfinished:
     def _read(self) -> dict[tuple[str, str], tuple[int, dict[str, Any]]]:
         """Records of an earlier run by the same protocol; a last line that is not whole is left out."""
         file = self._folder / RECORDS
-        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+        lines = read_text(file, DataError).splitlines() if file.is_file() else []
         if not lines or lines[0] != self._protocol:
             self.done()
             self._folder.mkdir(parents=True, exist_ok=True)

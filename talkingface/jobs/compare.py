@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,9 +23,10 @@ from ..evaluation.metric import ClipFacts, MetricTools, choose_metrics, lacking_
 from ..evaluation.protocol import file_hash, protocol
 from ..evaluation.report import Report
 from ..evaluation.write import directions, write_reports
-from ..media.image import read_image, resize
+from ..media.image import center_square, read_image, resize
 from ..media.video import VideoReader, open_video
 from ..media.writer import open_writer
+from ..part_files import temporary_folder
 from ..pipelines.animate import Result, animate
 from ..pipelines.compose import grid, labelled
 from ..pipelines.frames import Frame, to_tensor
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 WHEN_STOPPED = "nothing was written"
 IN_A_ROW = 4
+SIDE = 256  # pixels at which results are measured
 OF_A_VOICE = ("diversity", "beats", "sharpness", "cpbd")
 """Metrics that need no face to follow."""
 _OWN = frozenset(
@@ -81,8 +83,8 @@ def run(settings: Settings) -> int:
         cure = "Give --image_source=PICTURE and --video_source=VIDEO or --audio_path=SOUND."
         raise ConfigError("a picture and what drives it are compared through all models", cure=cure)
     output = settings.output or (settings.output_dir or Path("results")) / "compare" / f"{_names(settings)}.mp4"
-    with tempfile.TemporaryDirectory(prefix="talkingface-") as folder:
-        results, notes = _results(settings, Path(folder))
+    with temporary_folder(output.parent) as folder:
+        results, notes = _results(settings, folder)
         if not results:
             raise ConfigError("no model could be compared: " + "; ".join(notes), cure="See --run_mode=doctor.")
         frames = _write_grid(settings, results, output)
@@ -153,9 +155,10 @@ def _write_grid(settings: Settings, results: Mapping[str, Result], output: Path)
         sound = settings.audio_path or settings.video_source
         writer = stack.enter_context(open_writer(output, fps=rate, audio=sound, quality=settings.quality))
         count = max(result.frames for result in results.values())
+        across = math.ceil(len(panels) / math.ceil(len(panels) / IN_A_ROW))
         for _ in range(count):
             row = labelled([next(frames) for frames in panels.values()], list(panels))
-            writer.write(grid([row[start : start + IN_A_ROW] for start in range(0, len(row), IN_A_ROW)]))
+            writer.write(grid([row[start : start + across] for start in range(0, len(row), across)]))
     return count
 
 
@@ -181,16 +184,20 @@ def _report(settings: Settings, results: Mapping[str, Result], output: Path, not
     tools = MetricTools(root=settings.checkpoint_root)
     chosen = choose_metrics(["all"], tools)
     by_voice = speaks(settings) or settings.video_source is None
-    metrics = {n: m for n, m in chosen.items() if not m.aligned and (n in OF_A_VOICE or not by_voice)}
+    metrics = {
+        name: metric
+        for name, metric in chosen.items()
+        if not metric.aligned and metric.over == "clip" and (name in OF_A_VOICE or not by_voice)
+    }
     rate, count = next(iter(results.values())).fps, min(result.frames for result in results.values())
     streams = {
-        label: FrameStream(open_video(result.path, size=(256, 256), square=True), result.path)
+        label: FrameStream(open_video(result.path, size=(SIDE, SIDE), square=True), result.path)
         for label, result in results.items()
     }
-    source = to_tensor([read_image(settings.image_source)], "cpu")
+    source = to_tensor([resize(center_square(read_image(settings.image_source)), (SIDE, SIDE))], "cpu")
     first = next(iter(streams.values())).peek()
     driver = settings.video_source if not by_voice else None
-    reader = None if driver is None else FrameStream(_driving(driver, rate, 256), driver)
+    reader = None if driver is None else FrameStream(_driving(driver, rate, SIDE), driver)
     real = reader.take if reader is not None else lambda part: first.expand(part.stop - part.start, -1, -1, -1)
     facts = ClipFacts(rate, source, None, settings.audio_path or settings.video_source)
     shot = Shot(output.stem, output.stem, count, facts, real, {label: s.take for label, s in streams.items()})

@@ -19,9 +19,9 @@ from ..evaluation.report import Report
 from ..evaluation.talking import evaluate_talking
 from ..evaluation.unfinished import Unfinished
 from ..evaluation.write import directions, write_reports
+from ..motion.kinds import of_coefficients
 from ..pipelines.drivers.voices import load_voice
 from ..pipelines.model import LoadedModel, load_model
-from ..pipelines.motions import of_coefficients
 from ..pipelines.progress import SILENT
 from ..weights.load import fingerprint
 from .data import data_root, run_folder, with_data
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 def run(settings: Settings) -> int:
     """Print the tables and the paths of the reports, one per line; that of the reconstruction comes last."""
-    if settings.real is not None or settings.made:
+    if settings.judges_videos:
         return judge_videos(settings)
     folder = run_folder(settings)
     settings = with_data(settings)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from ..pipelines.animate import Result, animate_each
+from ..pipelines.animate import Result, animate_plans
+from ..pipelines.inputs import plan_each
 from ..pipelines.progress import progress_for
 
 if TYPE_CHECKING:
@@ -15,8 +16,11 @@ WHEN_STOPPED = "results that were finished are kept, the one in work is removed"
 
 
 def run(settings: Settings) -> int:
-    """Animate; the paths of the results are the last lines on standard output, the rest goes to standard error."""
-    batch = animate_each(settings, progress_for(sys.stderr, quiet=settings.quiet))
+    """Animate; the paths of the results are the last lines on standard output, the rest goes to standard error.
+
+    The command has checked the settings, see `jobs.checks`.
+    """
+    batch = animate_plans(plan_each(settings), settings, progress_for(sys.stderr, quiet=settings.quiet))
     for source, error in batch.failures:
         print(f"error: {error}" if str(source) in str(error) else f"error: {source}: {error}", file=sys.stderr)
     for result in batch.results:

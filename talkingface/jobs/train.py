@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +18,11 @@ from ..data.prepare.files import try_file
 from ..data.prepare.tools import PrepareTools
 from ..data.samples import describe, pictures_of
 from ..errors import DataError, writing
-from ..pipelines.model import as_trained, base_config, choose_device, choose_precision, other_structure
+from ..pipelines.known_weights import as_trained, base_config
+from ..pipelines.model import choose_device, choose_precision, other_structure
 from ..train import Trainer, TrainSettings
 from ..train.checkpoints import claim
-from ..train.processes import join
+from ..train.processes import SIGNALS, join
 from ..weights import load_catalogue, resolve
 from ..weights.load import load_networks, load_strict, read_notes
 from .data import data_root, run_folder, with_data
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ..models.base import ModelPlugin
 
 WHEN_STOPPED = "states saved so far are kept; go on with --train.resume=auto"
-ENDED_BY = {signal.SIGINT.name: 130, signal.SIGTERM.name: 143}
+ENDED_BY = {number.name: 128 + number for number in SIGNALS}
 
 logger = logging.getLogger(__name__)
 

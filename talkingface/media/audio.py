@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MediaError
-from .ffmpeg import input_arguments, output_of
+from .ffmpeg import SILENCE_S, input_arguments, output_of
 from .probe import describe
 
 Samples = NDArray[np.float32]
@@ -48,7 +48,7 @@ def read_audio(path: str | Path, sample_rate_hz: int = 16000) -> Samples:
     if not info.has_audio or info.sample_rate_hz is None:
         raise MediaError("has no sound", where=path, cure="Give a file with sound.")
     plain = ["-map", "0:a:0", "-af", _MIX, "-ar", str(info.sample_rate_hz), "-f", "f32le", "pipe:1"]
-    _, data, messages = output_of([*input_arguments(path), *plain])
+    _, data, messages = output_of([*input_arguments(path), *plain], limit_s=SILENCE_S)
     samples = np.frombuffer(data[: len(data) // 4 * 4], np.float32)
     if samples.size == 0:
         reason = f" ({messages[0]})" if messages else ""

@@ -7,14 +7,12 @@ silent.
 from __future__ import annotations
 
 import mmap
-import os
 import tempfile
 import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -22,9 +20,10 @@ from typing import IO
 import numpy as np
 
 from ..errors import MediaError
+from ..part_files import part_of
 from .audio import Samples
 from .ffmpeg import Child, address, input_arguments, output_of
-from .probe import describe, probe
+from .probe import PAUSE_S, describe, longest_pause, probe, shorten_pauses, shorter_sound
 
 SILENT = 1e-3  # peak of an inaudible sound, relative to full scale (-60 dB)
 CLIPPED, FULL = 0.01, 0.999  # share of the samples at full scale that is reported, and the level of full scale
@@ -86,9 +85,11 @@ def open_audio(path: str | Path, rate_hz: int) -> AudioBuffer:
     info = describe(path)
     if not info.has_audio or info.sample_rate_hz is None:
         raise MediaError("has no sound", where=path, cure="Give a file with sound.")
-    start_s = probe(path).start_s if info.has_video else Fraction(0)
-    plain = ["-map", "0:a:0", "-af", f"asetpts=PTS-({start_s})/TB,{_MONO}", "-ar", str(info.sample_rate_hz)]
-    decode = partial(_decoded, plain=plain, rate_hz=info.sample_rate_hz, wanted_hz=rate_hz, where=path)
+    own_hz, info = info.sample_rate_hz, probe(path) if info.has_video else info
+    pauses = f"a{shorten_pauses(PAUSE_S, longest_pause(info))}"
+    times = f"asetpts=PTS-({info.start_s})/TB,{pauses}"
+    plain = ["-map", "0:a:0", "-af", f"{times},{_MONO}", "-ar", str(own_hz)]
+    decode = partial(_decoded, plain=plain, rate_hz=own_hz, wanted_hz=rate_hz, where=path)
     memory, statistics, complaints = decode(input_arguments(path))
     if memory is None:
         reason = f" ({complaints[0]})" if complaints else ""
@@ -98,6 +99,7 @@ def open_audio(path: str | Path, rate_hz: int) -> AudioBuffer:
         second, second_statistics, _ = decode(copy.input_arguments())
         memory, statistics = (memory, statistics) if second is None else (second, second_statistics)
     notes = statistics.notes(path, damage=complaints[:1])
+    notes += shorter_sound(info, statistics.samples / own_hz)
     return AudioBuffer(np.frombuffer(memory, np.float32), rate_hz, notes, memory)
 
 
@@ -108,7 +110,7 @@ def _decoded(
     statistics = _SampleStatistics()
     with Child([*opening, *plain, "-f", "f32le", "pipe:1"], collect=True) as child:
         try:
-            memory = _mapped(_resampled(_blocks(child.stdout, statistics), rate_hz, wanted_hz))
+            memory = _mapped(_resampled(_blocks(child, statistics), rate_hz, wanted_hz))
         except OSError as error:
             raise _no_room(where, error) from error
         child.wait()
@@ -152,9 +154,9 @@ class _SampleStatistics:
         return tuple(notes)
 
 
-def _blocks(stream: IO[bytes], statistics: _SampleStatistics) -> Iterator[Samples]:
+def _blocks(child: Child, statistics: _SampleStatistics) -> Iterator[Samples]:
     rest = b""
-    while data := stream.read(_BLOCK_BYTES):
+    while data := child.read(_BLOCK_BYTES):
         data = rest + data
         whole = len(data) // 4 * 4
         rest = data[whole:]
@@ -202,12 +204,12 @@ class DecodedCopy:
 
 def decoded_copy(original: Path) -> DecodedCopy | None:
     """Decode the first sound stream of a file into a temporary copy; None if that cannot be written."""
+    name = part_of(Path(tempfile.gettempdir()) / "sound.nut")
     try:
-        handle, name = tempfile.mkstemp(prefix="talkingface-", suffix=".nut")
+        name.touch(0o600, exist_ok=False)  # for this user alone
     except OSError:
         return None
-    os.close(handle)
-    copy = DecodedCopy(Path(name))
+    copy = DecodedCopy(name)
     lossless = ["-map", "0:a:0", "-map_metadata", "-1", "-c:a", "flac", "-f", "nut"]
     status, _, _ = output_of(["-y", *input_arguments(original), *lossless, address(name)])
     return copy if status == 0 else None

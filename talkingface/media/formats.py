@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
-import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from ..errors import DependencyError, MediaError
+from ..part_files import part_of, remove, replace
 from ..plugins import FORMATS
 from .ffmpeg import executable, output_of
 
@@ -179,11 +178,20 @@ def check_output(output: Path) -> None:
     target = output_format(output)
     if target is not None:
         target.check(output)
-    missing = [folder for folder in output.absolute().parents if not folder.exists()]
-    PartialOutput(output, folder=target is None).discard()
-    for folder in missing:  # so that a run that is refused later leaves nothing behind
+    check_place(output, folder=target is None)
+
+
+def check_place(output: Path, *, folder: bool = False) -> None:
+    """Refuse a file or folder that could not be made; nothing of the attempt stays.
+
+    Raises:
+        MediaError: if it cannot be made, or is a folder that holds anything but our own frames.
+    """
+    missing = [parent for parent in output.absolute().parents if not parent.exists()]
+    PartialOutput(output, folder=folder).discard()
+    for parent in missing:  # so that a run that is refused later leaves nothing behind
         with suppress(OSError):  # another run has begun to write there
-            folder.rmdir()
+            parent.rmdir()
 
 
 class PartialOutput:
@@ -201,9 +209,7 @@ class PartialOutput:
             MediaError: if the target cannot be made, or is a folder that holds anything but our own frames.
         """
         self.target = target.absolute()
-        # Not named after the target, whose name may already be as long as a name can be.
-        ending = "" if folder else self.target.suffix.lower()
-        self.path = self.target.parent / f".part-{secrets.token_hex(6)}{ending}"
+        self.path = part_of(self.target)
         if folder:
             self._check_folder()
         try:
@@ -229,27 +235,15 @@ class PartialOutput:
     def finish(self) -> Path:
         """Put the finished part in the target's place; returns the target."""
         try:
-            if self.path.is_dir() and self.target.is_dir():
-                self._swap_folders()
-            else:
-                self.path.replace(self.target)
+            replace(self.path, self.target)
         except OSError as error:
             self.discard()
             raise _cannot_write(self.target, error) from error
         return self.target
 
-    def _swap_folders(self) -> None:
-        old = self.path.with_name(f"{self.path.name}-old")
-        self.target.replace(old)
-        self.path.replace(self.target)
-        shutil.rmtree(old)
-
     def discard(self) -> None:
         """Remove the part; the target stays as it was."""
-        if self.path.is_dir():
-            shutil.rmtree(self.path, ignore_errors=True)
-        else:
-            self.path.unlink(missing_ok=True)
+        remove(self.path)
 
 
 def _ours(file: Path) -> bool:

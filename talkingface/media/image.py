@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 import struct
 import warnings
 import zlib
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ..errors import MediaError, ShapeError
+from ..part_files import atomic_file
 from ..types import Square
-from .probe import check_file
+from .ffmpeg import MAX_PIXELS
+from .probe import check_file, check_size, too_large
 
 Picture = NDArray[np.uint8]
 
-MAX_PIXELS = 64_000_000  # 192 MB once decoded; a phone's 48 megapixels pass
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 BACKGROUND = 255  # what shines through transparent parts: white, as on a page
 
@@ -67,11 +66,19 @@ def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
                 "not a picture of a known format", where=path, cure="Accepted: png, jpg, webp, bmp, tiff, gif."
             ) from error
         except Image.DecompressionBombError as error:
-            raise _too_large("the picture", max_pixels, path) from error
+            raise too_large("the picture", max_pixels, path) from error
         except BROKEN as error:
             raise MediaError(
                 f"the picture is damaged or cut off ({error})", where=path, cure="Fetch or save it again."
             ) from error
+
+
+def is_transparent(path: Path) -> bool:
+    """True if parts of a picture that can be read are transparent."""
+    with Image.open(path, formats=_READ) as image:
+        if not image.has_transparency_data:
+            return False
+        return bool(np.asarray(image.convert("RGBA"))[..., 3].min() < 255)
 
 
 def write_image(path: str | Path, picture: Picture) -> Path:
@@ -88,15 +95,11 @@ def write_image(path: str | Path, picture: Picture) -> Path:
     check_picture(picture)
     if path.suffix.lower() not in _WRITE:
         raise MediaError(f"unknown picture ending '{path.suffix}'", where=path, cure=f"Use one of {', '.join(_WRITE)}.")
-    part = path.parent / f".{secrets.token_hex(4)}.part"
     kind = _WRITE[path.suffix.lower()]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture).save(part, format=kind, **_OPTIONS[kind])
-        part.replace(path)
+        with atomic_file(path) as part:
+            Image.fromarray(picture).save(part, format=kind, **_OPTIONS[kind])
     except OSError as error:
-        with suppress(OSError):  # where a part of the path is a file, there is nothing to remove either
-            part.unlink()
         raise MediaError(f"cannot be written ({error.strerror or error})", where=path) from error
     return path
 
@@ -149,15 +152,3 @@ def _from_deep_grey(values: NDArray[np.generic], path: Path) -> Picture:
         raise MediaError("grey values beyond 16 bit", where=path, cure="Save the picture with 8 or 16 bits a channel.")
     grey = (values.astype(np.uint32) >> 8).astype(np.uint8)
     return np.repeat(grey[..., None], 3, axis=2)
-
-
-def check_size(size: tuple[int, int], max_pixels: int, path: Path) -> None:
-    """Raise MediaError if a picture of (width, height) has too many pixels."""
-    if size[0] * size[1] > max_pixels:
-        raise _too_large(f"{size[0]}x{size[1]} pixels", max_pixels, path)
-
-
-def _too_large(what: str, max_pixels: int, path: Path) -> MediaError:
-    return MediaError(
-        f"{what} exceed the limit of {max_pixels / 1e6:.0f} megapixels", where=path, cure="Make the picture smaller."
-    )

@@ -7,12 +7,12 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import takewhile
+from itertools import accumulate, pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
 from ..errors import MediaError
-from .ffmpeg import Child, input_arguments
+from .ffmpeg import MAX_PIXELS, SILENCE_S, SILENT, Child, input_arguments
 from .frame_rate import DEFAULT_FPS, FrameRate, rate_from_text, rate_from_ticks
 from .webp import Animation, is_animated, read_animation
 
@@ -31,7 +31,10 @@ _ALPHA = re.compile(r"yuva|rgba|bgra|argb|abgr|gbrap|ya8|ya16|pal8")
 _HIDDEN_ALPHA = re.compile(r"alpha_mode\s*: 1$", re.IGNORECASE)
 # Transparency of webm is a second stream that ffmpeg's own decoders leave out.
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-_TEXT_AS_PICTURES = ("tty",)  # ffmpeg would draw text files as a terminal
+_REFUSED_SIZE = re.compile(r"Picture size (\d+)x(\d+) exceeds")
+_REFUSED_KIND = "Format not on whitelist"
+GAP_S = 60  # seconds between two frames beyond which the first is not repeated to fill the time
+PAUSE_S = Fraction(1)  # what a longer pause of a sound becomes
 _CORRUPT, _DISCARD = 2, 4  # packet flags of ffmpeg
 _NO_TIME = -(2**63)  # printed by ffmpeg for a time that the container does not give
 
@@ -56,6 +59,7 @@ class MediaInfo:
         decoder: the one of ffmpeg that has to be asked for; empty: its own choice.
         announced_s: length according to the container.
         damaged: some packets are incomplete or marked corrupt.
+        gaps: pauses of more than a minute between two frames; they count as one frame in length and times.
     """
 
     path: Path
@@ -75,6 +79,7 @@ class MediaInfo:
     decoder: str = ""
     announced_s: Fraction | None = None
     damaged: bool = False
+    gaps: int = 0
 
 
 def check_file(path: str | Path) -> Path:
@@ -88,6 +93,9 @@ def check_file(path: str | Path) -> Path:
         raise MediaError("no such file", where=path, cure="Check the spelling and the folder.")
     if path.is_dir():
         raise MediaError("is a folder, a file is wanted here", where=path, cure="Name a file inside it.")
+    if not path.is_file():  # reading would wait for another program, or never end
+        what = "is a pipe, device or socket, not a regular file"
+        raise MediaError(what, where=path, cure="Save what it gives in a file first, and name that.")
     try:
         with path.open("rb") as stream:
             empty = not stream.read(1)
@@ -96,6 +104,19 @@ def check_file(path: str | Path) -> Path:
     if empty:
         raise MediaError("the file is empty (0 bytes)", where=path, cure="Fetch or record it again.")
     return path
+
+
+def check_size(size: tuple[int, int], max_pixels: int, path: Path) -> None:
+    """Raise MediaError if a picture or frame of (width, height) has too many pixels."""
+    if size[0] * size[1] > max_pixels:
+        raise too_large(f"{size[0]}x{size[1]} pixels", max_pixels, path)
+
+
+def too_large(what: str, max_pixels: int, path: Path) -> MediaError:
+    """Give the error of a picture or frame with too many pixels."""
+    return MediaError(
+        f"{what} exceed the limit of {max_pixels / 1e6:.0f} megapixels", where=path, cure="Make the picture smaller."
+    )
 
 
 def describe(path: str | Path) -> MediaInfo:
@@ -123,7 +144,7 @@ def probe(path: str | Path) -> MediaInfo:
         return _animation(read_animation(path))
     copy = ["-map", "0:V:0?", "-c", "copy", "-copyinkf", "-f", "framecrc", "pipe:1"]
     with Child([*input_arguments(path), *copy], level="info", collect=True) as child:
-        packets = _Packets.read(line.decode("ascii", "replace") for line in child.stdout)
+        packets = _Packets.read(child.lines())
         child.wait()
         info = _from_report(path, child.messages)
     return packets.refine(info) if info.has_video else info
@@ -195,8 +216,10 @@ class _Packets:
         if not ticks:
             return replace(info, damaged=self.damaged)  # no times at all: keep those of the header
         start_s = ticks[0] * self.time_base
-        end_tick = max(self.longest_tick, ticks[-1] + 1)
-        shown_s = (end_tick - ticks[0]) * self.time_base
+        last = max(self.longest_tick - ticks[-1], 1)
+        last = last if last * self.time_base <= GAP_S else 1
+        ticks, gaps = _without_gaps(ticks, self.time_base)
+        shown_s = (ticks[-1] + last - ticks[0]) * self.time_base
         rate = rate_from_ticks(ticks, self.time_base, shown_s) or FrameRate(info.fps or DEFAULT_FPS)
         # A regular clip lasts as long as its frames; some containers give the last frame a far longer duration.
         length_s = len(ticks) / rate.fps if rate.constant else shown_s
@@ -207,12 +230,49 @@ class _Packets:
             "duration_s": length_s,
             "constant_rate": not rate.average,
         }
-        return replace(info, **known, start_s=start_s, damaged=self.damaged)
+        return replace(info, **known, start_s=start_s, damaged=self.damaged, gaps=gaps)
+
+
+def shorten_pauses(step_s: Fraction, limit_s: Fraction | int = GAP_S) -> str:
+    """Filter ``setpts`` (``asetpts`` with an "a" in front) that lets too long a pause last one step instead.
+
+    The times that it gets must begin at 0. Register 1 is the time of the frame before, 0 what pauses were too long.
+
+    Args:
+        step_s: what a pause becomes.
+        limit_s: the longest that stays as it is.
+    """
+    longer = f"st(0,ld(0)+if(gt(PTS-ld(1),({limit_s})/TB),PTS-ld(1)-({step_s})/TB,0))"
+    return f"setpts='if(isnan(PREV_INPTS),0,st(1,PREV_INPTS));{longer};PTS-ld(0)'"
+
+
+def longest_pause(info: MediaInfo) -> Fraction:
+    """Seconds of silence within a sound that are kept: a minute, or as long as there are pictures to see."""
+    return max(Fraction(GAP_S), info.duration_s or Fraction(0)) if info.has_video else Fraction(GAP_S)
+
+
+def shorter_sound(info: MediaInfo, heard_s: float) -> tuple[str, ...]:
+    """Note that the sound of a file is over a minute shorter than the file announces, or nothing."""
+    shown_s = float(info.duration_s or 0) if info.has_video else 0.0
+    if float(info.announced_s or 0) - max(heard_s, shown_s) <= GAP_S:
+        return ()
+    lengths = f"the sound of {info.path} lasts {heard_s:.1f} s, not {float(info.announced_s or 0):.1f} s as announced"
+    return (f"{lengths}; pauses of more than a minute are left out",)
+
+
+def _without_gaps(ticks: list[int], time_base: Fraction) -> tuple[list[int], int]:
+    """Times with each pause of more than a minute shortened to an ordinary step, and the number of these pauses."""
+    steps = [after - before for before, after in pairwise(ticks)]
+    usual = sorted(step for step in steps if step * time_base <= GAP_S)
+    if len(usual) == len(steps):
+        return ticks, 0
+    step = usual[len(usual) // 2] if usual else max(1, round(1 / DEFAULT_FPS / time_base))
+    kept = accumulate((own if own * time_base <= GAP_S else step for own in steps), initial=ticks[0])
+    return list(kept), len(steps) - len(usual)
 
 
 def _from_report(path: Path, report: list[str]) -> MediaInfo:
-    opened = next((line for line in report if line.startswith("Input #0, ")), None)
-    if opened is None or opened.split(", ")[1] in _TEXT_AS_PICTURES:
+    if not any(line.startswith("Input #0, ") for line in report):
         raise _unreadable(path, report)
     sound = next((found for line in report if (found := _AUDIO_LINE.search(line))), None)
     pictures = ((line, _VIDEO_LINE.search(line)) for line in report if "(attached pic)" not in line)
@@ -221,7 +281,15 @@ def _from_report(path: Path, report: list[str]) -> MediaInfo:
     info = MediaInfo(path, duration_s=announced_s, announced_s=announced_s)
     if sound is not None:
         info = replace(info, has_audio=True, sample_rate_hz=int(sound["rate"]))
-    return info if video is None else replace(info, **_video_facts(*video, report))
+    refused = next((found for line in report if (found := _REFUSED_SIZE.search(line))), None)
+    if video is None and refused is not None and not info.has_audio:
+        check_size((int(refused[1]), int(refused[2])), MAX_PIXELS, path)
+    if video is None:
+        return info
+    info = replace(info, **_video_facts(*video, report))
+    for height, width in (info.stored_size, (info.height, info.width)):
+        check_size((width, height), MAX_PIXELS, path)
+    return info
 
 
 def _announced(report: list[str]) -> Fraction | None:
@@ -281,6 +349,12 @@ def _unreadable(path: Path, report: list[str]) -> MediaError:
             where=path,
             cure="Fetch the whole file again, or record it again.",
         )
+    if SILENT in report[:1]:
+        what = f"could not be opened within {SILENCE_S:g} s"
+        return MediaError(what, where=path, cure="Copy it to a faster disk, or convert it.")
+    if any(_REFUSED_KIND in line for line in report):
+        what = "not a video or sound file of a known kind; a play list is none, whatever its name"
+        return MediaError(what, where=path, cure="Convert it to mp4, and give that file.")
     return MediaError(
         "not a video or sound file, or damaged from the start",
         where=path,

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from .audio_buffer import DecodedCopy, decoded_copy
 from .ffmpeg import Child, input_arguments
-from .probe import MediaInfo, describe, probe
+from .probe import PAUSE_S, describe, longest_pause, probe, shorten_pauses, shorter_sound
 
 _BLOCK_BYTES = 1 << 16
+_TRIED_HZ = 8000  # rate at which a sound is tried out
 _PLAIN = "aformat=sample_fmts=s16:channel_layouts=mono|stereo"
 _TOLERANCE_S = 0.001  # lengths come as floats of whole frames
 
@@ -75,23 +76,22 @@ def sound_track(
     info = describe(path)
     if not info.has_audio:
         return None, [f"{info.path} has no sound; the result is silent"]
-    track = SoundTrack(info.path, _filters(_picture_start_s(info) + Fraction(start_s), duration_s), duration_s)
-    has_samples, messages = _try_out(track, duration_s)
+    info = probe(info.path) if info.has_video else info
+    filters = _filters(info.start_s + Fraction(start_s), duration_s, longest_pause(info))
+    track = SoundTrack(info.path, filters, duration_s)
+    heard_s, messages = _try_out(track, duration_s)
     reason = f" ({messages[0]})" if messages else ""
-    if not has_samples:
+    if not heard_s:
         return None, [f"the sound of {info.path} cannot be used{reason}; the result is silent"]
     if not messages:
-        return track, []
+        return track, list(shorter_sound(info, heard_s)) if duration_s is None and not start_s else []
     return replace(track, copy=decoded_copy(info.path)), [f"the sound of {info.path} is damaged in places{reason}"]
 
 
-def _picture_start_s(info: MediaInfo) -> Fraction:
-    return probe(info.path).start_s if info.has_video else Fraction(0)
-
-
-def _filters(start_s: Fraction, duration_s: float | Fraction | None) -> str:
+def _filters(start_s: Fraction, duration_s: float | Fraction | None, longest_pause_s: Fraction) -> str:
     chain = [
         f"asetpts=PTS-({start_s})/TB",
+        f"a{shorten_pauses(PAUSE_S, longest_pause_s)}",
         # Whole numbers: samples that are no numbers would stop the AAC encoder.
         _PLAIN,
         # Silence in front of a sound that starts late and in its gaps; what lies before the first picture is cut.
@@ -103,12 +103,10 @@ def _filters(start_s: Fraction, duration_s: float | Fraction | None) -> str:
     return ",".join(chain)
 
 
-def _try_out(track: SoundTrack, duration_s: float | Fraction | None) -> tuple[bool, list[str]]:
-    """Decode the track once: True if it ended well with any sample, and ffmpeg's messages."""
+def _try_out(track: SoundTrack, duration_s: float | Fraction | None) -> tuple[float, list[str]]:
+    """Decode the track once: its length in seconds, 0 if it did not end well, and ffmpeg's messages."""
     limit = [] if duration_s is None else ["-t", f"{float(duration_s):.6f}"]
-    raw = ["-map", "0:a:0", "-af", track.filters, *limit, "-ac", "1", "-ar", "8000", "-f", "s16le", "pipe:1"]
+    raw = ["-map", "0:a:0", "-af", track.filters, *limit, "-ac", "1", "-ar", str(_TRIED_HZ), "-f", "s16le", "pipe:1"]
     with Child([*track.input_arguments(), *raw], collect=True) as child:
-        any_sample = bool(child.stdout.read(2))
-        while child.stdout.read(_BLOCK_BYTES):
-            pass
-        return child.wait() == 0 and any_sample, child.messages
+        got = sum(map(len, iter(lambda: child.read(_BLOCK_BYTES), b"")))
+        return got / 2 / _TRIED_HZ if child.wait() == 0 else 0.0, child.messages

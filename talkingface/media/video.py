@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from fractions import Fraction
@@ -21,14 +22,13 @@ from .image import (
     MAX_PIXELS,
     Picture,
     center_square,
-    check_size,
     cut_square,
     over_background,
     read_image,
     resize,
 )
 from .pictures import describe_pictures, is_pictures, picture_files
-from .probe import MediaInfo
+from .probe import MediaInfo, check_size, shorten_pauses
 from .probe import probe as probe_file
 from .webp import is_animated, read_animation
 
@@ -182,10 +182,15 @@ class _FileReader(VideoReader):
         shown = (side, side) if square else (info.height, info.width)
         rate = fps or info.fps or DEFAULT_FPS
         known = max(1, round(info.duration_s * rate)) if info.frames and info.duration_s else None
+        if known is None and info.duration_s:
+            known = math.ceil(info.duration_s * rate) + 1
         bounds = [bound for bound in (known, limit) if bound is not None]
         super().__init__(info, rate, size or shown, min(bounds, default=None))
         if fps is None and not info.constant_rate:
             self.warn(f"the frame rate varies; read at its average, {rate} frames/s")
+        if info.gaps:
+            count = "a pause" if info.gaps == 1 else f"{info.gaps} pauses"
+            self.warn(f"{count} of more than a minute between frames left out; the sound does not fit after that")
 
     def _decode(self) -> Generator[Picture, None, None]:
         channels = 4 if self.info.has_alpha else 3
@@ -194,7 +199,7 @@ class _FileReader(VideoReader):
         with Child(self._arguments("rgba" if channels == 4 else "rgb24"), collect=True) as child:
             while True:
                 frame = np.empty(shape, np.uint8)
-                if not _fill(child, frame):
+                if not child.read_into(frame.data.cast("B")):
                     break
                 done += 1
                 yield over_background(frame) if channels == 4 else frame
@@ -231,7 +236,9 @@ class _FileReader(VideoReader):
 
     def _filters(self) -> str:
         # The start is given as a number: STARTPTS would restart wherever the stream changes its size.
-        times = f"setpts=PTS-({self.info.start_s})/TB,fps=fps={self.fps}:start_time=0:round=near"
+        start = f"setpts=PTS-({self.info.start_s})/TB"
+        pauses = shorten_pauses(1 / (self.info.fps or DEFAULT_FPS))
+        times = f"{start},{pauses},fps=fps={self.fps}:start_time=0:round=near"
         matrix = "" if self.info.matrix_known else f":in_color_matrix={self._customary_matrix()}"
         scale = f"scale={self.width}:{self.height}:flags={_SCALE_FLAGS}{matrix},setsar=1"
         return ",".join([times, *([self._crop()] if self._square else []), scale])
@@ -274,15 +281,3 @@ class _AnimationReader(_FileReader):
         elif self._square:
             picture = center_square(picture)
         return np.ascontiguousarray(resize(picture, (self.height, self.width)))
-
-
-def _fill(child: Child, frame: Picture) -> bool:
-    """Read one complete frame (H, W, C) from the child; False at the end."""
-    view = frame.data.cast("B")
-    filled = 0
-    while filled < len(view):
-        count = child.stdout.readinto(view[filled:])  # type: ignore[attr-defined]
-        if not count:
-            return False
-        filled += count
-    return True

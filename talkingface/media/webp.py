@@ -55,7 +55,7 @@ class Animation:
 
 def is_animated(path: str | Path) -> bool:
     """True if a file that ends in .webp holds several frames, by its first bytes; False where it cannot be read."""
-    if Path(path).suffix.lower() != ".webp":
+    if Path(path).suffix.lower() != ".webp" or not Path(path).is_file():
         return False
     try:
         with Path(path).open("rb") as stream:

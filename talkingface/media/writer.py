@@ -181,7 +181,7 @@ class _EncodingWriter(Writer):
         if self._child is None:
             self._child = Child(self._arguments(*frame.shape), feed=True)
         try:
-            self._child.stdin.write(frame.data.cast("B"))
+            self._child.write(frame.data.cast("B"))
         except OSError as error:
             self._child.wait()
             raise self._failed(self._child) from error
@@ -193,7 +193,7 @@ class _EncodingWriter(Writer):
         except OSError as error:
             child.wait()
             raise self._failed(child) from error
-        if child.wait() != 0:
+        if child.wait(None) != 0:  # it may copy all that it wrote, to put the index in front
             raise self._failed(child)
         pictures_s = self.frames / self.fps
         if self._track is not None and self._track.may_outlast(pictures_s):

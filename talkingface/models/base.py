@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError, MotionError, did_you_mean
+from ..errors import ConfigError, MotionError
 from ..types import Motion, Source, Square
+from .settings import unknown_stage
 
 Batch = dict[str, Tensor]
 Losses = dict[str, Tensor]
@@ -238,8 +239,7 @@ class ModelPlugin(ABC):
             ConfigError: if the model has no such stage.
         """
         if name and name not in self.stages:
-            cure = did_you_mean(name, self.stages) if self.stages else f"{self.name} is trained as a whole."
-            raise ConfigError(f"{self.name} has no stage '{name}'", where="--stage", cure=cure)
+            raise unknown_stage(self.name, name, self.stages)
         self._stage = name
 
     def adapt(self, name: str, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:

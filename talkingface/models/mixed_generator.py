@@ -16,15 +16,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..face3d.mesh import EYE_CORNERS, INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from ..face3d.mesh import EYE_CORNERS, OUTER_LIPS
 from ..nn.compact.config import CommonParams, CompactParams
 from ..nn.compact.face_motion import inside, points_field
-from ..nn.compact.generator import CompactState, FastCompactGenerator
+from ..nn.compact.generator import CompactState
 from ..nn.compact.motion import UNet
 from ..nn.geometry.grids import paste_windows, take_windows, window_corners
-from ..nn.geometry.keypoints import Keypoints, expand_keypoints
+from ..nn.geometry.keypoints import Keypoints
 from ..nn.precision import at_least_float32, float32_region
-from .points_generator import FIELD_SCALE, TOLD, FaceMotion, PointsGenerator, face_size, overlaid
+from .points_generator import (
+    FIELD_SCALE,
+    TOLD,
+    FaceMotion,
+    FastPointsGenerator,
+    PointsGenerator,
+    face_rings,
+    face_size,
+    overlaid,
+)
 
 _BORDER = 6  # pixels over which the painted mouth fades at the edges of its window, at half size
 
@@ -203,10 +212,9 @@ class MixedGenerator(PointsGenerator):
         Returns:
             As `CompactGenerator.decode`; with `explain` also ``gate`` (N, 1, h, w), where the face's points decide.
         """
-        count = len(face.points)
-        state = state.expand(count)
+        state = state.expand(len(face.points))
         compact = state.compact
-        motion = self.dense_motion_network(compact.small, expand_keypoints(kp_source, count), kp_driving)
+        motion = self.motion_of(compact, kp_source, kp_driving)
         present = (face.present * state.face.present)[:, None, None, None]
         with float32_region(compact.image):
             moved = self._face_motion(state, face, present)
@@ -237,12 +245,8 @@ class MixedGenerator(PointsGenerator):
         return paste_windows(prediction, drawn + added * present, corners)
 
 
-class FastMixedGenerator(MixedGenerator, FastCompactGenerator):
+class FastMixedGenerator(FastPointsGenerator, MixedGenerator):
     """The generator for inference; see `FastCompactGenerator`."""
-
-    def __init__(self, generator: MixedGenerator, precision: torch.dtype = torch.float32) -> None:
-        FastCompactGenerator.__init__(self, generator, precision)
-        self.register_buffer("spread", generator.spread.clone())
 
     def encode_face(self, image: Tensor, face: FacePoints) -> MixedState:
         with self._autocast(image):
@@ -265,10 +269,7 @@ class FastMixedGenerator(MixedGenerator, FastCompactGenerator):
 
 def _rings(face: FacePoints, size: tuple[int, int]) -> Tensor:
     """(N, 2, h, w): inside of the lips and of the eyes; 0 where there is no face."""
-    points = face.points
-    eyes = inside(points[:, list(LEFT_EYE)], size) + inside(points[:, list(RIGHT_EYE)], size)
-    rings = torch.cat([inside(points[:, list(INNER_LIPS)], size), eyes], dim=1)
-    return rings * face.present[:, None, None, None]
+    return face_rings(face.points, size) * face.present[:, None, None, None]
 
 
 def _view(part: Part, image: Tensor, rings: Tensor, corners: Tensor) -> View:

@@ -14,11 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..face3d.mesh import CHIN, EYE_CORNERS, FOREHEAD
+from ..face3d.mesh import CHIN, EYE_CORNERS, FOREHEAD, INNER_LIPS, LEFT_EYE, RIGHT_EYE
 from ..nn.compact.config import CommonParams, CompactParams
-from ..nn.compact.generator import CompactGenerator, Hints
+from ..nn.compact.face_motion import inside
+from ..nn.compact.generator import CompactGenerator, CompactState, FastCompactGenerator, Hints
 from ..nn.compact.motion import DenseMotion
 from ..nn.geometry.grids import coordinate_grid
+from ..nn.geometry.keypoints import Keypoints, expand_keypoints
 from ..nn.precision import at_least_float32, float32_region
 
 POINTS = 468
@@ -50,6 +52,12 @@ def face_size(points: Tensor) -> Tensor:
     return torch.maximum(across, tall / 2).clamp(min=_SMALLEST_FACE)
 
 
+def face_rings(points: Tensor, size: tuple[int, int]) -> Tensor:
+    """(N, 2, h, w): inside of the lips and of the eyes of faces (N, 468, 2), at a size (height, width)."""
+    eyes = inside(points[:, list(LEFT_EYE)], size) + inside(points[:, list(RIGHT_EYE)], size)
+    return torch.cat([inside(points[:, list(INNER_LIPS)], size), eyes], dim=1)
+
+
 class PointsGenerator(CompactGenerator):
     """Base of generators that are told by maps of the face's points.
 
@@ -75,6 +83,11 @@ class PointsGenerator(CompactGenerator):
         nn.init.zeros_(self.gate.weight)
         nn.init.constant_(self.gate.bias, _TRUSTED)  # type: ignore[arg-type]
 
+    def motion_of(self, state: CompactState, kp_source: Keypoints, kp_driving: Keypoints) -> DenseMotion:
+        """Motion that the keypoints carry, before the face's own; a single source is repeated for the N frames."""
+        count = len(state.small)
+        return self.dense_motion_network(state.small, expand_keypoints(kp_source, count), kp_driving)
+
     def gate_of(self, told: Tensor, motion: DenseMotion, confidence: Tensor) -> Tensor:
         """Share (N, 1, h, w) of the points' field in the motion, at the size of `told` (N, 24, h, w)."""
         size = (told.shape[-2], told.shape[-1])
@@ -85,6 +98,16 @@ class PointsGenerator(CompactGenerator):
         """Additions to the decoder's maps, from `told` (N, 24, h, w)."""
         middle = self.tell_middle(told)
         return self.to_coarse(self.tell_coarse(middle)), self.to_middle(middle), self.to_fine(told)
+
+
+class FastPointsGenerator(FastCompactGenerator):
+    """Base of such generators for inference, in front of the generator's own class; see `FastCompactGenerator`."""
+
+    spread: Tensor
+
+    def __init__(self, generator: PointsGenerator, precision: torch.dtype = torch.float32) -> None:
+        super().__init__(generator, precision)
+        self.register_buffer("spread", generator.spread.clone())
 
 
 def overlaid(motion: DenseMotion, face: FaceMotion, gate: Tensor) -> DenseMotion:

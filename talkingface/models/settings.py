@@ -1,13 +1,13 @@
-"""Base of a model's own inference flags. Holds no torch, so that the command line can list them quickly."""
+"""Base of a model's own inference flags, and checks of its training. No torch here, as the command line asks first."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ..errors import ConfigError
+from ..errors import ConfigError, did_you_mean
 
 
 class ModelOptions(BaseModel):
@@ -48,3 +48,53 @@ class ModelOptions(BaseModel):
     def files(self, config: Any) -> tuple[str, ...]:
         """Further files that the flags need: names in the catalogue, or paths."""
         return ()
+
+
+class TrainedConfig:
+    """Part of a model's configuration class that refuses wrong settings of the trainer before networks are built."""
+
+    def training_problems(self, stage: str, train: Any) -> Iterable[ConfigError]:
+        """Everything that is wrong with the settings of a training.
+
+        Args:
+            stage: the part of the model that is trained; "": its first.
+            train: the settings of the trainer.
+        """
+        return ()
+
+
+def unknown_stage(model: str, name: str, stages: Iterable[str]) -> ConfigError:
+    """The error of a stage that a model does not have."""
+    known = tuple(stages)
+    cure = did_you_mean(name, known) if known else f"{model} is trained as a whole."
+    return ConfigError(f"{model} has no stage '{name}'", where="--stage", cure=cure)
+
+
+def unknown_phases(train: Any, phases: Iterable[str]) -> Iterator[ConfigError]:
+    """Errors of learning rates for phases that a training does not have."""
+    known = tuple(phases)
+    for name in train.learning_rates:
+        if name not in known:
+            yield ConfigError(f"no phase '{name}'", where="--train.learning_rates", cure=did_you_mean(name, known))
+
+
+def refused_values(error: ValidationError, document: Mapping[str, Any], where: str, *, skipped: int = 0) -> ConfigError:
+    """The error of values that a configuration refuses, a line for each.
+
+    Args:
+        document: values that were refused.
+        where: settings that they came from.
+        skipped: names in front of a dotted name that the user did not write.
+    """
+    faults = error.errors()
+    wrong = {tuple(map(str, fault["loc"])) for fault in faults}
+    lines = []
+    for fault in faults:
+        path = tuple(map(str, fault["loc"]))
+        siblings: Any = document
+        for part in path[:-1] if fault["type"] == "extra_forbidden" else ():
+            siblings = siblings[part]
+        near = [name for name in siblings if (*path[:-1], name) not in wrong]
+        cure = did_you_mean(path[-1], near) if fault["type"] == "extra_forbidden" else None
+        lines.append(str(ConfigError(f"'{'.'.join(path[skipped:])}': {fault['msg']}", where=where, cure=cure)))
+    return ConfigError("\n".join(lines))

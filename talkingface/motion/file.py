@@ -19,17 +19,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
 from ..errors import MotionError, TalkingFaceError, WeightsError
+from ..part_files import atomic_file
 from ..types import Motion
 from ..weights.files.numpyfile import MAGIC, map_npy
 from ..weights.files.records import TensorRecord
-from ..weights.files.tensorfile import atomic_write, read_safetensors, to_storable, write_safetensors
+from ..weights.files.tensorfile import read_safetensors, to_storable, write_safetensors
 from .coefficients import COEFFICIENTS, LAYOUT_73
+
+if TYPE_CHECKING:
+    import torch
 
 SPACE, RATE = "bfm", Fraction(25)
 """Space and frames per second of StyleHEAT's cache files, which have neither."""
@@ -47,6 +51,13 @@ def load_3dmm(path: Path, fps: Fraction | None = None) -> Motion:
         MotionError: if it does not hold (T, 73) finite real numbers; Python objects are never unpickled.
         OSError: if it cannot be opened.
     """
+    import torch
+
+    return Motion(LAYOUT_73.kind, fps or RATE, {COEFFICIENTS: torch.from_numpy(_read_3dmm(path))}, SPACE)
+
+
+def _read_3dmm(path: Path) -> NDArray[np.float32]:
+    """Rows (T, 73) of a cache file; errors as :func:`load_3dmm`."""
     try:
         array = map_npy(path)
     except WeightsError as error:
@@ -61,7 +72,7 @@ def load_3dmm(path: Path, fps: Fraction | None = None) -> Motion:
         rows = np.array(array, dtype=np.float32)
     if not np.isfinite(rows).all():
         raise MotionError("holds numbers that are not finite", where=path, cure=_MAKE_AGAIN)
-    return Motion(LAYOUT_73.kind, fps or RATE, {COEFFICIENTS: torch.from_numpy(rows)}, SPACE)
+    return rows
 
 
 def save_3dmm(path: Path, motion: Motion) -> None:
@@ -81,7 +92,7 @@ def save_3dmm(path: Path, motion: Motion) -> None:
     if rows.ndim != 2 or rows.shape[1] != LAYOUT_73.width or not len(rows) or not np.isfinite(rows).all():
         raise MotionError(f"{rows.shape} are not rows of {LAYOUT_73.width} finite numbers", where=path)
     try:
-        with atomic_write(path) as part, part.open("wb") as file:
+        with atomic_file(path) as part, part.open("wb") as file:
             np.save(file, rows, allow_pickle=False)
     except OSError as error:
         raise MotionError(
@@ -140,6 +151,33 @@ def save_motion(path: Path, motion: Motion, extra: Mapping[str, Any] | None = No
         ) from error
 
 
+@dataclass(frozen=True)
+class MotionFacts:
+    """Facts about the motion in a file, known without its numbers.
+
+    Attributes:
+        kind, space, fps: as of the :class:`~talkingface.types.Motion`.
+        frames: its length.
+    """
+
+    kind: str
+    space: str
+    fps: Fraction
+    frames: int
+
+
+def read_motion_facts(path: Path) -> MotionFacts:
+    """Read what the header of a motion file says. Loads no torch; errors as :func:`load_motion_file`."""
+    with _naming(path):
+        if _starts_as_3dmm(path):
+            return MotionFacts(LAYOUT_73.kind, SPACE, RATE, len(_read_3dmm(path)))
+        records, header = _records(path)
+    frames = {record.shape[0] if record.shape else 0 for record in records.values()}
+    if len(frames) != 1:
+        raise MotionError("its values differ in length, or there is none", where=path, cure=_AGAIN)
+    return MotionFacts(header["kind"], header["space"], header["fps"], frames.pop())
+
+
 def load_motion(path: Path, *, fps: Fraction | None = None) -> Motion:
     """Read the motion of a file, see `load_motion_file`."""
     return load_motion_file(path, fps=fps).motion
@@ -155,17 +193,26 @@ def load_motion_file(path: Path, *, fps: Fraction | None = None) -> MotionFile:
         MotionError: if the file is missing, damaged, of a later version, or holds what no motion does.
     """
     with _naming(path):
-        with path.open("rb") as file:
-            head = file.read(len(MAGIC))
-        if not head:
-            raise MotionError("is empty", where=path, cure=_AGAIN)
-        if head == MAGIC:
+        if _starts_as_3dmm(path):
             return MotionFile(load_3dmm(path, fps))
-        records, metadata = read_safetensors(path)
-        header = _header(metadata.get("motion"), path)
+        records, header = _records(path)
         values = {name: _tensor(name, record, path) for name, record in records.items()}
     _check(values, header["kind"], header["space"], path)
     return MotionFile(Motion(header["kind"], header["fps"], values, header["space"]), header["extra"])
+
+
+def _starts_as_3dmm(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(len(MAGIC))
+    if not head:
+        raise MotionError("is empty", where=path, cure=_AGAIN)
+    return head == MAGIC
+
+
+def _records(path: Path) -> tuple[dict[str, TensorRecord], dict[str, Any]]:
+    """Values of a ``.motion`` file, not read yet, and its header, checked."""
+    records, metadata = read_safetensors(path)
+    return records, _header(metadata.get("motion"), path)
 
 
 @contextmanager
@@ -236,6 +283,8 @@ def _tensor(name: str, record: TensorRecord, path: Path) -> torch.Tensor:
 
 def _check(values: Mapping[str, torch.Tensor], kind: str, space: str, path: Path) -> None:
     """Refuse what no motion is."""
+    import torch
+
     if not _WORD.fullmatch(kind) or (space and not _WORD.fullmatch(space)):
         raise MotionError(f"kind {kind[:80]!r} or space {space[:80]!r} is not a word", where=path)
     if not values:

@@ -11,13 +11,13 @@ import json
 import logging
 import os
 import shutil
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from ..children import run
 from ..errors import DependencyError
 from .toolchain import LIBRARY, BuildRecipe, ninja, version_of
 
@@ -96,11 +96,9 @@ def _build(recipe: BuildRecipe, folder: Path, compiler: Path, program: Path, ver
 def _run(program: Path, folder: Path) -> str | None:
     """Run ninja in a folder; returns its output if it failed, else None."""
     try:
-        done = subprocess.run(  # noqa: S603
-            [program, "-C", folder], capture_output=True, text=True, errors="replace", check=False, timeout=LIMIT_S
-        )
-    except subprocess.TimeoutExpired:
-        return f"not done after {LIMIT_S:.0f} s"
+        done = run([program, "-C", folder], timeout_s=LIMIT_S)
+    except TimeoutError as error:
+        return str(error)
     return None if done.returncode == 0 else (done.stdout + done.stderr).strip() or f"exit status {done.returncode}"
 
 

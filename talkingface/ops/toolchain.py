@@ -8,13 +8,13 @@ import os
 import platform
 import shlex
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from ..children import run
 from ..errors import DependencyError
 
 SOURCES = Path(__file__).parent / "csrc"
@@ -107,8 +107,8 @@ def ninja() -> Path:
 def version_of(program: Path) -> str:
     """Path and version text of a compiler; empty if it does not start."""
     try:
-        done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, timeout=60)  # noqa: S603
-    except (OSError, subprocess.TimeoutExpired):
+        done = run([program, "--version"], timeout_s=60)
+    except OSError:
         return ""
     return f"{program} {done.stdout.strip()}"
 

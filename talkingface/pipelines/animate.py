@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..config import save_settings
 from ..config.schema import Movement
 from ..errors import ConfigError, TalkingFaceError
+from ..motion.kinds import of_coefficients
 from ..paths import default_checkpoint_root
 from . import enhance
 from .checks import check_settings
@@ -22,7 +23,6 @@ from .drivers.voices import VoiceLoader
 from .face_video import write_face_video
 from .inputs import Plan, plan_each, plan_one
 from .model import LoadedModel, load_model, model_options
-from .motions import of_coefficients
 from .options import (
     PREVIEW_HEIGHT,
     CropOptions,
@@ -109,7 +109,7 @@ def animate(settings: Settings, progress: Progress = SILENT) -> Result:
         TalkingFaceError: anything the user can mend; no half-written output stays.
     """
     check_settings(settings)
-    batch = _animate_plans([plan_one(settings)], settings, progress)
+    batch = animate_plans([plan_one(settings)], settings, progress)
     for _, error in batch.failures:
         raise error
     return batch.results[0]
@@ -125,10 +125,11 @@ def animate_each(settings: Settings, progress: Progress = SILENT) -> BatchResult
         TalkingFaceError: what concerns all of them: settings, weights, the driving video.
     """
     check_settings(settings)
-    return _animate_plans(plan_each(settings), settings, progress)
+    return animate_plans(plan_each(settings), settings, progress)
 
 
-def _animate_plans(plans: list[Plan], settings: Settings, progress: Progress) -> BatchResult:
+def animate_plans(plans: list[Plan], settings: Settings, progress: Progress) -> BatchResult:
+    """Animate as planned; errors as :func:`animate_each`."""
     asked = settings
     if settings.preview:
         settings = preview_of(settings)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import registry
-from ..config import model_config
 from ..config.checks import flag_problems, looks_for_faces, speaks, voices
-from ..enhance.networks import RESTORERS, UPSCALERS, import_spandrel
 from ..errors import ConfigError, TalkingFaceError, collected, together
 from ..face.detect.analyser import available, open_analyser, problem_of
 from ..face.detect.from_file import FileAnalyser
-from ..paths import default_checkpoint_root
+from ..media.pictures import is_picture
+from ..media.probe import probe
+from ..motion.file import MotionFacts, read_motion_facts
+from ..motion.kinds import COEFFICIENTS_KIND, check_drawn
 from ..plugins import PASTES
-from ..weights import resolve
-from ..weights.load import read_notes
 from ..weights.status import file_of
-from .coefficients import check_files, shipped_weights
-from .inputs import plan_each
-from .model import as_trained, base_config, choose_device
+from .assignment import DriverAssignment, find_drivers
+from .inputs import input_problems, plan_each
+from .known_weights import check_files, config_of, shipped_weights
 
 if TYPE_CHECKING:
     from ..config.schema import Settings
@@ -31,29 +31,33 @@ def check_settings(settings: Settings) -> None:
     Raises:
         TalkingFaceError: the only problem, or all of them, a line each.
     """
-    problems = settings_problems(settings)
-    if problems:
-        # What is wrong with the files is told in the same run; where nothing else is wrong, the plan itself says it.
-        with collected(problems):
-            plan_each(settings)
+    if problems := settings_problems(settings):
         raise together(problems)
 
 
-def settings_problems(settings: Settings) -> list[TalkingFaceError]:
-    """Everything that is wrong with the settings of an animation, but for its pictures, videos and sounds."""
+def settings_problems(settings: Settings, known: Sequence[TalkingFaceError] = ()) -> list[TalkingFaceError]:
+    """Everything that is wrong with the settings of an animation and with the files that they name. Loads no torch.
+
+    Args:
+        known: what is wrong with other flags; a missing driver is not told then, as a misspelt flag may name it.
+    """
     problems = flag_problems(settings)
     for check in (_device, _paste, _landmarks, _enhancers, _weights):
         with collected(problems):
             problems += check(settings)
+    assignments, more = find_drivers(settings, missing=not known)
+    problems += [*more, *input_problems(settings, assignments), *_motions(settings, assignments)]
+    if not problems and not known:  # what is left needs all of the files
+        with collected(problems):
+            plan_each(settings)
     return problems
 
 
-def _root(settings: Settings) -> Path:
-    return settings.checkpoint_root or default_checkpoint_root()
-
-
 def _device(settings: Settings) -> list[TalkingFaceError]:
-    choose_device(settings.device)
+    if settings.device not in ("auto", "cpu"):
+        from .model import choose_device  # loads torch, which alone knows
+
+        choose_device(settings.device)
     return []
 
 
@@ -64,7 +68,7 @@ def _paste(settings: Settings) -> list[TalkingFaceError]:
 
 def _landmarks(settings: Settings) -> list[TalkingFaceError]:
     """A named backend that cannot be used, a file of points that cannot be read, no backend where one is needed."""
-    name, file, root = settings.landmarks, settings.landmarks_file, _root(settings)
+    name, file, root = settings.landmarks, settings.landmarks_file, settings.weights_root
     if not looks_for_faces(settings) or name == "none":
         return []
     if name in ("auto", "given") and file is not None:
@@ -85,22 +89,26 @@ def _check_some_backend(root: Path) -> None:
 
 def _enhancers(settings: Settings) -> list[TalkingFaceError]:
     """Packages and files that enhancers lack."""
+    if settings.enhancer is None and settings.background_enhancer is None:
+        return []
+    from ..enhance.networks import RESTORERS, UPSCALERS, import_spandrel  # loads torch
+
     problems: list[TalkingFaceError] = []
     for flag, names in (("enhancer", RESTORERS), ("background_enhancer", UPSCALERS)):
         word = getattr(settings, flag)
         if word is not None:
             with collected(problems):
                 import_spandrel(f"--{flag}={word}")
-                file_of(names[word], _root(settings), f"--{flag}={word}")
+                file_of(names[word], settings.weights_root, f"--{flag}={word}")
     if settings.enhancer is not None:
         with collected(problems):
-            _check_some_backend(_root(settings))
+            _check_some_backend(settings.weights_root)
     return problems
 
 
 def _weights(settings: Settings) -> list[TalkingFaceError]:
     """Weights that are not there or are another model's, a configuration that is wrong, and flags that they refuse."""
-    config, root = config_of(settings), _root(settings)
+    config, root = config_of(settings), settings.weights_root
     problems: list[TalkingFaceError] = [*settings.own.misfits(config)]
     for name in () if problems else settings.own.files(config):
         with collected(problems):
@@ -109,20 +117,6 @@ def _weights(settings: Settings) -> list[TalkingFaceError]:
         with collected(problems):
             check_files(getattr(config, "space", ""), model=settings.model, root=root)
     return problems + _voice(settings, config)
-
-
-def config_of(settings: Settings) -> Any:
-    """The model's configuration, as the weights that the settings name and the settings themselves say.
-
-    Raises:
-        UnknownNameError, WeightsError: there are no such weights.
-        ConfigError: a setting of the model is wrong.
-    """
-    found = resolve(settings.model, settings.checkpoint, _root(settings), preferences=dict(settings))
-    base = base_config(settings.model, found, read_notes(found.paths))
-    sized = "image_size" in registry.config_class(settings.model).model_fields
-    size = {"image_size": settings.image_size} if sized and settings.image_size is not None else {}
-    return model_config(as_trained(settings, found), base | size)
 
 
 def _voice(settings: Settings, config: Any) -> list[TalkingFaceError]:
@@ -156,3 +150,53 @@ def _unfit(settings: Settings, voice: str, theirs: str, ours: str) -> ConfigErro
         where="--idle_seconds" if settings.audio_path is None else f"--audio_path={settings.audio_path}",
         cure="Choose another --checkpoint, so that both are official or both are compact.",
     )
+
+
+def _motions(settings: Settings, assignments: Sequence[DriverAssignment]) -> list[TalkingFaceError]:
+    """Motion files that are damaged or that the model does not draw, and a ``--best_frame`` that no driver has."""
+    problems: list[TalkingFaceError] = []
+    facts: dict[Path, MotionFacts] = {}
+    for path in dict.fromkeys(one.driving for one in assignments if one.signal == "motion"):
+        with collected(problems):
+            facts[path] = read_motion_facts(path)
+    with collected([]):  # what is wrong with the weights is told by `_weights`
+        config = config_of(settings) if facts else None
+        for path, fact in facts.items():
+            with collected(problems):
+                check_drawn(fact.kind, fact.space, *drawn(settings.model, config), where=path)
+    if not problems:
+        with collected(problems):
+            _check_best_frame(settings, assignments, facts)
+    return problems
+
+
+def drawn(model: str, config: Any) -> tuple[str | None, str | None]:
+    """(kind, space) of the motions that a model draws with a configuration; None where only its networks know it."""
+    if registry.entry(model).coefficients:
+        return f"{COEFFICIENTS_KIND}.70", getattr(config, "space", None)
+    return getattr(config, "motion_kind", None), None
+
+
+def _check_best_frame(
+    settings: Settings, assignments: Sequence[DriverAssignment], facts: Mapping[Path, MotionFacts]
+) -> None:
+    number = settings.best_frame
+    # Several drivers and other rates are known where motions are brought to one rate.
+    if number is None or settings.fps is not None or len(assignments) != 1:
+        return
+    length = _length(assignments[0], facts)
+    if length is not None and number >= length:
+        raise ConfigError(f"there is no frame {number}", where="--best_frame", cure=f"Use 0 to {length - 1}.")
+
+
+def _length(assignment: DriverAssignment, facts: Mapping[Path, MotionFacts]) -> int | None:
+    """Frames of a driver at its own rate; None where only reading it all would tell."""
+    path = assignment.driving
+    if path in facts:
+        return facts[path].frames
+    if not assignment.entry.shows_frames or not path.is_file():
+        return None
+    if is_picture(path):
+        return 1
+    info = probe(path)
+    return None if info.damaged else info.frames

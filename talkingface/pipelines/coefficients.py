@@ -19,12 +19,11 @@ from ..face.crop.crop import Crop
 from ..face.detect.analyser import FaceAnalyser, open_analyser
 from ..face.face import Box, Face
 from ..face.track.track import Track, TrackSettings, track_faces
-from ..face3d.deep import find_files
 from ..face3d.reconstruction import FRAME, Reconstructor, open_reconstructor
 from ..motion.coefficients import Coefficients, row70, row73
 from ..types import Motion, Source
-from ..weights import load_catalogue
 from .frames import Frame, chunked, to_tensor
+from .known_weights import with_way_out
 from .motion_reader import MotionReader, Place, SourceReading
 from .motions import ROWS
 from .progress import SILENT, Progress
@@ -267,27 +266,6 @@ def open_reader(space: str, *, model: str, root: Path, device: torch.device | st
         return CoefficientReader(reconstructor, device, root=root)
     except WeightsError as error:
         raise with_way_out(error, space, model) from error
-
-
-def check_files(space: str, *, model: str, root: Path) -> None:
-    """Refuse a space whose files are missing, without opening one; arguments and errors as for `open_reader`."""
-    if space == "bfm":
-        try:
-            find_files(root)
-        except WeightsError as error:
-            raise with_way_out(error, space, model) from error
-
-
-def with_way_out(error: WeightsError, space: str, model: str) -> WeightsError:
-    """The error with the weights of the model, if there are some, that do without the files of the space."""
-    ours = shipped_weights(model)
-    without = f" Or take --checkpoint={ours[0]}, which needs none of these." if ours and space == "bfm" else ""
-    return WeightsError(error.what, where=error.where, cure=f"{error.cure or ''}{without}".strip())
-
-
-def shipped_weights(model: str) -> list[str]:
-    """List the names of a model's weights that come with the toolkit."""
-    return [entry.name for entry in load_catalogue().entries.values() if entry.model == model and entry.shipped_path]
 
 
 def in_crop(face: Face, crop: Crop) -> Face:

@@ -6,7 +6,6 @@ the enhanced one takes its place when it is whole itself, so that no failure on 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -23,6 +22,7 @@ from ..face.detect.analyser import FaceAnalyser, open_analyser, searching_backen
 from ..face.track.track import Track, TrackSettings
 from ..media.video import open_video
 from ..media.writer import Writer, open_writer
+from ..part_files import temporary_folder
 from ..paths import default_checkpoint_root
 from . import render
 from .frames import Frame
@@ -103,9 +103,8 @@ def write(
     """Write frames by :func:`render.write`, then enhanced; where that fails, the plain result stays, with a note."""
     if enhancement is None:
         return render.write(frames, output, fps=fps, sound=sound, sound_s=sound_s, quality=quality)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".enhance-", dir=output.parent) as folder:
-        copy = Copy(Path(folder) / "plain.mp4", fps)
+    with temporary_folder(output.absolute().parent) as folder:
+        copy = Copy(folder / "plain.mp4", fps)
         how: dict[str, Any] = {"fps": fps, "sound": sound, "sound_s": sound_s, "quality": quality}
         count, notes = render.write(copy.passing(frames), output, **how)
         try:

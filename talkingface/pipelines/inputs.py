@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config.checks import drivers_in
-from ..errors import ConfigError, MediaError
+from ..errors import ConfigError, MediaError, TalkingFaceError, collected
 from ..media.audio import has_audio
-from ..media.formats import check_output, endings, is_format
-from ..media.image import PICTURE_ENDINGS
+from ..media.formats import check_output, check_place, endings, is_format
+from ..media.image import PICTURE_ENDINGS, read_image
 from ..media.pictures import is_picture
 from ..media.probe import describe
-from .drivers import DriverAssignment
-from .drivers.assign import assign_drivers
-from .drivers.base import MOTION_ENDINGS, has_frames
+from .assignment import MOTION_ENDINGS, DriverAssignment, assign_drivers, check_there, has_frames, references
 from .options import results_folder
 
 if TYPE_CHECKING:
     from ..config.schema import Settings
 
+SOUNDS = ("driving", "source", "none")
+"""Words of ``--audio``; another one is a file."""
 STEM_BYTES = 100  # two stems, a number and an ending stay below the 255 bytes that file systems allow
 
 
@@ -76,10 +76,7 @@ def plan_each(settings: Settings) -> list[Plan]:
     source, assignments = choose_inputs(settings)
     if settings.image_source is None or not source.is_dir():
         return [_plan(settings, source, assignments, taken=())]
-    if settings.output is not None:
-        raise ConfigError(
-            "several pictures cannot go into one file", where=f"--output={settings.output}", cure="Use --output_dir."
-        )
+    _check_one_output(settings)
     pictures = sorted(path for path in source.iterdir() if path.suffix.lower() in PICTURE_ENDINGS)
     if not pictures:
         raise MediaError("no picture in this folder", where=source, cure=f"Known endings: {_listed(PICTURE_ENDINGS)}.")
@@ -91,30 +88,89 @@ def plan_each(settings: Settings) -> list[Plan]:
 
 def choose_inputs(settings: Settings) -> tuple[Path, tuple[DriverAssignment, ...]]:
     """(source, assignments) as the settings name them; a video alone is both."""
-    source = settings.image_source
-    if source is not None and not source.exists():
-        raise MediaError("no such file or folder", where=f"--image_source={source}")
+    _check_source(settings)
     assignments = assign_drivers(settings)
-    if source is None and (settings.cross_id or not assignments[0].entry.shows_frames or settings.drive):
+    _check_moved(settings, assignments)
+    return settings.image_source or assignments[0].driving, assignments
+
+
+def input_problems(settings: Settings, assignments: Sequence[DriverAssignment]) -> list[TalkingFaceError]:
+    """Everything that is wrong with the files that are read and with those to be written; drivers apart.
+
+    Args:
+        assignments: those that could be made.
+    """
+    problems: list[TalkingFaceError] = []
+    for check in (_check_source, _check_one_output):
+        with collected(problems):
+            check(settings)
+    if assignments:
+        with collected(problems):
+            _check_moved(settings, assignments)
+    read = _read_files(settings, assignments)
+    for path in read:
+        with collected(problems):
+            _check_has_picture(path)
+    drivings = tuple(one.driving for one in assignments if one.entry.reads_file)
+    with collected(problems):
+        output = choose_output(settings, Path("source"), Path("driving"))
+        _check_not_read(output, {*read, *drivings})
+        _check_output(output, single=all(_is_still(one) for one in assignments) or settings.frame_limit == 1)
+    with collected(problems):
+        _check_motion_output(settings, drivings)
+    with collected(problems):
+        if settings.audio not in SOUNDS:
+            choose_sound(settings.audio, Path(), ())
+    return problems
+
+
+def _check_source(settings: Settings) -> None:
+    source = settings.image_source
+    if source is not None:
+        check_there(source, f"--image_source={source}")
+
+
+def _check_one_output(settings: Settings) -> None:
+    source, output = settings.image_source, settings.output
+    if output is not None and source is not None and source.is_dir():
+        what = "several pictures cannot go into one file"
+        raise ConfigError(what, where=f"--output={output}", cure="Use --output_dir.")
+
+
+def _check_moved(settings: Settings, assignments: Sequence[DriverAssignment]) -> None:
+    """Refuse drivers without a picture to move."""
+    shows = assignments[0].entry.shows_frames
+    if settings.image_source is None and (settings.cross_id or not shows or settings.drive):
         flag = next(flag for flag in ("cross_id", "drive", *drivers_in(settings)) if getattr(settings, flag))
         raise ConfigError(f"--{flag} needs a picture to animate", cure="Give --image_source=PICTURE.")
-    return source or assignments[0].driving, assignments
+
+
+def _read_files(settings: Settings, assignments: Sequence[DriverAssignment]) -> list[Path]:
+    """Files that pictures are read from."""
+    watched = (assignment.driving for assignment in assignments if assignment.entry.shows_frames)
+    paths = (settings.image_source, *watched, *references(settings).values())
+    return [path for path in dict.fromkeys(paths) if path is not None and path.exists()]
+
+
+def _is_still(assignment: DriverAssignment) -> bool:
+    return assignment.entry.shows_frames and is_picture(assignment.driving)
 
 
 def _plan(settings: Settings, source: Path, assignments: tuple[DriverAssignment, ...], taken: Collection[Path]) -> Plan:
     drivings = tuple(dict.fromkeys(assignment.driving for assignment in assignments if assignment.entry.reads_file))
-    watched = (assignment.driving for assignment in assignments if assignment.entry.shows_frames)
-    for path in {source, *watched, *filter(None, (settings.ref_pose, settings.ref_eyeblink))}:
+    for path in _read_files(settings, assignments):
         _check_has_picture(path)
     output = choose_output(settings, source, assignments[0].driving, taken)
-    for path in (source, *drivings):
-        if output.resolve() == path.resolve():
-            raise ConfigError("the result would replace its own input", where=output, cure="Choose another --output.")
-    still = all(one.entry.shows_frames and is_picture(one.driving) for one in assignments)
-    _check_output(output, single=still or settings.frame_limit == 1)
+    _check_not_read(output, (source, *drivings))
+    _check_output(output, single=all(map(_is_still, assignments)) or settings.frame_limit == 1)
     _check_motion_output(settings, drivings)
     sound, notes = choose_sound(settings.audio, source, drivings)
     return Plan(source, assignments, output, sound, notes)
+
+
+def _check_not_read(output: Path, inputs: Collection[Path]) -> None:
+    if any(output.resolve() == path.resolve() for path in inputs):
+        raise ConfigError("the result would replace its own input", where=output, cure="Choose another --output.")
 
 
 def _check_output(output: Path, *, single: bool) -> None:
@@ -142,10 +198,14 @@ def _check_motion_output(settings: Settings, drivings: Sequence[Path]) -> None:
         raise ConfigError("exists already", where=f"--save_motion={path}", cure="Add --overwrite.")
     if any(path.resolve() == driving.resolve() for driving in drivings):
         raise ConfigError("the motion would replace its own input", where=f"--save_motion={path}", cure="Rename it.")
+    check_place(path)
 
 
 def _check_has_picture(path: Path) -> None:
-    if path.is_file() and not is_picture(path) and not describe(path).has_video:
+    """Refuse a picture that cannot be decoded and another file without pictures; videos are not decoded."""
+    if is_picture(path):
+        read_image(path)
+    elif path.is_file() and not describe(path).has_video:
         raise MediaError("has no picture stream", where=path, cure="Give a picture, a video or a folder of frames.")
 
 
@@ -178,8 +238,8 @@ def choose_sound(audio: str, source: Path, drivings: Sequence[Path]) -> tuple[Pa
     """
     if audio == "none":
         return None, ()
-    candidates = {"driving": drivings, "source": [source]}.get(audio)
-    if candidates is None:
+    candidates = drivings if audio == "driving" else [source]
+    if audio not in SOUNDS:
         path = Path(audio)
         if not path.is_file():
             raise MediaError("no such file", where=f"--audio={audio}", cure="Use driving, source, none or a file.")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .. import registry
-from ..config import model_config, variant_params
-from ..config.model import params_beside_variant
+from ..config import model_config
 from ..config.schema import Movement
 from ..errors import ConfigError, MotionError, WeightsError
 from ..models.base import ModelPlugin, MotionExtractor, Renderer
+from ..motion.kinds import of_coefficients
 from ..paths import default_checkpoint_root
 from ..weights import Resolved, resolve
 from ..weights.load import load_networks, load_strict, load_together, read_notes
 from ..weights.status import file_of
 from .coefficients import open_reader
+from .known_weights import as_trained, base_config
 from .motion_reader import FrameReader, MotionReader
-from .motions import of_coefficients
 
 if TYPE_CHECKING:
     from ..config.schema import Settings
@@ -168,33 +167,6 @@ def model_options(settings: Settings) -> dict[str, Any]:
     own = settings.own
     shared = {name: getattr(settings, name) for name in Movement.model_fields}
     return shared | {name: getattr(own, name) for name in type(own).model_fields}
-
-
-def as_trained(settings: Settings, weights: Resolved) -> Settings:
-    """The settings for weights of the variant that they name, which know their own structure best."""
-    if weights.entry is None or settings.variant is None or weights.entry.variant != settings.variant:
-        return settings
-    return settings.model_copy(update={"model_params": params_beside_variant(settings)})
-
-
-def base_config(model: str, found: Resolved, notes: Mapping[str, str]) -> dict[str, Any]:
-    """The configuration that the weights were trained with: from their own notes, else of the published variant."""
-    if "config" in notes:
-        return _config_note(notes["config"], found.label)
-    if found.entry is not None and found.entry.variant is not None:
-        return variant_params(model, found.entry.variant)
-    return {}
-
-
-def _config_note(text: str, label: str) -> dict[str, Any]:
-    """Configuration in the notes of a weight file, which is JSON."""
-    try:
-        config = json.loads(text)
-    except (ValueError, RecursionError):
-        config = None
-    if not isinstance(config, dict):
-        raise WeightsError("its note of the configuration is not readable", where=label, cure="Get the file again.")
-    return config
 
 
 def _at_size(settings: Settings, base: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..errors import MotionError
 from ..models.base import Renderer
+from ..motion.kinds import check_drawn, of_coefficients
 from ..motion.tracks import spread_angles
 from ..types import Motion
 
@@ -19,30 +20,9 @@ ROWS = "coefficients"
 """Name of the one value of a motion of coefficients."""
 
 
-def of_coefficients(kind: str) -> bool:
-    """True where a kind of motion is one of face coefficients, which are found in the same way for all models."""
-    return kind.startswith("3dmm.")
-
-
 def check_motion(motion: Motion, renderer: Renderer, where: object) -> None:
-    """Refuse a motion that the renderer cannot draw.
-
-    Raises:
-        MotionError: it is of another kind, or its numbers mean something else.
-    """
-    alike = of_coefficients(motion.kind) and of_coefficients(renderer.takes)
-    if motion.kind != renderer.takes and not alike:
-        raise MotionError(
-            f"holds a motion of kind '{motion.kind}', and this model draws '{renderer.takes}'",
-            where=where,
-            cure="Choose the --model and --checkpoint that it was made with.",
-        )
-    if motion.space != renderer.space:
-        raise MotionError(
-            f"its numbers are of the space '{motion.space}', and these weights draw '{renderer.space}'",
-            where=where,
-            cure="Choose the --checkpoint that it was made with, or make it again from the video.",
-        )
+    """Refuse a motion that the renderer cannot draw; errors as :func:`~talkingface.motion.kinds.check_drawn`."""
+    check_drawn(motion.kind, motion.space, renderer.takes, renderer.space, where)
 
 
 def check_layout(motion: Motion, own: Motion, where: object) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..face.crop.crop import Crop
+from ..media.image import is_transparent
 from ..media.pictures import is_picture
 from ..models.base import Renderer
 from ..types import Source
@@ -84,6 +85,8 @@ def prepare_source(
     notes: list[str] = []
     number = frame_of(plan.source, cropper, shared, notes.append)
     picture = read_picture(plan.source, number)
+    if is_picture(plan.source) and is_transparent(plan.source):
+        notes.append(f"{plan.source}: its transparent parts are white in the result, which has no transparency")
     places = None if shared is None else shared_places(shared, picture, cropper, model.renderer)
     if places is None:
         places = cropper.people(plan.source, picture, plan.assignments, model.renderer.size, notes.append)

@@ -14,8 +14,8 @@ from torch import nn
 
 from ..errors import ConfigError, TrainingError, WeightsError, did_you_mean, writing
 from ..models.base import ModelPlugin, Phase
+from ..part_files import atomic_file
 from ..paths import inside
-from ..weights.files.tensorfile import atomic_write
 from . import state
 from .settings import TrainSettings
 from .state import States
@@ -100,7 +100,7 @@ class Checkpoints:
         # All is written before anything is renamed, so that a kill hardly ever comes between state and export; where
         # it does, the next start sets it right (`restore`).
         with writing(self._folder, TrainingError, _GO_ON), ExitStack() as commits:
-            parts = [commits.enter_context(atomic_write(self.weights(name))) for name in names]
+            parts = [commits.enter_context(atomic_file(self.weights(name))) for name in names]
             for part in parts:
                 self._export(part, self._average.states, step)
             commits.enter_context(

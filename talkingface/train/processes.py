@@ -14,10 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
+from ..console import STOP_SIGNALS
 from ..errors import ConfigError
 from ..models.base import Batch, Losses, Phase
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, *STOP_SIGNALS)
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def mean_over(processes: Processes, values: dict[str, Tensor]) -> dict[str, floa
 
 
 class StopRequest:
-    """Context in which the first Ctrl-C or SIGTERM only sets `reason`; the second one acts as usual.
+    """Context in which the first Ctrl-C, SIGTERM or SIGHUP only sets `reason`; the second one acts as usual.
 
     Args:
         max_seconds: time after which a stop is requested too; None: never.
@@ -147,7 +148,8 @@ class StopRequest:
 
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._remember) for number in _SIGNALS}
+            handled = (number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN)  # as by nohup
+            self._before = {number: signal.signal(number, self._remember) for number in handled}
         return self
 
     def __exit__(

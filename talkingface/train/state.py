@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import TrainingError
+from ..part_files import atomic_folder
 from ..weights.files.tensorfile import write_safetensors
 from .state_facts import (
     AVERAGE,
@@ -48,9 +47,7 @@ def saving(
         optimizers: by name of the phase.
         facts: other data needed to resume, as JSON values.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with atomic_folder(folder) as partial:
         groups = {name: optimizer.state_dict() for name, optimizer in optimizers.items()}
         write_safetensors(
             partial / NETWORKS, _flat({name: network.state_dict() for name, network in networks.items()}), {}
@@ -61,14 +58,7 @@ def saving(
         )
         settings = {name: group["param_groups"] for name, group in groups.items()}
         write_facts(partial, {**facts, "optimizers": settings})
-        os.chmod(partial, 0o755)  # noqa: PTH101, S103 - a state is as readable as other results
         yield
-        old = folder.with_name(f".{folder.name}{_OLD}")
-        if folder.exists():
-            folder.rename(old)
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def clear_remains(folder: Path) -> None:

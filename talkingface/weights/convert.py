@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import WeightsError
-from .files.tensorfile import atomic_write, to_storable
+from ..part_files import atomic_file
+from .files.tensorfile import to_storable
 from .load import NetworkWeights, States, load_networks, save_networks
 
 LAYOUTS = ("safetensors", "published")
@@ -86,5 +87,5 @@ def save_published(path: Path, networks: NetworkWeights, dtype: object = None) -
         name: {key: to_storable(value, wanted) for key, value in state.items()}
         for name, state in networks.states.items()
     }
-    with atomic_write(path) as part:
+    with atomic_file(path) as part:
         torch.save(states, part)

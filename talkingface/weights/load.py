@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ..errors import WeightsError
-from .files.read import KINDS, Content, file_errors, read
+from .files.read import KINDS, Content, file_errors, read, read_notes
 from .files.records import TensorRecord, check_cost
 from .files.tensorfile import to_storable, write_safetensors
 from .identify import SIGNATURES, Identified, Records, identify, split
@@ -68,18 +68,6 @@ def load_networks(path: Path, *, model: str | None = None, only: Collection[str]
         states = {name: {key: record.tensor() for key, record in state.items()} for name, state in wanted.items()}
     layout = FORMAT if _is_ours(content) else content.kind
     return NetworkWeights(states, content.metadata, identified.model, layout)
-
-
-def read_notes(paths: Sequence[Path]) -> dict[str, str]:
-    """Read the text notes of weight files, without their numbers; where files disagree, the first one counts.
-
-    Raises:
-        WeightsError: if a file is missing, damaged or unsafe.
-    """
-    notes: dict[str, str] = {}
-    for path in paths:
-        notes = read(path).metadata | notes
-    return notes
 
 
 def load_together(paths: Sequence[Path], *, model: str, only: Collection[str]) -> States:

@@ -1,4 +1,4 @@
-"""What follows from the other settings."""
+"""Settings that follow from the others."""
 
 from __future__ import annotations
 

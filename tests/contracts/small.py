@@ -1,4 +1,4 @@
-"""How each registered model is built small enough for the contract. A new model adds its entries here."""
+"""Builders of each registered model, small enough for the contract. A new model adds its entries here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every registered model keeps, as `talkingface.testing` says it. small.py says how each of ours is built."""
+"""Contract of every registered model, as `talkingface.testing` says it. small.py says how each of ours is built."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def test_its_flag_is_one_of_the_commands_without_torch(example: list[Path]) -> N
         return done.stdout + done.stderr
 
     text = told("--model=Drift", "--help")
-    assert "How far the picture drifts (Drift)\n  --drift_strength X" in text
+    assert "Distance of the drift (Drift)\n  --drift_strength X" in text
     assert "Flags of Drift alone: --drift_strength" in told("--help")
     assert "drift_strength: 2.0  # --drift-strength\n" in told("--model=Drift", "--drift-strength=2", "--print_config")
     assert "--drift_strenght: unknown flag. Did you mean '--drift_strength'?" in told(

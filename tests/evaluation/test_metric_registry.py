@@ -142,6 +142,8 @@ def test_what_is_missing_is_refused_before_anything_is_measured(
         evaluate(None, store, EvaluateSettings(metrics=["points"]), root=tmp_path)
     with pytest.raises(UnknownNameError, match="unknown metric 'broken'"):
         METRICS.get("broken")
-    with pytest.raises(ConfigError, match=r"must be one of l1, psnr, ssim, features, metric, missing, points, spread"):
+    with pytest.raises(
+        ConfigError, match=r"must be one of all, l1, psnr, .*, cpbd, features, metric, missing, points, spread"
+    ):
         load_settings(["--evaluate.metrics=l2"])
     assert load_settings(["--evaluate.metrics", "ssim", "spread"]).evaluate.metrics == ["ssim", "spread"]

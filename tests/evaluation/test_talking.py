@@ -1,4 +1,4 @@
-"""How a mouth is measured against a voice, where the answer is known."""
+"""Measures of a mouth against a voice, where the answer is known."""
 
 from __future__ import annotations
 

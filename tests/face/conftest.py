@@ -1,4 +1,4 @@
-"""What several tests of faces need."""
+"""Fixtures of several tests of faces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the numbers of SadTalker's face finder and 98-point network mean. The networks have recorded cases."""
+"""Meaning of the numbers of SadTalker's face finder and 98-point network. The networks have recorded cases."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ MAX_LINE = 2000  # characters of an error
 
 @dataclass
 class Outcome:
-    """What became of the files.
+    """Outcome of the files.
 
     Attributes:
         read: how many were read all the same.

@@ -41,5 +41,5 @@ def smooth_frames(count: int, height: int = 64, width: int = 80) -> list[np.ndar
 
 
 def onset_s(wave: np.ndarray, sample_rate_hz: int = 16000) -> float:
-    """When a sound becomes loud."""
+    """Time at which a sound becomes loud."""
     return float(np.argmax(np.abs(wave) > 0.05)) / sample_rate_hz

@@ -152,7 +152,7 @@ def test_changes_are_made_in_order(generator, codes):
 
 
 def test_replaced_features_leave_the_picture_below(generator, codes):
-    """What comes before the middle is in the picture even where its features are not."""
+    """Layers before the middle show in the picture even where its features are not."""
     changes = Conditions(replacement=torch.randn(MIDDLE))
     other = codes.clone()
     other[:, 0] += 1

@@ -16,7 +16,7 @@ from talkingface.ops.toolchain import ninja, recipe
 
 
 def missing() -> str | None:
-    """Why nothing can be compiled here; None where it can."""
+    """Reason why nothing can be compiled here; None where it can."""
     try:
         recipe("cpu").compiler()
         ninja()
@@ -44,7 +44,7 @@ def built_cache(compiler: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture
 def nothing_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a process that has used no operation yet, whatever the user's environment says."""
+    """State of a process that has used no operation yet, whatever the user's environment says."""
     monkeypatch.setattr(native, "_loaded", {})
     monkeypatch.delenv(native.VARIABLE, raising=False)
 

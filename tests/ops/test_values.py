@@ -107,7 +107,7 @@ class Both(torch.nn.Module):
 
 
 def test_exported_without_the_native_operations(library: native.Library) -> None:
-    """What is exported holds operations of PyTorch only."""
+    """An exported program holds operations of PyTorch only."""
     x = torch.randn(1, 3, 8, 8)
     exported = torch.export.export(Both(), (x,), strict=False)
     names = {str(node.target) for node in exported.graph.nodes if node.op == "call_function"}

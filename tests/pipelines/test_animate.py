@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 from talkingface.config import load_settings, settings_from
 from talkingface.errors import ConfigError, MediaError, TalkingFaceError, WeightsError
@@ -214,6 +215,19 @@ def test_several_frames_are_no_picture(tmp_path):
     frames = [np.zeros((4, 4, 3), np.uint8)] * 2
     with pytest.raises(MediaError, match="several frames do not make"):
         render.write(frames, tmp_path / "one.png", fps=Fraction(25))
+
+
+def test_transparent_parts_are_told_to_be_white(make, clips, tmp_path):
+    with Image.open(clips / "source.png") as opened:
+        opaque, clear = opened.convert("RGBA"), opened.convert("RGBA")
+    clear.paste((0, 0, 0, 0), (0, 0, 8, 8))
+    opaque.save(tmp_path / "opaque.png")
+    clear.save(tmp_path / "clear.png")
+    result = animate(make(image_source=tmp_path / "clear.png", frame_limit=1, output=tmp_path / "one.webp"))
+    assert any("transparent parts are white" in warning for warning in result.warnings)
+    with Image.open(tmp_path / "one.webp") as drawn:
+        assert not drawn.has_transparency_data
+    assert animate(make(image_source=tmp_path / "opaque.png", frame_limit=1)).warnings == ()
 
 
 @pytest.mark.parametrize(

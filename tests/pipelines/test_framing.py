@@ -1,4 +1,4 @@
-"""Which part of a picture the model is shown: never distorted, inside the picture where the face allows it."""
+"""The part of a picture that the model is shown: never distorted, inside the picture where the face allows it."""
 
 from __future__ import annotations
 

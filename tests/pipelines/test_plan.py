@@ -1,4 +1,4 @@
-"""What a run reads and writes is decided, and refused, before anything heavy is loaded."""
+"""The files that a run reads and writes are decided, and refused, before anything heavy is loaded."""
 
 from __future__ import annotations
 

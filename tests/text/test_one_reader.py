@@ -12,6 +12,7 @@ from talkingface.paths import CLONE, PACKAGE
 FILES = [path for folder in (PACKAGE, CLONE / "scripts") for path in sorted(folder.rglob("*.py"))]
 READERS = {"read_text", "loadtxt", "genfromtxt", "safe_load", "DictReader", "reader"}
 ALLOWED = {
+    "part_files.py": "what the system says about its processes",
     "train/state_facts.py": "JSON of our own, of a limited size, whose errors name the state",
     "text/read.py": "the reader of all text",
     "text/lists.py": "the reader of lists and tables",

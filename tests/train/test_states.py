@@ -118,7 +118,7 @@ def test_damaged_facts_are_told(clips: Path, run: Path) -> None:
     ],
 )  # fmt: skip
 def test_facts_of_other_kinds_are_refused(clips: Path, run: Path, change: dict[str, object]) -> None:
-    """As a state of before digests, which nothing but its schema judges."""
+    """Make a state one of before digests, which nothing but its schema judges."""
     newest = saved(run / "states")[-1]
     facts = {key: value for key, value in read_facts(newest).items() if key not in ("digest", "files")}
     (newest / FACTS).write_text(json.dumps({**facts, **change}))

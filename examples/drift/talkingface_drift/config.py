@@ -18,6 +18,6 @@ class DriftConfig(BaseModel):
 
 
 class DriftOptions(ModelOptions):
-    """How far the picture drifts (Drift)"""
+    """Distance of the drift (Drift)"""
 
     drift_strength: float = Field(1.0, ge=0, le=4, description="times the shift of the picture; 0: it rests")

@@ -21,6 +21,7 @@ from ...face3d.mesh_measure import curves
 from ...face3d.mesh_space import shipped_space
 from ...media.image import BROKEN, MAX_PIXELS, check_size
 from ...motion.coefficients import LAYOUT_260
+from ...part_files import atomic_file
 from ...paths import inside
 from ...weights.files.read import file_errors
 from ...weights.files.tensorfile import read_safetensors
@@ -88,9 +89,8 @@ def write_shard(
         "mesh": np.ascontiguousarray(mesh, np.float32),
         "angles": np.ascontiguousarray(angles, np.float32),
     }
-    part = path.with_suffix(".part")
-    save_file(tensors, part, {"format": FORMAT, "clip": clip, "identity": identity})
-    part.replace(path)
+    with atomic_file(path) as part:
+        save_file(tensors, part, {"format": FORMAT, "clip": clip, "identity": identity})
 
 
 def read_shard(path: Path) -> Shard:

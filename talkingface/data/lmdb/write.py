@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from PIL import Image
 
 from ...errors import DataError
 from ...media.image import Picture
+from ...part_files import atomic_file
 from ...paths import inside
 from . import keys
 from .environment import Environment
@@ -162,12 +162,8 @@ def write_lists(root: Path, splits: Mapping[str, Iterable[str]]) -> None:
     """Write ``<split>_list.txt`` for each split, sorted; each file is replaced atomically."""
     for split, clips in splits.items():
         target = inside(root, f"{split}{keys.LIST_ENDING}")
-        part = target.with_suffix(".part")
-        with part.open("w", encoding="utf-8", newline="\n") as file:
+        with atomic_file(target, durable=True) as part, part.open("w", encoding="utf-8", newline="\n") as file:
             file.writelines(f"{clip}\n" for clip in sorted(clips))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
 
 
 def content_digest(path: Path) -> str:

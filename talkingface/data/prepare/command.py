@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ...console import exit_status, lasting_streams, stop_in_order
 from ...errors import ConfigError, DataError, TalkingFaceError
 from ...paths import user_path
 from ..store import identity_of
@@ -131,14 +132,19 @@ def ending_in(folder: Path | None, ours: str, published: str) -> str:
 
 def finish(work: Callable[[], PreparationReport]) -> int:
     """Run a script, print its report and return the exit status: 0, 2 without usable results, 130 if interrupted."""
+    with lasting_streams(), stop_in_order():
+        return _finish(work)
+
+
+def _finish(work: Callable[[], PreparationReport]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         report = work()
     except TalkingFaceError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("\nstopped: everything that was finished is kept; the same command goes on", file=sys.stderr)
-        return 130
+        return exit_status(stop)
     print(report.table())
     return 0 if report.usable else 2

@@ -13,14 +13,13 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from ... import __version__
 from ...errors import ConfigError, DependencyError, TalkingFaceError
+from ...part_files import temporary_folder
 from ...paths import install_command
 from .engine import KILLED, ONE_THREAD, Engine
-from .files import PART
 from .step import ItemType, Step, WorkerResult
 
 logger = logging.getLogger(__name__)
@@ -70,11 +69,10 @@ class RayEngine(Engine):
         by_name = {item.name: item for item in items}
         blocks = len(items) if len(items) <= _MOST_BLOCKS else -(-len(items) // _ITEMS_A_BLOCK)
         source = ray.data.from_items([{"item": item} for item in items], override_num_blocks=blocks)
-        step.root.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=PART, dir=step.root) as attempts:
+        with temporary_folder(step.root) as attempts:
             stage = source.map(
                 _run_task,
-                fn_args=(step, Path(attempts)),
+                fn_args=(step, attempts),
                 concurrency=self.workers,
                 num_cpus=1,
                 num_gpus=int(self._gpus),

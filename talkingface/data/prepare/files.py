@@ -6,20 +6,15 @@ import errno
 import hashlib
 import json
 import os
-import secrets
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+from ...part_files import PREFIX, part_of, remove
 from ...weights.download.http import sha256_of
-
-PART = ".part-"  # as talkingface.media names its unfinished files
 
 
 @dataclass(frozen=True)
@@ -67,50 +62,21 @@ def unchanged(known: Fingerprint, root: Path, *, quick: bool = False) -> bool:
         return False
 
 
-@contextmanager
-def atomic_file(target: Path) -> Iterator[Path]:
-    """Give a temporary file that replaces the target at the end of the block, or is deleted after an error."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{PART}{secrets.token_hex(6)}{target.suffix}")
-    try:
-        yield part
-        sync(part)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def try_file(folder: Path) -> None:
     """Write and remove a file, so that a folder that does not allow it is found before the work.
 
     Raises:
         OSError: if it cannot be written.
     """
-    with tempfile.NamedTemporaryFile(prefix=PART, dir=folder) as file:
-        file.write(b"x")
-
-
-def sync(path: Path) -> None:
-    """Flush a file to the disk, so that it survives a power cut."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    part = part_of(folder / "trial")
+    part.write_bytes(b"x")
+    part.unlink()
 
 
 def remove_parts(root: Path) -> None:
     """Remove unfinished files of an earlier run; no other run may be writing there."""
-    for path in list(root.rglob(f"{PART}*")):
+    for path in list(root.rglob(f"{PREFIX}*")):
         remove(path)
-
-
-def remove(path: Path) -> None:
-    """Remove a file or a folder, if it exists."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _shown(path: Path, root: Path) -> str:

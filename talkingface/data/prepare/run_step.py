@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DataError, PathError
+from ...part_files import atomic_file, remove
 from ..store import identity_of
 from .engine import Engine
-from .files import Manifest, Record, atomic_file, remove
+from .files import Manifest, Record
 from .items import SPLITS, ClipFile
 from .step import ItemType, Step, WorkerResult
 
@@ -122,7 +123,7 @@ class PreparationReport:
     def save(self, path: Path) -> Path:
         """Write the report as JSON; returns the path."""
         values: dict[str, Any] = {**asdict(self), "root": self.root.as_posix()}
-        with atomic_file(path) as part:
+        with atomic_file(path, durable=True) as part:
             part.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         return path
 

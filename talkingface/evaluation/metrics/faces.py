@@ -39,7 +39,7 @@ class FaceMetric(Metric):
 
 
 def mean_where(values: Floats) -> float:
-    """The mean of the finite numbers; NaN where there are none."""
+    """The mean of the finite ones among numbers (n,); NaN where there are none."""
     known = values[np.isfinite(values)]
     return float(known.mean()) if len(known) else math.nan
 

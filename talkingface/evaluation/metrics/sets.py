@@ -65,11 +65,11 @@ class FrechetVGG(Metric):
             self._clip[side].append(torch.cat([part.mean(dim=(2, 3)) for part in own[BLOCKS]], dim=1).cpu())
 
     def kept(self) -> dict[str, Tensor]:
-        """Features of the clip, by side."""
+        """Features (n, D) of the clip, by side."""
         return {side: self.rows(torch.cat(parts)) for side, parts in self._clip.items()}
 
     def take(self, kept: Mapping[str, Tensor]) -> None:
-        """Add a clip to the set."""
+        """Add a clip's features (n, D) to the set."""
         for side, rows in kept.items():
             self._all[side].append(rows)
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import WeightsError
+from ...part_files import atomic_file
 from ...text.read import read_text
 from ...weights.files.matlab import read_mat
 from ...weights.files.read import file_errors
@@ -76,16 +77,11 @@ def convert_folder(folder: Path, output: Path | None = None) -> Path:
     fields |= read_mat(folder / TOPOLOGY, _TOPOLOGY_FIELDS)
     check_fields(fields, folder)
     output = output or folder / RESULT
-    part = output.with_name(f".{output.name}.part")
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
+        with atomic_file(output) as part, part.open("wb") as file:
             scipy.io.savemat(file, fields)
-        part.replace(output)
     except OSError as error:
         raise WeightsError(f"cannot be written: {error.strerror}", where=output) from error
-    finally:
-        part.unlink(missing_ok=True)
     return output
 
 

@@ -6,12 +6,14 @@ No torch here: settings are checked before anything heavy is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
+from ...errors import ConfigError
 from ...nn.compact.config import CommonParams, CompactParams, Group
+from ..settings import TrainedConfig, refused_values, unknown_phases, unknown_stage
 
 
 class KPDetectorParams(Group):
@@ -120,7 +122,7 @@ class TrainParams(Group):
     loss_weights: LossWeights = LossWeights()
 
 
-class FOMConfig(Group):
+class FOMConfig(TrainedConfig, Group):
     """Everything that shapes FOM's networks and losses."""
 
     architecture: Literal["published", "compact", "mixed"] = Field(
@@ -140,6 +142,39 @@ class FOMConfig(Group):
     compact_params: CompactParams = CompactParams()
     train_params: TrainParams = TrainParams()
 
+    @property
+    def motion_kind(self) -> str:
+        """Kind of the motions of these networks."""
+        return f"fom.kp{self.common_params.num_kp}"
+
+    def trained(self, train: Any) -> TrainParams:
+        """The model's own training settings, overridden by `train` (loss_weights, transform, scales).
+
+        Raises:
+            ConfigError: for names and values in `train` that do not fit.
+        """
+        own = self.train_params.model_dump()
+        own["loss_weights"].update(getattr(train, "loss_weights", None) or {})
+        own["transform_params"].update(getattr(train, "transform", None) or {})
+        if "scales" in getattr(train, "model_fields_set", ()):
+            own["scales"] = train.scales
+        try:
+            return TrainParams.model_validate(own)
+        except ValidationError as error:
+            raise refused_values(error, own, "train") from None
+
+    def training_problems(self, stage: str, train: Any) -> Iterator[ConfigError]:
+        """A stage, terms, values and phases that a training of FOM does not have, and networks that it cannot train."""
+        if stage:
+            yield unknown_stage("FOM", stage, ())
+        if self.architecture == "mixed":
+            yield untrained()
+        try:
+            self.trained(train)
+        except ConfigError as error:
+            yield error
+        yield from unknown_phases(train, ("generator", "discriminator"))
+
     @classmethod
     def from_released(cls, document: Mapping[str, Any], **settings: Any) -> FOMConfig:
         """Settings of a whole released config file, parsed; its data set and visualizer parts are left aside.
@@ -150,3 +185,9 @@ class FOMConfig(Group):
         """
         train = {"train_params": document["train_params"]} if "train_params" in document else {}
         return cls.model_validate({**document["model_params"], **train, **settings})
+
+
+def untrained() -> ConfigError:
+    """The error of networks with mixed keypoints, whose training needs points of faces beside the frames."""
+    cure = "Train them with scripts/train_compact.py, or another --variant."
+    return ConfigError("mixed keypoints are not trained from clips alone", where="--variant", cure=cure)

@@ -7,17 +7,15 @@ from functools import partial
 from typing import Any, ClassVar
 
 import torch
-from pydantic import ValidationError
 from torch import Tensor, nn
 
-from ...errors import ConfigError
 from ...nn.visualize import draw_keypoints
 from ...types import Motion
 from ...weights.load import fingerprint
 from ..base import Batch, ModelPlugin, MotionExtractor, Phase, Renderer
 from ..fixed import FixedNetworks
 from ..mesh_faces import PointsFinder
-from .config import FOMConfig, TrainParams
+from .config import FOMConfig, TrainParams, untrained
 from .mixed_renderer import MixedExtractor, MixedRenderer
 from .networks.build import build_networks, fast_generator
 from .networks.generator import fast_detector
@@ -38,7 +36,7 @@ class FOM(ModelPlugin):
     def __init__(self, config: FOMConfig) -> None:
         self.config = config
         self.networks = build_networks(config)
-        self.kind = f"fom.kp{config.common_params.num_kp}"
+        self.kind = config.motion_kind
         self.size = (config.image_size, config.image_size)
         self._fixed = FixedNetworks()
 
@@ -71,25 +69,7 @@ class FOM(ModelPlugin):
 
     def auxiliary(self, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
         """VGG19, where the perceptual loss has a weight."""
-        return self._fixed.takers(vgg=any(self.train_params(train).loss_weights.perceptual))
-
-    def train_params(self, train: Any) -> TrainParams:
-        """The model's own training settings, overridden by `train` (loss_weights, transform, scales).
-
-        Raises:
-            ConfigError: if a name or value in `train` does not fit.
-        """
-        own = self.config.train_params.model_dump()
-        own["loss_weights"].update(getattr(train, "loss_weights", None) or {})
-        own["transform_params"].update(getattr(train, "transform", None) or {})
-        if "scales" in getattr(train, "model_fields_set", ()):
-            own["scales"] = train.scales
-        try:
-            return TrainParams.model_validate(own)
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"])
-            raise ConfigError(f"'{name}': {first['msg']}", where="train") from None
+        return self._fixed.takers(vgg=any(self.config.trained(train).loss_weights.perceptual))
 
     def phases(self, train: Any) -> list[Phase]:
         """Generator with keypoint detector, then the discriminator where a loss asks for it.
@@ -99,9 +79,8 @@ class FOM(ModelPlugin):
             ConfigError: for mixed keypoints, whose training needs points of faces beside the frames.
         """
         if self._mixed:
-            cure = "Train them with scripts/train_compact.py, or another --variant."
-            raise ConfigError("mixed keypoints are not trained from clips alone", where="--variant", cure=cure)
-        params = self.train_params(train)
+            raise untrained()
+        params = self.config.trained(train)
         vgg = self._fixed.required_vgg() if any(params.loss_weights.perceptual) else None
         objective = Objective(self.networks, self.config, params, vgg)
         phases = [self._generator_phase(objective, params)]

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from ...errors import ConfigError
 from ...nn.compact.config import CompactParams
+from ..settings import TrainedConfig, refused_values, unknown_phases, unknown_stage
 
 
 class Group(BaseModel):
@@ -211,16 +223,22 @@ class ArchitectureFacts:
     Attributes:
         space: of the coefficients that its own weights were trained in.
         halves: true if the side must divide by two as often as the published networks halve it.
+        groups: stage of training -> its group in `TrainParams`.
     """
 
     space: str
     halves: bool
+    groups: Mapping[str, str]
 
 
-FACTS = {"published": ArchitectureFacts("bfm", halves=True), "compact": ArchitectureFacts("mesh", halves=False)}
+_STAGES = {"expression": "expression", "pose": "pose"}
+FACTS = {
+    "published": ArchitectureFacts("bfm", True, _STAGES | {"render": "render", "mapping": "mapping"}),
+    "compact": ArchitectureFacts("mesh", False, _STAGES | {"render": "compact", "mapping": "compact"}),
+}
 
 
-class SadTalkerConfig(RenderConfig):
+class SadTalkerConfig(TrainedConfig, RenderConfig):
     """Everything that shapes SadTalker; its audio networks have one size."""
 
     architecture: Literal["published", "compact"] = Field(
@@ -239,6 +257,38 @@ class SadTalkerConfig(RenderConfig):
     def space(self) -> str:
         """Space of the coefficients of these networks: ``"bfm"`` or ``"mesh"``."""
         return FACTS[self.architecture].space if self.trained_in == "auto" else self.trained_in
+
+    def group_of(self, stage: str) -> Any:
+        """Group of training settings of a stage."""
+        return getattr(self.train_params, FACTS[self.architecture].groups[stage])
+
+    def trained(self, stage: str, train: Any) -> Any:
+        """Group of training settings of a stage, overridden by the trainer's settings.
+
+        Raises:
+            ConfigError: for names and values in them that do not fit.
+        """
+        own, group = self.train_params.model_dump(), FACTS[self.architecture].groups[stage]
+        own[group].update(getattr(train, "loss_weights", None) or {})
+        if "scales" in getattr(train, "model_fields_set", ()) and "scales" in own[group]:
+            own[group]["scales"] = train.scales
+        try:
+            return getattr(TrainParams.model_validate(own), group)
+        except ValidationError as error:
+            raise refused_values(error, own, "train") from None
+
+    def training_problems(self, stage: str, train: Any) -> Iterator[ConfigError]:
+        """A stage, terms, values and phases that a training of SadTalker does not have."""
+        stages = FACTS[self.architecture].groups
+        if stage and stage not in stages:
+            yield unknown_stage("SadTalker", stage, stages)
+            return
+        chosen = stage or next(iter(stages))
+        try:
+            self.trained(chosen, train)
+        except ConfigError as error:
+            yield error
+        yield from unknown_phases(train, (chosen, "discriminator"))
 
     @property
     def coefficients(self) -> int:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Any, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, ValidationError
 
+from ...errors import ConfigError
 from ...nn.stylegan2.structure import StyleGAN2Structure
+from ..settings import TrainedConfig, refused_values, unknown_phases, unknown_stage
 from .structure import Structure, StyleHeatStructure
 
 
@@ -172,7 +175,7 @@ class TrainParams(Structure):
     joint: JointStage = JointStage()
 
 
-class StyleHeatConfig(StyleHeatStructure):
+class StyleHeatConfig(TrainedConfig, StyleHeatStructure):
     """Everything that shapes StyleHEAT. Compact networks are the published ones at smaller numbers."""
 
     space: Literal["bfm", "mesh"] = Field("bfm", description="What the coefficients mean.")
@@ -189,3 +192,39 @@ class StyleHeatConfig(StyleHeatStructure):
     def side(self) -> int:
         """Side of the pictures that come out."""
         return self.image_size or self.generator.size
+
+    def trained(self, stage: str, train: Any) -> StyleHeatConfig:
+        """The configuration with the loss weights that `train` sets for a stage.
+
+        Raises:
+            ConfigError: for names and values in them that do not fit.
+        """
+        changes = dict(getattr(train, "loss_weights", None) or {})
+        if not changes:
+            return self
+        document = self.model_dump()
+        document["train_params"][stage]["loss_weights"].update(changes)
+        try:
+            return StyleHeatConfig.model_validate(document)
+        except ValidationError as error:
+            raise refused_values(error, document, "train.loss_weights", skipped=3) from None
+
+    def training_problems(self, stage: str, train: Any) -> Iterator[ConfigError]:
+        """A stage, terms, values and phases that a training of StyleHEAT does not have."""
+        if stage and stage not in STAGES:
+            yield unknown_stage("StyleHeat", stage, STAGES)
+            return
+        chosen = stage or STAGES[0]
+        if chosen == "joint" and self.space != "mesh":
+            yield self.without_mesh()
+        try:
+            self.trained(chosen, train)
+        except ConfigError as error:
+            yield error
+        adversary = ("generator", "path", "discriminator", "r1")
+        yield from unknown_phases(train, adversary if chosen == "generator" else (chosen, "discriminator"))
+
+    def without_mesh(self) -> ConfigError:
+        """The error of the joint stage in another space than that of the mesh."""
+        cure = "Use --variant=compact, or train the other stages one after another."
+        return ConfigError(f"the stage joint needs the space mesh, not {self.space}", where="--stage", cure=cure)

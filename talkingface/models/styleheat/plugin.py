@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from pydantic import ValidationError
 from torch import Tensor
 
-from ...errors import ConfigError
 from ...nn.stylegan2.discriminator import Discriminator
 from ...types import Motion
 from ..base import Batch, ModelPlugin, Phase, Renderer
@@ -96,7 +94,7 @@ class StyleHeat(ModelPlugin):
 
     def auxiliary(self, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
         """VGG19 and IR-SE50, where a loss of the stage needs them."""
-        return self._fixed.takers(**self._needed(self._trained(train)))
+        return self._fixed.takers(**self._needed(self.config.trained(self.stage, train)))
 
     def phases(self, train: Any) -> list[Phase]:
         """The phases of the stage.
@@ -106,10 +104,9 @@ class StyleHeat(ModelPlugin):
                 do not give the stage the points of a face.
             WeightsError: if a loss needs a fixed network whose weights were not given.
         """
-        config = self._trained(train)
+        config = self.config.trained(self.stage, train)
         if self.stage == "joint" and config.space != "mesh":
-            cure = "Use --variant=compact, or train the other stages one after another."
-            raise ConfigError(f"the stage joint needs the space mesh, not {config.space}", where="--stage", cure=cure)
+            raise config.without_mesh()
         self._fixed.check(**self._needed(config))
         objective = Objective(self.networks, self.model, config, self._fixed)
         stage = config.train_params.generator
@@ -122,20 +119,6 @@ class StyleHeat(ModelPlugin):
     def validate(self, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
         """Scores and pictures of the stage."""
         return validate_stage(self.stage, Objective(self.networks, self.model, self.config, self._fixed), batch)
-
-    def _trained(self, train: Any) -> StyleHeatConfig:
-        """The configuration with the loss weights that `train` sets for the stage."""
-        changes = dict(getattr(train, "loss_weights", None) or {})
-        if not changes:
-            return self.config
-        document = self.config.model_dump()
-        document["train_params"][self.stage]["loss_weights"].update(changes)
-        try:
-            return StyleHeatConfig.model_validate(document)
-        except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"][3:])
-            raise ConfigError(f"'{name}': {first['msg']}", where="train.loss_weights") from None
 
     def _needed(self, config: StyleHeatConfig) -> dict[str, bool]:
         """Fixed network -> True if the stage's losses need it."""

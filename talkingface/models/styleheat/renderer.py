@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,7 @@ from ...motion.windows import RADIUS, windows
 from ...types import Motion, Source
 from ..base import Renderer
 from ..mesh_faces import points_of
+from .compact.detail import SourceDetail
 from .compact.guide import MotionGuide, WarpInput
 from .edits.attributes import AttributeEdit
 from .networks.fast import Drawable, FastStyleHeat
@@ -42,12 +44,14 @@ class StyleHeatState:
         source: (1, 3, H, W) in [0, 1], the picture.
         plain: its inversion without edits.
         face: for a guided warper; otherwise None.
+        detail: that the inversion lacks, where it is carried; otherwise None.
         edited: the last edit that was drawn, with its strength; several frames in a row may have the same.
     """
 
     source: Tensor
     plain: Drawable
     face: SourceFace | None = None
+    detail: SourceDetail | None = None
     edited: tuple[float, Drawable] | None = field(default=None, repr=False)
 
 
@@ -60,6 +64,7 @@ class StyleHeatRenderer(Renderer):
         space, framing: of its coefficients, and of its sources.
         invert: a picture (1, 3, H, W) in [-1, 1] -> its inversion; None: by the encoders.
         edit: of the face's attributes; its share in each frame comes with the motion, as ``"edit"`` (T,).
+        carries_detail: give frames the detail of the source that the networks lose; needs a guided warper.
         published: treat pictures as the published program does: it leaves pixels out where they become smaller,
             and rounds towards black.
     """
@@ -76,10 +81,12 @@ class StyleHeatRenderer(Renderer):
         *,
         invert: Callable[[Tensor], Drawable] | None = None,
         edit: AttributeEdit | None = None,
+        carries_detail: bool = False,
         published: bool = False,
     ) -> None:
         self.fast, self.size, self.space, self.framing = fast, (side, side), space, framing
         self._invert, self._edit, self._published = invert or self._encoded, edit, published
+        self._carries_detail = carries_detail
 
     @torch.inference_mode()
     def encode_source(self, source: Source) -> StyleHeatState:
@@ -88,7 +95,8 @@ class StyleHeatRenderer(Renderer):
         Raises:
             ShapeError: if the warper is guided and the source comes without its coefficients or its identity.
         """
-        return StyleHeatState(source.image, self._invert(source.image * 2 - 1), self._face(source))
+        plain, face = self._invert(source.image * 2 - 1), self._face(source)
+        return StyleHeatState(source.image, plain, face, self._detail(source, plain, face))
 
     def kept(self, state: StyleHeatState) -> dict[str, Tensor]:
         """Codes (1, codes, length) and features (1, C, f, f), by the names of the published files."""
@@ -103,7 +111,7 @@ class StyleHeatRenderer(Renderer):
 
     @torch.inference_mode()
     def render_part(self, state: StyleHeatState, motion: Motion, part: slice) -> Tensor:
-        return self._drawn(self.fast.frames, state, motion, part)
+        return self._drawn(partial(self.fast.frames, detail=state.detail), state, motion, part)
 
     @torch.inference_mode()
     def explain(self, state: StyleHeatState, motion: Motion) -> dict[str, Tensor]:
@@ -146,6 +154,14 @@ class StyleHeatRenderer(Renderer):
             raise ShapeError("the source has no coefficients, which tell where its face is")
         identity = source.identity.float()
         return SourceFace(identity, points_of(identity, source.coefficients.float()).to(source.image))
+
+    def _detail(self, source: Source, plain: Drawable, face: SourceFace | None) -> SourceDetail | None:
+        if not self._carries_detail or face is None or source.coefficients is None:
+            return None
+        rows = source.coefficients.float().expand(2 * RADIUS + 1, -1)
+        guide = MotionGuide.of(face.points, face.points, self.fast.networks.flow_side)
+        at_rest = WarpInput(rows.T[None].to(plain.codes), guide)
+        return self.fast.detail(plain, at_rest, self._resized(source.image * 2 - 1, plain.generator.structure.size))
 
     def _guide(self, state: StyleHeatState, rows: Tensor) -> MotionGuide | None:
         """Movement of the points of the source's face by rows (n, 73); None where the warper is not guided."""

@@ -8,16 +8,15 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import repeat
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...config.schema import Settings
-from ...errors import MediaError
 from ...face.crop.crop import Crop
 from ...face.face import Face
 from ...face.track.track import Track
 from ...motion.file import save_motion
-from ...plugins import DRIVERS, DriverEntry
 from ...types import Motion, Source
+from ..assignment import DriverAssignment, DriverKey
 from ..crops import Cropper
 from ..frames import Frame
 from ..model import LoadedModel
@@ -25,41 +24,6 @@ from ..options import SpeechOptions, VideoOptions
 from ..progress import Progress
 from ..video import CutFrames, Size
 from .voices import VoiceLoader
-
-MOTION_ENDINGS = (".motion", ".npy")
-
-
-class DriverKey(NamedTuple):
-    """Key of a driver: a file (or a word that is no file) and the signal in it."""
-
-    path: Path
-    signal: str
-
-
-@dataclass(frozen=True)
-class DriverAssignment:
-    """A driver and the face that it moves.
-
-    Attributes:
-        driving: video, gif, folder of frames, picture, motion file or file with sound; a word where no file drives.
-        signal: what of the file drives, a name in :data:`talkingface.plugins.DRIVERS`.
-        face: number of the face in the source, from the left; None: every face that is meant and that no other
-            assignment names.
-    """
-
-    driving: Path
-    face: int | None = None
-    signal: str = "frames"
-
-    @property
-    def entry(self) -> DriverEntry:
-        """Facts about the driving signal."""
-        return DRIVERS.get(self.signal)
-
-    @property
-    def key(self) -> DriverKey:
-        """The file and its signal; assignments of one key share one driver."""
-        return DriverKey(self.driving, self.signal)
 
 
 @dataclass(frozen=True)
@@ -208,18 +172,3 @@ class RecordedDriver(Driver):
     @property
     def recorded(self) -> DrivingMotion:
         return self._driving
-
-
-def has_frames(path: Path) -> bool:
-    """True where a driving file has frames to look at, and is no motion file."""
-    return path.suffix.lower() not in MOTION_ENDINGS or path.is_dir()
-
-
-def check_there(path: Path, where: str) -> None:
-    """Refuse a file that does not exist.
-
-    Raises:
-        MediaError: names the flag ``where``.
-    """
-    if not path.exists():
-        raise MediaError("no such file or folder", where=where)

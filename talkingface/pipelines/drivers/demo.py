@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from pathlib import Path
 
 import torch
 
-from ...config.schema import Settings
 from ...errors import ConfigError
 from ...models.base import ModelPlugin
 from ...types import Motion, Source
 from ..motions import ROWS, at_rate
-from .base import Driver, DriverAssignment, DriverContext, DriverKey, DrivingMotion
+from .base import Driver, DriverContext, DriverKey, DrivingMotion
 
 
 class DemoDriver(Driver):
@@ -35,11 +33,6 @@ class DemoDriver(Driver):
         motion = plugin.own_motion(Motion("3dmm.73", Fraction(25), {ROWS: torch.zeros(1, 73)}, space))
         self.fps = fps or motion.fps
         self.length = len(at_rate(motion, self.fps)[:limit])
-
-    @classmethod
-    def assigned(cls, settings: Settings, flag: str, signal: str) -> DriverAssignment:
-        """Assignment to the switch of the model; there is no file."""
-        return DriverAssignment(Path(flag), signal=signal)
 
     @classmethod
     def open(cls, key: DriverKey, context: DriverContext, fps: Fraction | None) -> Driver:

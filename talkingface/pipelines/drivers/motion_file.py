@@ -7,36 +7,17 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from ...config.schema import Settings
-from ...errors import ConfigError
 from ...motion.file import load_motion_file
+from ...motion.kinds import of_coefficients
 from ...types import Motion
 from ..model import LoadedModel
-from ..motions import at_rate, check_motion, check_rows, of_coefficients
+from ..motions import at_rate, check_motion, check_rows
 from ..options import VideoOptions
-from .base import (
-    Driver,
-    DriverAssignment,
-    DriverContext,
-    DriverKey,
-    DrivingMotion,
-    RecordedDriver,
-    check_there,
-    has_frames,
-)
+from .base import Driver, DriverContext, DriverKey, DrivingMotion, RecordedDriver
 
 
 class MotionFileDriver(RecordedDriver):
     """Motion of a ``.motion`` or ``.npy`` file."""
-
-    @classmethod
-    def assigned(cls, settings: Settings, flag: str, signal: str) -> DriverAssignment:
-        path = settings.motion_path
-        assert path is not None  # noqa: S101 (only asked where it is given)
-        check_there(path, f"--motion_path={path}")
-        if has_frames(path):
-            raise ConfigError("is no motion file", where=f"--motion_path={path}", cure="Use .motion.")
-        return DriverAssignment(path, signal=signal)
 
     @classmethod
     def open(cls, key: DriverKey, context: DriverContext, fps: Fraction | None) -> Driver:

@@ -10,16 +10,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ...config.schema import Settings
 from ...errors import ConfigError, MediaError
-from ...media.audio import has_audio
 from ...media.audio_buffer import AudioBuffer, open_audio
-from ...media.pictures import is_picture
 from ...models.base import SpeechRequest, VoiceModel
 from ...types import Source
 from ..motions import ROWS, at_rate
 from ..options import VideoOptions
-from .base import Driver, DriverAssignment, DriverContext, DriverKey, DrivingMotion, check_there, has_frames
+from .base import Driver, DriverContext, DriverKey, DrivingMotion
 from .video import read_driving_video
 
 SHORT = 5  # frames: less than a fifth of a second is most likely a mistake
@@ -56,10 +53,6 @@ class IdleDriver(Driver):
         self.voice, self.request, self._wave, self._notes, self.elapsed_s = voice, request, wave, notes, elapsed_s
         whole = max(1, round(request.frames * fps / voice.fps))
         self.length = min(whole, limit or whole)
-
-    @classmethod
-    def assigned(cls, settings: Settings, flag: str, signal: str) -> DriverAssignment:
-        return DriverAssignment(Path("idle"), signal=signal)
 
     @classmethod
     def open(cls, key: DriverKey, context: DriverContext, fps: Fraction | None) -> Driver:
@@ -113,15 +106,6 @@ class IdleDriver(Driver):
 
 class SpeechDriver(IdleDriver):
     """Motion that a voice model makes of a sound."""
-
-    @classmethod
-    def assigned(cls, settings: Settings, flag: str, signal: str) -> DriverAssignment:
-        path = settings.audio_path
-        assert path is not None  # noqa: S101 (only asked where it is given)
-        check_there(path, f"--audio_path={path}")
-        if path.is_dir() or is_picture(path) or not has_frames(path) or not has_audio(path):
-            raise MediaError("has no sound", where=f"--audio_path={path}", cure="Give a sound, or a video with sound.")
-        return DriverAssignment(path, signal=signal)
 
     @classmethod
     def open_sound(cls, path: Path, voice: VoiceModel) -> AudioBuffer | None:

@@ -9,25 +9,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ...config.schema import Settings
 from ...errors import MediaError, MotionError
 from ...face.track.track import Track
+from ...motion.kinds import of_coefficients
 from .. import coefficient_cache
 from ..crops import Cropper
 from ..motion_reader import MotionReader
-from ..motions import of_coefficients
 from ..options import VideoOptions
 from ..progress import SILENT, Progress
-from .base import (
-    Driver,
-    DriverAssignment,
-    DriverContext,
-    DriverKey,
-    DrivingMotion,
-    RecordedDriver,
-    check_there,
-    has_frames,
-)
+from .base import Driver, DriverContext, DriverKey, DrivingMotion, RecordedDriver
 
 SEEN = 0.9  # of the frames: a face that is tracked in fewer is worth a note
 _PACKAGES = ("torch", "numpy", "pillow")
@@ -35,14 +25,6 @@ _PACKAGES = ("torch", "numpy", "pillow")
 
 class VideoDriver(RecordedDriver):
     """Motion read off driving frames."""
-
-    @classmethod
-    def assigned(cls, settings: Settings, flag: str, signal: str) -> DriverAssignment:
-        """Assignment of ``--video_source``, which may name a motion file too."""
-        path = settings.video_source
-        assert path is not None  # noqa: S101 (only asked where it is given)
-        check_there(path, f"--video_source={path}")
-        return DriverAssignment(path, signal=signal if has_frames(path) else "motion")
 
     @classmethod
     def open(cls, key: DriverKey, context: DriverContext, fps: Fraction | None) -> Driver:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from ... import registry
 from ...errors import ConfigError, TalkingFaceError, UnknownNameError
 from ...models.base import VoiceModel
-from ..coefficients import shipped_weights
+from ...motion.kinds import of_coefficients
+from ..known_weights import shipped_weights
 from ..model import LoadedModel, choose_precision, load_plugin
-from ..motions import of_coefficients
 from ..progress import Progress
 
 if TYPE_CHECKING:

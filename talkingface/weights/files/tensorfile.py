@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import WeightsError
+from ...part_files import atomic_file
 from .records import TensorRecord, checked_count, contiguous
 from .torchfile import map_file
 
@@ -95,7 +93,7 @@ def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mappi
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    with atomic_write(path) as part:
+    with atomic_file(path) as part:
         try:
             save_file(dict(tensors), part, metadata=dict(metadata))
         except SafetensorError as error:
@@ -106,18 +104,3 @@ def to_storable(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
     """Copy a tensor (...) for writing: on the CPU, contiguous; floating-point numbers in ``dtype`` if given."""
     wanted = dtype if dtype is not None and tensor.is_floating_point() else tensor.dtype
     return tensor.detach().to("cpu", wanted, copy=True).contiguous()
-
-
-@contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a temporary file beside ``path`` that replaces it at the end, or is deleted if writing fails."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(handle)
-    part = Path(name)
-    try:
-        yield part
-        part.chmod(0o644)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

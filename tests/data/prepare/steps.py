@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from talkingface.data.prepare.files import atomic_file
 from talkingface.data.prepare.items import ClipFile
 from talkingface.data.prepare.step import Step, StepResult
 from talkingface.errors import DataError
+from talkingface.part_files import atomic_file
 from talkingface.weights.download.http import sha256_of
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from talkingface.data.prepare.files import Manifest, Record, atomic_file, fingerprint, remove_parts
+from talkingface.data.prepare.files import Manifest, Record, fingerprint, remove_parts
+from talkingface.part_files import atomic_file
 
 
 def record(root: Path, name: str = "a", **changes: object) -> Record:

@@ -1,4 +1,4 @@
-"""What is heard of a sound: filters, levels, places in time, in pieces and at length."""
+"""Mel spectrum of a sound: filters, levels, places in time, in pieces and at length."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
 class Waves:
-    """As much of a generator as is compiled."""
+    """The part of a generator that is compiled."""
 
     volume = (2, 4)
 

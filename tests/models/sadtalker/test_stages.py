@@ -13,8 +13,9 @@ from torch import Tensor
 from talkingface.data import Batches, ClipStore, open_store
 from talkingface.data.features import FeatureOptions, add_features
 from talkingface.errors import ConfigError, TrainingError, WeightsError
+from talkingface.models.sadtalker.config import FACTS
 from talkingface.models.sadtalker.networks.mapping import HeadMotion
-from talkingface.models.sadtalker.plugin import SadTalker
+from talkingface.models.sadtalker.plugin import ARCHITECTURES, SadTalker
 from talkingface.models.sadtalker.training.expression import CLOSED, ExpressionShape
 from talkingface.models.sadtalker.training.pictures import head_pose, separation
 from talkingface.models.sadtalker.training.sound import sound_of, windows_of
@@ -187,3 +188,8 @@ def test_keypoints_that_lie_together_are_pushed_apart() -> None:
     apart = torch.tensor([[[-0.5, 0.0, 0.33], [0.5, 0.0, 0.33]]])
     assert separation(apart).item() == pytest.approx(0, abs=1e-6)
     assert separation(apart * torch.tensor([0.1, 1, 1])).item() == pytest.approx(2 * (0.1 - 0.01), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_settings_know_the_stages_without_networks(name: str) -> None:
+    assert list(FACTS[name].groups) == list(ARCHITECTURES[name].stages) == list(SadTalker.stages)

@@ -55,7 +55,7 @@ def without_gradient(network: nn.Module, *outputs: Tensor) -> list[str]:
 
 
 def loads_its_own(network: nn.Module, other: nn.Module) -> bool:
-    """Whether another network of the same structure takes all numbers, strictly."""
+    """True if another network of the same structure takes all numbers, strictly."""
     state = {name: values.clone() for name, values in network.state_dict().items()}
     load_strict(other, state, where="a test")
     return all(torch.equal(values, other.state_dict()[name]) for name, values in state.items())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from talkingface.config import settings_from
@@ -40,6 +42,13 @@ def middle(pictures: Tensor) -> Tensor:
     return pictures[..., 48:208, 64:192]
 
 
+def fine(pictures: Tensor) -> Tensor:
+    """Energy of the finest octave where the face is, (n,)."""
+    face = middle(pictures)
+    coarse = F.interpolate(F.avg_pool2d(face, 2), scale_factor=2, mode="bilinear", align_corners=False)
+    return (face - coarse).square().mean(dim=(1, 2, 3))
+
+
 def test_a_face_that_does_not_move_is_given_back(shipped: LoadedModel, recording: tuple[Tensor, Tensor]) -> None:
     frames, rows = recording
     source = Source(frames[:1], row73(rows[:1]), Coefficients(rows[:1]).id)
@@ -60,3 +69,14 @@ def test_a_face_moves_as_the_recording_does(shipped: LoadedModel, recording: tup
     drawn = torch.cat([shipped.renderer.render_part(state, motion, slice(4 * k, 4 * k + 1)) for k in farthest.tolist()])
     error = (middle(drawn) - middle(frames[farthest])).abs().mean(dim=(1, 2, 3))
     assert (error < 0.7 * apart[farthest]).all(), (error, apart[farthest])
+
+
+def test_detail_that_the_inversion_lacks_comes_back(shipped: LoadedModel, recording: tuple[Tensor, Tensor]) -> None:
+    frames, rows = recording
+    state = shipped.renderer.encode_source(Source(frames[:1], row73(rows[:1]), Coefficients(rows[:1]).id))
+    motion = Motion("3dmm.73", Fraction(25), {"coefficients": row73(rows)}, "mesh")
+    still, plain = (shipped.renderer.render_part(s, motion, slice(0, 1)) for s in (state, replace(state, detail=None)))
+    assert float((still - frames[0]).abs().mean()) < 0.5 * float((plain - frames[0]).abs().mean())
+    parts = [slice(4 * k, 4 * k + 1) for k in range(len(frames))]
+    moved = torch.cat([shipped.renderer.render_part(state, motion, part) for part in parts])
+    assert float(fine(moved).mean()) > 0.6 * float(fine(frames[:1]).mean())

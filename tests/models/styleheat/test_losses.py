@@ -107,7 +107,7 @@ def test_each_term_reaches_what_it_is_about(vgg: VGG19, boxes: Tensor):
 
 
 def test_perceptual_loss_halves_odd_pictures_as_a_whole(vgg: VGG19):
-    """As the published training does it; a fixed factor of 0.5 would leave their last row and column aside."""
+    """The published training does it so; a fixed factor of 0.5 would leave their last row and column aside."""
     one, other = pictures(2, 131).split(1)
     halves = [F.interpolate(x, (65, 65), mode="bilinear", align_corners=False) for x in (one, other)]
     wanted = perceptual_loss(vgg, one, other, scales=1) + perceptual_loss(vgg, *halves, scales=1)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class PuppetConfig(BaseModel):
-    """What shapes its networks, and what its renderer asks for."""
+    """Sizes of its networks, and wishes of its renderer."""
 
     model_config = ConfigDict(extra="forbid")
 

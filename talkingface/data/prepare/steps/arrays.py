@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from ....errors import DataError, WeightsError
 from ....media.audio_buffer import open_audio
 from ....models.samples import SAMPLE_RATE_HZ
+from ....part_files import atomic_file
 from ....paths import inside
 from ....text.lists import read_lines
 from ....weights.files import numpyfile
 from ....weights.files.matlab import read_mat
-from ..files import atomic_file
 from ..items import ClipFile
 from ..step import Step, StepResult
 
@@ -31,7 +31,7 @@ FARTHEST = 1e6  # pixels; no frame is that wide
 
 def write_arrays(target: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays of any shape (...) as ``.npz``; the same arrays always give the same bytes."""
-    with atomic_file(target) as part, zipfile.ZipFile(part, "w") as archive:
+    with atomic_file(target, durable=True) as part, zipfile.ZipFile(part, "w") as archive:
         for name, values in arrays.items():
             entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
             with archive.open(entry, "w", force_zip64=True) as file:
@@ -62,7 +62,7 @@ def write_landmarks(target: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         arrays: ``landmarks`` (T, 68, 2) in pixels of the clip, and others for ``.npz``.
     """
     if target.suffix == ".txt":
-        with atomic_file(target) as part:
+        with atomic_file(target, durable=True) as part:
             np.savetxt(part, arrays["landmarks"].reshape(-1))
     else:
         write_arrays(target, arrays)
@@ -105,7 +105,7 @@ def write_coefficients(target: Path, rows: NDArray[np.float32], space: str) -> N
         from scipy.io import savemat
 
         # A number, because text in such files cannot be read here.
-        with atomic_file(target) as part:
+        with atomic_file(target, durable=True) as part:
             savemat(part, {**arrays, "is_mesh_space": np.array([[float(space == "mesh")]])})
     else:
         write_arrays(target, {**arrays, "space": np.array(space)})
@@ -175,6 +175,6 @@ class ExtractSound(Step[ClipFile]):
         wave = open_audio(item.path, SAMPLE_RATE_HZ)
         samples = np.rint(np.clip(wave.samples, -1, 1) * FULL_SCALE).astype(np.int16)
         target = self.target(item)
-        with atomic_file(target) as part, part.open("wb") as file:
+        with atomic_file(target, durable=True) as part, part.open("wb") as file:
             np.save(file, samples, allow_pickle=False)
         return StepResult([target], {"samples": len(samples)})

@@ -21,8 +21,8 @@ from ....face.track.track import Track, TrackSettings, track_faces
 from ....media.image import Picture
 from ....media.video import VideoReader, open_video
 from ....media.writer import Writer, open_writer
+from ....part_files import sync
 from ....paths import inside
-from ..files import sync
 from ..items import Video, VideoPart
 from ..step import Step, StepResult, TemporaryError
 from ..tools import PrepareTools

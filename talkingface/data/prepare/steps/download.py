@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import secrets
 import shlex
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ....children import run
 from ....errors import ConfigError, DataError
 from ....media.probe import describe
-from ..files import PART, remove, sync
+from ....part_files import sync, temporary_folder
 from ..items import Video
 from ..step import Step, StepResult, TemporaryError
 
@@ -70,17 +69,13 @@ class Download(Step[Video]):
         if self.offline:
             raise TemporaryError("is not there, and --offline forbids to fetch it", where=video.path)
         # In a folder of its own, because such programs leave temporary files beside their target.
-        folder = video.path.parent / f"{PART}{secrets.token_hex(6)}"
-        folder.mkdir(parents=True)
-        try:
+        with temporary_folder(video.path.parent) as folder:
             target = folder / f"video{video.path.suffix}"
             self._run(video, target)
             if not target.is_file():
                 raise TemporaryError("the downloader ended well but wrote no file", where=video.url)
             sync(target)
             target.replace(video.path)
-        finally:
-            remove(folder)
 
     def _run(self, video: Video, out: Path) -> None:
         values = {"{id}": video.url.rpartition("=")[2] or video.name, "{url}": video.url, "{out}": str(out.absolute())}
@@ -89,18 +84,11 @@ class Download(Step[Video]):
             cure = "Install it (pip install yt-dlp), or name another with --prepare.downloader."
             raise TemporaryError(f"the video is not there, and neither is '{words[0]}'", where=video.path, cure=cure)
         try:
-            done = subprocess.run(  # noqa: S603
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                timeout=self.timeout_s,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
+            done = run(words, timeout_s=self.timeout_s)
+        except TimeoutError as error:
             raise TemporaryError(f"given up after {self.timeout_s:g} s", where=video.url) from error
         if done.returncode != 0:
-            reason = _reason(done.stderr.decode("utf-8", "replace")) or f"exit status {done.returncode}"
+            reason = _reason(done.stderr) or f"exit status {done.returncode}"
             kind = DataError if _PERMANENT.search(reason) else TemporaryError
             raise kind(f"cannot be fetched: {reason}", where=video.url)
 

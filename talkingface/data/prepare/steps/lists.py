@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ....errors import ConfigError, DataError, quoted
+from ....part_files import PREFIX
 from ....paths import inside, plain_name
 from ....text.lists import Row, read_lines
 from ...store import identity_of
 from ...stores import VIDEO_ENDINGS
-from ..files import PART
 from ..items import SPLITS, Video, VideoPart
 from ..settings import PrepareSettings
 from . import vox
@@ -158,7 +158,7 @@ def own_videos(raw: Path, test_share: float) -> list[Video]:
         raise DataError("no such folder", where=raw, cure="Give the folder of the raw videos with --raw.")
     own = []
     for path in sorted(raw.rglob("*")):
-        if path.suffix.lower() in VIDEO_ENDINGS and path.is_file() and not path.name.startswith(PART):
+        if path.suffix.lower() in VIDEO_ENDINGS and path.is_file() and not path.name.startswith(PREFIX):
             folders = list(path.relative_to(raw).parts[:-1])
             split = folders.pop(0) if folders and folders[0] in SPLITS else ""
             identity = plain(folders[0] if folders else identity_of(path.name))
@@ -234,7 +234,7 @@ def _local(raw: Path) -> dict[str, Path]:
     return {
         path.stem: path
         for path in sorted(paths)
-        if path.suffix.lower() in VIDEO_ENDINGS and path.is_file() and not path.name.startswith(PART)
+        if path.suffix.lower() in VIDEO_ENDINGS and path.is_file() and not path.name.startswith(PREFIX)
     }
 
 

@@ -10,12 +10,20 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ....face3d.mesh import INNER_LIPS, LEFT_EYE, RIGHT_EYE
+from ....face3d.mesh import INNER_LIPS
 from ....nn.compact.face_motion import inside, points_field
-from ....nn.compact.generator import CompactState, FastCompactGenerator
-from ....nn.geometry.keypoints import Keypoints, expand_keypoints
+from ....nn.compact.generator import CompactState
+from ....nn.geometry.keypoints import Keypoints
 from ....nn.precision import float32_region
-from ...points_generator import FIELD_SCALE, FaceMotion, PointsGenerator, face_size, overlaid
+from ...points_generator import (
+    FIELD_SCALE,
+    FaceMotion,
+    FastPointsGenerator,
+    PointsGenerator,
+    face_rings,
+    face_size,
+    overlaid,
+)
 
 
 def face_motion(source: Tensor, driving: Tensor, spread: Tensor, size: tuple[int, int]) -> FaceMotion:
@@ -29,8 +37,7 @@ def face_motion(source: Tensor, driving: Tensor, spread: Tensor, size: tuple[int
     """
     source = source.expand(len(driving), -1, -1)
     field, confidence = points_field(source, driving, face_size(driving)[:, None] * spread, size)
-    eyes = inside(driving[:, LEFT_EYE], size) + inside(driving[:, RIGHT_EYE], size)
-    rings = [inside(driving[:, INNER_LIPS], size), eyes, inside(source[:, INNER_LIPS], size)]
+    rings = face_rings(driving, size), inside(source[:, INNER_LIPS], size)
     return FaceMotion(field, confidence, torch.cat([confidence, field * FIELD_SCALE, *rings], dim=1))
 
 
@@ -61,9 +68,8 @@ class FaceGenerator(PointsGenerator):
         Returns:
             As `CompactGenerator.decode`; with `explain` also ``gate`` (N, 1, h, w), where the face's points decide.
         """
-        count = len(points_driving)
-        state = state.expand(count)
-        motion = self.dense_motion_network(state.small, expand_keypoints(kp_source, count), kp_driving)
+        state = state.expand(len(points_driving))
+        motion = self.motion_of(state, kp_source, kp_driving)
         size = (state.image.shape[-2] // 2, state.image.shape[-1] // 2)
         with float32_region(state.image):
             face = face_motion(points_source, points_driving, self.spread, size)
@@ -73,12 +79,8 @@ class FaceGenerator(PointsGenerator):
         return {**out, "gate": gate} if explain else out
 
 
-class FastFaceGenerator(FaceGenerator, FastCompactGenerator):
+class FastFaceGenerator(FastPointsGenerator, FaceGenerator):
     """The generator for inference; see `FastCompactGenerator`."""
-
-    def __init__(self, generator: FaceGenerator, precision: torch.dtype = torch.float32) -> None:
-        FastCompactGenerator.__init__(self, generator, precision)
-        self.register_buffer("spread", generator.spread.clone())
 
     def decode_face(
         self,

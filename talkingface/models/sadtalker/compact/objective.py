@@ -130,12 +130,10 @@ def _rows(batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 COMPACT_MAPPING = Stage(
-    "compact",
     picture_samples,
     objective=lambda networks, config, train, vgg: CompactMappingObjective(networks, train),
 )
 COMPACT_RENDER = Stage(
-    "compact",
     picture_samples,
     objective=lambda networks, config, train, vgg: CompactRenderObjective(networks, train),
 )

@@ -220,7 +220,6 @@ def _correlation(pair: Tensor) -> Tensor:
 
 
 EXPRESSION = Stage(
-    "expression",
     samples=lambda networks, config: samples(config.train_params.expression, config.space),
     objective=lambda networks, config, train, vgg: ExpressionObjective(networks, train, config.space),
 )

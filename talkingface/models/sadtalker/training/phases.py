@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from pydantic import ValidationError
 from torch import Tensor, nn
 
-from ....errors import ConfigError
 from ....nn.losses.perceptual import VGG19
 from ...base import Batch, Losses, Phase
-from ..config import Pictures, SadTalkerConfig, TrainParams
+from ..config import Pictures, SadTalkerConfig
 
 if TYPE_CHECKING:
     from ..plugin import SadTalker
@@ -57,13 +55,11 @@ class Stage:
     """Training of some networks of an architecture.
 
     Attributes:
-        settings: name of its group in `TrainParams`.
         samples: (networks, settings) -> contents of a training item, as described in ``talkingface.models.samples``.
         objective: (networks, settings, its group of training settings, VGG19 or None) -> losses.
         only_training: (settings, its group) -> name and builder of the networks that this training alone needs.
     """
 
-    settings: str
     samples: Callable[[nn.ModuleDict, SadTalkerConfig], Mapping[str, Any]]
     objective: Callable[[nn.ModuleDict, SadTalkerConfig, Any, VGG19 | None], Objective]
     only_training: Callable[[SadTalkerConfig, Any], Builders] = lambda config, params: {}
@@ -112,9 +108,8 @@ def phases(plugin: SadTalker, train: Any) -> list[Phase]:
 
 def validate(plugin: SadTalker, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
     """Scores and pictures (N, 3, H, W) in [0, 1] of a batch; of the first score the lowest is the best."""
-    stage = stage_of(plugin)
-    params = getattr(plugin.config.train_params, stage.settings)
-    return stage.objective(plugin.networks, plugin.config, params, None).validate(batch)
+    params = plugin.config.group_of(plugin.stage)
+    return stage_of(plugin).objective(plugin.networks, plugin.config, params, None).validate(batch)
 
 
 def auxiliary(plugin: SadTalker, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
@@ -123,21 +118,8 @@ def auxiliary(plugin: SadTalker, train: Any) -> Mapping[str, Callable[[Mapping[s
 
 
 def train_params(plugin: SadTalker, train: Any) -> Any:
-    """Group of training settings of the plug-in's stage, overridden by the trainer's settings.
-
-    Raises:
-        ConfigError: if a name or value in them does not fit.
-    """
-    own, group = plugin.config.train_params.model_dump(), stage_of(plugin).settings
-    own[group].update(getattr(train, "loss_weights", None) or {})
-    if "scales" in getattr(train, "model_fields_set", ()) and "scales" in own[group]:
-        own[group]["scales"] = train.scales
-    try:
-        return getattr(TrainParams.model_validate(own), group)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"'{name}': {first['msg']}", where="train") from None
+    """Group of training settings of the plug-in's stage, see `SadTalkerConfig.trained`."""
+    return plugin.config.trained(plugin.stage, train)
 
 
 def _needs_vgg(params: Any) -> bool:

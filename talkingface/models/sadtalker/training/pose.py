@@ -153,7 +153,6 @@ def _jerk(motion: Tensor) -> Tensor:
 
 
 POSE = Stage(
-    "pose",
     samples=lambda networks, config: samples(cast(PoseNetwork, networks["audio2pose"]).moments, config.space),
     objective=lambda networks, config, train, vgg: PoseObjective(networks, train),
 )

@@ -93,7 +93,6 @@ def _only_training_mapping(config: SadTalkerConfig, train: MappingTrain) -> Buil
 
 
 MAPPING = Stage(
-    "mapping",
     picture_samples,
     objective=lambda networks, config, train, vgg: MappingObjective(networks, config.coefficients, train, vgg),
     only_training=_only_training_mapping,
@@ -231,7 +230,6 @@ def _only_training(config: SadTalkerConfig, train: RenderTrain) -> Builders:
 
 
 RENDER = Stage(
-    "render",
     picture_samples,
     objective=lambda networks, config, train, vgg: RenderObjective(networks, train, vgg),
     only_training=_only_training,

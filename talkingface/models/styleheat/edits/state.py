@@ -128,6 +128,7 @@ class EditState:
             invert=self._inverter(fast),
             edit=edit,
             published=options.published_behaviour,
+            carries_detail=config.warper.guided and not options.published_behaviour,
         )
 
     def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:

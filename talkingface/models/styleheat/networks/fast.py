@@ -15,9 +15,11 @@ from torch import Tensor
 
 from ....nn.geometry.grids import warp_by_field
 from ....nn.stylegan2.fixed import FixedGenerator
+from ..compact.detail import SourceDetail
 from ..compact.guide import WarpInput
 from .build import StyleHeatNetworks
 from .pictures import resized
+from .warper import Warp
 
 DRAWN_AT_ONCE = 2**20  # pixels: more in one go cost memory and save no time
 
@@ -71,9 +73,9 @@ class FastStyleHeat:
         picture = self._made(generator, features)
         return Drawable(codes, generator, features, picture, torch.zeros_like(picture))
 
-    def frames(self, drawable: Drawable, inputs: WarpInput) -> Tensor:
-        """Frames (n, 3, size, size), about [-1, 1], of n inputs."""
-        return torch.cat([self._draw(drawable, part) for part in inputs.split(self.at_once)])
+    def frames(self, drawable: Drawable, inputs: WarpInput, detail: SourceDetail | None = None) -> Tensor:
+        """Frames (n, 3, size, size), about [-1, 1], of n inputs, with the detail of the source where it is given."""
+        return torch.cat([self._draw(drawable, part, detail) for part in inputs.split(self.at_once)])
 
     def uncalibrated(self, drawable: Drawable, inputs: WarpInput) -> Tensor:
         """Frames (n, 3, size, size), about [-1, 1], by the warp alone, without the calibrator."""
@@ -81,16 +83,33 @@ class FastStyleHeat:
             [drawable.generator.finish(self._move(drawable, part)[0]) for part in inputs.split(self.at_once)]
         )
 
-    def _draw(self, drawable: Drawable, inputs: WarpInput) -> Tensor:
-        features, descriptor = self._move(drawable, inputs)
-        refine = self.networks.calibrator(features, descriptor, inputs.guide)
-        return drawable.generator.finish(refine(features))
+    def detail(self, drawable: Drawable, at_rest: WarpInput, picture: Tensor) -> SourceDetail:
+        """Detail of a picture (1, 3, size, size) in [-1, 1] that is lost where it is drawn by its own coefficients.
 
-    def _move(self, drawable: Drawable, inputs: WarpInput) -> tuple[Tensor, Tensor]:
-        """(warped features, descriptor of the motion) of each frame."""
+        Args:
+            at_rest: of the picture itself, with a guide.
+        """
+        drawn, warp = self._drawn(drawable, at_rest)
+        assert at_rest.guide is not None  # noqa: S101 (the caller's part)
+        return SourceDetail(picture - drawn, warp.field, at_rest.guide.openings)
+
+    def _draw(self, drawable: Drawable, inputs: WarpInput, detail: SourceDetail | None) -> Tensor:
+        drawn, warp = self._drawn(drawable, inputs)
+        if detail is None or inputs.guide is None:
+            return drawn
+        return drawn + detail.carried(warp.field, inputs.guide)
+
+    def _drawn(self, drawable: Drawable, inputs: WarpInput) -> tuple[Tensor, Warp]:
+        """(frames by the networks alone, warp)."""
+        features, warp = self._move(drawable, inputs)
+        refine = self.networks.calibrator(features, warp.descriptor, inputs.guide)
+        return drawable.generator.finish(refine(features)), warp
+
+    def _move(self, drawable: Drawable, inputs: WarpInput) -> tuple[Tensor, Warp]:
+        """(warped features, warp) of each frame."""
         count = len(inputs)
         warp = self.networks.video_warper(drawable.picture.expand(count, -1, -1, -1), inputs.windows, inputs.guide)
-        return warp_by_field(drawable.features.expand(count, -1, -1, -1), warp.field), warp.descriptor
+        return warp_by_field(drawable.features.expand(count, -1, -1, -1), warp.field), warp
 
     def _detailed(self, codes: Tensor, generator: FixedGenerator, rough: Tensor, details: Tensor) -> Drawable:
         change = self.inverter.hfgi_encoder(self.inverter.hfgi_aligner(details, rough))
