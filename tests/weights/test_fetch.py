@@ -335,11 +335,11 @@ def test_two_files_of_one_bundle_take_their_wheel_once(tmp_path: Path, monkeypat
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
     wheel = {"kind": "wheel", "package": "facebox", "version": "1.0", "sha256": sha256, "member": "facebox/net.pth"}
     with PackageCache() as wheels:
-        fetch(Entry.model_validate(_raw(wheel)), tmp_path / "a", wheels=wheels)
+        fetch(Entry.model_validate(_raw(wheel)), tmp_path / "a", packages=wheels)
         (tmp_path / "index" / "facebox-1.0-py3-none-any.whl").unlink()
-        assert fetch(Entry.model_validate(_raw(wheel)), tmp_path / "b", wheels=wheels).read_bytes() == DATA
+        assert fetch(Entry.model_validate(_raw(wheel)), tmp_path / "b", packages=wheels).read_bytes() == DATA
     with pytest.raises(WeightsError, match="pip did not get facebox"), PackageCache() as wheels:
-        fetch(Entry.model_validate(_raw(wheel)), tmp_path / "c", wheels=wheels)
+        fetch(Entry.model_validate(_raw(wheel)), tmp_path / "c", packages=wheels)
 
 
 def test_the_first_digits_of_a_hash_are_a_check(server: Server, tmp_path: Path) -> None:
