@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -47,25 +47,26 @@ class Measures:
     """All metrics of one method."""
 
     def __init__(self, metrics: Mapping[str, type[Metric]], tools: MetricTools) -> None:
-        kinds = dict.fromkeys(kind for metric in metrics.values() for kind in metric.observes)
+        kinds = dict.fromkeys(kind for metric in metrics.values() for kind in _with_theirs(metric.observes))
         self._observers: dict[type[Observer], Observer] = {kind: kind(tools) for kind in kinds}
         self._metrics = {name: metric(tools) for name, metric in metrics.items()}
-        for metric in self._metrics.values():
-            metric.observers = self._observers
+        self._parts: tuple[Observer | Metric, ...] = (*self._observers.values(), *self._metrics.values())
+        for part in self._parts:
+            part.observers = self._observers
 
     def begin(self, facts: ClipFacts) -> None:
         """Take the facts of the clip that comes next."""
-        for part in (*self._observers.values(), *self._metrics.values()):
+        for part in self._parts:
             part.begin(facts)
 
     def update(self, predicted: Tensor, real: Tensor) -> None:
         """Take the next frames (N, 3, H, W) in [0, 1]."""
-        for part in (*self._observers.values(), *self._metrics.values()):
+        for part in self._parts:
             part.update(predicted, real)
 
     def finish(self) -> tuple[dict[str, float], dict[str, Tensor]]:
         """(scores of the clip, tensors (n, ...) that metrics of the set gathered in it)."""
-        kept = {}
+        kept: dict[str, Tensor] = {}
         for name, metric in self._metrics.items():
             kept |= {f"{name}/{key}": value for key, value in metric.kept().items()}
         self.take(kept)
@@ -84,6 +85,13 @@ class Measures:
 
     def _computed(self, over: str) -> dict[str, float]:
         return {name: metric.compute() for name, metric in self._metrics.items() if metric.over == over}
+
+
+def _with_theirs(kinds: Iterable[type[Observer]]) -> Iterator[type[Observer]]:
+    """Kinds of observers, each after those that it reads itself."""
+    for kind in kinds:
+        yield from _with_theirs(kind.observes)
+        yield kind
 
 
 @dataclass

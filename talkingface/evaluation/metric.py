@@ -68,49 +68,16 @@ class ClipFacts:
     made_sound: Path | None = None
 
 
-class Observer(ABC):
-    """Something seen in predicted and real frames that several metrics measure; one object for each method."""
-
-    def __init__(self, tools: MetricTools) -> None:
-        self.tools = tools
-
-    @abstractmethod
-    def begin(self, clip: ClipFacts) -> None:
-        """Forget the clip before, and take the facts of the next."""
-
-    @abstractmethod
-    def update(self, predicted: Tensor, real: Tensor) -> None:
-        """Take the next frames (N, 3, H, W), RGB, [0, 1]."""
+ObserverT = TypeVar("ObserverT", bound="Observer")
 
 
-ObserverT = TypeVar("ObserverT", bound=Observer)
-
-
-class Metric(ABC):
-    """A measure of predicted against real frames, gathered chunk by chunk; one object for each method.
+class Observing:
+    """A part of an evaluation that reads observers.
 
     Attributes:
-        heading: of its column in the table.
-        digits: behind the point, in the table.
-        better: direction of good numbers.
-        over: scope of a number: each clip, or the whole set of a method's clips.
-        weights: name or bundle of the catalogue whose files it needs; empty: none.
-        packages: modules that it imports and the toolkit does not bring.
-        landmarks: it needs ``tools.analyser``.
-        aligned: the real frames show the same person, pixel for pixel; otherwise they are only the driver's.
-        version: of the definition; a report is comparable with another where the versions are equal.
-        observes: kinds of `Observer` that it reads in `compute`, through `observed`.
+        observes: kinds of `Observer` that it reads, through `observed`; each has taken the frames before it.
     """
 
-    heading: ClassVar[str]
-    digits: ClassVar[int] = 4
-    better: ClassVar[Literal["lower", "higher"]]
-    over: ClassVar[Literal["clip", "set"]] = "clip"
-    weights: ClassVar[str] = ""
-    packages: ClassVar[tuple[str, ...]] = ()
-    landmarks: ClassVar[bool] = False
-    aligned: ClassVar[bool] = True
-    version: ClassVar[int] = 1
     observes: ClassVar[tuple[type[Observer], ...]] = ()
 
     def __init__(self, tools: MetricTools) -> None:
@@ -123,7 +90,45 @@ class Metric(ABC):
         assert isinstance(observer, kind)  # noqa: S101 (narrows the type)
         return observer
 
-    def begin(self, clip: ClipFacts) -> None:  # noqa: B027 (most metrics need no facts)
+
+class Observer(Observing, ABC):
+    """Something seen in predicted and real frames that several metrics measure; one object for each method."""
+
+    @abstractmethod
+    def begin(self, clip: ClipFacts) -> None:
+        """Forget the clip before, and take the facts of the next."""
+
+    @abstractmethod
+    def update(self, predicted: Tensor, real: Tensor) -> None:
+        """Take the next frames (N, 3, H, W), RGB, [0, 1]."""
+
+
+class Metric(Observing, ABC):
+    """A measure of predicted against real frames, gathered chunk by chunk; one object for each method.
+
+    Attributes:
+        heading: of its column in the table.
+        digits: behind the point, in the table.
+        better: direction of good numbers.
+        over: scope of a number: each clip, or the whole set of a method's clips.
+        weights: name or bundle of the catalogue whose files it needs; empty: none.
+        packages: modules that it imports and the toolkit does not bring.
+        landmarks: it needs ``tools.analyser``.
+        aligned: the real frames show the same person, pixel for pixel; otherwise they are only the driver's.
+        version: of the definition; a report is comparable with another where the versions are equal.
+    """
+
+    heading: ClassVar[str]
+    digits: ClassVar[int] = 4
+    better: ClassVar[Literal["lower", "higher"]]
+    over: ClassVar[Literal["clip", "set"]] = "clip"
+    weights: ClassVar[str] = ""
+    packages: ClassVar[tuple[str, ...]] = ()
+    landmarks: ClassVar[bool] = False
+    aligned: ClassVar[bool] = True
+    version: ClassVar[int] = 1
+
+    def begin(self, clip: ClipFacts) -> None:
         """Take the facts of the clip that comes next."""
 
     @abstractmethod
@@ -138,7 +143,7 @@ class Metric(ABC):
         """Tensors (n, ...) that a metric of the set gathered in the clip, for an evaluation that goes on later."""
         return {}
 
-    def take(self, kept: Mapping[str, Tensor]) -> None:  # noqa: B027 (metrics of clips gather nothing)
+    def take(self, kept: Mapping[str, Tensor]) -> None:
         """Add what `kept` gave of a clip in an earlier run, tensors (n, ...)."""
 
     @abstractmethod

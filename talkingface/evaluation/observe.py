@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..face.detect.analyser import FaceAnalyser, open_analyser
 from ..face.detect.mediapipe import MESH_POINTS, landmarks_of
+from ..face.face import Face, largest_first
 from ..face.track.track import FaceTracker, Track
 from ..face3d.mesh_space import shipped_space
 from ..motion.coefficients import LAYOUT_260
@@ -62,8 +63,20 @@ def mesh_analyser(tools: MetricTools) -> FaceAnalyser:
     return open_analyser("mesh", root=tools.root)
 
 
+def pictures_of(frames: Tensor) -> NDArray[np.uint8]:
+    """Pictures (N, H, W, 3) of frames (N, 3, H, W) in [0, 1]."""
+    rounded = frames.clamp(0, 1).mul(255).round().byte()
+    return np.asarray(rounded.permute(0, 2, 3, 1).contiguous().cpu().numpy())
+
+
 class FaceObserver(Observer):
-    """Follows the face in predicted and in real frames."""
+    """Follows the face in predicted and in real frames.
+
+    Attributes:
+        largest: by side ("made", "real"), the largest face of each of the frames that were taken last.
+    """
+
+    largest: dict[str, list[Face | None]]
 
     def __init__(self, tools: MetricTools) -> None:
         super().__init__(tools)
@@ -71,15 +84,17 @@ class FaceObserver(Observer):
 
     def begin(self, clip: ClipFacts) -> None:
         self._clip, self._count, self._size = clip, 0, 0
+        self.largest = {"made": [], "real": []}
         self._trackers = {side: FaceTracker(self._analyser, TRACKING) for side in ("made", "real")}
         for name in ("made", "real"):
             self.__dict__.pop(name, None)
 
     def update(self, predicted: Tensor, real: Tensor) -> None:
         for side, frames in (("made", predicted), ("real", real)):
-            pictures = frames.clamp(0, 1).mul(255).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
-            for picture in pictures:
+            self.largest[side] = []
+            for picture in pictures_of(frames):
                 self._trackers[side].step(picture)
+                self.largest[side].append(next(iter(largest_first(self._trackers[side].present)), None))
         self._count, self._size = self._count + len(real), real.shape[-2]
 
     @cached_property

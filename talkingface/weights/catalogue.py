@@ -71,6 +71,16 @@ class WheelSource(Strict):
     python: str | None = Field(None, description="Python version of the wheel, such as 3.12; None takes this one.")
 
 
+class NpmSource(Strict):
+    """Source of a file inside a pinned, hash-checked package of npm; the package is not installed."""
+
+    kind: Literal["npm"]
+    package: str = Field(pattern=r"^(@[a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*$")
+    version: str = Field(pattern=r"^[0-9][A-Za-z0-9.+-]*$")
+    sha256: Sha256 = Field(description="Of the package's archive (.tgz).")
+    member: str = Field(description="Path of the file inside the archive, which starts with package/.")
+
+
 def _below(path: str) -> str:
     """A path that stays below its folder; ValueError for others."""
     if not is_below(path):
@@ -86,7 +96,7 @@ def _plain(name: str) -> str:
         raise ValueError(str(error)) from None
 
 
-Source = Annotated[UrlSource | ShippedSource | ManualSource | WheelSource, Field(discriminator="kind")]
+Source = Annotated[UrlSource | ShippedSource | ManualSource | WheelSource | NpmSource, Field(discriminator="kind")]
 
 
 Sha256Start = Annotated[str, Field(pattern=r"^[0-9a-f]{8,63}$")]
@@ -156,6 +166,8 @@ class Entry(Strict):
                 return f"{source.where} ({source.what.rstrip('.')})"
             case WheelSource():
                 return f"{source.member} in the wheel {source.package}=={source.version}"
+            case NpmSource():
+                return f"{source.member} in the npm package {source.package}@{source.version}"
             case _:
                 return "the toolkit's own files"
 

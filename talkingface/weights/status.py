@@ -57,7 +57,7 @@ def check_usable(path: Path) -> None:
     if path.suffix == ".mat":
         check_mat(path)
         return
-    if path.suffix in (".tflite", ".onnx", ".bin", ".txt", ".npy", ".h5"):
+    if path.suffix in (".tflite", ".onnx", ".bin", ".txt", ".npy", ".h5", ".json", ".hama"):
         if path.stat().st_size == 0:
             raise WeightsError("an empty file", where=path)
         return

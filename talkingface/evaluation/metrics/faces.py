@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..metric import Metric
+from ..metric import Metric, Observer
 from ..observe import FaceObserver, SeenFace
 
 Floats = NDArray[np.float64]
@@ -23,7 +23,8 @@ _STILL = 1e-4  # deviation below which a curve has nothing to follow
 class FaceMetric(Metric):
     """A number of two faces that were followed through a clip."""
 
-    landmarks, observes = True, (FaceObserver,)
+    landmarks = True
+    observes: ClassVar[tuple[type[Observer], ...]] = (FaceObserver,)
 
     def update(self, predicted: Tensor, real: Tensor) -> None:
         """Nothing more: the observer has seen the frames."""

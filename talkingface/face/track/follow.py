@@ -95,6 +95,11 @@ class Follower:
             if trail.looks is not None and not trail.lost:
                 trail.looks.add(picture, trail.last)
 
+    @property
+    def present(self) -> list[Face]:
+        """The faces of the last frame."""
+        return [trail.last for trail in self._live if not trail.lost]
+
     def finish(self) -> list[Trail]:
         """End all trails and return them."""
         self._end(self._live)
@@ -121,7 +126,7 @@ class Follower:
             if trail.lost or trail.last.box.iou(face.box) < DRIFTED:
                 trail.replace(face)
         taken = {face for _, face in pairs}
-        present = [trail.last.box for trail in self._live if not trail.lost]
+        present = [face.box for face in self.present]
         for number, face in enumerate(faces):
             if number not in taken and not any(_same(face.box, box) for box in present):
                 self._begin(face)

@@ -207,6 +207,11 @@ class FaceTracker:
         """Take the next frame, (H, W, 3) RGB uint8; ``new_scene``: a cut lies before it."""
         self._follower.step(picture, new_scene and self._settings.split_scenes)
 
+    @property
+    def present(self) -> list[Face]:
+        """The faces of the frame that was taken last, as the backend sees them."""
+        return self._follower.present
+
     def finish(self) -> list[Track]:
         """The tracks in the order of their numbers; no frames come after it."""
         tracks = [_track(trail, self._backend, self._settings) for trail in self._follower.finish()]

