@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import read_settings
 from ..errors import ConfigError, TalkingFaceError, TrainingError, together
+from ..paths import inside
 from ..text.plain_yaml import load
 from ..text.read import read_text
 from .data import run_folder
@@ -58,7 +59,7 @@ def read_trials(words: Sequence[str], settings: Settings) -> list[Trial]:
     for number, changes in enumerate(content, 1):
         own = tuple(f"--{key}={_text(value, path)}" for key, value in changes.items())
         name = f"trial-{number:02d}"
-        found, wrong = read_settings([*words, *own, f"--output_dir={folder / name}"])
+        found, wrong = read_settings([*words, *own, f"--output_dir={inside(folder, name)}"])
         problems += wrong or job_problems(found)
         train = found.train.model_copy(update={"sweep": None})
         trials.append(Trial(name, own, found.model_copy(update={"train": train})))
