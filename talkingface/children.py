@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -82,20 +82,22 @@ def start(
     command: Sequence[str | Path],
     *,
     stdin: int = DEVNULL,
-    stdout: int = DEVNULL,
-    stderr: int = PIPE,
+    stdout: int | None = DEVNULL,
+    stderr: int | None = PIPE,
     memory_bytes: int = 0,
     family: bool = False,
     folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Program:
     """Start a program that ends with this process.
 
     Args:
         command: program and arguments.
-        stdin, stdout, stderr: ``PIPE`` or ``DEVNULL``.
+        stdin, stdout, stderr: ``PIPE`` or ``DEVNULL``; None for the streams of this process.
         memory_bytes: the system gives it no more than this; 0: no limit. Kept on Linux alone.
         family: it starts programs of its own, which end with it.
         folder: where it looks for relative names; None: the present one.
+        environment: its variables; None: those of this process.
 
     Raises:
         OSError: if it does not start.
@@ -105,7 +107,15 @@ def start(
         words = [*_PYTHON, _BECOME, str(os.getpid()), str(memory_bytes), *words]
 
     def started() -> Program:
-        program = Program(words, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True, cwd=folder)
+        program = Program(
+            words,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+            cwd=folder,
+            env=environment,
+        )
         if family or not _ON_LINUX:
             program.watch()
         return program

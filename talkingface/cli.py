@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from .config.report import asks_for_help, help_text
 from .console import exit_status, full, lasting_streams, stop_in_order
 from .errors import TalkingFaceError, of_place, together
 from .jobs import job
+from .jobs.launch import launch, wanted
+from .jobs.sweep import Trial, read_trials, score_table
 from .registry import own_name
 
 OK, MENDABLE = 0, 2
@@ -37,19 +40,22 @@ def _command(words: list[str]) -> int:
     if "--version" in words:
         return _show(__version__)
     try:
-        wanted = asks_for_help(words)
-        if wanted is not None:
+        help_wanted = asks_for_help(words)
+        if help_wanted is not None:
             named = named_model(words)
-            return _show(help_text(named and own_name(named), everything=wanted == "all"))
+            return _show(help_text(named and own_name(named), everything=help_wanted == "all"))
         settings, problems = read_settings(words)
-        if not settings.quiet:
+        if not _silent(settings) and not wanted(settings):
             _tell(settings.notes)
         if settings.print_config and not problems:
             return _show(describe(settings))
         problems += _further(settings, problems)
         if problems:
             raise together(problems)
-        return _run(settings)
+        trials = read_trials(words, settings) if settings.run_mode == "train" else []
+        if trials:
+            return _sweep(trials)
+        return launch(words, settings) if wanted(settings) else _run(settings)
     except TalkingFaceError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
@@ -93,9 +99,22 @@ class _Format(logging.Formatter):
         return f"{record.levelname.lower()}: {line}" if record.levelno >= logging.WARNING else line
 
 
+def _silent(settings: Settings) -> bool:
+    """True if only errors are told; of the processes of a training the first tells for all."""
+    return settings.quiet or os.environ.get("RANK", "0") != "0"
+
+
+def _sweep(trials: Sequence[Trial]) -> int:
+    """Run trainings in order and show the table; returns the status of the first that did not finish, else 0."""
+    for trial in trials:
+        if status := _run(trial.settings):
+            return status
+    return _show(score_table(trials))
+
+
 def _run(settings: Settings) -> int:
     """One job, with the log of the package on standard error; says what is kept when it is stopped."""
-    level = logging.ERROR if settings.quiet else logging.DEBUG if settings.verbose else logging.INFO
+    level = logging.ERROR if _silent(settings) else logging.DEBUG if settings.verbose else logging.INFO
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Format())
     logger = logging.getLogger("talkingface")

@@ -47,6 +47,8 @@ RENAMED: dict[str, str] = {
     "epochs": "train.epochs",
     "resume": "train.resume",
     "stage": "train.stage",
+    "loss_parity": "train.loss_parity",
+    "sweep": "train.sweep",
     "raw": "prepare.raw",
     "engine": "prepare.engine",
     "workers": "prepare.workers",

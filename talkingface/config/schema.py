@@ -217,8 +217,8 @@ class Machine(SettingsGroup):
     """Machine"""
 
     device: str = Field("auto", description="auto, cpu, mps, cuda or cuda:N")
-    precision: Literal["auto", "float32", "bf16"] = Field(
-        "auto", description="auto: bf16 where the device is fast at it"
+    precision: Literal["auto", "float32", "bf16", "fp16"] = Field(
+        "auto", description="auto: bf16 where the device is fast at it; fp16: training alone"
     )
     compile: Literal["auto", "on", "off"] = Field(
         "auto", description="compile the renderer, which takes a minute; auto: for long clips where that pays"

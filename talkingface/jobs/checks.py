@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .. import registry
 from ..config import model_config
-from ..errors import TalkingFaceError, collected
+from ..errors import ConfigError, TalkingFaceError, collected
 from ..media.formats import check_place
 from ..models.settings import TrainedConfig
 from ..pipelines.assignment import check_there
@@ -29,9 +29,15 @@ def job_problems(settings: Settings, known: Sequence[TalkingFaceError] = ()) -> 
     if settings.model not in registry.models():
         return []
     problems: list[TalkingFaceError] = []
+    if settings.precision == "fp16" and settings.run_mode != "train":
+        problems.append(ConfigError("is for training alone", where="--precision=fp16", cure="Use --precision=bf16."))
     with collected(problems):
         if settings.run_mode == "infer":
             problems += settings_problems(settings, known)
+        elif settings.run_mode == "train" and settings.train.loss_parity is not None:
+            folder = settings.train.loss_parity
+            check_there(folder, f"--train.loss_parity={folder}")
+            return problems
         elif settings.run_mode == "train" or (settings.run_mode == "evaluate" and not settings.judges_videos):
             problems += data_problems(settings, known)
         if settings.run_mode == "train":

@@ -26,6 +26,7 @@ from ..train.processes import SIGNALS, join
 from ..weights import load_catalogue, resolve
 from ..weights.load import load_networks, load_strict, read_notes
 from .data import data_root, run_folder, with_data
+from .loss_parity import compare
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -39,15 +40,20 @@ logger = logging.getLogger(__name__)
 
 def run(settings: Settings) -> int:
     """Train; the last line on standard output is the path of the weights."""
+    if settings.train.loss_parity is not None:
+        return compare(settings.train.loss_parity)
     folder = run_folder(settings)
     settings = with_data(settings)
-    if os.environ.get("RANK", "0") == "0":
+    first = os.environ.get("RANK", "0") == "0"
+    if first:
         claim(folder, settings.train.resume, bool(settings.overwrite))
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             try_file(folder)
     device = choose_device(settings.device)
-    precision = "bf16" if choose_precision(settings.precision, device) is torch.bfloat16 else "float32"
+    precision = settings.precision
+    if precision != "fp16":
+        precision = "bf16" if choose_precision(precision, device) is torch.bfloat16 else "float32"
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)  # the networks' first weights
@@ -56,7 +62,9 @@ def run(settings: Settings) -> int:
     samples = plugin.samples()
     store, validation = open_training(settings, samples), open_validation(settings, samples)
     load_auxiliary(plugin, settings)
-    saved = save_settings(settings, folder / "settings.yaml")
+    saved = folder / "settings.yaml"
+    if first:
+        save_settings(settings, saved)
     metadata = {"variant": settings.variant} if settings.variant else {}
     trainer = Trainer(
         plugin,
@@ -72,7 +80,8 @@ def run(settings: Settings) -> int:
     )
     result = trainer.run()
     join(device).finish()
-    print(result.best or result.weights, flush=True)
+    if first:
+        print(result.best or result.weights, flush=True)
     return ENDED_BY.get(result.reason, 0)
 
 

@@ -46,7 +46,13 @@ def choose_device(word: str) -> torch.device:
 
 
 def choose_precision(word: str, device: torch.device) -> torch.dtype:
-    """float32 or bfloat16; ``auto`` is bfloat16 where the device multiplies matrices faster in it."""
+    """float32 or bfloat16; ``auto`` is bfloat16 where the device multiplies matrices faster in it.
+
+    Raises:
+        ConfigError: for float16, in which networks are trained but do not run otherwise.
+    """
+    if word == "fp16":
+        raise ConfigError("is for training alone", where="--precision=fp16", cure="Use --precision=bf16.")
     if word != "auto":
         return {"float32": torch.float32, "bf16": torch.bfloat16}[word]
     if device.type == "cuda":

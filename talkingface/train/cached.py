@@ -100,5 +100,6 @@ class CachedTrainer(Trainer):
     def _batches(self) -> Iterator[Batch]:
         settings = self._settings
         batches = PairBatches(self._sampler, settings.batch_size, settings.augment)
-        loader = batch_loader(batches, range(self.step, self._total), settings.workers)  # type: ignore[arg-type]
+        numbers = range(self.step * settings.accumulate, self._total * settings.accumulate)
+        loader = batch_loader(batches, numbers, settings.workers)  # type: ignore[arg-type]
         return (self._to_device(batch) for batch in loader)

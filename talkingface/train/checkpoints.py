@@ -57,6 +57,7 @@ class Checkpoints:
         plugin: the model.
         average: running average of its weights, which is exported.
         optimizers: by name of the phase.
+        scalers: scales of the losses, likewise.
         settings: group ``train``.
         metadata: further facts for exported weights.
 
@@ -70,11 +71,12 @@ class Checkpoints:
         plugin: ModelPlugin,
         average: WeightAverage,
         optimizers: Mapping[str, torch.optim.Optimizer],
+        scalers: Mapping[str, torch.amp.GradScaler],
         settings: TrainSettings,
         metadata: Mapping[str, str],
     ) -> None:
         self._folder, self._plugin, self._average, self._optimizers = folder, plugin, average, optimizers
-        self._settings, self._metadata = settings, dict(metadata)
+        self._scalers, self._settings, self._metadata = scalers, settings, dict(metadata)
         self.best: tuple[float, str] | None = None
 
     def state(self, step: int) -> Path:
@@ -92,10 +94,16 @@ class Checkpoints:
         self.best = (score, self.state(step).name)
         return True
 
+    def since_best(self, step: int) -> int:
+        """Steps since the best score; 0 before the first validation."""
+        number = self.best[1].rpartition("-")[2] if self.best else ""
+        return step - int(number) if number.isascii() and number.isdigit() and len(number) < 16 else 0
+
     def save(self, step: int, *, best: bool = False) -> None:
         """Write the present state and weights; of the older states keep the newest few and the best one."""
         settings = self._settings.model_dump(mode="json")
-        facts = {"step": step, "model": self._plugin.name, "best": self.best, "settings": settings}
+        scales = {name: own.state_dict() for name, own in self._scalers.items() if own.is_enabled()}
+        facts = {"step": step, "model": self._plugin.name, "best": self.best, "settings": settings, "scales": scales}
         folder, names = self.state(step), ("last", "best") if best else ("last",)
         # All is written before anything is renamed, so that a kill hardly ever comes between state and export; where
         # it does, the next start sets it right (`restore`).
@@ -130,6 +138,7 @@ class Checkpoints:
         """
         facts, average = state.load(folder, self._plugin.networks, self._optimizers)
         self._load_average(average, folder)
+        self._load_scales(facts.get("scales", {}), folder)
         self.best = (float(facts["best"][0]), str(facts["best"][1])) if facts["best"] else None
         if agree and folder.resolve().parent == self.state(0).resolve().parent:
             self._agree(folder, int(facts["step"]))
@@ -142,6 +151,19 @@ class Checkpoints:
             self._average.load(average)
         except (KeyError, RuntimeError) as error:
             raise damaged(folder, f"average: {error}") from error
+
+    def _load_scales(self, scales: Any, folder: Path) -> None:
+        """Restore the scales of losses; states of other precisions hold none."""
+        for name, own in self._scalers.items():
+            if not (own.is_enabled() and scales):
+                continue
+            try:
+                scale, tracker = float(scales[name]["scale"]), int(scales[name]["_growth_tracker"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise damaged(folder, f"scale of '{name}': {error}") from error
+            if not 0 < scale < float("inf"):
+                raise damaged(folder, f"scale of '{name}' is {scale}")
+            own.load_state_dict({**own.state_dict(), "scale": scale, "_growth_tracker": tracker})
 
     def _agree(self, folder: Path, step: int) -> None:
         """Export again where a kill, or the loss of a damaged state, left weights of another step."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Any
@@ -15,10 +17,16 @@ import torch
 from torch import Tensor, distributed, nn
 
 from ..console import STOP_SIGNALS
-from ..errors import ConfigError
+from ..errors import ConfigError, TrainingError
 from ..models.base import Batch, Losses, Phase
 
+LAUNCHED = "TALKINGFACE_LAUNCHED"
 SIGNALS = (signal.SIGINT, *STOP_SIGNALS)
+TIME_IS_UP = "time is up"
+NO_BETTER = "no better score"
+REASONS = ("", NO_BETTER, TIME_IS_UP, *(number.name for number in SIGNALS))
+# What torch says where the connection to another process breaks; gloo raises a plain RuntimeError.
+_BROKEN = re.compile(r"gloo|nccl|connection (closed|reset)|broken pipe|recvValue|TCPStore", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -37,13 +45,14 @@ class Processes:
     def first(self) -> bool:
         return self.rank == 0
 
-    def any(self, flag: bool) -> bool:
-        """True in all processes if the flag is set in any of them."""
+    def agree(self, reason: str) -> str:
+        """Reason to stop of any of the processes, the same in all of them; empty if none has one."""
         if self.world == 1:
-            return flag
-        value = torch.tensor([int(flag)], device="cuda" if distributed.get_backend() == "nccl" else "cpu")
+            return reason
+        device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
+        value = torch.tensor([REASONS.index(reason)], device=device)
         distributed.all_reduce(value, distributed.ReduceOp.MAX)
-        return bool(value.item())
+        return REASONS[int(value.item())]
 
     def wait(self) -> None:
         """Wait until all processes have called this."""
@@ -72,21 +81,33 @@ def join(device: torch.device) -> Processes:
 
 def local_device(device: torch.device) -> torch.device:
     """GPU of this process if torchrun started several on one machine, else the device itself."""
-    if device.type == "cuda" and device.index is None and "LOCAL_RANK" in os.environ:
-        return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-    return device
+    if device.type != "cuda" or device.index is not None or "LOCAL_RANK" not in os.environ:
+        return device
+    number, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+    if number >= there:
+        cure = f"Start {there} at most, or give --device=cpu."
+        raise ConfigError(f"process {number} of this machine finds {there} GPUs", where="train", cure=cure)
+    return torch.device("cuda", number)
 
 
-def share_statistics(networks: nn.ModuleDict, device: torch.device) -> None:
-    """Replace batch norms by synchronised ones, whose statistics cover all processes.
+@contextmanager
+def losing_others(processes: Processes) -> Iterator[None]:
+    """Say in one line that another process has ended, where the block loses its connection to it.
 
     Raises:
-        ConfigError: on the CPU, for which torch has no such layer.
+        TrainingError: in place of torch's error.
     """
-    if device.type != "cuda":
-        raise ConfigError("needs GPUs", where="--train.sync_batchnorm", cure="Leave it out on the CPU.")
-    for name in list(networks):
-        networks[name] = nn.SyncBatchNorm.convert_sync_batchnorm(networks[name])
+    try:
+        yield
+    except RuntimeError as error:
+        lost = isinstance(error, distributed.DistError) or _BROKEN.search(str(error))
+        if processes.world == 1 or not lost:
+            raise
+        if LAUNCHED in os.environ:  # the process that started all of them says which one has ended
+            raise SystemExit(2) from error
+        what = f"another of the {processes.world} processes has ended; nothing is saved since the last state"
+        cure = "Look for its own error, then go on with --train.resume=auto."
+        raise TrainingError(what, where=f"process {processes.rank}", cure=cure) from error
 
 
 class PhaseLoss(nn.Module):
@@ -116,6 +137,13 @@ def phase_losses(
     return {name: nn.parallel.DistributedDataParallel(loss) for name, loss in losses.items()}
 
 
+def without_sync(loss: Callable[[Batch], Losses], *, last: bool) -> AbstractContextManager[None]:
+    """Context of a backward pass that keeps its gradients in this process, unless it is the last one of a step."""
+    if last or not isinstance(loss, nn.parallel.DistributedDataParallel):
+        return nullcontext()
+    return loss.no_sync()  # type: ignore[no-any-return]
+
+
 def mean_over(processes: Processes, values: dict[str, Tensor]) -> dict[str, float]:
     """Average scalars () over the processes, for the log."""
     if not values:
@@ -143,7 +171,7 @@ class StopRequest:
     def reason(self) -> str:
         """Reason to stop, for example ``"SIGTERM"`` or ``"time is up"``; empty to continue."""
         if not self._reason and self._end is not None and time.monotonic() >= self._end:
-            self._reason = "time is up"
+            self._reason = TIME_IS_UP
         return self._reason
 
     def __enter__(self) -> StopRequest:

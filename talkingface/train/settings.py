@@ -21,6 +21,7 @@ class TrainSettings(BaseModel):
     epochs: int = Field(100, ge=1, description="Passes over the data, each `repeats` items of every clip.")
     repeats: int = Field(1, ge=1, description="How many items each clip gives in an epoch.")
     max_steps: int | None = Field(None, ge=1, description="Stop after this many steps in all, whatever `epochs` says.")
+    patience: int | None = Field(None, ge=1, description="Stop after so many validations without a better score.")
     max_seconds: float | None = Field(None, gt=0, description="Save and stop after this many seconds of this run.")
 
     # Data.
@@ -37,15 +38,23 @@ class TrainSettings(BaseModel):
     # Optimisation.
     learning_rate: float | None = Field(None, gt=0, description="Of all phases (default: those of the model).")
     learning_rates: dict[str, float] = Field(default_factory=dict, description="Learning rate by name of the phase.")
-    schedule: Literal["milestones", "cosine", "constant"] = Field(
-        "milestones", description="Ten times lower after each milestone; half a cosine down to zero; or unchanged."
+    schedule: Literal["milestones", "cosine", "linear", "constant"] = Field(
+        "milestones",
+        description="Ten times lower after each milestone; half a cosine or a line down to zero; or unchanged.",
     )
     milestones: list[int] | None = Field(None, description="Epochs of the milestones (default: those of the model).")
     warmup_steps: int = Field(0, ge=0, description="The learning rate rises from zero in a line over these steps.")
     clip_gradient: float | None = Field(None, gt=0, description="Largest norm of the gradient of a phase.")
     ema_decay: float = Field(0.999, ge=0, lt=1, description="Weight kept by the running average of weights; 0: none.")
     channels_last: bool = Field(True, description="Lay pictures and kernels out with channels last (faster).")
-    sync_batchnorm: bool = Field(False, description="Share batch statistics among GPUs; needs CUDA.")
+    sync_batchnorm: bool = Field(False, description="Share the statistics of batch norms among all processes.")
+    accumulate: int = Field(1, ge=1, description="Batches whose gradients are added up before each step.")
+    recompute: bool = Field(
+        False, description="Keep fewer activations and compute them again going back: less memory, a third slower."
+    )
+
+    # Processes.
+    launch: int = Field(1, ge=1, le=64, description="Processes to start on this machine, one for each GPU.")
 
     # What the model makes of its losses.
     loss_weights: dict[str, float | list[float]] = Field(
@@ -55,6 +64,14 @@ class TrainSettings(BaseModel):
         default_factory=dict, description="Random warp of equivariance terms, by the model's names (sigma_affine, ...)."
     )
     scales: list[float] = Field([1, 0.5, 0.25, 0.125], description="Sizes at which pictures are compared, 1 is full.")
+
+    loss_parity: Path | None = Field(
+        None, description="Train nothing; print the losses of the recorded steps in this folder beside ours."
+    )
+
+    sweep: Path | None = Field(
+        None, description="YAML list of settings; a training for each, one after another, and a table of their scores."
+    )
 
     # Start.
     resume: str = Field("", description="Go on from this state or run folder; 'auto': the newest state of this run.")

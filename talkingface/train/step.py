@@ -30,9 +30,11 @@ def learning_rate_factor(
         milestones: milestones of the model, in epochs; those of the settings take precedence.
     """
     warm = min(1.0, (step + 1) / (settings.warmup_steps + 1))
+    done = min(1.0, max(0, step - settings.warmup_steps) / max(1, total - settings.warmup_steps))
     if settings.schedule == "cosine":
-        done = max(0, step - settings.warmup_steps) / max(1, total - settings.warmup_steps)
-        return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+        return warm * 0.5 * (1 + math.cos(math.pi * done))
+    if settings.schedule == "linear":
+        return warm * (1 - done)
     if settings.schedule == "milestones":
         passed = milestones if settings.milestones is None else settings.milestones
         return warm * 0.1 ** sum(step >= epoch * epoch_steps for epoch in passed)
@@ -58,30 +60,63 @@ def restore_trainable(networks: nn.ModuleDict, trainable: Set[int]) -> None:
         parameter.requires_grad_(id(parameter) in trainable)
 
 
-def take_step(
-    phase: Phase, losses: Losses, optimizer: torch.optim.Optimizer, step: int, clip_gradient: float | None
-) -> None:
-    """Take one optimizer step of a phase on the sum of its losses, computed in float32.
+class PhaseStep:
+    """Backward passes and optimizer steps of a phase.
+
+    Gradients of several batches are added up; those of phases that train the same networks stay apart.
 
     Args:
         phase: the phase.
-        losses: loss terms by name, scalars ().
-        optimizer: optimizer of the phase.
-        step: number of the step, for errors.
-        clip_gradient: largest norm of the gradient; None: no limit.
-
-    Raises:
-        TrainingError: if a loss or the gradient is not finite; the parameters are unchanged then.
+        optimizer: its optimizer.
+        settings: group ``train``.
+        scaler: scale of the losses, which keeps small gradients out of float16's zeros; disabled in other precisions.
     """
-    total = torch.stack([value.float() for value in losses.values()]).sum()
-    if not math.isfinite(total.item()):
-        raise TrainingError(_describe_bad_losses(losses), where=f"step {step}, phase {phase.name}", cure=_CURE)
-    optimizer.zero_grad(set_to_none=True)
-    total.backward()  # type: ignore[no-untyped-call]
-    norm = _clip([p for group in optimizer.param_groups for p in group["params"]], clip_gradient)
-    if not math.isfinite(norm.item()):
-        raise TrainingError("the gradient is not finite", where=f"step {step}, phase {phase.name}", cure=_CURE)
-    optimizer.step()
+
+    def __init__(
+        self, phase: Phase, optimizer: torch.optim.Optimizer, settings: TrainSettings, scaler: torch.amp.GradScaler
+    ) -> None:
+        self._name, self.optimizer, self.scaler = phase.name, optimizer, scaler
+        self._clip_gradient, self._parts = settings.clip_gradient, settings.accumulate
+        self._gradients: list[Tensor | None] = []
+
+    def add(self, losses: Losses, step: int) -> None:
+        """Add the gradient of the sum of losses (), computed in float32; ``step`` is for errors.
+
+        Raises:
+            TrainingError: if a loss is not finite; the parameters are unchanged then.
+        """
+        total = torch.stack([value.float() for value in losses.values()]).sum()
+        if not math.isfinite(total.item()):
+            raise TrainingError(_describe_bad_losses(losses), where=self._where(step), cure=_CURE)
+        parameters = self._parameters()
+        for parameter, gradient in zip(parameters, self._gradients or [None] * len(parameters), strict=True):
+            parameter.grad = gradient
+        self.scaler.scale(total / self._parts if self._parts > 1 else total).backward()  # type: ignore[no-untyped-call]
+        self._gradients = [parameter.grad for parameter in parameters]
+
+    def take(self, step: int) -> None:
+        """Take the step of the optimizer; in float16 a gradient that overflows lowers the scale instead.
+
+        Raises:
+            TrainingError: if the gradient is not finite; the parameters are unchanged then.
+        """
+        parameters = self._parameters()
+        for parameter, gradient in zip(parameters, self._gradients, strict=True):
+            parameter.grad = gradient
+        self._gradients = []
+        self.scaler.unscale_(self.optimizer)
+        norm = _clip(parameters, self._clip_gradient)
+        scaled = self.scaler.is_enabled() and self.scaler.get_scale() > 1
+        if not math.isfinite(norm.item()) and not scaled:
+            raise TrainingError("the gradient is not finite", where=self._where(step), cure=_CURE)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+    def _parameters(self) -> list[Tensor]:
+        return [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+
+    def _where(self, step: int) -> str:
+        return f"step {step}, phase {self._name}"
 
 
 def _clip(parameters: list[Tensor], largest: float | None) -> Tensor:

@@ -16,14 +16,15 @@ from ..data.loader import Batches, batch_loader
 from ..data.store import ClipStore
 from ..errors import ConfigError, did_you_mean
 from ..models.base import Batch, ModelPlugin, Phase
-from . import processes
+from . import processes, shared_norm
 from .checkpoints import Checkpoints, check_required_networks, find_resume, initialise
 from .processes import StopRequest
+from .recompute import checkpoint_blocks
 from .report import TrainingLog, Validation
 from .settings import TrainSettings
 from .state import clear_remains
 from .state_facts import DamagedStateError
-from .step import WeightAverage, freeze_others, learning_rate_factor, restore_trainable, take_step
+from .step import PhaseStep, WeightAverage, freeze_others, learning_rate_factor, restore_trainable
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class TrainResult:
 
     Attributes:
         step: total number of steps.
-        reason: reason of its end: ``"finished"``, ``"time is up"``, ``"SIGINT"`` or ``"SIGTERM"``.
+        reason: reason of its end: ``"finished"``, ``"no better score"``, ``"time is up"``, ``"SIGINT"``, ``"SIGTERM"``.
         state: folder of the last saved state.
         weights: exported weights of the last state.
         best: exported weights of the best validation, None without validation.
@@ -60,7 +61,8 @@ class Trainer:
         settings: group ``train``.
         run_dir: folder of the results: ``states/``, ``export/``, ``pictures/``, ``train.log``, ``scalars.jsonl``.
         device: device of the training.
-        precision: ``"float32"``, or ``"bf16"`` for networks in mixed precision (weights and sums of losses float32).
+        precision: ``"float32"``, or ``"bf16"`` or ``"fp16"`` for networks in mixed precision (weights and sums of
+            losses float32; with ``"fp16"`` the losses are scaled up).
         validation: clips of the test split; None: no validation.
         metadata: further metadata of exported weights, for example the variant.
         held: names of the networks that already hold weights of an earlier training.
@@ -98,11 +100,21 @@ class Trainer:
         self._optimizers = self._make_optimizers()
         self._rates = {name: [g["lr"] for g in own.param_groups] for name, own in self._optimizers.items()}
         self._losses = processes.phase_losses(self._phases, plugin.networks, self._group)
+        scalers = {
+            phase.name: torch.amp.GradScaler(self._device.type, enabled=precision == "fp16") for phase in self._phases
+        }
+        self._steps = {
+            phase.name: PhaseStep(phase, self._optimizers[phase.name], settings, scalers[phase.name])
+            for phase in self._phases
+        }
         self._average = WeightAverage(plugin.networks, plugin.inference_networks, settings.ema_decay)
         self._validation = Validation(plugin, validation or store, settings, scored=validation is not None)
-        self._epoch_steps = max(1, len(store.clips()) * settings.repeats // (settings.batch_size * self._group.world))
+        self._items = settings.batch_size * self._group.world * settings.accumulate
+        self._epoch_steps = max(1, len(store.clips()) * settings.repeats // self._items)
         self._total = settings.max_steps or settings.epochs * self._epoch_steps
-        self._checkpoints = Checkpoints(self._folder, plugin, self._average, self._optimizers, settings, metadata or {})
+        self._checkpoints = Checkpoints(
+            self._folder, plugin, self._average, self._optimizers, scalers, settings, metadata or {}
+        )
         self.step = self._resume()
 
     def run(self) -> TrainResult:
@@ -115,11 +127,13 @@ class Trainer:
             self._log.line(line)
         with StopRequest(self._settings.max_seconds) as stop:
             try:
-                reason = self._loop(stop)
+                with processes.losing_others(self._group):
+                    reason = self._loop(stop)
             finally:
                 restore_trainable(self._plugin.networks, self._trainable)
         self._save()
-        self._group.wait()
+        with processes.losing_others(self._group):
+            self._group.wait()
         self._log.line(f"{reason} after step {self.step}: {self._checkpoints.state(self.step)}")
         self._log.close()
         return self._result(reason)
@@ -129,7 +143,7 @@ class Trainer:
         last_save = last_log = time.monotonic()
         logged_step = self.step
         while self.step < self._total:
-            losses = self._one_step(next(batches))
+            losses = self._one_step(batches)
             if self.step % self._settings.log_every == 0 or self.step == self._total:
                 now = time.monotonic()
                 rate = (self.step - logged_step) / max(now - last_log, 1e-9)
@@ -139,30 +153,49 @@ class Trainer:
             if time.monotonic() - last_save >= self._settings.checkpoint_every_s:
                 self._save()
                 last_save = time.monotonic()
-            if self._group.any(bool(stop.reason)):
-                return stop.reason or "stopped by another process"
+            if reason := self._group.agree(stop.reason or self._no_better_score()):
+                return reason
         return "finished"
 
-    def _one_step(self, batch: Batch) -> dict[str, Tensor]:
-        """Run all phases of one step in order; returns the loss terms () by ``phase/term``."""
+    def _one_step(self, batches: Iterator[Batch]) -> dict[str, Tensor]:
+        """Run all phases of one step in order; returns the loss terms () by ``phase/term``.
+
+        With several batches to a step all phases see a batch before the next one comes, as a discriminator needs
+        what the phase before it made of the same batch; the optimizers follow after the last one.
+        """
         torch.manual_seed(_seed_of(self._settings.seed, self.step, self._group.rank))
-        losses: dict[str, Tensor] = {}
-        for phase in self._phases:
-            if self.step % phase.every:
-                continue
-            optimizer = self._optimizers[phase.name]
-            self._set_learning_rate(phase, optimizer)
-            freeze_others(self._plugin.networks, phase, self._trainable)
-            with self._autocast():
-                terms = self._losses[phase.name](batch)
-            take_step(phase, terms, optimizer, self.step, self._settings.clip_gradient)
-            losses.update({f"{phase.name}/{name}": value.detach() for name, value in terms.items()})
+        due = [phase for phase in self._phases if self.step % phase.every == 0]
+        parts, losses = self._settings.accumulate, dict[str, Tensor]()
+        for part in range(1, parts + 1):
+            batch = next(batches)
+            for phase in due:
+                for name, value in self._backward(phase, batch, last=part == parts).items():
+                    losses[name] = losses.get(name, 0) + value / parts
+                if parts == 1:
+                    self._step(phase)
+        for phase in due if parts > 1 else ():
+            self._step(phase)
         self.step += 1
         self._average.update(self.step)
         return losses
 
+    def _backward(self, phase: Phase, batch: Batch, *, last: bool) -> dict[str, Tensor]:
+        """Add the gradients of a phase for a batch; returns its loss terms () by ``phase/term``."""
+        freeze_others(self._plugin.networks, phase, self._trainable)
+        loss = self._losses[phase.name]
+        with processes.without_sync(loss, last=last):
+            with self._autocast():
+                terms = loss(batch)
+            self._steps[phase.name].add(terms, self.step)
+        return {f"{phase.name}/{name}": value.detach() for name, value in terms.items()}
+
+    def _step(self, phase: Phase) -> None:
+        self._set_learning_rate(phase, self._optimizers[phase.name])
+        self._steps[phase.name].take(self.step)
+
     def _autocast(self) -> AbstractContextManager[None]:
-        return torch.autocast(self._device.type, torch.bfloat16, enabled=self._precision == "bf16")
+        kind = torch.float16 if self._precision == "fp16" else torch.bfloat16
+        return torch.autocast(self._device.type, kind, enabled=self._precision != "float32")
 
     def _set_learning_rate(self, phase: Phase, optimizer: torch.optim.Optimizer) -> None:
         scale = learning_rate_factor(self._settings, self.step, self._total, self._epoch_steps, phase.milestones)
@@ -182,7 +215,8 @@ class Trainer:
             world=self._group.world,
         )
         cuda = self._device.type == "cuda"
-        loader = batch_loader(batches, range(self.step, self._total), settings.workers, pin=cuda)
+        numbers = range(self.step * settings.accumulate, self._total * settings.accumulate)
+        loader = batch_loader(batches, numbers, settings.workers, pin=cuda)
         return (self._to_device(batch) for batch in loader)
 
     def _to_device(self, batch: Batch) -> Batch:
@@ -195,7 +229,9 @@ class Trainer:
     def _prepare_networks(self) -> None:
         networks = self._plugin.networks
         if self._settings.sync_batchnorm:
-            processes.share_statistics(networks, self._device)
+            shared_norm.share_statistics(networks, self._device)
+        if self._settings.recompute:
+            self._log.line(f"{checkpoint_blocks(networks)} blocks compute their activations again")
         if self._settings.init_from is not None:
             loaded, line = initialise(networks, self._settings.init_from, self._plugin.name)
             self._held += loaded
@@ -245,6 +281,13 @@ class Trainer:
         self._log.scalars(self.step, "validation", scores)
         return self._checkpoints.improves(self._validation.ranked(scores), self.step)
 
+    def _no_better_score(self) -> str:
+        """Reason to stop where the last validations gave no better score; empty to continue."""
+        every = self._settings.validate_every or self._epoch_steps
+        patience = self._settings.patience
+        late = patience is not None and self._checkpoints.since_best(self.step) >= patience * every
+        return processes.NO_BETTER if late and self.step < self._total else ""
+
     def _save(self) -> None:
         if self._group.first:
             self._checkpoints.save(self.step)
@@ -280,7 +323,9 @@ class Trainer:
         clips = self._store.clips()
         people = len({clip.identity for clip in clips})
         data = f"{len(clips)} clips of {people} identities, {sum(clip.frames for clip in clips)} frames"
-        size = f"{self._settings.image_size} pixels, batches of {self._settings.batch_size} x {self._group.world}"
+        counts = self._settings.batch_size, self._group.world, self._settings.accumulate
+        batches = " x ".join(map(str, counts if counts[-1] > 1 else counts[:-1]))
+        size = f"{self._settings.image_size} pixels, batches of {batches}"
         name = " ".join(filter(None, [self._plugin.name, self._plugin.stage]))
         return f"{name}: {data}; {size}; steps {self.step} to {self._total}, {self._epoch_steps} an epoch"
 

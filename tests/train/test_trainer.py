@@ -17,10 +17,13 @@ from torch import Tensor
 
 from talkingface.data import open_store
 from talkingface.errors import ConfigError, TrainingError
+from talkingface.models.base import Phase
 from talkingface.train import Trainer
 from talkingface.train.state import find, read_facts, saved
+from talkingface.train.step import PhaseStep
 from talkingface.weights.load import load_networks
 
+from .test_processes import JudgeOnly
 from .tiny import Tiny, quick, write_clips
 
 
@@ -156,14 +159,67 @@ def test_bf16_keeps_weights_and_sums_in_float32(clips: Path, tmp_path: Path) -> 
     assert {value.dtype for value in plugin.networks.parameters()} == {torch.float32}
 
 
+def test_it_stops_early_where_the_score_gets_no_better(clips: Path, tmp_path: Path) -> None:
+    store = open_store(clips)
+    settings = quick(max_steps=50, learning_rate=1e-9, ema_decay=0, patience=2, validate_every=3)
+    result = Trainer(JudgeOnly(), store, settings, tmp_path, validation=store).run()
+    assert result.reason == "no better score" and result.step == 9, "the first validation, and two more"
+    again = Trainer(
+        JudgeOnly(), store, settings.model_copy(update={"resume": "auto"}), tmp_path, validation=store
+    ).run()
+    assert again.step <= result.step + 3, "the count of validations is resumed"
+
+
+def test_gradients_of_several_batches_are_those_of_one(clips: Path, tmp_path: Path) -> None:
+    def judged(folder: str, **changes: object) -> dict[str, Tensor]:
+        plugin = JudgeOnly()
+        return weights(run(clips, tmp_path / folder, plugin, max_steps=3, learning_rate=1e-3, **changes))
+
+    one, several = judged("one", batch_size=4), judged("several", batch_size=2, accumulate=2)
+    assert not torch.equal(one["discriminator.0.weight"], weights(JudgeOnly())["discriminator.0.weight"])
+    assert all(torch.allclose(value, several[key], atol=1e-4) for key, value in one.items())
+
+
+def test_activations_computed_again_change_no_bit(clips: Path, tmp_path: Path) -> None:
+    kept, again = run(clips, tmp_path / "kept"), run(clips, tmp_path / "again", recompute=True)
+    assert "3 blocks compute their activations again" in (tmp_path / "again" / "train.log").read_text()
+    assert all(torch.equal(value, weights(again)[key]) for key, value in weights(kept).items())
+
+
+def test_losses_are_scaled_in_float16_and_the_scale_is_resumed(clips: Path, tmp_path: Path) -> None:
+    def halves(folder: str, steps: int, **changes: object) -> Tiny:
+        plugin = Tiny()
+        Trainer(plugin, open_store(clips), quick(max_steps=steps, **changes), tmp_path / folder, precision="fp16").run()
+        return plugin
+
+    whole = halves("whole", 6)
+    halves("parts", 3)
+    parts = halves("parts", 6, resume="auto")
+    assert all(torch.equal(value, weights(parts)[key]) for key, value in weights(whole).items())
+    found = [read_facts(tmp_path / part / "states" / "step-00000006")["scales"] for part in ("whole", "parts")]
+    assert found[0] == found[1]
+    assert found[1]["generator"]["_growth_tracker"] > 3 and found[1]["generator"]["scale"] > 1
+
+
+def test_a_gradient_that_overflows_in_float16_lowers_the_scale() -> None:
+    weight = torch.nn.Parameter(torch.ones(()))
+    phase = Phase("only", (), lambda batch: {}, torch.optim.SGD)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16)
+    step = PhaseStep(phase, torch.optim.SGD([weight], lr=0.1), quick(), scaler)
+    step.add({"loss": weight * 1e38}, 0)
+    step.take(0)
+    assert (weight.item(), scaler.get_scale()) == (1.0, 2.0**15)
+    step.add({"loss": weight * 2}, 1)
+    step.take(1)
+    assert weight.item() == pytest.approx(0.8)
+
+
 def test_errors_name_the_setting(clips: Path, tmp_path: Path) -> None:
     store = open_store(clips)
     with pytest.raises(ConfigError, match="Did you mean 'generator'"):
         Trainer(Tiny(), store, quick(learning_rates={"generater": 1e-3}), tmp_path)
     with pytest.raises(TrainingError, match="no saved state"):
         Trainer(Tiny(), store, quick(resume=str(tmp_path / "nowhere")), tmp_path)
-    with pytest.raises(ConfigError, match="needs GPUs"):
-        Trainer(Tiny(), store, quick(sync_batchnorm=True), tmp_path)
     with pytest.raises(ConfigError, match="no score 'l2'"):
         Trainer(Tiny(), store, quick(best_score="l2"), tmp_path, validation=store).run()
 
