@@ -25,8 +25,8 @@ from benchmarks.memory import growth, peaks
 from benchmarks.report import Figure, arguments, publish
 from benchmarks.voice_sync import SOUND_HZ, THRESHOLD, VOICE_HZ, onsets, time_stamps, write_beeps
 from talkingface.config import settings_from
-from talkingface.media.audio_buffer import open_audio
 from talkingface.media.ffmpeg import address, input_arguments, output_of
+from talkingface.media.sounds.buffer import open_audio
 
 EVERY_S = 10
 KINDS = {"driving video": "FOM", "voice": "SadTalker"}

@@ -62,7 +62,7 @@ def _coordinates() -> Iterator[Pair]:
     from kornia import geometry
     from kornia.geometry import bbox
 
-    from talkingface.face.detect.retinaface_network import best_boxes
+    from talkingface.face.detect.networks.retinaface import best_boxes
     from talkingface.nn.geometry.grids import coordinate_grid, flow_to_field, gaussian_heatmaps
     from talkingface.nn.geometry.thin_plate import ThinPlateTransform
 
@@ -207,7 +207,7 @@ def _sound(file: Path) -> Iterator[Pair]:
         return
     import librosa
 
-    from talkingface.media.audio import read_audio
+    from talkingface.media.sounds.audio import read_audio
     from talkingface.models.sadtalker.voice.mel import FRAME_SAMPLES, mel_columns, mel_filters
 
     wave = read_audio(file)[:160_000]

@@ -30,18 +30,18 @@ from benchmarks.report import Figure, arguments, publish
 from benchmarks.sadtalker_render import seeded_networks
 from talkingface.config import Settings, settings_from
 from talkingface.face3d.reconstruction import open_reconstructor
-from talkingface.media.audio_buffer import open_audio
 from talkingface.media.image import read_image, resize, write_image
+from talkingface.media.sounds.buffer import open_audio
 from talkingface.models.sadtalker.config import SadTalkerConfig
 from talkingface.models.sadtalker.plugin import SadTalker
 from talkingface.pipelines.animate import Run, animate_source, open_run
-from talkingface.pipelines.coefficients import CoefficientReader
+from talkingface.pipelines.draw.render import retarget
 from talkingface.pipelines.drivers.speech import SpeechDriver
 from talkingface.pipelines.frames import windows
-from talkingface.pipelines.inputs import Plan, plan_one
 from talkingface.pipelines.model import LoadedModel, load_model
-from talkingface.pipelines.render import retarget
-from talkingface.pipelines.source import PreparedSource, prepare_source
+from talkingface.pipelines.plan.inputs import Plan, plan_one
+from talkingface.pipelines.read.coefficients import CoefficientReader
+from talkingface.pipelines.read.source import PreparedSource, prepare_source
 
 SIDE, FPS, VOICE_HZ = 1024, 25, 16000
 FRAMES = {"published": 4, "compact": 250}

@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.report import Figure, arguments, publish
-from talkingface.media.audio_buffer import open_audio
 from talkingface.media.ffmpeg import Child, input_arguments
+from talkingface.media.sounds.buffer import open_audio
 from talkingface.models.base import Renderer
-from talkingface.pipelines import render
+from talkingface.pipelines.draw import render
 from talkingface.pipelines.motions import ROWS, at_rate
 from talkingface.types import Motion, Source
 

@@ -281,7 +281,7 @@ PASTES: Plugins[Blend] = Plugins(
     "talkingface.face.paste.blend:Blend",
     {name: f"talkingface.face.paste.blend:{name.upper()}" for name in ("soft", "poisson", "round")},
 )
-_OURS, _ASSIGN = "talkingface.pipelines.drivers", "talkingface.pipelines.assignment"
+_OURS, _ASSIGN = "talkingface.pipelines.drivers", "talkingface.pipelines.plan.assignment"
 DRIVERS: Plugins[DriverEntry] = Plugins(
     "talkingface.drivers",
     "driver",

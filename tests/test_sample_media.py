@@ -13,8 +13,8 @@ import pytest
 from talkingface.data import Clip, open_store
 from talkingface.face.detect.mediapipe import MESH_68
 from talkingface.face3d.mesh_space import MeshSpace
-from talkingface.media.audio import read_audio
 from talkingface.media.image import read_image
+from talkingface.media.sounds.audio import read_audio
 from talkingface.media.video import open_video, probe
 
 SAMPLE = Path(__file__).resolve().parent.parent / "dataset" / "sample"

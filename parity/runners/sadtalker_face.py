@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from talkingface.face.crop.published import published_rectangle
-from talkingface.face.detect.retinaface_network import MEAN_BGR, RetinaFace, anchors, decode_boxes, decode_points
-from talkingface.face.detect.wflw_network import SIDE, LandmarkNet98, heatmap_points, reduce_to_68
+from talkingface.face.detect.networks.retinaface import MEAN_BGR, RetinaFace, anchors, decode_boxes, decode_points
+from talkingface.face.detect.networks.wflw import SIDE, LandmarkNet98, heatmap_points, reduce_to_68
 from talkingface.face.paste.blend import clone
 from talkingface.face3d.deep import ReconNet
 from talkingface.face3d.five_points import Alignment, align

@@ -10,17 +10,7 @@ from typing import Any
 from .. import registry
 from ..errors import ConfigError, TalkingFaceError, did_you_mean, together
 from .options import Option, find_anywhere, groups, options, settings_class
-from .published import (
-    ABSENT,
-    CHOICES,
-    JOINED,
-    LETTERS,
-    NEEDLESS,
-    RENAMED,
-    SHORTHANDS,
-    TAKES_VALUE,
-    WORDS,
-)
+from .published import ABSENT, CHOICES, JOINED, LETTERS, NEEDLESS, RENAMED, SHORTHANDS, TAKES_VALUE, WORDS
 from .translate import Given, choice, join, joined
 
 BARE: dict[str, str] = {"audio": "driving"}

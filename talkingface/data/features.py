@@ -249,7 +249,7 @@ class _SoundFiles:
 
     def __call__(self, clip: Clip) -> Path | None:
         """File with the sound of a clip, None if there is none."""
-        from ..media.audio import has_audio
+        from ..media.sounds.audio import has_audio
 
         path = self._store.file(clip) or self._named.get(clip.name) or self._named.get(clip.name.replace("#", "_"))
         return path if path is not None and has_audio(path) else None

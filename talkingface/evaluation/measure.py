@@ -13,8 +13,8 @@ from torch import Tensor
 from ..errors import DataError, NoFaceError
 from .metric import ClipFacts, Metric, MetricTools, Observer
 from .report import ClipScore
-from .stills import Still, Stills
-from .unfinished import Record, Unfinished
+from .results.stills import Still, Stills
+from .results.unfinished import Record, Unfinished
 
 logger = logging.getLogger(__name__)
 

@@ -14,17 +14,17 @@ from torch import Tensor
 from ..data.store import Clip, ClipStore, Frames
 from ..models.base import ModelPlugin, Renderer
 from ..motion.kinds import of_coefficients
+from ..pipelines.draw.render import encode_source, retarget
 from ..pipelines.frames import to_tensor, windows
 from ..pipelines.model import LoadedModel, assemble
 from ..pipelines.motions import as_taken
-from ..pipelines.render import encode_source, retarget
-from .affine import best_affine
+from .clips.affine import best_affine
+from .clips.pairs import choose_pairs
 from .measure import Measured, Predict, Shot, measure
 from .metric import ClipFacts, Metric, MetricTools, choose_metrics
-from .pairs import choose_pairs
 from .report import Report
+from .results.unfinished import Unfinished
 from .settings import EvaluateSettings
-from .unfinished import Unfinished
 
 _DEFAULT_FPS = Fraction(25)
 

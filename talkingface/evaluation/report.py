@@ -12,7 +12,7 @@ from typing import Any
 
 from ..part_files import atomic_file
 from .metric import heading_of
-from .statistics import interval
+from .results.statistics import interval
 
 # Headings and digits of the table of a voice; metrics of frames have their own.
 _HEADS = {

@@ -14,8 +14,8 @@ import numpy as np
 
 from ..data.store import Clip, ClipStore, Frames
 from ..errors import DataError, MediaError, NoFaceError
-from ..media.audio import Samples, has_audio
-from ..media.audio_buffer import open_audio
+from ..media.sounds.audio import Samples, has_audio
+from ..media.sounds.buffer import open_audio
 from ..models.base import VoiceModel
 from ..pipelines.model import LoadedModel
 from .report import ClipScore, Report, mean_of

@@ -15,10 +15,10 @@ from ..face.detect.analyser import FaceAnalyser
 from ..face.track.track import Track, TrackSettings
 from ..face3d.mesh_measure import curves
 from ..face3d.mesh_space import FRAME, shipped_space
-from ..media.audio import Samples
 from ..media.image import Picture
+from ..media.sounds.audio import Samples
 from ..motion.coefficients import Coefficients
-from ..pipelines.coefficients import longest_track
+from ..pipelines.read.coefficients import longest_track
 
 Floats = NDArray[np.float64]
 

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 
 from ..errors import ConfigError
-from ..media.audio import Samples
 from ..media.image import Picture
+from ..media.sounds.audio import Samples
 from ..models.base import ModelPlugin, SpeechRequest, VoiceModel
-from ..pipelines.coefficients import CoefficientReader
+from ..pipelines.draw.render import encode_source, render, retarget
 from ..pipelines.frames import to_tensor
 from ..pipelines.model import LoadedModel
 from ..pipelines.motions import ROWS
-from ..pipelines.render import encode_source, render, retarget
+from ..pipelines.read.coefficients import CoefficientReader
 from ..types import Motion, Source
 from .settings import EvaluateSettings
 from .talking_curves import Curves, curves_of, watch

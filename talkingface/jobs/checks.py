@@ -10,9 +10,9 @@ from ..config import model_config
 from ..errors import ConfigError, TalkingFaceError, collected
 from ..media.formats import check_place
 from ..models.settings import TrainedConfig
-from ..pipelines.assignment import check_there
-from ..pipelines.checks import settings_problems
-from ..pipelines.known_weights import config_of
+from ..pipelines.plan.assignment import check_there
+from ..pipelines.plan.checks import settings_problems
+from ..pipelines.plan.known_weights import config_of
 from ..plugins import METRICS
 from .data import run_folder, with_data
 

@@ -17,18 +17,18 @@ from .. import registry
 from ..config import settings_from
 from ..config.checks import drivers_in, speaks
 from ..errors import ConfigError, TalkingFaceError
-from ..evaluation.folders import FrameStream
+from ..evaluation.clips.folders import FrameStream
 from ..evaluation.measure import Shot, measure
 from ..evaluation.metric import ClipFacts, MetricTools, choose_metrics, lacking_metrics
-from ..evaluation.protocol import file_hash, protocol
 from ..evaluation.report import Report
-from ..evaluation.write import directions, write_reports
+from ..evaluation.results.protocol import file_hash, protocol
+from ..evaluation.results.write import directions, write_reports
 from ..media.image import center_square, read_image, resize
 from ..media.video import VideoReader, open_video
 from ..media.writer import open_writer
 from ..part_files import temporary_folder
 from ..pipelines.animate import Result, animate
-from ..pipelines.compose import grid, labelled
+from ..pipelines.draw.compose import grid, labelled
 from ..pipelines.frames import Frame, to_tensor
 from ..pipelines.progress import progress_for
 from ..weights import load_catalogue

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from ..config import save_settings
 from ..data import open_store
 from ..errors import ConfigError, TalkingFaceError
-from ..evaluation.folders import find_pairs, shots_of
+from ..evaluation.clips.folders import find_pairs, shots_of
 from ..evaluation.measure import Measured, measure
 from ..evaluation.metric import Metric, MetricTools, choose_metrics, lacking_metrics
-from ..evaluation.protocol import file_hash, protocol
 from ..evaluation.reconstruct import measure_another, measure_reconstruction, size_of
 from ..evaluation.report import Report
+from ..evaluation.results.protocol import file_hash, protocol
+from ..evaluation.results.unfinished import Unfinished
+from ..evaluation.results.write import directions, write_reports
 from ..evaluation.talking import evaluate_talking
-from ..evaluation.unfinished import Unfinished
-from ..evaluation.write import directions, write_reports
 from ..motion.kinds import of_coefficients
 from ..pipelines.drivers.voices import load_voice
 from ..pipelines.model import LoadedModel, load_model

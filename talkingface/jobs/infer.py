@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..media.keep.names import ReservedNames
 from ..pipelines.animate import Result, animate_plans
-from ..pipelines.inputs import plan_each
+from ..pipelines.plan.inputs import plan_each
 from ..pipelines.progress import progress_for
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from ..data.prepare.files import try_file
 from ..data.prepare.tools import PrepareTools
 from ..data.samples import describe, pictures_of
 from ..errors import DataError, writing
-from ..pipelines.known_weights import as_trained, base_config
 from ..pipelines.model import choose_device, choose_precision, other_structure
+from ..pipelines.plan.known_weights import as_trained, base_config
 from ..train import Trainer, TrainSettings
 from ..train.checkpoints import claim
 from ..train.processes import SIGNALS, join

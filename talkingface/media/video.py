@@ -18,16 +18,7 @@ from ..types import Square
 from .animation import is_animated, read_animation
 from .ffmpeg import Child, input_arguments
 from .frame_rate import DEFAULT_FPS
-from .image import (
-    BROKEN,
-    MAX_PIXELS,
-    Picture,
-    center_square,
-    cut_square,
-    over_background,
-    read_image,
-    resize,
-)
+from .image import BROKEN, MAX_PIXELS, Picture, center_square, cut_square, over_background, read_image, resize
 from .pictures import describe_pictures, is_pictures, picture_files
 from .probe import MediaInfo, check_size, shorten_pauses
 from .probe import probe as probe_file

@@ -16,7 +16,7 @@ from ..errors import MediaError, ShapeError
 from .ffmpeg import Child, address, input_arguments, output_of
 from .formats import FRAME_NAME, HIGHEST_CRF, Encoding, Format, PartialOutput, output_format
 from .image import Picture, check_picture, over_background
-from .sound import SoundTrack, sound_track
+from .sounds.track import SoundTrack, sound_track
 
 QUALITIES = {"low": 28, "medium": 23, "high": 18, "lossless": 0}
 

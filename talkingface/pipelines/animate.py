@@ -16,18 +16,18 @@ from ..errors import ConfigError, TalkingFaceError
 from ..media.keep.names import ReservedNames
 from ..motion.kinds import of_coefficients
 from ..paths import default_checkpoint_root
-from . import enhance
-from .checks import check_settings
-from .crops import Cropper
-from .drawing import Drawing
+from .draw import enhance
+from .draw.drawing import Drawing
+from .draw.face_video import write_face_video
+from .draw.kept import kept_work
+from .draw.render import PersonMotion, draw
 from .drivers import Driver, DriverContext, DriverKey
 from .drivers.assign import OpenedDrivers
 from .drivers.voices import VoiceLoader
-from .face_video import write_face_video
-from .inputs import Plan, plan_each, plan_one, settings_file
-from .kept import kept_work
 from .model import LoadedModel, load_model, model_options
-from .options import (
+from .plan.checks import check_settings
+from .plan.inputs import Plan, plan_each, plan_one, settings_file
+from .plan.options import (
     PREVIEW_HEIGHT,
     CropOptions,
     MovementOptions,
@@ -37,9 +37,9 @@ from .options import (
     preview_of,
 )
 from .progress import SILENT, Progress
-from .render import PersonMotion, draw
+from .read.crops import Cropper
+from .read.source import Person, PreparedSource, keep_found, prepare_source
 from .retarget import retarget_all
-from .source import Person, PreparedSource, keep_found, prepare_source
 
 if TYPE_CHECKING:
     from ..config.schema import Settings

@@ -20,9 +20,9 @@ from ..paths import default_checkpoint_root
 from ..weights import Resolved, resolve
 from ..weights.load import load_networks, load_strict, load_together, read_notes
 from ..weights.status import file_of
-from .coefficients import open_reader
-from .known_weights import as_trained, base_config
-from .motion_reader import FrameReader, MotionReader
+from .plan.known_weights import as_trained, base_config
+from .read.coefficients import open_reader
+from .read.motion_reader import FrameReader, MotionReader
 
 if TYPE_CHECKING:
     from ..config.schema import Settings

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..media.pictures import is_picture
+from .draw.render import PersonMotion, retarget
 from .drivers import Driver, DriverKey, DrivingMotion
-from .inputs import Plan
 from .model import LoadedModel
 from .motions import as_taken, held, with_angles
-from .options import MovementOptions
-from .render import PersonMotion, retarget
-from .source import PreparedSource
+from .plan.inputs import Plan
+from .plan.options import MovementOptions
+from .read.source import PreparedSource
 
 
 def retarget_all(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from talkingface.evaluation.affine import best_affine, warp
+from talkingface.evaluation.clips.affine import best_affine, warp
 from talkingface.evaluation.metrics.frames import l1
 
 

@@ -17,7 +17,7 @@ from talkingface.evaluation.measure import Measures
 from talkingface.evaluation.metric import ClipFacts, MetricTools, problem_of
 from talkingface.evaluation.metrics.lips import LATE_S, PRESSED, Heard, closures, hear, recogniser
 from talkingface.evaluation.talking_curves import correlations, lags
-from talkingface.media.audio import read_audio
+from talkingface.media.sounds.audio import read_audio
 from talkingface.media.video import open_video
 from talkingface.pipelines.frames import to_tensor
 from talkingface.plugins import METRICS

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from talkingface.cli import main
-from talkingface.evaluation.unfinished import FOLDER, RECORDS
+from talkingface.evaluation.results.unfinished import FOLDER, RECORDS
 from talkingface.media.writer import open_writer
 
 CHOSEN = ["l1", "psnr", "ssim", "flicker", "sharpness"]

@@ -18,9 +18,9 @@ from talkingface.face.crop.video import CropOutput, CropPlan, ffmpeg_commands, f
 from talkingface.face.detect.analyser import FaceAnalyser
 from talkingface.face.track.segments import CropRules, crops_of, split_track
 from talkingface.face.track.track import Track
-from talkingface.media.audio import read_audio
 from talkingface.media.ffmpeg import executable
 from talkingface.media.image import read_image, write_image
+from talkingface.media.sounds.audio import read_audio
 from talkingface.media.video import open_video, probe
 from talkingface.media.writer import open_writer
 from talkingface.paths import shipped

@@ -14,7 +14,7 @@ from PIL import Image
 from talkingface.errors import DependencyError, WeightsError
 from talkingface.face.detect.analyser import available, open_analyser, problem_of
 from talkingface.face.detect.mediapipe import MeshAnalyser, region_of
-from talkingface.face.detect.tflite import Pyramid, Region
+from talkingface.face.detect.networks.tflite import Pyramid, Region
 from talkingface.face.face import Face
 from talkingface.media.image import Picture, read_image
 from talkingface.media.video import open_video

@@ -10,9 +10,9 @@ import torch
 
 from talkingface.errors import WeightsError
 from talkingface.face.detect.analyser import available, open_analyser
+from talkingface.face.detect.networks.retinaface import RetinaFace, best_boxes
+from talkingface.face.detect.networks.wflw import LandmarkNet98
 from talkingface.face.detect.retinaface import RetinaFaceAnalyser, _whole_pixels
-from talkingface.face.detect.retinaface_network import RetinaFace, best_boxes
-from talkingface.face.detect.wflw_network import LandmarkNet98
 from talkingface.face.face import Box, Face
 from talkingface.weights import load_catalogue
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from talkingface.face.detect.retinaface_network import anchors, decode_boxes, decode_points
-from talkingface.face.detect.wflw_network import heatmap_points, reduce_to_68
+from talkingface.face.detect.networks.retinaface import anchors, decode_boxes, decode_points
+from talkingface.face.detect.networks.wflw import heatmap_points, reduce_to_68
 
 
 def test_anchors_cover_each_stride_of_an_odd_picture():

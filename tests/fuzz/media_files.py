@@ -11,9 +11,9 @@ import numpy as np
 from media.clips import ffmpeg
 from PIL import Image
 
-from talkingface.media.audio_buffer import open_audio
 from talkingface.media.ffmpeg import address
 from talkingface.media.image import read_image
+from talkingface.media.sounds.buffer import open_audio
 from talkingface.media.video import open_video
 from talkingface.media.writer import open_writer
 

@@ -32,13 +32,13 @@ OTHERS = {
     "ops/": "the package's own sources, and what its compiler said",
     "pipelines/model.py": "notes of weight files, which the readers of weights give; tests/pipelines/test_checks.py",
     "weights/files/read.py:read_keras_vgg16": "Keras files go to h5py; docs/reliability.md",
-    "face/detect/tflite.py": "networks of another runtime; docs/reliability.md",
+    "face/detect/networks/tflite.py": "networks of another runtime; docs/reliability.md",
     "weights/download/": "tests/weights/test_fetch_hostile.py",
     "testing.py": "what the test itself has written",
     "data/lmdb/write.py": "writes; its check of the file before is that of the reader",
     "data/prepare/steps/arrays.py:write_arrays": "writes",
     "train/state_facts.py:write_facts": "writes",
-    "pipelines/coefficient_cache.py:_sources": "the package's own sources",
+    "pipelines/read/coefficient_cache.py:_sources": "the package's own sources",
 }
 
 

@@ -18,8 +18,8 @@ from talkingface.face.detect.from_file import FileAnalyser
 from talkingface.face.face import Box, Face
 from talkingface.face3d.fit.bfm import read_expressions
 from talkingface.motion.file import load_motion_file, save_3dmm, save_motion
-from talkingface.pipelines import coefficient_cache
 from talkingface.pipelines.drivers.base import DrivingMotion
+from talkingface.pipelines.read import coefficient_cache
 from talkingface.types import Motion
 from talkingface.weights.files.matlab import read_mat
 from talkingface.weights.load import load_networks, save_networks

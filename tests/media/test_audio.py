@@ -8,9 +8,9 @@ import pytest
 import soundfile
 
 from talkingface.errors import MediaError
-from talkingface.media.audio import has_audio, read_audio
 from talkingface.media.ffmpeg import address
 from talkingface.media.image import write_image
+from talkingface.media.sounds.audio import has_audio, read_audio
 
 from .clips import ffmpeg, moving_picture, smooth_frames, with_sound
 

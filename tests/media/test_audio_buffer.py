@@ -13,9 +13,9 @@ import pytest
 import soundfile
 
 from talkingface.errors import MediaError
-from talkingface.media.audio import read_audio
-from talkingface.media.audio_buffer import open_audio
 from talkingface.media.ffmpeg import address
+from talkingface.media.sounds.audio import read_audio
+from talkingface.media.sounds.buffer import open_audio
 from talkingface.media.writer import open_writer
 
 from .clips import ffmpeg

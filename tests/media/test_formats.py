@@ -15,10 +15,10 @@ from third_party import offer
 from talkingface import plugins
 from talkingface.errors import DependencyError, UnknownNameError
 from talkingface.media import formats
-from talkingface.media.audio import read_audio
 from talkingface.media.ffmpeg import executable
 from talkingface.media.formats import endings
 from talkingface.media.image import over_background, read_image
+from talkingface.media.sounds.audio import read_audio
 from talkingface.media.video import open_video, probe
 from talkingface.media.writer import open_writer
 from talkingface.plugins import FORMATS

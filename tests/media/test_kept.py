@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from talkingface.errors import MediaError
-from talkingface.media.audio import read_audio
 from talkingface.media.keep.folder import FORGOTTEN_S, WorkFolder, folders_for, kept_for
 from talkingface.media.keep.names import ReservedNames
 from talkingface.media.keep.writer import open_kept_writer
+from talkingface.media.sounds.audio import read_audio
 from talkingface.media.video import open_video, probe
 from talkingface.media.writer import open_writer
 

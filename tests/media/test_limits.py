@@ -14,12 +14,12 @@ import pytest
 
 from talkingface.config import load_settings
 from talkingface.errors import ConfigError, MediaError
-from talkingface.media.audio import read_audio
-from talkingface.media.audio_buffer import open_audio
 from talkingface.media.ffmpeg import DEMUXERS, MAX_PIXELS, address
 from talkingface.media.image import read_image
 from talkingface.media.probe import describe
-from talkingface.media.sound import sound_track
+from talkingface.media.sounds.audio import read_audio
+from talkingface.media.sounds.buffer import open_audio
+from talkingface.media.sounds.track import sound_track
 from talkingface.media.video import open_video, probe
 from talkingface.paths import CLONE
 

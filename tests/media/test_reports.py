@@ -13,14 +13,14 @@ import pytest
 from PIL import Image, features
 
 from talkingface.errors import MediaError
-from talkingface.media.audio import read_audio
-from talkingface.media.audio_buffer import open_audio
 from talkingface.media.content import content_of
 from talkingface.media.conversion import Storage, can_convert
 from talkingface.media.ffmpeg import address
 from talkingface.media.image import read_image
 from talkingface.media.pictures import is_picture, picture_files
-from talkingface.media.sound import sound_track
+from talkingface.media.sounds.audio import read_audio
+from talkingface.media.sounds.buffer import open_audio
+from talkingface.media.sounds.track import sound_track
 from talkingface.media.video import open_video, probe
 from talkingface.media.writer import open_writer
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from talkingface.errors import MediaError
-from talkingface.media.audio import has_audio, read_audio
 from talkingface.media.image import read_image
+from talkingface.media.sounds.audio import has_audio, read_audio
 from talkingface.media.video import open_video
 from talkingface.media.writer import open_writer
 

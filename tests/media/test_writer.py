@@ -10,9 +10,9 @@ import soundfile
 
 from talkingface.errors import MediaError, ShapeError
 from talkingface.media import formats
-from talkingface.media.audio import read_audio
 from talkingface.media.formats import check_output, output_format
 from talkingface.media.image import read_image
+from talkingface.media.sounds.audio import read_audio
 from talkingface.media.video import open_video, probe
 from talkingface.media.writer import open_writer
 

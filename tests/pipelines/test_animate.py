@@ -13,15 +13,15 @@ from PIL import Image
 from talkingface.config import load_settings, settings_from
 from talkingface.errors import ConfigError, MediaError, TalkingFaceError, WeightsError
 from talkingface.face.crop.framing import central_crop
-from talkingface.media.audio import has_audio, read_audio
 from talkingface.media.image import read_image
+from talkingface.media.sounds.audio import has_audio, read_audio
 from talkingface.media.video import open_video, probe
-from talkingface.pipelines import render
 from talkingface.pipelines.animate import animate, animate_each
+from talkingface.pipelines.draw import render
 from talkingface.pipelines.frames import to_tensor
 from talkingface.pipelines.model import load_model
-from talkingface.pipelines.options import preview_of
-from talkingface.pipelines.video import CutFrames, picture_size, read_crop, read_picture
+from talkingface.pipelines.plan.options import preview_of
+from talkingface.pipelines.read.video import CutFrames, picture_size, read_crop, read_picture
 from talkingface.types import Source
 
 from .small import FRAMES, SIDE

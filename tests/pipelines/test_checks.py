@@ -14,7 +14,7 @@ import torch
 
 from talkingface.config import load_settings
 from talkingface.motion.file import save_motion
-from talkingface.pipelines.checks import settings_problems
+from talkingface.pipelines.plan.checks import settings_problems
 from talkingface.types import Motion
 
 SAMPLE = Path(__file__).resolve().parents[2] / "dataset" / "sample"

@@ -13,8 +13,8 @@ import pytest
 from talkingface.media.image import read_image
 from talkingface.media.writer import open_writer
 from talkingface.pipelines.animate import animate
-from talkingface.pipelines.coefficient_cache import default_folder, prune
 from talkingface.pipelines.progress import Progress
+from talkingface.pipelines.read.coefficient_cache import default_folder, prune
 
 from .speaking import SAMPLE, frames_of, needs_mesh, puppet, save_puppet, say, talker
 

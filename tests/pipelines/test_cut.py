@@ -8,7 +8,7 @@ import pytest
 from talkingface.face.crop.crop import Crop
 from talkingface.face.face import Box
 from talkingface.media.video import open_video
-from talkingface.pipelines.video import CutFrames, first_looks, picture_size
+from talkingface.pipelines.read.video import CutFrames, first_looks, picture_size
 
 from .small import FRAMES
 

@@ -19,15 +19,15 @@ from talkingface.errors import ConfigError, DependencyError
 from talkingface.face.detect.analyser import FaceAnalyser
 from talkingface.face.detect.from_file import FileAnalyser
 from talkingface.face.face import Box, Face
-from talkingface.media.audio import has_audio
 from talkingface.media.image import Picture, read_image
 from talkingface.media.keep.folder import WorkFolder
+from talkingface.media.sounds.audio import has_audio
 from talkingface.media.video import open_video
-from talkingface.pipelines import checks
-from talkingface.pipelines import enhance as enhanced
 from talkingface.pipelines.animate import animate
-from talkingface.pipelines.drawing import Drawing
-from talkingface.pipelines.enhance import Enhancement
+from talkingface.pipelines.draw import enhance as enhanced
+from talkingface.pipelines.draw.drawing import Drawing
+from talkingface.pipelines.draw.enhance import Enhancement
+from talkingface.pipelines.plan import checks
 
 FPS = Fraction(25)
 FRAMES = 5

@@ -11,7 +11,7 @@ from talkingface.media.image import read_image, write_image
 from talkingface.media.video import open_video, probe
 from talkingface.paths import CLONE, default_checkpoint_root
 from talkingface.pipelines.animate import animate
-from talkingface.pipelines.face_video import face_video_path
+from talkingface.pipelines.draw.face_video import face_video_path
 
 from .small import picture
 

@@ -12,10 +12,10 @@ from talkingface.config import settings_from
 from talkingface.errors import DependencyError, NoFaceError, SeveralFacesError, WeightsError
 from talkingface.media.image import read_image, write_image
 from talkingface.models.base import MotionExtractor
-from talkingface.pipelines.crops import Cropper
 from talkingface.pipelines.drivers import DriverAssignment
-from talkingface.pipelines.motion_reader import FrameReader
-from talkingface.pipelines.options import CropOptions
+from talkingface.pipelines.plan.options import CropOptions
+from talkingface.pipelines.read.crops import Cropper
+from talkingface.pipelines.read.motion_reader import FrameReader
 from talkingface.types import Motion, Square
 
 SIZE = (64, 64)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from talkingface.pipelines.compose import grid, side_by_side
+from talkingface.pipelines.draw.compose import grid, side_by_side
 from talkingface.pipelines.frames import chunked, to_frames, to_tensor, windows
 
 

@@ -16,8 +16,8 @@ from talkingface.config import Settings
 from talkingface.errors import ConfigError
 from talkingface.pipelines import animate as animation
 from talkingface.pipelines.animate import animate
-from talkingface.pipelines.drawing import Drawing
-from talkingface.pipelines.inputs import plan_each, plan_one
+from talkingface.pipelines.draw.drawing import Drawing
+from talkingface.pipelines.plan.inputs import plan_each, plan_one
 from talkingface.pipelines.progress import Progress
 
 Make = Callable[..., Settings]

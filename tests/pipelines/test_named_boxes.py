@@ -18,10 +18,10 @@ from talkingface.media.image import read_image, write_image
 from talkingface.media.writer import open_writer
 from talkingface.paths import CLONE, default_checkpoint_root
 from talkingface.pipelines.animate import animate
-from talkingface.pipelines.crops import Cropper
 from talkingface.pipelines.drivers import DriverAssignment
 from talkingface.pipelines.model import load_model
-from talkingface.pipelines.options import CropOptions
+from talkingface.pipelines.plan.options import CropOptions
+from talkingface.pipelines.read.crops import Cropper
 
 SAMPLE = CLONE / "dataset" / "sample"
 FACE = [62, 86, 130, 147]  # of the sample's portrait, 256 x 256

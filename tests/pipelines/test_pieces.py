@@ -10,7 +10,7 @@ import torch
 
 from talkingface.face.track.track import Track
 from talkingface.pipelines.drivers.video import missing_face
-from talkingface.pipelines.motion_reader import held_where_unseen
+from talkingface.pipelines.read.motion_reader import held_where_unseen
 from talkingface.types import Motion
 
 

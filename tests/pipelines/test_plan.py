@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from talkingface.errors import ConfigError, MediaError, TalkingFaceError
-from talkingface.pipelines.inputs import plan_each, plan_one
+from talkingface.pipelines.plan.inputs import plan_each, plan_one
 
 
 def test_picture_and_video_are_cross_identity(make, clips):

@@ -12,12 +12,12 @@ import soundfile
 import torch
 
 from talkingface.errors import ConfigError, MediaError, MotionError, NoFaceError, TalkingFaceError, WeightsError
-from talkingface.media.audio import read_audio
 from talkingface.media.image import read_image, write_image
+from talkingface.media.sounds.audio import read_audio
 from talkingface.media.video import probe
 from talkingface.motion.file import load_motion, save_motion
 from talkingface.pipelines.animate import animate, animate_each
-from talkingface.pipelines.face_video import face_video_path
+from talkingface.pipelines.draw.face_video import face_video_path
 
 from .speaking import RATE_HZ, SAMPLE, frames_of, needs_mesh, puppet, rows_of, save_puppet, say, talker, write_voice
 

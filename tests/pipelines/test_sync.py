@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from benchmarks.voice_sync import FIRST_S, VOICE_FPS, measure, write_beeps
-from talkingface.media.audio import read_audio
 from talkingface.media.probe import probe
+from talkingface.media.sounds.audio import read_audio
 from talkingface.pipelines.animate import animate
 
 EVERY = 6

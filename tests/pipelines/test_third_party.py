@@ -13,9 +13,9 @@ from torch import Tensor
 
 from talkingface.errors import ConfigError, MotionError
 from talkingface.models.base import MotionExtractor, Renderer
-from talkingface.pipelines import render
+from talkingface.pipelines.draw import render
 from talkingface.pipelines.model import check_joined
-from talkingface.pipelines.motion_reader import FrameReader
+from talkingface.pipelines.read.motion_reader import FrameReader
 from talkingface.types import Motion, Source
 
 

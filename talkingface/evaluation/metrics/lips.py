@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import WeightsError
-from ...media.audio import has_audio
-from ...media.audio_buffer import open_audio
+from ...media.sounds.audio import has_audio
+from ...media.sounds.buffer import open_audio
 from ...nn.phonemes import PER_SECOND, RATE_HZ, PhonemeNetwork, state_of
 from ...weights import load_catalogue
 from ...weights.files.hama import read_hama

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...media.audio_buffer import open_audio
+from ...media.sounds.buffer import open_audio
 from ..metric import ClipFacts, Metric, MetricTools
 from ..observe import SeenFace
 from .faces import FaceMetric

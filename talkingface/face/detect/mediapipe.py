@@ -22,10 +22,10 @@ from ...media.image import Picture, check_picture
 from ...weights import load_catalogue
 from ..face import Box, Face, Points, largest_first
 from .analyser import FaceAnalyser
-from .blazeface import FULL_RANGE_GRIDS, SHORT_RANGE_GRIDS, Detection, Detector
+from .networks.blazeface import FULL_RANGE_GRIDS, SHORT_RANGE_GRIDS, Detection, Detector
+from .networks.tflite import Model, Pyramid, Region
 from .report import Candidate, DetectionReport
 from .search import QUARTER, Search, by_score
-from .tflite import Model, Pyramid, Region
 
 MESH_POINTS = 468
 EYE_CORNERS = (33, 263)  # outer ones, the left in the picture first

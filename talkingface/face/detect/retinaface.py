@@ -25,9 +25,9 @@ from ...weights import load_catalogue
 from ...weights.load import load_networks, load_strict
 from ..face import Box, Face, Points, largest_first
 from .analyser import FaceAnalyser, missing_files, track_by_landmarks
+from .networks.retinaface import MEAN_BGR, RetinaFace, anchors, best_boxes, decode_boxes
+from .networks.wflw import LANDMARKS, MAP_SIDE, SIDE, LandmarkNet98, heatmap_points, reduce_to_68
 from .report import Candidate, DetectionReport
-from .retinaface_network import MEAN_BGR, RetinaFace, anchors, best_boxes, decode_boxes
-from .wflw_network import LANDMARKS, MAP_SIDE, SIDE, LandmarkNet98, heatmap_points, reduce_to_68
 
 WHERE = "--landmarks=retinaface"
 DETECTOR, ALIGNMENT = "retinaface_resnet50", "wflw_98"

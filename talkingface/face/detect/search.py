@@ -13,8 +13,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from .blazeface import Detection, Detector
-from .tflite import Pyramid, Region
+from .networks.blazeface import Detection, Detector
+from .networks.tflite import Pyramid, Region
 
 CROP_SIDE = 320  # a picture no larger than this that shows one face this large is a crop: the first view is enough
 CROP_FACE = 0.35  # of the picture's longer side

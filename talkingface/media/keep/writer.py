@@ -18,7 +18,7 @@ from ...errors import MediaError
 from ..ffmpeg import Child, address, output_of
 from ..formats import FRAME_NAME, PartialOutput
 from ..image import Picture, read_image
-from ..sound import SoundTrack
+from ..sounds.track import SoundTrack
 from ..writer import EncodingWriter, FolderWriter, OutputPlan, Writer, plan_output
 from .folder import WorkFolder
 from .store import Store

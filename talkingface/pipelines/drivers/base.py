@@ -16,13 +16,13 @@ from ...face.face import Face
 from ...face.track.track import Track
 from ...motion.file import save_motion
 from ...types import Motion, Source
-from ..assignment import DriverAssignment, DriverKey
-from ..crops import Cropper
 from ..frames import Frame
 from ..model import LoadedModel
-from ..options import SpeechOptions, VideoOptions
+from ..plan.assignment import DriverAssignment, DriverKey
+from ..plan.options import SpeechOptions, VideoOptions
 from ..progress import Progress
-from ..video import CutFrames, Size
+from ..read.crops import Cropper
+from ..read.video import CutFrames, Size
 from .voices import VoiceLoader
 
 
@@ -98,7 +98,7 @@ class DrivingMotion:
 
         Args:
             weights: in use, in one line.
-            face_scale: see :class:`~talkingface.pipelines.options.VideoOptions`.
+            face_scale: see :class:`~talkingface.pipelines.plan.options.VideoOptions`.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         extra: dict[str, object] = {"driving": self.path.name, "weights": weights, "face_scale": face_scale}

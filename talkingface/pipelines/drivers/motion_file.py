@@ -12,7 +12,7 @@ from ...motion.kinds import of_coefficients
 from ...types import Motion
 from ..model import LoadedModel
 from ..motions import at_rate, check_motion, check_rows
-from ..options import VideoOptions
+from ..plan.options import VideoOptions
 from .base import Driver, DriverContext, DriverKey, DrivingMotion, RecordedDriver
 
 

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from ...errors import ConfigError, MediaError
-from ...media.audio_buffer import AudioBuffer, open_audio
+from ...media.sounds.buffer import AudioBuffer, open_audio
 from ...models.base import SpeechRequest, VoiceModel
 from ...types import Source
 from ..motions import ROWS, at_rate, held
-from ..options import VideoOptions
+from ..plan.options import VideoOptions
 from .base import Driver, DriverContext, DriverKey, DrivingMotion
 from .video import read_driving_video
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from ...errors import MediaError, MotionError
 from ...face.track.track import Track
-from .. import coefficient_cache
-from ..crops import Cropper
-from ..motion_reader import MotionReader
-from ..options import VideoOptions
+from ..plan.options import VideoOptions
 from ..progress import SILENT, Progress
+from ..read import coefficient_cache
+from ..read.crops import Cropper
+from ..read.motion_reader import MotionReader
 from .base import Driver, DriverContext, DriverKey, DrivingMotion, RecordedDriver
 
 SEEN = 0.9  # of the frames: a face that is tracked in fewer is worth a note

@@ -10,8 +10,8 @@ from ... import registry
 from ...errors import ConfigError, TalkingFaceError, UnknownNameError
 from ...models.base import VoiceModel
 from ...motion.kinds import of_coefficients
-from ..known_weights import shipped_weights
 from ..model import LoadedModel, choose_precision, load_plugin
+from ..plan.known_weights import shipped_weights
 from ..progress import Progress
 
 if TYPE_CHECKING:

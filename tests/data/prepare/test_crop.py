@@ -16,8 +16,8 @@ from talkingface.data.prepare.steps.crop import CropVideo, segments_of
 from talkingface.data.prepare.tools import PrepareTools
 from talkingface.face.track.segments import CropRules
 from talkingface.face.track.track import Track
-from talkingface.media.audio import read_audio
 from talkingface.media.ffmpeg import address, output_of
+from talkingface.media.sounds.audio import read_audio
 from talkingface.media.video import open_video
 from talkingface.paths import shipped
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from talkingface.errors import ConfigError, MediaError
-from talkingface.media.audio import read_audio
+from talkingface.media.sounds.audio import read_audio
 from talkingface.models.sadtalker.networks.audio2exp import Audio2Exp
 from talkingface.models.sadtalker.networks.audio2pose import Audio2Pose
 from talkingface.models.sadtalker.voice.mel import MelSource, NoVoice, Speech

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....errors import DataError, WeightsError
-from ....media.audio_buffer import open_audio
+from ....media.sounds.buffer import open_audio
 from ....models.samples import SAMPLE_RATE_HZ
 from ....part_files import atomic_file
 from ....paths import inside

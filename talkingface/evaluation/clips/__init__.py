@@ -1,0 +1,1 @@
+"""Clips that are measured: folders of videos, pairs of people, a baseline."""

@@ -1,0 +1,1 @@
+"""Results of an evaluation: pages, files, stills, statistics, what is kept of a run that is stopped."""

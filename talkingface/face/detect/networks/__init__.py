@@ -1,0 +1,1 @@
+"""Networks that find faces and points, without what surrounds them."""

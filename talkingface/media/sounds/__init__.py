@@ -1,0 +1,1 @@
+"""Sound of files: samples, tracks, channels, buffers."""

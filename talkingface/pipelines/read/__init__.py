@@ -1,0 +1,1 @@
+"""Reading of pictures and videos: crops, sources, motion, coefficients."""
