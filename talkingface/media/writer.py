@@ -201,10 +201,9 @@ class FolderWriter(Writer):
 
     def _append(self, frame: Picture) -> None:
         path = self._part.path / FRAME_NAME.format(self.frames)
-        part = path.with_name(f"{path.name}.part")
         try:
-            Image.fromarray(frame).save(part, format="PNG", compress_level=3)
-            part.replace(path)
+            with atomic_file(path) as part:
+                Image.fromarray(frame).save(part, format="PNG", compress_level=3)
         except OSError as error:
             raise MediaError(f"cannot be written ({error.strerror or error})", where=self.path) from error
 

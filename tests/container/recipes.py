@@ -19,7 +19,7 @@ def dockerfile() -> list[str]:
 
 
 def instructions(name: str) -> list[str]:
-    """What follows an instruction of the Dockerfile, such as ``RUN``, wherever it stands."""
+    """Texts behind an instruction of the Dockerfile, such as ``RUN``, wherever it stands."""
     return [rest for word, _, rest in (line.partition(" ") for line in dockerfile()) if word == name]
 
 

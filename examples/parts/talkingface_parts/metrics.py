@@ -5,10 +5,10 @@ from torch import Tensor
 from talkingface.evaluation.metric import FrameMetric
 
 
-class Sharpness(FrameMetric):
+class Crispness(FrameMetric):
     """Mean step between neighbouring pixels, drawn over real; 1 where both are alike."""
 
-    heading = "sharpness"
+    heading = "crispness"
     digits = 3
     better = "higher"
 

@@ -22,6 +22,7 @@ from ...errors import WeightsError
 from ...media.sounds.audio import has_audio
 from ...media.sounds.buffer import open_audio
 from ...nn.phonemes import PER_SECOND, RATE_HZ, PhonemeNetwork, state_of
+from ...text.read import read_text
 from ...weights import load_catalogue
 from ...weights.files.hama import read_hama
 from ...weights.load import load_strict
@@ -65,7 +66,7 @@ def recogniser(tools: MetricTools) -> Recogniser:
 
 def _names(path: Path) -> list[str]:
     try:
-        names = json.loads(path.read_text(encoding="utf-8"))["decoder"]
+        names = json.loads(read_text(path, WeightsError))["decoder"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         cure = "Delete it and fetch it again."
         raise WeightsError("no list of phonemes", where=path, cure=cure) from error
