@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import MediaError, ShapeError
+from ..part_files import atomic_file
 from .ffmpeg import Child, address, input_arguments, output_of
 from .formats import FRAME_NAME, HIGHEST_CRF, Encoding, Format, PartialOutput, output_format
 from .image import Picture, check_picture, over_background
