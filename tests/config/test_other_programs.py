@@ -81,7 +81,15 @@ def test_it_runs_or_says_which_files_it_needs(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     words = [_placed(word) for word in [*flags_of(old), *added(known)]]
     _bring_face_mesh(tmp_path, needed="--model" in new)
-    status = main([*words, f"--checkpoint_root={tmp_path}", "--frame_limit=1", "--threads=1", "--compile=off"])
+    status = main(
+        [
+            *words,
+            f"--checkpoint_root={tmp_path}",
+            f"--frame_limit={20 if '--best_frame' in words else 1}",
+            "--threads=1",
+            "--compile=off",
+        ]
+    )
     out = capsys.readouterr()
     if OFFICIAL.search(new):
         errors = [line for line in out.err.splitlines() if line.startswith("error: ")]

@@ -113,6 +113,6 @@ def test_the_last_frame_is_held():
 
 def test_frames_without_the_face_are_told(tmp_path):
     track = Track(0, 2, np.zeros((6, 4), np.float32), None, np.ones(6, np.float32))
-    assert missing_face(tmp_path, track, 6, held=False) == ()
-    [note] = missing_face(tmp_path, track, 20, held=False)
+    assert missing_face(tmp_path, track, 6) == ()
+    [note] = missing_face(tmp_path, track, 20)
     assert "frames 2 to 7 of 20" in note
