@@ -33,7 +33,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "BMP": {},
 }
 # What Pillow's decoders raise on damaged files, besides OSError.
-BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
+BROKEN = (OSError, SyntaxError, TypeError, ValueError, EOFError, struct.error, zlib.error)
 
 
 def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:

@@ -30,11 +30,21 @@ OPENS = (
 # What else opens files, and why no file of a stranger gets there.
 OTHERS = {
     "ops/": "the package's own sources, and what its compiler said",
-    "pipelines/model.py": "notes of weight files, which the readers of weights give; tests/pipelines/test_checks.py",
+    "pipelines/plan/known_weights.py": "notes of weight files, which the readers of weights give; "
+    "tests/pipelines/test_checks.py",
     "weights/files/read.py:read_keras_vgg16": "Keras files go to h5py; docs/reliability.md",
     "face/detect/networks/tflite.py": "networks of another runtime; docs/reliability.md",
     "weights/download/": "tests/weights/test_fetch_hostile.py",
     "testing.py": "what the test itself has written",
+    "weights/files/hama.py": "tests/weights/test_graph_files.py",
+    "weights/files/tfjs.py": "tests/weights/test_graph_files.py",
+    "evaluation/metrics/lips.py:_names": "a file that is fetched by its sha256",
+    "evaluation/results/unfinished.py": "notes of an evaluation for itself; what is damaged is measured anew",
+    "jobs/sweep.py:_scores": "what its own training has just written",
+    "media/animation.py:keep_duration": "what its own encoder has just written",
+    "media/image.py:is_transparent": "pictures that `read_image` has read",
+    "media/keep/": "notes of a render for itself; damaged ones count as none; tests/pipelines/test_kept_runs.py",
+    "part_files.py:_text": "what the system says about its processes",
     "data/lmdb/write.py": "writes; its check of the file before is that of the reader",
     "data/prepare/steps/arrays.py:write_arrays": "writes",
     "train/state_facts.py:write_facts": "writes",
