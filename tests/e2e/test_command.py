@@ -50,7 +50,7 @@ def test_folder_of_pictures_exits_2_where_one_fails_and_keeps_the_rest(run, weig
     ("words", "message"),
     [
         ((), "nothing to animate"),
-        (("--image_source=absent.png", "--video_source=absent.mp4"), "absent.png"),
+        (("--image_source=absent.png", "--video_source={clips}/talk.mp4"), "absent.png"),
         (("--video_source={clips}/voice.wav",), "voice.wav"),
         (("--video_source={clips}/talk.mp4", "--output=result.mkv"), "result.mkv"),
         (("--video_source={clips}/talk.mp4", "--modle=FOM"), "--model"),
