@@ -85,7 +85,7 @@ def summary(findings: Sequence[Finding]) -> list[str]:
 
 
 def _works(findings: Sequence[Finding]) -> list[str]:
-    """What can be done on this machine, and by what."""
+    """Abilities of this machine, and what gives them."""
     texts = {finding.topic: finding.text for finding in reversed(findings) if not finding.cure}
     finder = next((item.text.partition(":")[0] for item in findings if item.text.endswith(TAKEN)), "the model alone")
     return [

@@ -152,7 +152,7 @@ def _ticks(starts: tuple[int, ...], tick: Fraction) -> list[int]:
 
 
 def _counts(lasts: list[int], tick: Fraction) -> list[int] | None:
-    """How many frames each stored one stands for; None where their times share no step."""
+    """Counts (n,) of frames that each stored one stands for; None where their times share no step."""
     shortest = min(lasts)
     for step in (1 / (rate * tick) for rate in USUAL_RATES):
         counts = [round(last / step) for last in lasts]

@@ -132,7 +132,7 @@ class Part:
 
 
 PARTS = {"mouth": Part((3 / 8, 3 / 8), mouth_centre, 0), "eyes": Part((1 / 4, 1 / 2), eyes_centre, 1)}
-"""What is painted, by name, in this order."""
+"""Painted parts by name, in this order."""
 
 
 class Painter(nn.Module):

@@ -31,7 +31,7 @@ class DamagedStateError(TrainingError):
 
 
 class _Facts(BaseModel):
-    """What every state says; states of before digests lack the last two."""
+    """Facts of every state; states of before digests lack the last two."""
 
     model_config = ConfigDict(extra="allow")
 
