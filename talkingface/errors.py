@@ -22,8 +22,17 @@ class TalkingFaceError(Exception):
         super().__init__(what, where, cure)
 
     def __str__(self) -> str:
-        line = f"{self.where}: {self.what}" if self.where is not None else self.what
+        what = "\n".join(map(_not_too_long, self.what.split("\n")))
+        line = f"{self.where}: {what}" if self.where is not None else what
         return f"{line.rstrip('.')}. {self.cure}" if self.cure else line
+
+
+_LONGEST = 1000  # characters of a line: a word that is quoted may be as long as the file it came from
+
+
+def _not_too_long(line: str) -> str:
+    """The line, without its middle where it is longer than anybody reads."""
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST // 2]} [...] {line[-_LONGEST // 4 :]}"
 
 
 class ConfigError(TalkingFaceError):

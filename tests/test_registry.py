@@ -198,3 +198,9 @@ def test_settings_are_read_in_little_time(installed: Path, monkeypatch: pytest.M
     for _ in range(2):
         settings_from({"image_source": "a.png", "video_source": "b.mp4"})
     assert len(calls) <= 5, "one for each kind of part"
+
+
+def test_a_word_as_long_as_a_file_is_quoted_in_part() -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        load_settings([f"--model=F{'9' * 100_000}"])
+    assert 0 < len(str(caught.value)) < 1500 and "F999" in str(caught.value) and "[...]" in str(caught.value)
