@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...data.store import identity_of
 from ...data.stores import VIDEO_ENDINGS
-from ...errors import DataError
+from ...errors import DataError, quoted
 from ...media.probe import MediaInfo
 from ...media.video import VideoReader, open_video, probe
 from ...pipelines.frames import to_tensor
@@ -82,7 +82,13 @@ def _videos(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise DataError("no such folder of videos", where=folder)
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in VIDEO_ENDINGS and file.is_file())
-    return {file.relative_to(folder).with_suffix("").as_posix(): file for file in files}
+    named: dict[str, Path] = {}
+    for file in files:
+        first = named.setdefault(file.relative_to(folder).with_suffix("").as_posix(), file)
+        if first != file:
+            what = f"two videos have one name: {quoted(first.name)} and {quoted(file.name)}"
+            raise DataError(what, where=file.parent, cure="Rename one, or take it out of the folder.")
+    return named
 
 
 def _labels(folders: Sequence[Path]) -> list[str]:
