@@ -175,6 +175,10 @@ class FOMConfig(TrainedConfig, Group):
             yield error
         yield from unknown_phases(train, ("generator", "discriminator"))
 
+    def loss_files(self, stage: str, train: Any) -> tuple[str, ...]:
+        """VGG19, where the perceptual loss has a weight."""
+        return ("vgg19",) if any(self.trained(train).loss_weights.perceptual) else ()
+
     @classmethod
     def from_released(cls, document: Mapping[str, Any], **settings: Any) -> FOMConfig:
         """Settings of a whole released config file, parsed; its data set and visualizer parts are left aside.
