@@ -12,6 +12,7 @@ import torch
 
 from .. import registry
 from ..config import model_config
+from ..config.options import settings_class
 from ..config.schema import Movement
 from ..errors import ConfigError, MotionError, WeightsError
 from ..models.base import ModelPlugin, MotionExtractor, Renderer
@@ -173,6 +174,11 @@ def model_options(settings: Settings) -> dict[str, Any]:
     own = settings.own
     shared = {name: getattr(settings, name) for name in Movement.model_fields}
     return shared | {name: getattr(own, name) for name in type(own).model_fields}
+
+
+def default_options(model: str) -> dict[str, Any]:
+    """`model_options` of a run that sets none of them."""
+    return model_options(settings_class(model).model_construct())
 
 
 def _at_size(settings: Settings, base: dict[str, Any]) -> dict[str, Any]:
