@@ -443,8 +443,8 @@ def check_files(small: SmallModel) -> None:
     """A variant is there, and variants and defaults are valid and read as they are written."""
     model, config = small.model, registry.config_class(small.model)
     folder = registry.entry(model).properties
-    require(variant_names(model), f"{model} has no variant in {folder / model}")
-    require(settings_from({"model": model}).model == model, f"{folder / model}.yaml names another model")
+    require(variant_names(model), f"{model} has no variant: {folder} holds no {model}/*.yaml")
+    require(settings_from({"model": model}).model == model, f"{model}.yaml in {folder} names another model")
     for variant in variant_names(model):
         params = variant_params(model, variant)
         read = model_config(settings_from({"model": model, "variant": variant}))
