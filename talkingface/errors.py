@@ -88,7 +88,7 @@ class CutFaceError(FaceError):
 
 @contextmanager
 def collected(problems: list[TalkingFaceError]) -> Iterator[None]:
-    """Add what the block raises to a list of problems, to be told with the others, and go on behind the block."""
+    """Add what the block raises to a list of problems, to be reported with the others, and go on behind the block."""
     try:
         yield
     except TalkingFaceError as error:
@@ -96,7 +96,7 @@ def collected(problems: list[TalkingFaceError]) -> Iterator[None]:
 
 
 WRITABLE = "Check its rights and the room on the disk, or name another folder."
-# A place that does not allow it or has no room: told in one line wherever it comes up.
+# A place that does not allow it or has no room: reported in one line wherever it comes up.
 _PLACE_ERRORS = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG,
     errno.ELOOP, errno.EEXIST,
@@ -124,7 +124,7 @@ def of_place(error: OSError) -> TalkingFaceError | None:
 
 
 def together(problems: Sequence[TalkingFaceError]) -> TalkingFaceError:
-    """Return the error that tells all problems, each once on a line of its own; a single one is returned as it is."""
+    """Return the error that lists all problems, each once on a line of its own; a single one is returned as it is."""
     if len(problems) == 1:
         return problems[0]
     return ConfigError("\n".join(dict.fromkeys(line for problem in problems for line in str(problem).splitlines())))
