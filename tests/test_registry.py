@@ -15,7 +15,7 @@ from talkingface.config.checks import drivers_in
 from talkingface.config.report import help_text
 from talkingface.errors import ConfigError, UnknownNameError
 from talkingface.jobs.doctor import examine
-from talkingface.pipelines.drivers.assign import assign_drivers
+from talkingface.pipelines.plan.assignment import assign_drivers
 
 PLUGIN = """
 from dataclasses import replace
