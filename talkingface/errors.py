@@ -22,9 +22,9 @@ class TalkingFaceError(Exception):
         super().__init__(what, where, cure)
 
     def __str__(self) -> str:
-        what = "\n".join(map(_not_too_long, self.what.split("\n")))
-        line = f"{self.where}: {what}" if self.where is not None else what
-        return f"{line.rstrip('.')}. {self.cure}" if self.cure else line
+        line = f"{self.where}: {self.what}" if self.where is not None else self.what
+        told = f"{line.rstrip('.')}. {self.cure}" if self.cure else line
+        return "\n".join(map(_not_too_long, told.split("\n")))
 
 
 _LONGEST = 1000  # characters of a line: a word that is quoted may be as long as the file it came from
