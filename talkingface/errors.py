@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -23,7 +24,18 @@ class TalkingFaceError(Exception):
 
     def __str__(self) -> str:
         line = f"{self.where}: {self.what}" if self.where is not None else self.what
-        return f"{line.rstrip('.')}. {self.cure}" if self.cure else line
+        told = f"{line.rstrip('.')}. {self.cure}" if self.cure else line
+        return "\n".join(map(_readable, told.split("\n")))
+
+
+_LONGEST = 1000  # characters of a line: a word that is quoted may be as long as the file it came from
+_STEERING = ("Cc", "Cf", "Cs")  # controls, invisible formatting, halves of characters
+
+
+def _readable(line: str) -> str:
+    """The line without its middle where it is longer than anybody reads, and without marks that steer a terminal."""
+    line = line if len(line) <= _LONGEST else f"{line[: _LONGEST // 2]} [...] {line[-_LONGEST // 4 :]}"
+    return "".join(ascii(mark)[1:-1] if unicodedata.category(mark) in _STEERING else mark for mark in line)
 
 
 class ConfigError(TalkingFaceError):
