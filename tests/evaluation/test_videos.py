@@ -62,18 +62,18 @@ def test_a_folder_that_only_bears_the_name_of_kept_clips_is_left_alone(folders: 
     novel = folders / "out" / FOLDER / "chapter 12.txt"
     novel.parent.mkdir(parents=True)
     novel.write_text("It was a dark and stormy night")
-    judge(folders, "out", "exact")
+    evaluate(folders, "out", "exact")
     assert novel.read_text().startswith("It was") and [path.name for path in novel.parent.iterdir()] == [novel.name]
 
 
 @pytest.mark.parametrize("line", ["5", "[]", "null", '{"number": 0}', "[" * 100_000, '{"number": 0, "scores": 5}'])
 def test_damaged_notes_of_a_stopped_evaluation_are_measured_anew(folders: Path, line: str) -> None:
-    whole = judge(folders, "whole", "exact")
+    whole = evaluate(folders, "whole", "exact")
     kept = Unfinished(folders / "out", str(whole["protocol"]["hash"]))  # type: ignore[index]
     with (folders / "out" / FOLDER / RECORDS).open("a") as file:
         file.write(f"{line}\n")
     del kept
-    assert judge(folders, "out", "exact")["tables"] == whole["tables"]
+    assert evaluate(folders, "out", "exact")["tables"] == whole["tables"]
 
 
 def test_two_videos_of_one_name_are_told(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,7 +87,7 @@ def test_names_that_are_no_utf8_are_measured_and_shown(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9")
     for folder in ("real", name):
         write(tmp_path / folder / f"{name}.mp4", 1)
-    report = judge(tmp_path, "out", name)
+    report = evaluate(tmp_path, "out", name)
     (row,) = report["tables"]["videos"]["rows"]  # type: ignore[index]
     assert row["over_identities"]["l1"] == 0 and row["method"] == name
     assert r"caf\udce9" in (tmp_path / "out" / "report.html").read_text()

@@ -120,8 +120,8 @@ def drip(handler: Handler, data: bytes) -> None:
     [
         (b"HTTP/1.1 200 OK\r\n\r\n", b"x", "stalled"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n", "stalled"),
-        (b"", b"HTTP/1.1 100 Continue\r\n\r\n", "no answer in"),
-        (b"HTTP/1.1 200 OK\r\nX: ", b"x", "no answer in"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n", "no response in"),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"x", "no response in"),
     ],
     ids=["body", "chunks", "continue", "head"],
 )

@@ -1,4 +1,4 @@
-"""Servers that keep a connection alive and bring nothing on are given up, in their answer's head and in its body."""
+"""Servers that keep a connection alive and bring nothing on are given up, in their response's head and in its body."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 HEAD = 4
-"""Times the limit of silence within which the head of an answer has to be there, all redirects included."""
+"""Times the limit of silence within which the head of a response has to be there, all redirects included."""
 LEAST_BYTES = 1024
 """Bytes that a body has to bring within the limit of silence, and an attempt to count as one that brought some."""
 
@@ -43,7 +43,7 @@ class Pace:
 
 
 class HeadLimit:
-    """Ends the connections of an opener whose answers do not begin in time."""
+    """Ends the connections of an opener whose responses do not begin in time."""
 
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
@@ -85,7 +85,7 @@ class HeadLimit:
         finally:
             timer.cancel()
         if self._over.is_set():  # a head that is cut off may pass for a whole one
-            raise StalledError(f"no answer in {self._limit_s:g} s")
+            raise StalledError(f"no response in {self._limit_s:g} s")
 
     def _end(self) -> None:
         self._over.set()
