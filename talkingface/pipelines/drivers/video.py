@@ -106,13 +106,13 @@ def zooming_cuts(path: Path, track: Track) -> tuple[str, ...]:
 
     Coefficients do not: they are read off faces that are brought to one size.
     """
-    seen = track.seen
-    sides = np.sqrt(np.prod(track.boxes[seen - track.start, 2:] - track.boxes[seen - track.start, :2], axis=1))
+    frames = track.followed
+    sides = np.sqrt(np.prod(track.boxes[frames - track.start, 2:] - track.boxes[frames - track.start, :2], axis=1))
     steps = sides[1:] / np.maximum(sides[:-1], 1e-6)
     cuts = np.flatnonzero(np.maximum(steps, 1 / np.maximum(steps, 1e-6)) > ZOOM)
     if not len(cuts):
         return ()
-    shown = ", ".join(f"{seen[cut + 1]} ({steps[cut]:.2g} times)" for cut in cuts[:PIECES])
+    shown = ", ".join(f"{frames[cut + 1]} ({steps[cut]:.2g} times)" for cut in cuts[:PIECES])
     more = f" and {len(cuts) - PIECES} more" if len(cuts) > PIECES else ""
     what = "the face changes its size at once in frames"
     return (f"{path}: {what} {shown}{more}, and its movements with it; drive with one piece of the video alone",)
