@@ -25,7 +25,7 @@ ALLOWED = {
     "config/model.py: registry.entry(model).properties / model": REGISTERED,
     "config/model.py: registry.entry(model).properties / model / f'{variant}.yaml'": ONE_OF_THESE,
     "data/features.py: folder / tools.space": "a word of the schema",
-    "data/features.py: home / f'{root.name}-{hashlib.sha256(str(root).encode()).hexdigest()[:12]}'": STEMS,
+    "data/features.py: home / f'{root.name}-{hashlib.sha256(os.fsencode(root)).hexdigest()[:12]}'": STEMS,
     "data/lmdb/store.py: root / str(self.resolution)": OURS,
     "data/lmdb/write.py: root / str(resolution)": OURS,
     "data/preload.py: folder / _key(store, size)": STEMS,
