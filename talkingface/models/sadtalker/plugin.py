@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ...types import Motion
 from ..base import Batch, ModelPlugin, Phase, Renderer, VoiceModel
 from ..fixed import FixedNetworks
+from .compact.mixed import MixedRenderer, build_mixed
 from .compact.objective import COMPACT_MAPPING, COMPACT_RENDER
 from .compact.renderer import CompactRenderer, build_compact
 from .compact.voice import CompactVoice
@@ -74,6 +75,13 @@ ARCHITECTURES: dict[str, Architecture] = {
         lambda networks, config: CompactVoice(networks),
         angles_in_rows=True,
         stages={"expression": EXPRESSION, "pose": POSE, "render": COMPACT_RENDER, "mapping": COMPACT_MAPPING},
+    ),
+    "mixed": Architecture(
+        build_mixed,
+        MixedRenderer,
+        lambda networks, config: CompactVoice(networks),
+        angles_in_rows=True,
+        stages={"expression": EXPRESSION, "pose": POSE, "mapping": COMPACT_MAPPING},
     ),
 }
 
