@@ -1,4 +1,4 @@
-"""What recipes have in common: stages that follow each other, from a cache of clips to an exported file."""
+"""Stages that follow each other, as all recipes have them: from a cache of clips to an exported file."""
 
 from __future__ import annotations
 
@@ -106,12 +106,12 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Model:
-    """What a model brings to the training of its generator.
+    """A model in the training of its generator.
 
     Attributes:
         stages: in their order.
         build: (stage, recipe, weights to start from) -> the plug-in with these weights.
-        batches: what its steps see.
+        batches: kind of its batches.
     """
 
     stages: tuple[Stage, ...]

@@ -27,7 +27,7 @@ become: each the other one of its pair."""
 
 
 class MixedTraining:
-    """What a plug-in whose generator has mixed keypoints gives to the trainer; the generator alone is trained.
+    """Phases and scores of a plug-in whose generator has mixed keypoints and is trained alone.
 
     Args:
         networks: of the plug-in, with ``generator`` and ``discriminator`` (a RegionDiscriminator).
@@ -58,7 +58,13 @@ class MixedTraining:
     def validate(self, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
         """Errors of the driving frames redrawn with points and without, and the pictures.
 
-        ``l1`` is that with points, ``l1_lips`` the same around the lips, ``l1_keypoints`` that without points.
+        Args:
+            batch: ``source`` and ``driving`` (N, 3, H, W) in [0, 1], ``points_source`` and ``points_driving``
+                (N, 468, 2), (x, y) in [-1, 1].
+
+        Returns:
+            ``l1`` with points, ``l1_lips`` the same around the lips, ``l1_keypoints`` without points; and pictures
+            (N, 3, H, W).
         """
         generator: Any = self.networks["generator"]
         source, driving = batch["source"], batch["driving"]
@@ -80,7 +86,11 @@ class MixedTraining:
 
 
 def detected(detector: nn.Module, batch: Batch) -> tuple[Keypoints, Keypoints]:
-    """Keypoints that a detector, which is not trained, finds in the pictures themselves; see `Moves`."""
+    """Keypoints that a detector, which is not trained, finds in the pictures themselves; see `Moves`.
+
+    Args:
+        batch: with ``source`` and ``driving``, (N, 3, H, W) in [0, 1].
+    """
     with torch.no_grad():
         found: Keypoints = detector.eval()(torch.cat([batch["source"], batch["driving"]]))
     return found, {name: value.roll(len(batch["source"]), 0) for name, value in found.items()}

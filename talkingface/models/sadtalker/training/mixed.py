@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from ...mixed_settings import MixedLosses
 from ...mixed_training import MixedTraining, RegionDiscriminator
 from ..config import SadTalkerConfig
 from ..plugin import SadTalker
+from .pictures import picture_samples
 
 
 class MixedSadTalker(SadTalker):
@@ -34,6 +35,14 @@ class MixedSadTalker(SadTalker):
         super().__init__(config)
         self.networks["discriminator"] = RegionDiscriminator()
         self._training = MixedTraining(self.networks, self._moves, losses, rates, vgg)
+
+    def samples(self) -> Mapping[str, Any]:
+        """Those of pictures, for what asks a store; the recipe's batches come from a cache."""
+        return picture_samples(self.networks, self.config)
+
+    def auxiliary(self, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
+        """Nothing: the recipe brings the features of its perceptual loss."""
+        return {}
 
     def phases(self, train: Any) -> list[Phase]:
         """Those of `MixedTraining`."""
