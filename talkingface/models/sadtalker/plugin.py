@@ -95,7 +95,7 @@ class SadTalker(ModelPlugin):
 
     inference_networks = ARCHITECTURES["published"].renders_with + ARCHITECTURES["published"].speaks_with
     voice_networks = ARCHITECTURES["published"].speaks_with
-    stages = ("expression", "pose", "render", "mapping")
+    stages: tuple[str, ...] = ("expression", "pose", "render", "mapping")
     config: SadTalkerConfig
 
     def __init__(self, config: SadTalkerConfig) -> None:
