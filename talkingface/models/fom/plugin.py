@@ -15,7 +15,8 @@ from ...weights.load import fingerprint
 from ..base import Batch, ModelPlugin, MotionExtractor, Phase, Renderer
 from ..fixed import FixedNetworks
 from ..mesh_faces import MeshDetector
-from .config import FOMConfig, TrainParams, untrained
+from ..settings import untrained
+from .config import FOMConfig, TrainParams
 from .mixed_renderer import MixedExtractor, MixedRenderer
 from .networks.build import build_networks, fast_generator
 from .networks.generator import fast_detector
@@ -80,7 +81,7 @@ class FOM(ModelPlugin):
             ConfigError: for mixed keypoints, whose training needs points of faces beside the frames.
         """
         if self._mixed:
-            raise untrained()
+            raise untrained("FOM")
         params = self.config.trained(train)
         vgg = self._fixed.required_vgg() if self.config.loss_files("", train) else None
         objective = Objective(self.networks, self.config, params, vgg)
