@@ -159,7 +159,7 @@ def _run(
 ) -> TrainResult:
     config = FOMConfig.model_validate({**variant_params("FOM", "compact"), "architecture": "mixed", **recipe.params})
     losses = MixedLosses(**stage.losses)
-    plugin = MixedTraining(config, losses, stage.rates, _features(recipe.vgg))
+    plugin = MixedTraining(config, losses, stage.rates, vgg_features(recipe.vgg))
     load_start(plugin, recipe.detector, init)
     decide(plugin.networks["generator"], stage.decided)  # type: ignore[arg-type]
     if before is not None and (found := state.find(before)) is not None:
@@ -176,7 +176,8 @@ def _run(
     ).run()
 
 
-def _features(path: Path | None) -> VGG16 | None:
+def vgg_features(path: Path | None) -> VGG16 | None:
+    """VGG16 of a file of Keras; None without a file."""
     if path is None:
         return None
     vgg = VGG16()
