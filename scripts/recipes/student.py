@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from recipes.fom import AUGMENT, DONE, MARK, vgg_features
+from recipes.stages import AUGMENT, DONE, MARK, features
 from talkingface.data.cache.batches import PairBatches, PairSampler
 from talkingface.data.cache.settings import DrawSettings
 from talkingface.data.cache.store import FaceCache
@@ -112,7 +112,7 @@ def train(recipe: Recipe) -> Path:
         The exported weights of the last part that ran.
     """
     caches = {split: FaceCache(recipe.cache / split) for split in ("train", "val")}
-    teacher, vgg = load(recipe.teacher), vgg_features(recipe.vgg)
+    teacher, vgg = load(recipe.teacher), features(recipe.vgg)
     made = recipe.run_dir / "start.safetensors"
     if not made.is_file():
         save(made, begin(teacher, _sample(recipe, caches["train"])))
