@@ -140,6 +140,10 @@ class FOMConfig(TrainedConfig, Group):
     generator_params: GeneratorParams = GeneratorParams()
     discriminator_params: DiscriminatorParams = DiscriminatorParams()
     compact_params: CompactParams = CompactParams()
+    separable: bool = Field(False, description="Depthwise-separable convolutions in the blocks, as students have them.")
+    pruned: dict[str, dict[str, PositiveInt]] = Field(
+        {}, description="Channels that pruning has left, by network and layer; layers that are not named have all."
+    )
     train_params: TrainParams = TrainParams()
 
     @property
