@@ -71,8 +71,9 @@ ALLOWED = {
     "weights/resolve.py: beside / Path(part.file).name": CHECKED,
     "scripts/build_cache.py: arguments.cache / arguments.split": "a flag",
     "scripts/make_sample_media.py: output / plan.file": OURS,
-    "scripts/recipes/fom.py: recipe.cache / split": OURS,
-    "scripts/recipes/fom.py: recipe.run_dir / stage.name": OURS,
+    "scripts/recipes/stages.py: recipe.cache / split": OURS,
+    "scripts/recipes/stages.py: recipe.run_dir / stage.name": OURS,
+    "scripts/train_compact.py: CLONE / 'runs' / arguments.model.lower()": "one of two names",
     "scripts/sample_media/clips.py: root / plan.file": OURS,
     "scripts/sample_media/lmdb_form.py: target / str(SIDE)": OURS,
 }
