@@ -14,6 +14,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_v
 from ...errors import ConfigError
 from ...nn.compact.config import CommonParams, CompactParams, Group
 from ..settings import TrainedConfig, refused_values, unknown_phases, unknown_stage
+from .training.mixed_settings import MixedLosses
 
 
 class KPDetectorParams(Group):
@@ -167,13 +168,23 @@ class FOMConfig(TrainedConfig, Group):
         """A stage, terms, values and phases that a training of FOM does not have, and networks that it cannot train."""
         if stage:
             yield unknown_stage("FOM", stage, ())
-        if self.architecture == "mixed":
-            yield untrained()
         try:
-            self.trained(train)
+            if self.architecture == "mixed":
+                self.mixed_losses(train)
+            else:
+                self.trained(train)
         except ConfigError as error:
             yield error
-        yield from unknown_phases(train, ("generator", "discriminator"))
+        phases = ("generator",) if self.architecture == "mixed" else ("generator", "discriminator")
+        yield from unknown_phases(train, phases)
+
+    def mixed_losses(self, train: Any) -> MixedLosses:
+        """Weights of the losses of mixed keypoints, overridden by `train.loss_weights`; errors as for `trained`."""
+        own = dict(getattr(train, "loss_weights", None) or {})
+        try:
+            return MixedLosses.model_validate(own)
+        except ValidationError as error:
+            raise refused_values(error, own, "train.loss_weights") from None
 
     @classmethod
     def from_released(cls, document: Mapping[str, Any], **settings: Any) -> FOMConfig:
@@ -185,9 +196,3 @@ class FOMConfig(TrainedConfig, Group):
         """
         train = {"train_params": document["train_params"]} if "train_params" in document else {}
         return cls.model_validate({**document["model_params"], **train, **settings})
-
-
-def untrained() -> ConfigError:
-    """The error of networks with mixed keypoints, whose training needs points of faces beside the frames."""
-    cure = "Train them with scripts/train_compact.py, or another --variant."
-    return ConfigError("mixed keypoints are not trained from clips alone", where="--variant", cure=cure)

@@ -17,11 +17,13 @@ from ....nn.geometry.keypoints import Keypoints
 from ....nn.losses.gan import PatchDiscriminator, discriminator_loss, feature_distance, generator_loss
 from ....nn.losses.perceptual import VGG16, perceptual_distance
 from ...base import Batch, Losses, Phase
-from ...mesh_faces import surroundings
+from ...mesh_faces import face_points, surroundings
 from ...mixed_generator import PARTS, FacePoints, MixedGenerator
 from ..config import FOMConfig
 from ..plugin import FOM
 from .mixed_settings import MixedLosses
+
+_RATE = 3e-4  # learning rate of the generator, as in the recipe
 
 
 class MixedTraining(FOM):
@@ -55,27 +57,54 @@ class MixedTraining(FOM):
 
     @torch.no_grad()
     def validate(self, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
-        """Errors of the driving frames redrawn with points and without, and the pictures.
+        """Errors and pictures as of :func:`validate`."""
+        return validate(self.networks, batch)
 
-        ``l1`` is that with points, ``l1_lips`` the same around the lips, ``l1_keypoints`` that without points.
-        """
-        detector: Any = self.networks["kp_detector"]
-        generator: Any = self.networks["generator"]
-        source, driving = batch["source"], batch["driving"]
-        keypoints = detector(source), detector(driving)
-        known = torch.ones(len(source), device=source.device)
-        face = FacePoints(batch["points_driving"], known)
-        state = generator.encode_face(source, FacePoints(batch["points_source"], known))
-        drawn = generator.decode_face(state, *keypoints, face, explain=True)
-        plain = generator.decode_face(state, *keypoints, FacePoints(face.points, 0 * known))["prediction"]
-        error = (drawn["prediction"] - driving).abs()
-        lips = surroundings(face.points, [OUTER_LIPS], driving)
-        scores = {
-            "l1": float(error.mean()),
-            "l1_lips": float((error * lips).sum() / (3 * lips.sum()).clamp(min=1)),
-            "l1_keypoints": float((plain - driving).abs().mean()),
-        }
-        return scores, {"prediction": drawn["prediction"], "keypoints": plain, "deformed": drawn["deformed"]}
+
+def generator_phase(networks: nn.ModuleDict, losses: MixedLosses, vgg: VGG16 | None) -> Phase:
+    """Phase of the generator for items of a store, whose points come from coefficients; the detector stays as it is.
+
+    Args:
+        networks: ``kp_detector`` and ``generator``.
+        losses: weights; without discriminators.
+        vgg: fixed features; without them the perceptual loss is left out.
+    """
+    objective = MixedObjective(networks, losses.model_copy(update={"adversarial": 0.0, "matching": 0.0}), vgg)
+
+    def loss(batch: Batch) -> Losses:
+        return objective.generator_losses(with_points(batch))
+
+    return Phase("generator", ["generator"], loss, partial(_adam, rate=_RATE), through=("kp_detector",))
+
+
+def with_points(batch: Batch) -> Batch:
+    """Batch with the points of both faces, (N, 468, 2), in place of their coefficients (N, 1, 260)."""
+    points = {f"points_{name}": face_points(batch[f"{name}_rows"][:, 0], batch[name]) for name in ("source", "driving")}
+    return {"source": batch["source"], "driving": batch["driving"], **points}
+
+
+def validate(networks: nn.ModuleDict, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
+    """Errors of the driving frames redrawn with points and without, and the pictures (N, 3, H, W) in [0, 1].
+
+    ``l1`` is that with points, ``l1_lips`` the same around the lips, ``l1_keypoints`` that without points.
+    """
+    detector: Any = networks["kp_detector"]
+    generator: Any = networks["generator"]
+    source, driving = batch["source"], batch["driving"]
+    keypoints = detector(source), detector(driving)
+    known = torch.ones(len(source), device=source.device)
+    face = FacePoints(batch["points_driving"], known)
+    state = generator.encode_face(source, FacePoints(batch["points_source"], known))
+    drawn = generator.decode_face(state, *keypoints, face, explain=True)
+    plain = generator.decode_face(state, *keypoints, FacePoints(face.points, 0 * known))["prediction"]
+    error = (drawn["prediction"] - driving).abs()
+    lips = surroundings(face.points, [OUTER_LIPS], driving)
+    scores = {
+        "l1": float(error.mean()),
+        "l1_lips": float((error * lips).sum() / (3 * lips.sum()).clamp(min=1)),
+        "l1_keypoints": float((plain - driving).abs().mean()),
+    }
+    return scores, {"prediction": drawn["prediction"], "keypoints": plain, "deformed": drawn["deformed"]}
 
 
 def _adam(parameters: Iterable[nn.Parameter], rate: float) -> torch.optim.Optimizer:
