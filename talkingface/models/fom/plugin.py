@@ -14,7 +14,7 @@ from ...types import Motion
 from ...weights.load import fingerprint
 from ..base import Batch, ModelPlugin, MotionExtractor, Phase, Renderer
 from ..fixed import FixedNetworks
-from ..mesh_faces import PointsFinder
+from ..mesh_faces import MeshDetector
 from ..samples import CoefficientWindow
 from .config import FOMConfig, TrainParams
 from .mixed_renderer import MixedExtractor, MixedRenderer
@@ -44,13 +44,13 @@ class FOM(ModelPlugin):
     def extractor(self, precision: torch.dtype = torch.float32) -> MotionExtractor:
         """Keypoint extractor; float32 in any precision."""
         common = fast_detector(self.networks["kp_detector"]), self.kind, self.size, self._space()
-        return MixedExtractor(*common, PointsFinder.open()) if self._mixed else KeypointExtractor(*common)
+        return MixedExtractor(*common, MeshDetector.open()) if self._mixed else KeypointExtractor(*common)
 
     def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:
         """The renderer, over a copy of the generator that is rearranged for speed."""
         generator = fast_generator(self.config, self.networks["generator"].eval(), precision)
         common = fast_detector(self.networks["kp_detector"]), generator, self.kind, self.size, self._space()
-        return MixedRenderer(*common, PointsFinder.open()) if self._mixed else FOMRenderer(*common)
+        return MixedRenderer(*common, MeshDetector.open()) if self._mixed else FOMRenderer(*common)
 
     @property
     def _mixed(self) -> bool:

@@ -48,8 +48,8 @@ class MixedTraining(FOM):
         objective = MixedObjective(self.networks, self.losses, self.features)
         phases = [Phase("generator", ["generator"], objective.generator_losses, self._optimizer("generator"))]
         if self.losses.adversarial:
-            judge = self._optimizer("discriminator")
-            phases.append(Phase("discriminator", ["discriminator"], objective.discriminator_losses, judge))
+            optimizer = self._optimizer("discriminator")
+            phases.append(Phase("discriminator", ["discriminator"], objective.discriminator_losses, optimizer))
         return phases
 
     def _optimizer(self, name: str) -> Any:
@@ -125,7 +125,7 @@ class Redrawn:
     Attributes:
         out: of `MixedGenerator.decode_face`.
         real: (N, 3, H, W), the driving frames.
-        face: their faces; present everywhere, also where the generator was not told.
+        face: their faces; present everywhere, also where the generator got none.
     """
 
     out: dict[str, Tensor]
@@ -164,9 +164,9 @@ class MixedObjective:
         """Losses () of the discriminators on the windows of the last `generator_losses`."""
         if self._made is None or self._made[0] is not batch:
             raise RuntimeError("the discriminators' losses need the generator's of the same batch before them")
-        judges: Any = self.networks["discriminator"]
+        discriminators: Any = self.networks["discriminator"]
         return {
-            name: discriminator_loss(judges[name](real)[1], judges[name](made)[1])
+            name: discriminator_loss(discriminators[name](real)[1], discriminators[name](made)[1])
             for name, (made, real) in self._made[1].items()
         }
 
@@ -178,17 +178,17 @@ class MixedObjective:
         detector, generator = self.networks["kp_detector"].eval(), self.networks["generator"]
         with torch.no_grad():
             keypoints: Keypoints = detector(pictures)
-        told = (torch.rand(len(points), device=points.device) >= self.weights.without_points).to(points.dtype)
-        face = FacePoints(points, torch.ones_like(told))
+        present = (torch.rand(len(points), device=points.device) >= self.weights.without_points).to(points.dtype)
+        face = FacePoints(points, torch.ones_like(present))
         count = len(source)
         out = generator.decode_face(  # type: ignore[operator]
             generator.encode_face(pictures, face),  # type: ignore[operator]
             keypoints,
             {name: value.roll(count, 0) for name, value in keypoints.items()},
-            FacePoints(points.roll(count, 0), told),
+            FacePoints(points.roll(count, 0), present),
             explain=True,
         )
-        return Redrawn(out, pictures.roll(count, 0), FacePoints(points.roll(count, 0), torch.ones_like(told)))
+        return Redrawn(out, pictures.roll(count, 0), FacePoints(points.roll(count, 0), torch.ones_like(present)))
 
     def _errors(self, redrawn: Redrawn) -> Losses:
         """Absolute errors of colours at several sizes, of differences of neighbours, and of the warped source."""
@@ -232,11 +232,11 @@ class MixedObjective:
         if not self.weights.adversarial:
             return {}
         losses: Losses = {}
-        judges: Any = self.networks["discriminator"]
+        discriminators: Any = self.networks["discriminator"]
         for name, (made, real) in pairs.items():
-            seen, scores = judges[name](made)
+            seen, scores = discriminators[name](made)
             with torch.no_grad():
-                wanted, _ = judges[name](real)
+                wanted, _ = discriminators[name](real)
             losses[f"adversarial_{name}"] = self.weights.adversarial * generator_loss(scores)
             matched = feature_distance(wanted, seen, [self.weights.matching] * len(seen))
             losses[f"matching_{name}"] = torch.as_tensor(matched)
