@@ -6,18 +6,21 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...config import read_settings
-from ...errors import DependencyError, TrainingError, together
+from ...errors import DependencyError, TalkingFaceError, TrainingError, together
 from ...paths import PACKAGE, install_command
 from ..data import run_folder
 
 if TYPE_CHECKING:
     from ...config import Settings
     from .sweep import Trial
+
+_TOLD = "talkingface: "
+"""Begin of the line with our own error among those of Ray."""
 
 _KEPT = "ray"
 """Folder in that of the run in which Ray keeps its own records."""
@@ -42,6 +45,8 @@ def launch(words: Sequence[str], settings: Settings) -> int:
         gpu = _on_gpu(settings)
         count = settings.train.launch
         folder = run_folder(settings).absolute()
+        if not settings.quiet:
+            print(f"{count} workers of Ray Train; their log: {folder / 'train.log'}", file=sys.stderr, flush=True)
         trainer = TorchTrainer(
             _work,
             train_loop_config=_call(words),
@@ -51,7 +56,7 @@ def launch(words: Sequence[str], settings: Settings) -> int:
         )
         try:
             trainer.fit()
-        except (ray.train.base_trainer.TrainingFailedError, ray.exceptions.RayError, RuntimeError) as error:
+        except (ray.train.TrainingFailedError, ray.exceptions.RayError, RuntimeError) as error:
             raise _failed(error) from error
     export = folder / "export"
     best = export / "best.safetensors"
@@ -86,7 +91,8 @@ def run_trials(words: Sequence[str], trials: Sequence[Trial], settings: Settings
                 name="sweep", storage_path=str(run_folder(settings).absolute() / _KEPT), verbose=0
             ),
         )
-        errors = tuner.fit().errors
+        with redirect_stdout(sys.stderr):  # standard output is for the table
+            errors = tuner.fit().errors
     if errors:
         raise _failed(errors[0])
 
@@ -106,7 +112,10 @@ def _work(call: Mapping[str, Any]) -> None:
         raise together(problems)
     level = logging.INFO if os.environ.get("RANK", "0") == "0" and not settings.quiet else logging.ERROR
     logging.basicConfig(level=level, format="%(message)s", stream=sys.stderr, force=True)
-    run(settings)
+    try:
+        run(settings)
+    except TalkingFaceError as error:  # which Ray could not bring home, as it is made of three parts
+        raise RuntimeError(f"{_TOLD}{' '.join(str(error).split())}") from None
 
 
 def _try(parameters: Mapping[str, Any]) -> None:
@@ -142,7 +151,7 @@ def _ray(settings: Settings) -> Iterator[Any]:
         **cores,
         include_dashboard=False if address is None else None,
         logging_level=logging.ERROR,
-        log_to_driver=not settings.quiet,
+        log_to_driver=settings.verbose,  # without its dashboard Ray's own processes complain all the time
         runtime_env={"env_vars": variables},
     )
     try:
@@ -153,5 +162,6 @@ def _ray(settings: Settings) -> Iterator[Any]:
 
 def _failed(error: BaseException) -> TrainingError:
     """The error of a training that failed in a worker, with the last line of what it says."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return TrainingError(lines[-1] if lines else type(error).__name__, where="--train.launcher=ray")
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    told = next((line.partition(_TOLD)[2] for line in lines if _TOLD in line), lines[-1])
+    return TrainingError(told, where="--train.launcher=ray", cure="Go on with --train.resume=auto.")
