@@ -13,8 +13,8 @@ from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_v
 
 from ...errors import ConfigError
 from ...nn.compact.config import CommonParams, CompactParams, Group
+from ..mixed_settings import MixedLosses
 from ..settings import TrainedConfig, refused_values, unknown_phases, unknown_stage
-from .training.mixed_settings import MixedLosses
 
 
 class KPDetectorParams(Group):

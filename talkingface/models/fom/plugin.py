@@ -120,9 +120,10 @@ class FOM(ModelPlugin):
     def validate(self, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
         """Mean absolute error of the driving frames re-enacted from the source frames, and the pictures."""
         if self._mixed:
-            from .training.mixed import validate, with_points
+            from ..mixed_settings import MixedLosses
+            from .training.mixed import from_clips, with_points
 
-            return validate(self.networks, with_points(batch))
+            return from_clips(self.networks, MixedLosses()).validate(with_points(batch))
         detector: Any = self.networks["kp_detector"]
         generator: Any = self.networks["generator"]
         source, driving = batch["source"], batch["driving"]

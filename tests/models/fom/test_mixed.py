@@ -16,9 +16,9 @@ from talkingface.models.fom.mixed_renderer import MixedExtractor, MixedRenderer
 from talkingface.models.fom.networks.build import build_networks
 from talkingface.models.fom.plugin import FOM
 from talkingface.models.fom.retarget import retarget_points
-from talkingface.models.fom.training.mixed import start_from
 from talkingface.models.mesh_faces import MeshDetector
 from talkingface.models.mixed_generator import FacePoints, FastMixedGenerator, MixedGenerator
+from talkingface.models.mixed_training import start_from
 from talkingface.motion.coefficients import LAYOUT_260
 from talkingface.types import Motion, Source
 
