@@ -15,8 +15,8 @@ from .config.report import asks_for_help, help_text
 from .console import exit_status, full, lasting_streams, stop_in_order
 from .errors import TalkingFaceError, of_place, together
 from .jobs import job
-from .jobs.launch import launch, wanted
-from .jobs.sweep import Trial, read_trials, score_table
+from .jobs.training.launch import launch, wanted
+from .jobs.training.sweep import Trial, read_trials, score_table
 from .registry import own_name
 
 OK, MENDABLE = 0, 2
@@ -54,7 +54,7 @@ def _command(words: list[str]) -> int:
             raise together(problems)
         trials = read_trials(words, settings) if settings.run_mode == "train" else []
         if trials:
-            return _sweep(trials)
+            return _sweep(words, trials, settings)
         return launch(words, settings) if wanted(settings) else _run(settings)
     except TalkingFaceError as error:
         for line in str(error).splitlines():
@@ -104,8 +104,13 @@ def _silent(settings: Settings) -> bool:
     return settings.quiet or os.environ.get("RANK", "0") != "0"
 
 
-def _sweep(trials: Sequence[Trial]) -> int:
-    """Run trainings in order and show the table; returns the status of the first that did not finish, else 0."""
+def _sweep(words: list[str], trials: Sequence[Trial], settings: Settings) -> int:
+    """Run trainings in order, or by Ray, and show the table; returns the status of the first unfinished one, else 0."""
+    if settings.train.launcher == "ray":
+        from .jobs.training.on_ray import run_trials
+
+        run_trials(words, trials, settings)
+        return _show(score_table(trials))
     for trial in trials:
         if status := _run(trial.settings):
             return status

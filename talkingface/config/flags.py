@@ -20,6 +20,7 @@ STRAY = (
     "Write --image_source=PICTURE --video_source=VIDEO or --audio_path=SOUND, a name with spaces in quotes; see --help."
 )
 SURELY_OURS = 0.8  # similarity to one of our flags from which a flag is not taken for one of the published programs
+TRUE = ("true", "yes", "on", "1")
 TRUTH = {"true", "false", "yes", "no", "on", "off", "1", "0"}
 
 
@@ -135,7 +136,7 @@ def _meant(word: str, model: str | None) -> Option | None:
 def _truth(flag: str, text: str | None, words: list[str]) -> bool:
     """True if a shorthand is switched on; ``--cpu false`` is refused, as the schema knows no such value."""
     word = text if text is not None else _truth_word(words)
-    if word.casefold() not in ("true", "yes", "on", "1"):
+    if word.casefold() not in TRUE:
         raise ConfigError(f"'{word}' is not possible here", where=flag, cure=f"Leave {flag} out instead.")
     return True
 

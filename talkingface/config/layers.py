@@ -12,7 +12,7 @@ from .. import registry
 from ..errors import ConfigError, TalkingFaceError, UnknownNameError, collected, did_you_mean, quoted, together
 from ..paths import shipped
 from .checks import flag_problems
-from .flags import read_flags
+from .flags import TRUE, read_flags
 from .model import check_model_params, variant_file
 from .options import find, find_anywhere, options, owners, settings_class
 from .published_files import read_config
@@ -23,6 +23,7 @@ from .yaml_file import flatten, is_special, layer_of, read_layer, read_yaml
 
 INPUTS = frozenset({"image_source", "video_source"})
 OVERALL = ("properties", "overall.yaml")
+FINETUNE = ("properties", "finetune.yaml")
 
 
 def load_settings(argv: Sequence[str]) -> Settings:
@@ -130,6 +131,8 @@ def _resolve(
     with collected(problems):
         if dataset is not None:
             middle += _dataset_layer(str(dataset))
+    if _finetunes([*middle, *upper]):
+        middle += read_layer(shipped(*FINETUNE))
     chosen = {item.key: item for item in _of_model([*middle, *upper], known, problems)}
     chosen["config"] = Given("config", _files(top), "flag")
     if chosen_model.origin != "default":
@@ -182,16 +185,24 @@ def _is_default(item: Given, owner: str) -> bool:
 def _implied(given: Sequence[Given]) -> list[Given]:
     """The job and the variant where they follow from the rest: a data set alone is to be trained on.
 
-    Training needs a variant, because there are no weights that bring one.
+    Training needs a variant, because there are no weights that bring one; fine-tuning has them, and needs a stage.
     """
     values = {item.key: item.value for item in given}
     implied = []
     if "run_mode" not in values and values.get("dataset") and not INPUTS & values.keys():
         values["run_mode"] = "train"
         implied.append(Given("run_mode", "train", "--dataset without a picture or video"))
-    if values.get("run_mode") == "train" and values.get("variant") is None and values.get("train_variant"):
+    if _finetunes(given):
+        stage = values.get("finetune_stage")
+        implied += [Given("train.stage", stage, "finetune_stage")] if stage and not values.get("train.stage") else []
+    elif values.get("run_mode") == "train" and values.get("variant") is None and values.get("train_variant"):
         implied.append(Given("variant", values["train_variant"], "train_variant"))
     return implied
+
+
+def _finetunes(given: Iterable[Given]) -> bool:
+    """True where the highest layer that says so asks for fine-tuning."""
+    return str(_last("train.finetune", given)).casefold() in TRUE
 
 
 def _last(key: str, given: Iterable[Given]) -> Any:

@@ -49,6 +49,7 @@ RENAMED: dict[str, str] = {
     "stage": "train.stage",
     "loss_parity": "train.loss_parity",
     "sweep": "train.sweep",
+    "finetune": "train.finetune",
     "raw": "prepare.raw",
     "engine": "prepare.engine",
     "workers": "prepare.workers",

@@ -38,6 +38,7 @@ class Job(SettingsGroup):
     run_mode: RunMode = Field("infer", description="the job to do; train, if only a data set is given")
     variant: str | None = Field(None, description="a published configuration of the model, such as vox")
     train_variant: str | None = Field(None, description="the variant that training takes where none is named")
+    finetune_stage: str | None = Field(None, description="the stage that --finetune trains where none is named")
     dataset: str | None = Field(None, description="a name in properties/dataset, or a folder with clips")
     config: list[Path] = Field([], description="YAML files with settings; later ones win, flags win over all")
     model_params: dict[str, Any] = Field({}, description="the model's own settings; they win over the weights' own")

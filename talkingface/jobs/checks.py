@@ -75,11 +75,12 @@ def training_problems(settings: Settings) -> list[TalkingFaceError]:
     """Names of stages, losses and phases that a training does not have, and states that are not there."""
     problems: list[TalkingFaceError] = []
     with collected(problems):
-        config = model_config(settings) if settings.checkpoint is None else config_of(settings)
+        config = config_of(settings) if settings.checkpoint or settings.train.finetune else model_config(settings)
         if isinstance(config, TrainedConfig):
             problems += list(config.training_problems(settings.train.stage, settings.train)) or _loss_files(
                 config, settings
             )
+    problems += _finetune_problems(settings)
     start, resume = settings.train.init_from, settings.train.resume
     if start is not None:
         with collected(problems):
@@ -89,4 +90,17 @@ def training_problems(settings: Settings) -> list[TalkingFaceError]:
 
         with collected(problems):
             find_resume(resume, run_folder(settings))
+    return problems
+
+
+def _finetune_problems(settings: Settings) -> list[TalkingFaceError]:
+    """Clips of other people that are not there, or that no fine-tuning asks for."""
+    others = settings.train.others
+    if others is None:
+        return []
+    if not settings.train.finetune:
+        return [ConfigError("is for fine-tuning", where="--train.others", cure="Add --finetune, or leave it out.")]
+    problems: list[TalkingFaceError] = []
+    with collected(problems):
+        check_there(others, f"--train.others={others}")
     return problems

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from .. import __version__, registry
 from ..config import model_config, save_settings
-from ..data import ClipStore, open_store
-from ..data.features import FeatureOptions, add_features
 from ..data.prepare.files import try_file
-from ..data.prepare.tools import PrepareTools
-from ..data.samples import describe, pictures_of
-from ..errors import DataError, writing
+from ..errors import writing
 from ..pipelines.model import choose_device, choose_precision, other_structure
 from ..pipelines.plan.known_weights import as_trained, base_config
 from ..train import Trainer, TrainSettings
 from ..train.checkpoints import claim
 from ..train.processes import SIGNALS, join
 from ..weights import load_catalogue, resolve
+from ..weights.exact import published_bytes
+from ..weights.files.read import read_keras_vgg16
 from ..weights.load import load_networks, load_strict, read_notes
 from .data import data_root, run_folder, with_data
-from .loss_parity import compare
+from .training.clips import open_data, open_person
+from .training.loss_parity import compare
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -60,7 +59,7 @@ def run(settings: Settings) -> int:
     plugin, held = build_plugin(settings)
     plugin.choose_stage(settings.train.stage)
     samples = plugin.samples()
-    store, validation = open_training(settings, samples), open_validation(settings, samples)
+    data = open_person(settings, samples) if settings.train.finetune else open_data(settings, samples)
     load_auxiliary(plugin, settings)
     saved = folder / "settings.yaml"
     if first:
@@ -68,12 +67,13 @@ def run(settings: Settings) -> int:
     metadata = {"variant": settings.variant} if settings.variant else {}
     trainer = Trainer(
         plugin,
-        store,
+        data.training,
         train_settings(settings),
         folder,
         device,
         precision,
-        validation=validation,
+        validation=data.validation,
+        others=data.others,
         metadata=metadata,
         held=held,
         origins=origins_of(settings, held, f"{device}, {precision}, threads: {torch.get_num_threads()}", saved),
@@ -95,7 +95,7 @@ def origins_of(settings: Settings, held: Sequence[str], machine: str, saved: Pat
     """
     seed = train_settings(settings).seed
     given = settings.checkpoint or settings.train.init_from
-    weights = f"{settings.checkpoint} ({', '.join(held)})" if settings.checkpoint else given or f"new, of seed {seed}"
+    weights = f"{settings.checkpoint or 'default'} ({', '.join(held)})" if held else given or f"new, of seed {seed}"
     if settings.train.resume:
         weights = f"those of the state to resume ({settings.train.resume}), else {weights}"
     parts = [f"training on '{settings.data.train_split or 'all'}'", f"validation on '{settings.evaluate.split}'"]
@@ -117,7 +117,9 @@ def load_auxiliary(plugin: ModelPlugin, settings: Settings) -> None:
     catalogue, root = load_catalogue(), settings.weights_root
     for name, take in plugin.auxiliary(settings.train).items():
         path = catalogue[name].path(root)
-        if path.is_file():
+        if path.suffix == ".h5" and path.is_file():
+            take(read_keras_vgg16(published_bytes(name, root), path))
+        elif path.is_file():
             (state,) = load_networks(path, model=catalogue[name].model).states.values()
             take(state)
 
@@ -130,15 +132,15 @@ def train_settings(settings: Settings) -> TrainSettings:
 
 
 def build_plugin(settings: Settings) -> tuple[ModelPlugin, list[str]]:
-    """Build the model and load the weights of ``--checkpoint``.
+    """Build the model and load the weights of ``--checkpoint``, for fine-tuning without one those of an animation.
 
     Returns:
-        The model, and the names of the loaded networks, none without ``--checkpoint``.
+        The model, and the names of the loaded networks, none without weights.
 
     Raises:
         UnknownNameError, WeightsError: if there are no such weights, or they do not fit.
     """
-    if settings.checkpoint is None:
+    if settings.checkpoint is None and not settings.train.finetune:
         return registry.model(settings.model)(model_config(settings)), []
     weights = resolve(settings.model, settings.checkpoint, settings.weights_root, preferences=dict(settings))
     base = base_config(settings.model, weights, read_notes(weights.paths))
@@ -152,34 +154,3 @@ def build_plugin(settings: Settings) -> tuple[ModelPlugin, list[str]]:
             held.append(name)
     logger.info("begins with %s of %s", ", ".join(held), weights.label)
     return plugin, held
-
-
-def open_training(settings: Settings, samples: Mapping[str, Any]) -> ClipStore:
-    """Open the clips of the training, with the features that a model's samples require."""
-    return _open(settings, settings.data.train_split, samples)
-
-
-def open_validation(settings: Settings, samples: Mapping[str, Any]) -> ClipStore | None:
-    """Open the clips of the validation; None if the data set has no such split."""
-    if not settings.evaluate.split:
-        return None
-    try:
-        return _open(settings, settings.evaluate.split, samples)
-    except DataError as error:
-        logger.warning("no validation: %s", error)
-        return None
-
-
-def _open(settings: Settings, split: str | None, samples: Mapping[str, Any]) -> ClipStore:
-    """Open the clips of a split with the features that the samples require, preloaded if ``train.preload`` is set."""
-    train = settings.train
-    size = train.image_size if train.preload and pictures_of(describe(samples)) else None
-    root = data_root(settings)
-    store = open_store(root, split, size=train.image_size, preload_size=size, preload_dir=train.preload_dir)
-    return add_features(store, samples, _feature_options(settings))
-
-
-def _feature_options(settings: Settings) -> FeatureOptions:
-    data = settings.data
-    tools = PrepareTools(landmarks=settings.landmarks, root=settings.checkpoint_root)
-    return FeatureOptions(tools, data.cache, data.sound, data.unsure_sync, settings.prepare.workers)

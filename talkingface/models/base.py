@@ -336,4 +336,7 @@ class ModelPlugin(ABC):
 
     @abstractmethod
     def validate(self, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
-        """Scores and pictures (N, 3, H, W) in [0, 1] of one batch, without gradients."""
+        """Scores and pictures (N, 3, H, W) in [0, 1] of one batch, without gradients.
+
+        The picture ``"prediction"`` or ``"result"`` is that in which driving frames are redrawn.
+        """

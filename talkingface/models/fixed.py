@@ -1,4 +1,4 @@
-"""Fixed networks of others that losses compare features of: VGG19 and IR-SE50."""
+"""Fixed networks of others that losses compare features of: VGG19, VGG16 and IR-SE50."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ..nn.losses.identity import IdentityNetwork
-from ..nn.losses.perceptual import VGG19
+from ..nn.losses.perceptual import VGG16, VGG19
 from ..weights.load import load_strict
 from .settings import missing_loss_file
 
@@ -18,6 +18,7 @@ class FixedNetworks:
     """Networks whose weights were given; None before."""
 
     vgg: VGG19 | None = None
+    vgg16: VGG16 | None = None
     identity: IdentityNetwork | None = None
 
     def take_vgg(self, state: Mapping[str, Tensor]) -> None:
@@ -30,15 +31,27 @@ class FixedNetworks:
         vgg.load_torchvision(state)
         self.vgg = vgg
 
+    def take_vgg16(self, state: Mapping[str, Tensor]) -> None:
+        """Take the weights of VGG16, as `read_keras_vgg16` reads them."""
+        vgg = VGG16()
+        vgg.take(state)
+        self.vgg16 = vgg
+
     def take_identity(self, state: Mapping[str, Tensor]) -> None:
         """Take the weights of IR-SE50; errors as for `take_vgg`."""
         network = IdentityNetwork()
         load_strict(network, state, where="ir_se50")
         self.identity = network.requires_grad_(False).eval()
 
-    def takers(self, *, vgg: bool, identity: bool = False) -> dict[str, Callable[[Mapping[str, Tensor]], None]]:
+    def takers(
+        self, *, vgg: bool, identity: bool = False, vgg16: bool = False
+    ) -> dict[str, Callable[[Mapping[str, Tensor]], None]]:
         """Name in the catalogue -> function that takes its weights, of the networks that are wanted."""
-        wanted = {"vgg19": (vgg, self.take_vgg), "ir_se50": (identity, self.take_identity)}
+        wanted = {
+            "vgg19": (vgg, self.take_vgg),
+            "vgg16": (vgg16, self.take_vgg16),
+            "ir_se50": (identity, self.take_identity),
+        }
         return {name: take for name, (is_wanted, take) in wanted.items() if is_wanted}
 
     def check(self, *, vgg: bool, identity: bool = False) -> None:

@@ -15,9 +15,9 @@ from ..data.cache.store import FaceCache
 from ..data.loader import NO_AUGMENTATION, batch_loader
 from ..data.store import Clip, ClipStore, Frames
 from ..models.base import Batch, ModelPlugin
-from .report import Validation
 from .settings import TrainSettings
 from .trainer import Trainer
+from .validation import Measured, Validation
 
 
 class CacheStore(ClipStore):
@@ -61,8 +61,10 @@ class PairValidation(Validation):
         kind: type[PairBatches] = PairBatches,
     ) -> None:
         self._plugin, self.scored, self._best = plugin, scored, settings.best_score
+        self._fixed_norms = settings.fixed_norms
         self._batches = kind(PairSampler(cache, draws), settings.batch_size, NO_AUGMENTATION)  # type: ignore[assignment]
         self._count = settings.validate_batches
+        self._measured = Measured.of(settings.best_score)
 
     def pictures(self, device: torch.device) -> dict[str, Tensor]:
         """Source, driving frame, and what the plug-in shows."""

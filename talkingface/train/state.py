@@ -179,6 +179,8 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tens
     for name, value in tensors.items():
         index, _, key = name.partition(_SEPARATOR)
         state.setdefault(int(index), {})[key] = _laid_out_like(parameters[int(index)], value)
+    if len(groups) != len(optimizer.param_groups):
+        raise ValueError("saved with other groups of parameters (train.groups)")
     restored = [_group_like(now, group) for group, now in zip(groups, optimizer.param_groups, strict=True)]
     optimizer.load_state_dict({"state": state, "param_groups": restored})
 

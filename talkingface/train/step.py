@@ -60,6 +60,14 @@ def restore_trainable(networks: nn.ModuleDict, trainable: Set[int]) -> None:
         parameter.requires_grad_(id(parameter) in trainable)
 
 
+def learn(networks: nn.Module, *, fixed_norms: bool) -> None:
+    """Put networks into training mode; with ``fixed_norms`` their batch norms keep their statistics and use them."""
+    networks.train()
+    for module in networks.modules() if fixed_norms else ():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
+
+
 class PhaseStep:
     """Backward passes and optimizer steps of a phase.
 

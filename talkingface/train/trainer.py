@@ -18,13 +18,15 @@ from ..errors import ConfigError, did_you_mean
 from ..models.base import Batch, ModelPlugin, Phase
 from . import processes, shared_norm
 from .checkpoints import Checkpoints, check_required_networks, find_resume, initialise
+from .groups import build_optimizers
 from .processes import StopRequest
 from .recompute import checkpoint_blocks
-from .report import TrainingLog, Validation
+from .report import TrainingLog
 from .settings import TrainSettings
 from .state import clear_remains
 from .state_facts import DamagedStateError
-from .step import PhaseStep, WeightAverage, freeze_others, learning_rate_factor, restore_trainable
+from .step import PhaseStep, WeightAverage, freeze_others, learn, learning_rate_factor, restore_trainable
+from .validation import Guard, Validation
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Trainer:
         precision: ``"float32"``, or ``"bf16"`` or ``"fp16"`` for networks in mixed precision (weights and sums of
             losses float32; with ``"fp16"`` the losses are scaled up).
         validation: clips of the test split; None: no validation.
+        others: clips of other people, whom weights must not draw much worse than at the start (``others_limit``).
         metadata: further metadata of exported weights, for example the variant.
         held: names of the networks that already hold weights of an earlier training.
         origins: lines about the run for the log, such as its data and settings.
@@ -83,6 +86,7 @@ class Trainer:
         precision: str = "float32",
         *,
         validation: ClipStore | None = None,
+        others: ClipStore | None = None,
         metadata: Mapping[str, str] | None = None,
         held: Sequence[str] = (),
         origins: Sequence[str] = (),
@@ -97,8 +101,8 @@ class Trainer:
         self._phases = plugin.phases(settings)
         _check_phases(self._phases, settings)
         self._prepare_networks()
-        self._optimizers = self._make_optimizers()
-        self._rates = {name: [g["lr"] for g in own.param_groups] for name, own in self._optimizers.items()}
+        made = build_optimizers(self._phases, plugin.networks, self._trainable, settings)
+        self._optimizers, self._rates = made.by_phase, made.rates
         self._losses = processes.phase_losses(self._phases, plugin.networks, self._group)
         scalers = {
             phase.name: torch.amp.GradScaler(self._device.type, enabled=precision == "fp16") for phase in self._phases
@@ -109,12 +113,16 @@ class Trainer:
         }
         self._average = WeightAverage(plugin.networks, plugin.inference_networks, settings.ema_decay)
         self._validation = Validation(plugin, validation or store, settings, scored=validation is not None)
+        self._log.experiment(settings.name, settings.note)
+        self._others = Guard(Validation(plugin, others, settings, scored=True), settings) if others else None
         self._items = settings.batch_size * self._group.world * settings.accumulate
         self._epoch_steps = max(1, len(store.clips()) * settings.repeats // self._items)
         self._total = settings.max_steps or settings.epochs * self._epoch_steps
         self._checkpoints = Checkpoints(
             self._folder, plugin, self._average, self._optimizers, scalers, settings, metadata or {}
         )
+        if self._others is not None and self._group.first:
+            self._others.begin(self._device)
         self.step = self._resume()
 
     def run(self) -> TrainResult:
@@ -142,6 +150,8 @@ class Trainer:
         batches = self._batches()
         last_save = last_log = time.monotonic()
         logged_step = self.step
+        if self._settings.finetune and self.step == 0:
+            self._report_if_due()  # the weights at the start are the first that may be the best
         while self.step < self._total:
             losses = self._one_step(batches)
             if self.step % self._settings.log_every == 0 or self.step == self._total:
@@ -200,7 +210,7 @@ class Trainer:
     def _set_learning_rate(self, phase: Phase, optimizer: torch.optim.Optimizer) -> None:
         scale = learning_rate_factor(self._settings, self.step, self._total, self._epoch_steps, phase.milestones)
         for group, base in zip(optimizer.param_groups, self._rates[phase.name], strict=True):
-            group["lr"] = scale * self._settings.learning_rates.get(phase.name, self._settings.learning_rate or base)
+            group["lr"] = scale * base
 
     def _batches(self) -> Iterator[Batch]:
         settings = self._settings
@@ -239,17 +249,8 @@ class Trainer:
         networks.to(self._device)
         if self._settings.channels_last:
             _lay_channels_last(networks)
-        networks.train()
+        learn(networks, fixed_norms=self._settings.fixed_norms)
         self._trainable = {id(parameter) for parameter in networks.parameters() if parameter.requires_grad}
-
-    def _make_optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        networks, trainable = self._plugin.networks, self._trainable
-        return {
-            phase.name: phase.optimizer(
-                [p for name in phase.networks for p in networks.get_submodule(name).parameters() if id(p) in trainable]
-            )
-            for phase in self._phases
-        }
 
     def _log_losses(self, losses: dict[str, Tensor], steps_per_s: float) -> None:
         means = processes.mean_over(self._group, losses)
@@ -279,6 +280,12 @@ class Trainer:
         """Validate; returns True if the score is the best so far."""
         scores = self._validation.scores(self._device)
         self._log.scalars(self.step, "validation", scores)
+        if self._others is not None:
+            others, allowed = self._others.scores(self._device)
+            self._log.scalars(self.step, "others", others)
+            if not allowed:
+                self._log.line("not kept: other people are drawn worse than --train.others_limit allows")
+                return False
         return self._checkpoints.improves(self._validation.ranked(scores), self.step)
 
     def _no_better_score(self) -> str:
@@ -315,7 +322,7 @@ class Trainer:
 
     def _result(self, reason: str) -> TrainResult:
         kept, best = self._checkpoints, self._checkpoints.weights("best")
-        score = kept.best[0] if kept.best else None
+        score = self._validation.told(kept.best[0]) if kept.best else None
         present = best if best.is_file() else None
         return TrainResult(self.step, reason, kept.state(self.step), kept.weights("last"), present, score)
 

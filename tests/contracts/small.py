@@ -153,3 +153,26 @@ SMALL = [
     ),
     SmallModel("Drift", "example", {"width": 8}),
 ]
+
+MIXED = SmallModel(
+    "FOM",
+    "mixed",
+    {
+        "architecture": "mixed",
+        "image_size": 64,
+        "common_params": {"num_kp": 4},
+        "compact_params": {
+            "motion_size": 32,
+            "detector_widths": [8, 8],
+            "motion_widths": [8, 8],
+            "motion_features": 8,
+            "generator_widths": [8, 8, 8],
+            "decoder_width": 8,
+            "num_bottleneck_blocks": 1,
+            "mouth_width": 12,
+            "eyes_width": 12,
+        },
+    },
+    may_default=frozenset({"kp_detector_params", "generator_params", "discriminator_params", "train_params"}),
+)
+"""It follows the face mesh from frame to frame, so that a still video does not give equal points: it never rests."""

@@ -9,7 +9,7 @@ import pytest
 from talkingface import registry
 from talkingface.testing import CHECKS, SmallModel, check_variants
 
-from .small import SMALL
+from .small import MIXED, SMALL
 
 OF_A_MODEL = {name: check for name, check in CHECKS.items() if check is not check_variants}
 
@@ -18,6 +18,11 @@ OF_A_MODEL = {name: check for name, check in CHECKS.items() if check is not chec
 @pytest.mark.parametrize("small", SMALL, ids=lambda small: f"{small.model}-{small.label}")
 def test_keeps_the_contract(small: SmallModel, check: Callable[[SmallModel], None]) -> None:
     check(small)
+
+
+@pytest.mark.parametrize("name", [name for name in OF_A_MODEL if name != "rests"])
+def test_mixed_keypoints_keep_the_rest_of_it(name: str) -> None:
+    OF_A_MODEL[name](MIXED)
 
 
 @pytest.mark.parametrize("model", sorted({small.model for small in SMALL}))

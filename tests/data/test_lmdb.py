@@ -23,7 +23,7 @@ from talkingface.data.lmdb.write import LMDBWriter, content_digest, encode_frame
 from talkingface.data.prepare.steps.lmdb import check_room, forecast
 from talkingface.data.store import Clip
 from talkingface.errors import DataError
-from talkingface.jobs.train import open_training, open_validation
+from talkingface.jobs.training.clips import open_training, open_validation
 from talkingface.paths import shipped
 
 SIZE = 32

@@ -40,7 +40,7 @@ OTHERS = {
     "weights/files/tfjs.py": "tests/weights/test_graph_files.py",
     "evaluation/metrics/lips.py:_names": "a file that is fetched by its sha256",
     "evaluation/results/unfinished.py": "notes of an evaluation for itself; what is damaged is measured anew",
-    "jobs/sweep.py:_scores": "what its own training has just written",
+    "jobs/training/sweep.py:_scores": "what its own training has just written",
     "media/animation.py:keep_duration": "what its own encoder has just written",
     "media/image.py:is_transparent": "pictures that `read_image` has read",
     "media/keep/": "notes of a render for itself; damaged ones count as none; tests/pipelines/test_kept_runs.py",

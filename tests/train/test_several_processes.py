@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-from contracts.small import SMALL
+from contracts.small import MIXED, SMALL
 from safetensors.torch import load_file, save_file
 
 from talkingface.data import open_store
@@ -27,7 +27,7 @@ from talkingface.train.state import find, read_facts
 
 from .test_processes import free_port
 
-OURS = {f"{small.model}-{small.label}": small for small in SMALL if small.model != "Drift"}
+OURS = {f"{small.model}-{small.label}": small for small in [*SMALL, MIXED] if small.model != "Drift"}
 RENDERER = OURS["SadTalker-published-70"]
 STILL = {"render": RENDERER.params["train_params"]["render"] | {"sigma_affine": 0, "sigma_tps": 0}}
 OURS["SadTalker-published-70"] = replace(RENDERER, params={**RENDERER.params, "train_params": STILL})
@@ -58,7 +58,7 @@ def settings_of(small: SmallModel) -> TrainSettings:
         "log_every": 1, "max_steps": STEPS, "image_every": 99, "sync_batchnorm": True, "ema_decay": 0,
         "transform": {"sigma_affine": 0, "sigma_tps": 0}, "learning_rate": 1e-4, "checkpoint_every_s": 999,
     }  # fmt: skip
-    if small.model == "StyleHeat":
+    if small.model == "StyleHeat" or small is MIXED:
         del values["transform"]
     return small.settings().model_copy(update=values)
 

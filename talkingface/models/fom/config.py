@@ -13,7 +13,8 @@ from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_v
 
 from ...errors import ConfigError
 from ...nn.compact.config import CommonParams, CompactParams, Group
-from ..settings import TrainedConfig, refused_values, unknown_phases, unknown_stage, untrained
+from ..mixed_settings import MixedLosses
+from ..settings import TrainedConfig, refused_values, unknown_phases, unknown_stage
 
 
 class KPDetectorParams(Group):
@@ -171,16 +172,28 @@ class FOMConfig(TrainedConfig, Group):
         """A stage, terms, values and phases that a training of FOM does not have, and networks that it cannot train."""
         if stage:
             yield unknown_stage("FOM", stage, ())
-        if self.architecture == "mixed":
-            yield untrained("FOM")
         try:
-            self.trained(train)
+            if self.architecture == "mixed":
+                self.mixed_losses(train)
+            else:
+                self.trained(train)
         except ConfigError as error:
             yield error
-        yield from unknown_phases(train, ("generator", "discriminator"))
+        phases = ("generator",) if self.architecture == "mixed" else ("generator", "discriminator")
+        yield from unknown_phases(train, phases)
+
+    def mixed_losses(self, train: Any) -> MixedLosses:
+        """Weights of the losses of mixed keypoints, overridden by `train.loss_weights`; errors as for `trained`."""
+        own = dict(getattr(train, "loss_weights", None) or {})
+        try:
+            return MixedLosses.model_validate(own)
+        except ValidationError as error:
+            raise refused_values(error, own, "train.loss_weights") from None
 
     def loss_files(self, stage: str, train: Any) -> tuple[str, ...]:
-        """VGG19, where the perceptual loss has a weight."""
+        """VGG19, where the perceptual loss has a weight; for mixed keypoints VGG16."""
+        if self.architecture == "mixed":
+            return ("vgg16",) if self.mixed_losses(train).perceptual else ()
         return ("vgg19",) if any(self.trained(train).loss_weights.perceptual) else ()
 
     @classmethod

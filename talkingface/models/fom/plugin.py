@@ -15,7 +15,7 @@ from ...weights.load import fingerprint
 from ..base import Batch, ModelPlugin, MotionExtractor, Phase, Renderer
 from ..fixed import FixedNetworks
 from ..mesh_faces import MeshDetector
-from ..settings import untrained
+from ..samples import CoefficientWindow
 from .config import FOMConfig, TrainParams
 from .mixed_renderer import MixedExtractor, MixedRenderer
 from .networks.build import build_networks, fast_generator
@@ -66,11 +66,17 @@ class FOM(ModelPlugin):
         return fit_to_source(source, driving, options)
 
     def samples(self) -> Mapping[str, Any]:
-        """Two frames of one clip."""
-        return {"source": "random", "driving": "random"}
+        """Two frames of one clip; for mixed keypoints with the coefficients that give the points of their faces."""
+        pictures = {"source": "random", "driving": "random"}
+        if not self._mixed:
+            return pictures
+        rows = {f"{name}_rows": CoefficientWindow(name, space="mesh") for name in pictures}
+        return {**pictures, **rows}
 
     def auxiliary(self, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
-        """VGG19, where the perceptual loss has a weight."""
+        """VGG19, where the perceptual loss has a weight; for mixed keypoints VGG16."""
+        if self._mixed:
+            return self._fixed.takers(vgg=False, vgg16=bool(self.config.loss_files("", train)))
         return self._fixed.takers(vgg=bool(self.config.loss_files("", train)))
 
     def phases(self, train: Any) -> list[Phase]:
@@ -78,10 +84,11 @@ class FOM(ModelPlugin):
 
         Raises:
             WeightsError: if the perceptual loss has a weight but VGG19's weights were not given.
-            ConfigError: for mixed keypoints, whose training needs points of faces beside the frames.
         """
         if self._mixed:
-            raise untrained("FOM")
+            from .training.mixed import generator_phase
+
+            return [generator_phase(self.networks, self.config.mixed_losses(train), self._fixed.vgg16)]
         params = self.config.trained(train)
         vgg = self._fixed.required_vgg() if self.config.loss_files("", train) else None
         objective = Objective(self.networks, self.config, params, vgg)
@@ -113,6 +120,11 @@ class FOM(ModelPlugin):
     @torch.no_grad()
     def validate(self, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
         """Mean absolute error of the driving frames re-enacted from the source frames, and the pictures."""
+        if self._mixed:
+            from ..mixed_settings import MixedLosses
+            from .training.mixed import from_clips, with_points
+
+            return from_clips(self.networks, MixedLosses()).validate(with_points(batch))
         detector: Any = self.networks["kp_detector"]
         generator: Any = self.networks["generator"]
         source, driving = batch["source"], batch["driving"]

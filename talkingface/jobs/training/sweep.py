@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config import read_settings
-from ..errors import ConfigError, TalkingFaceError, TrainingError, together
-from ..paths import inside
-from ..text.plain_yaml import load
-from ..text.read import read_text
-from .data import run_folder
+from ...config import read_settings
+from ...errors import ConfigError, TalkingFaceError, TrainingError, together
+from ...paths import inside
+from ...plugins import METRICS
+from ...text.plain_yaml import load
+from ...text.read import read_text
+from ..data import run_folder
 
 if TYPE_CHECKING:
-    from ..config import Settings
+    from ...config import Settings
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def read_trials(words: Sequence[str], settings: Settings) -> list[Trial]:
         return []
     if settings.train.launch > 1 or "RANK" in os.environ:
         raise ConfigError("a sweep trains in one process", where="--train.sweep", cure="Leave --train.launch out.")
-    from .checks import job_problems  # pictures and weights are looked at only here
+    from ..checks import job_problems  # pictures and weights are looked at only here
 
     content = load(path)
     if not isinstance(content, list) or not content or not all(isinstance(one, dict) and one for one in content):
@@ -81,17 +82,20 @@ def score_table(trials: Sequence[Trial]) -> str:
     """A row for each training: its flags, and its best validation score, or else its last losses."""
     found = [_scores(run_folder(trial.settings) / "scalars.jsonl", trial.settings.train.best_score) for trial in trials]
     columns = list(dict.fromkeys(name for scores in found for name in scores))
-    rows = [["trial", *columns, "settings"]]
+    said = [word for word in ("name", "note") if any(getattr(trial.settings.train, word) for trial in trials)]
+    rows = [["trial", *said, *columns, "settings"]]
     for trial, scores in zip(trials, found, strict=True):
         numbers = [f"{scores[name]:.5g}" if name in scores else "" for name in columns]
-        rows.append([trial.name, *numbers, " ".join(trial.words)])
+        texts = [" ".join(getattr(trial.settings.train, word).split()) for word in said]
+        changes = [word for word in trial.words if not word.startswith(("--train.name=", "--train.note="))]
+        rows.append([trial.name, *texts, *numbers, " ".join(changes)])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     lines = ["  ".join([*map(str.ljust, row[:-1], widths), row[-1]]) for row in rows]
     return "\n".join(line.rstrip() for line in lines)
 
 
 def _scores(path: Path, best_score: str) -> dict[str, float]:
-    """Scores of the validation with the lowest ``best_score`` (its first, if empty), or losses of the last log line."""
+    """Scores of the validation with the best ``best_score`` (its first, if empty), or losses of the last log line."""
     entries = [json.loads(line) for line in read_text(path, TrainingError).splitlines()]
     left_out = ("seconds", "group", "steps_per_s")
     kept = {
@@ -102,4 +106,5 @@ def _scores(path: Path, best_score: str) -> dict[str, float]:
         last = kept["train"][-1] if kept["train"] else {}
         return {name: value for name, value in last.items() if not name.endswith("/learning_rate")}
     first = best_score or next(name for name in kept["validation"][0] if name != "step")
-    return min(kept["validation"], key=lambda scores: scores[first])
+    higher = first in METRICS.names() and METRICS.get(first).better == "higher"
+    return (max if higher else min)(kept["validation"], key=lambda scores: scores[first])

@@ -10,13 +10,13 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..children import Program, start
-from ..console import Stopped, exit_status
-from ..errors import TrainingError
-from ..paths import PACKAGE
+from ...children import Program, start
+from ...console import Stopped, exit_status
+from ...errors import TrainingError
+from ...paths import PACKAGE
 
 if TYPE_CHECKING:
-    from ..config import Settings
+    from ...config import Settings
 
 LAUNCHED = "TALKINGFACE_LAUNCHED"
 """Variable that says that this process watches the others, so that they need not tell of each other's end."""
@@ -27,7 +27,9 @@ _LEAVE_S = 20.0
 
 def wanted(settings: Settings) -> bool:
     """True if this process has to start those of the training, and is none of them itself."""
-    return settings.run_mode == "train" and settings.train.launch > 1 and "RANK" not in os.environ
+    train = settings.train
+    several = train.launch > 1 or (train.launcher == "ray" and train.sweep is None and train.loss_parity is None)
+    return settings.run_mode == "train" and several and "RANK" not in os.environ
 
 
 def launch(words: Sequence[str], settings: Settings) -> int:
@@ -41,6 +43,10 @@ def launch(words: Sequence[str], settings: Settings) -> int:
     Raises:
         TrainingError: if a signal ended one of them; the others are ended too.
     """
+    if settings.train.launcher == "ray":
+        from . import on_ray
+
+        return on_ray.launch(words, settings)
     count = settings.train.launch
     common = {**os.environ, **_variables(count)}
     programs: list[Program] = []

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..errors import DataError
-from ..paths import CLONE, in_clone
+from ...errors import DataError
+from ...paths import CLONE, in_clone
 
 
 def compare(root: Path) -> int:
