@@ -19,6 +19,7 @@ from ..pipelines.frames import to_tensor, windows
 from ..pipelines.model import LoadedModel, assemble
 from ..pipelines.motions import as_taken
 from .clips.affine import best_affine
+from .clips.chosen import chosen_clips
 from .clips.pairs import choose_pairs
 from .measure import Measured, Predict, Shot, measure
 from .metric import ClipFacts, Metric, MetricTools, choose_metrics
@@ -99,7 +100,7 @@ def measure_reconstruction(
         DataError: if a clip cannot be decoded, or none shows a face.
     """
     redraw = None if model is None else _Reconstructor(model)
-    clips = store.clips()[: settings.max_clips]
+    clips = chosen_clips(store.clips(), settings)
     shots = [(clip.name, partial(_shot, redraw, store, clip, settings, tools.device)) for clip in clips]
     return measure("reconstruction", shots, metrics, tools, chunk=settings.chunk, unfinished=unfinished)
 
@@ -121,7 +122,7 @@ def measure_another(
         DataError: if the pairs cannot be read, or the clips show one person alone.
     """
     redraw = _Reconstructor(model)
-    pairs = choose_pairs(store.clips()[: settings.max_clips], settings.pair_count, settings.pairs, seed)
+    pairs = choose_pairs(chosen_clips(store.clips(), settings), settings.pair_count, settings.pairs, seed)
     shots = [
         (f"{source.name} by {driving.name}", partial(_other, redraw, store, source, driving, settings, tools.device))
         for source, driving in pairs

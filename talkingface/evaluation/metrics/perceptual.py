@@ -24,6 +24,11 @@ def vgg16(tools: MetricTools) -> VGG16:
     return network.to(tools.device)
 
 
+def vgg_features(tools: MetricTools, frames: Tensor) -> list[Tensor]:
+    """Five maps (N, C, h, w) of frames (N, 3, H, W), RGB, [0, 1]."""
+    return list(tools.once(vgg16)(scaled(frames, SIDE)))
+
+
 class VGGObserver(Observer):
     """Features of the last frames that were taken.
 
@@ -38,8 +43,7 @@ class VGGObserver(Observer):
         self.made, self.real = [], []
 
     def update(self, predicted: Tensor, real: Tensor) -> None:
-        network = self.tools.once(vgg16)
-        self.made, self.real = (network(scaled(frames, SIDE)) for frames in (predicted, real))
+        self.made, self.real = vgg_features(self.tools, predicted), self.tools.of_real(vgg_features, real)
 
 
 class VGGDistance(FrameMetric):
