@@ -69,6 +69,11 @@ def test_the_frechet_distance_agrees_with_a_matrix_root() -> None:
     apart = np.square(one.mean(axis=0) - other.mean(axis=0)).sum()
     assert frechet(one, other) == pytest.approx(apart + np.trace(first + second - 2 * root), rel=1e-6)
     assert frechet(one, one) == 0
+    few, others = random.normal(size=(9, 40)), random.normal(size=(12, 40)) + 0.2
+    first, second = (np.cov(x, rowvar=False) + 1e-9 * np.eye(40) for x in (few, others))
+    root = linalg.sqrtm(first @ second).real
+    apart = np.square(few.mean(axis=0) - others.mean(axis=0)).sum()
+    assert frechet(few, others, 0) == pytest.approx(apart + np.trace(first + second - 2 * root), rel=1e-3)
     assert math.isnan(frechet(one[:1], other))
 
 

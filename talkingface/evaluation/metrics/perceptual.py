@@ -9,7 +9,7 @@ from torch import Tensor
 from ...nn.losses.perceptual import LPIPS, VGG16
 from ...weights import load_catalogue
 from ...weights.files.read import read_keras_vgg16
-from ...weights.load import load_networks
+from ...weights.load import load_networks, load_strict
 from ..metric import ClipFacts, FrameMetric, MetricTools, Observer
 
 TINY = 1e-10
@@ -76,10 +76,11 @@ def _unit(features: Tensor) -> Tensor:
 def lpips(tools: MetricTools) -> LPIPS:
     """LPIPS on AlexNet with its official weights."""
     network, state = LPIPS(), dict[str, Tensor]()
-    for entry in load_catalogue().entries_for(OfficialLPIPS.weights):
-        state |= load_networks(entry.path(tools.root)).states["lpips"]
+    files = [entry.path(tools.root) for entry in load_catalogue().entries_for(OfficialLPIPS.weights)]
+    for file in files:
+        state |= load_networks(file).states.get("lpips", {})
     wanted = network.state_dict()
-    network.load_state_dict({name: state[name] for name in wanted})
+    load_strict(network, {name: value for name, value in state.items() if name in wanted}, where=files[0])
     return network.to(tools.device)
 
 
