@@ -124,6 +124,7 @@ class Metric(Observing, ABC):
         heading: of its column in the table.
         digits: behind the point, in the table.
         better: direction of good numbers.
+        aim: the best number, where larger ones are too large.
         over: scope of a number: each clip, or the whole set of a method's clips.
         weights: name or bundle of the catalogue whose files it needs; empty: none.
         packages: modules that it imports and the toolkit does not bring.
@@ -135,6 +136,7 @@ class Metric(Observing, ABC):
     heading: ClassVar[str]
     digits: ClassVar[int] = 4
     better: ClassVar[Literal["lower", "higher"]]
+    aim: ClassVar[float | None] = None
     over: ClassVar[Literal["clip", "set"]] = "clip"
     weights: ClassVar[str] = ""
     packages: ClassVar[tuple[str, ...]] = ()

@@ -25,6 +25,7 @@ from .measure import Measured, Predict, Shot, measure
 from .metric import ClipFacts, Metric, MetricTools, choose_metrics
 from .report import Report
 from .results.unfinished import Unfinished
+from .results.write import directions
 from .settings import EvaluateSettings
 
 _DEFAULT_FPS = Fraction(25)
@@ -76,7 +77,7 @@ def reconstruct(
     measured = measure_reconstruction(model, store, settings, metrics, tools)
     facts = {"data": store.root.name, "size": size_of(model, settings)}
     facts |= {"seconds": round(time.monotonic() - started, 1)}
-    facts |= {"better": {name: metric.better for name, metric in metrics.items()}}
+    facts |= {"better": directions(metrics)}
     facts |= settings.model_dump(mode="json", exclude={"image_size"})
     return Report.of(measured.scores, facts, of_sets=measured.of_sets)
 

@@ -12,6 +12,8 @@ import pytest
 from talkingface.evaluation.report import ClipScore, Report
 from talkingface.evaluation.results.page import page
 from talkingface.evaluation.results.stills import Still
+from talkingface.evaluation.results.write import directions
+from talkingface.plugins import METRICS
 
 PIXEL = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"  # a gif of one pixel
 PROTOCOL = {
@@ -51,6 +53,16 @@ def test_no_number_is_a_negative_nothing() -> None:
         ClipScore("M", f"{i}.mp4", f"p{i}", 9, {"mouth_slope": value}) for i, value in enumerate((-0.001, -0.002))
     ]
     assert "-0.00" not in page("M", {"videos": Report.of(scores, {})}, [], {}, PROTOCOL, [])
+
+
+def test_the_best_are_marked() -> None:
+    """Equal ones together; a slope is best at 1, not where it is largest."""
+    values = {"a": (0.1, 1.4), "b": (0.1, 1.1), "c": (0.2, 0.7)}
+    scores = [ClipScore(name, "x", "x", 9, {"akd": akd, "yaw_slope": slope}) for name, (akd, slope) in values.items()]
+    better = directions({name: METRICS.get(name) for name in ("akd", "yaw_slope")})
+    lines = page("M", {"videos": Report.of(scores, {"better": better})}, [], {}, PROTOCOL, []).split("<tr>")
+    best = {line[4:9]: re.findall(r"class=best>([\d.]+)", line) for line in lines if "class=best" in line}
+    assert best == {"AKD&n": ["0.10", "0.10"], "yaw s": ["1.10"]}
 
 
 def test_the_protocol_is_told_in_words() -> None:

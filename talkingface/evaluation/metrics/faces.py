@@ -153,7 +153,7 @@ def _curve(face: SeenFace, movement: str) -> Floats:
 
 def _following(movement: str, part: int) -> type[Following]:
     word = ("r", "slope")[part]
-    facts = {"movement": movement, "part": part, "heading": f"{movement} {word}", "__module__": __name__}
+    facts = {"movement": movement, "part": part, "heading": f"{movement} {word}", "__module__": __name__, "aim": 1.0}
     facts["__doc__"] = f"{'Correlation' if part == 0 else 'Slope'} of the {movement} with the driver's."
     return type(f"{movement.capitalize()}{word.capitalize()}", (Following,), facts)
 

@@ -39,6 +39,7 @@ TITLES = {
     "another": "Another person's picture, moved by a clip",
     "videos": "Videos against the real ones",
     "talking": "The mouth against a voice",
+    "compare": "One input through every model",
 }
 EXAMPLES = 4  # of the best and of the worst
 LABEL, PLOT, EDGE = 116, 320, 8  # of a drawing, in its own units, which are pixels on a wide page
@@ -82,23 +83,29 @@ def _table(report: Report) -> str:
     for name in report.metrics():
         heading, digits, better = report.look(name)
         values = [row.over_identities.get(name, math.nan) for row in report.rows]
-        best = _best(values, better)
+        best = _best(values, better, digits)
         cells = "".join(
-            f"<td{' class=best' if place == best else ''}>{_cell(row, name, digits)}</td>"
+            f"<td{' class=best' if place in best else ''}>{_cell(row, name, digits)}</td>"
             for place, row in enumerate(report.rows)
         )
-        arrow = {"lower": "&nbsp;↓", "higher": "&nbsp;↑"}.get(better, "")
+        arrow = {"lower": "&nbsp;↓", "higher": "&nbsp;↑", "": ""}.get(better, f"&nbsp;→&nbsp;{better}")
         lines.append(f"<tr><td>{escape(heading)}{arrow}</td>{cells}</tr>")
     table = f'<table><tr><th scope="col">metric</th>{head}</tr>{"".join(lines)}</table>'
     key = escape(report.counts()) + "; mean over people, 95 % confidence interval by bootstrap over people"
     return f'<div class="wide">{table}</div><p class="key">{key}</p>'
 
 
-def _best(values: Sequence[float], better: str) -> int | None:
-    known = [(value, place) for place, value in enumerate(values) if not math.isnan(value)]
-    if len(known) < 2 or better not in ("lower", "higher"):
-        return None
-    return (min if better == "lower" else max)(known)[1]
+def _best(values: Sequence[float], better: str, digits: int) -> set[int]:
+    """Places of the best values, as they are written: several where they are equal; none of a single one."""
+    known = {place: round(value, digits) for place, value in enumerate(values) if not math.isnan(value)}
+    if len(known) < 2 or not better:
+        return set()
+    signs = {"lower": 1, "higher": -1}
+    worth = {
+        place: signs[better] * value if better in signs else abs(value - float(better))
+        for place, value in known.items()
+    }
+    return {place for place, value in worth.items() if value == min(worth.values())}
 
 
 def _cell(row: Row, name: str, digits: int) -> str:
@@ -171,7 +178,8 @@ def _examples(stills: Iterable[Still]) -> str:
         chosen = sorted((s for s in stills if s.kind == kind), key=lambda s: (sign * s.error, s.clip))[:EXAMPLES]
         figures = "".join(_figure(still) for still in chosen)
         if figures:
-            parts.append(f"<h2>The {kind} frames</h2><p>Source, real frame, {escape(chosen[0].method)}.</p>{figures}")
+            order = f"Source, frame that is compared with, {escape(chosen[0].method)}."
+            parts.append(f"<h2>The {kind} frames</h2><p>{order}</p>{figures}")
     return "\n".join(parts)
 
 
