@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from talkingface import __version__
 from talkingface.paths import CLONE
 
 from .recipes import sections
@@ -70,7 +71,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_it_speaks_as_a_user_without_a_name_and_writes_to_its_folder_alone(built: Path) -> None:
-    assert "talkingface" in inside(built, section("test"))
+    assert inside(built, section("test")).strip() == __version__
     data = built / "work"
     data.mkdir(mode=0o777)
     data.chmod(0o777)
