@@ -46,7 +46,7 @@ def _command(words: list[str]) -> int:
             return _show(help_text(named and own_name(named), everything=help_wanted == "all"))
         settings, problems = read_settings(words)
         if not _silent(settings) and not wanted(settings):
-            _tell(settings.notes)
+            _print_notes(settings.notes)
         if settings.print_config and not problems:
             return _show(describe(settings))
         problems += _further(settings, problems)
@@ -61,10 +61,10 @@ def _command(words: list[str]) -> int:
             print(f"error: {line}", file=sys.stderr)
         return MENDABLE
     except OSError as error:
-        told = of_place(error)
-        if told is None:
+        message = of_place(error)
+        if message is None:
             raise
-        print(f"error: {told}", file=sys.stderr)
+        print(f"error: {message}", file=sys.stderr)
         return MENDABLE
 
 
@@ -74,7 +74,7 @@ def _show(text: str) -> int:
     return MENDABLE if full(sys.stdout) else OK
 
 
-def _tell(notes: Sequence[str]) -> None:
+def _print_notes(notes: Sequence[str]) -> None:
     for note in dict.fromkeys(notes):
         print(f"note: {note}", file=sys.stderr)
 
@@ -100,7 +100,7 @@ class _Format(logging.Formatter):
 
 
 def _silent(settings: Settings) -> bool:
-    """True if only errors are told; of the processes of a training the first tells for all."""
+    """True if only errors are reported; of the processes of a training the first reports for all."""
     return settings.quiet or os.environ.get("RANK", "0") != "0"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -23,7 +24,18 @@ class TalkingFaceError(Exception):
 
     def __str__(self) -> str:
         line = f"{self.where}: {self.what}" if self.where is not None else self.what
-        return f"{line.rstrip('.')}. {self.cure}" if self.cure else line
+        told = f"{line.rstrip('.')}. {self.cure}" if self.cure else line
+        return "\n".join(map(_readable, told.split("\n")))
+
+
+_LONGEST = 1000  # characters of a line: a word that is quoted may be as long as the file it came from
+_STEERING = ("Cc", "Cf", "Cs")  # controls, invisible formatting, halves of characters
+
+
+def _readable(line: str) -> str:
+    """The line without its middle where it is longer than anybody reads, and without marks that steer a terminal."""
+    line = line if len(line) <= _LONGEST else f"{line[: _LONGEST // 2]} [...] {line[-_LONGEST // 4 :]}"
+    return "".join(ascii(mark)[1:-1] if unicodedata.category(mark) in _STEERING else mark for mark in line)
 
 
 class ConfigError(TalkingFaceError):
@@ -88,7 +100,7 @@ class CutFaceError(FaceError):
 
 @contextmanager
 def collected(problems: list[TalkingFaceError]) -> Iterator[None]:
-    """Add what the block raises to a list of problems, to be told with the others, and go on behind the block."""
+    """Add what the block raises to a list of problems, to be reported with the others, and go on behind the block."""
     try:
         yield
     except TalkingFaceError as error:
@@ -96,7 +108,7 @@ def collected(problems: list[TalkingFaceError]) -> Iterator[None]:
 
 
 WRITABLE = "Check its rights and the room on the disk, or name another folder."
-# A place that does not allow it or has no room: told in one line wherever it comes up.
+# A place that does not allow it or has no room: reported in one line wherever it comes up.
 _PLACE_ERRORS = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG,
     errno.ELOOP, errno.EEXIST,
@@ -124,7 +136,7 @@ def of_place(error: OSError) -> TalkingFaceError | None:
 
 
 def together(problems: Sequence[TalkingFaceError]) -> TalkingFaceError:
-    """Return the error that tells all problems, each once on a line of its own; a single one is returned as it is."""
+    """Return the error that lists all problems, each once on a line of its own; a single one is returned as it is."""
     if len(problems) == 1:
         return problems[0]
     return ConfigError("\n".join(dict.fromkeys(line for problem in problems for line in str(problem).splitlines())))

@@ -99,7 +99,7 @@ def _fault(names: tuple[str | PurePath, ...]) -> str:
 
 
 def is_below(name: str) -> bool:
-    """True if a relative path leads neither up nor anywhere else, as far as can be told without looking at links."""
+    """True if a relative path leads neither up nor anywhere else, as far as can be seen without looking at links."""
     return not _fault((name,))
 
 

@@ -96,7 +96,7 @@ class Plugins(Generic[PartT]):
                 part = self._own[name]
                 found[name] = cast(PartT, load(part) if isinstance(part, str) else part)
                 continue
-            with suppress(UnknownNameError, ConfigError):  # told where the part is asked for, and by doctor
+            with suppress(UnknownNameError, ConfigError):  # reported where the part is asked for, and by doctor
                 found[name] = self.get(name)
         return found
 

@@ -30,7 +30,7 @@ class ModelEntry:
     Attributes:
         plugin: import string ``module:class`` of its :class:`~talkingface.models.base.ModelPlugin`.
         config: import string of its pydantic configuration class, in a module that loads no torch.
-        properties: folder with ``<Name>.yaml`` (defaults of the family) and ``<Name>/<variant>.yaml``.
+        properties: folder with ``<Name>/<variant>.yaml`` and, where all variants share defaults, ``<Name>.yaml``.
         options: the model's own inference flags: a :class:`~talkingface.models.settings.ModelOptions`, or its import
             string, in a module that loads no torch; None: it has none.
         coefficients: true if face coefficients drive it. This and the next let flags be refused before networks are

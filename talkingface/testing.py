@@ -35,7 +35,8 @@ from .models.samples import AudioWindow, CoefficientWindow
 from .motion.kinds import of_coefficients
 from .paths import shipped
 from .pipelines.frames import to_tensor, windows
-from .pipelines.model import check_joined
+from .pipelines.model import check_joined, default_options
+from .plugins import one_line
 from .train import TrainSettings
 from .train.checkpoints import export
 from .train.step import freeze_others
@@ -69,8 +70,13 @@ def check_model(
         AssertionError: says what is broken.
     """
     small = SmallModel(model, params=params or {}, train=train or {}, may_default=frozenset(may_default))
-    for check in CHECKS.values():
-        check(small)
+    for name, check in CHECKS.items():
+        try:
+            check(small)
+        except AssertionError:
+            raise
+        except Exception as error:
+            raise AssertionError(f"the check '{name}' ended with {one_line(error)}") from error
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,12 @@ def require(condition: object, what: str) -> None:
         raise AssertionError(what)
 
 
+def require_attributes(part: object, *names: str) -> None:
+    """Raise an AssertionError unless a part of the plug-in has these attributes."""
+    lacking = [name for name in names if not hasattr(part, name)]
+    require(not lacking, f"{type(part).__name__} has no {' and no '.join(lacking)}")
+
+
 def require_refusal(function: Callable[[], Any], error: type[Exception], word: str, what: str) -> None:
     """Raise an AssertionError unless a function raises an error that has a word in it."""
     try:
@@ -173,7 +185,12 @@ def animate(plugin: ModelPlugin, frames: Tensor, chunk: int = FRAMES) -> Tensor:
     """Frames (n, 3, H, W) of the first one, moved like all of them."""
     plugin.networks.eval()
     motion = drive(plugin, frames)
-    return draw(plugin, frames, plugin.retarget(motion[:1], motion, {"relative": True}), chunk)
+    return draw(plugin, frames, fit(plugin, motion[:1], motion), chunk)
+
+
+def fit(plugin: ModelPlugin, own: Motion, driving: Motion, *, relative: bool = True) -> Motion:
+    """Driving motion fitted to the source's own, with the flags that a run has by default."""
+    return plugin.retarget(own, driving, default_options(plugin.name) | {"relative": relative})
 
 
 def draw(plugin: ModelPlugin, frames: Tensor, fitted: Motion, chunk: int = FRAMES) -> Tensor:
@@ -189,6 +206,8 @@ def losses_of(plugin: ModelPlugin, phase: Phase, batch: Batch, trainable: set[in
     freeze_others(plugin.networks, phase, trainable)
     plugin.networks.train().zero_grad()
     losses = phase.loss(batch)
+    named = isinstance(losses, dict) and all(isinstance(loss, Tensor) for loss in losses.values())
+    require(named, f"the loss of {phase.name} gives {type(losses).__name__}, not names and tensors")
     torch.stack(list(losses.values())).sum().backward()
     return losses
 
@@ -213,7 +232,15 @@ def parameters_of(plugin: ModelPlugin, phase: Phase, trainable: set[int]) -> dic
 
 def check_builds(small: SmallModel) -> None:
     """It builds from its settings, is called as its entry, and its configuration survives JSON."""
+    lacking = sorted(getattr(registry.model(small.model), "__abstractmethods__", ()))
+    require(not lacking, f"the plug-in lacks {', '.join(lacking)}; talkingface.models.base says what each does")
     plugin = small.build()
+    require_attributes(plugin, "name", "Config", "config", "networks", "inference_networks")
+    require_attributes(plugin.renderer(), "takes", "size")
+    if not takes_coefficients(plugin):
+        require_attributes(plugin.extractor(), "takes", "gives", "size")
+    if (voice := plugin.voice()) is not None:
+        require_attributes(voice, "gives", "space", "fps", "sample_rate", "styles")
     require(plugin.name == small.model, f"the plug-in is called '{plugin.name}', and its entry '{small.model}'")
     require(plugin.Config is registry.config_class(small.model), "the entry's config is not the plug-in's Config")
     missing = set(plugin.inference_networks) - set(plugin.networks)
@@ -291,7 +318,7 @@ def check_parts(small: SmallModel) -> None:
     plugin = small.build()
     plugin.networks.eval()
     renderer, motion = plugin.renderer(), drive(plugin, small.frames)
-    fitted = plugin.retarget(motion[:1], motion, {})
+    fitted = fit(plugin, motion[:1], motion)
     state = renderer.encode_source(source_of(small.frames))
     whole = renderer.render(state, fitted)
     require(len(whole) == FRAMES, f"a motion of five frames gave {len(whole)} pictures")
@@ -310,23 +337,23 @@ def check_voice(small: SmallModel) -> None:
         return
     wave = torch.randn(voice.sample_rate, generator=torch.Generator().manual_seed(2)) / 10
     source = coefficients_of(small.frames[:1])
-    for script in (
+    for request in (
         SpeechRequest(wave, 12, style=voice.styles - 1),
         SpeechRequest(None, 12),
         SpeechRequest(wave[:10], 1),
     ):
-        motion, again = voice.speak(script, source), voice.speak(script, source)
+        motion, again = voice.speak(request, source), voice.speak(request, source)
         given = (motion.kind, motion.fps, motion.space)
         require(given == (voice.gives, voice.fps, voice.space), f"the voice gives {given}, and says otherwise")
         shape = tuple(motion.values["coefficients"].shape)
-        require(shape == (script.frames, 70), f"the voice gives {shape} for {script.frames} frames")
+        require(shape == (request.frames, 70), f"the voice gives {shape} for {request.frames} frames")
         require(torch.equal(again.values["coefficients"], motion.values["coefficients"]), "one seed gives two motions")
     first, second = (voice.speak(SpeechRequest(wave, 12, seed=seed), source).values["coefficients"] for seed in (0, 1))
     require(not torch.equal(first, second), "two seeds give one motion")
     unknown = SpeechRequest(wave, 5, style=voice.styles)
     require_refusal(lambda: voice.speak(unknown, source), ConfigError, "style", "a style that is not there")
     own = Motion("3dmm.73", voice.fps, {"coefficients": source}, voice.space)
-    fitted = plugin.retarget(own, voice.speak(SpeechRequest(wave, 5), source), {"relative": False})
+    fitted = fit(plugin, own, voice.speak(SpeechRequest(wave, 5), source), relative=False)
     renderer = plugin.renderer()
     require(fitted.kind == renderer.takes, f"retarget gives '{fitted.kind}', and the renderer takes '{renderer.takes}'")
     drawn = draw(plugin, small.frames, fitted)
@@ -413,12 +440,11 @@ def check_saving(small: SmallModel) -> None:
 
 
 def check_files(small: SmallModel) -> None:
-    """Its defaults and variants are there and valid, and a variant says everything that shapes the networks."""
+    """A variant is there, and variants and defaults are valid and read as they are written."""
     model, config = small.model, registry.config_class(small.model)
-    defaults = registry.entry(model).properties / f"{model}.yaml"
-    require(defaults.is_file(), f"{defaults} is not there")
-    require(variant_names(model), f"{model} has no variant in {defaults.with_suffix('')}")
-    require(settings_from({"model": model}).model == model, f"{defaults} names another model")
+    folder = registry.entry(model).properties
+    require(variant_names(model), f"{model} has no variant: {folder} holds no {model}/*.yaml")
+    require(settings_from({"model": model}).model == model, f"{model}.yaml in {folder} names another model")
     for variant in variant_names(model):
         params = variant_params(model, variant)
         read = model_config(settings_from({"model": model, "variant": variant}))

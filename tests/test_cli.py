@@ -73,8 +73,8 @@ def test_help_shows_fifteen_flags_and_how_to_see_the_others(word: str, capsys: p
 @pytest.mark.parametrize("words", [[], ["my", "face.png"]])
 def test_a_command_without_flags_is_told_what_it_needs(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
-    told = capsys.readouterr().err
-    assert "--image_source=PICTURE" in told and "see --help." in told
+    errors = capsys.readouterr().err
+    assert "--image_source=PICTURE" in errors and "see --help." in errors
 
 
 def test_help_of_a_model_adds_its_own_settings(capsys: pytest.CaptureFixture[str]) -> None:
@@ -238,8 +238,8 @@ def test_train_resume_and_evaluate_through_the_command(tmp_path: Path) -> None:
     assert "goes on from" in again.stderr
     weights = again.stdout.splitlines()[-1]
     assert Path(weights).suffix == ".safetensors"
-    judge = ["--run_mode=evaluate", *common, f"--checkpoint={weights}", "--evaluate.max_frames=3"]
-    report = command(*judge, "--evaluate.max_clips=1")
+    evaluate = ["--run_mode=evaluate", *common, f"--checkpoint={weights}", "--evaluate.max_frames=3"]
+    report = command(*evaluate, "--evaluate.max_clips=1")
     assert report.returncode == 0, report.stderr
     assert Path(report.stdout.splitlines()[-1]).suffix == ".json"
 

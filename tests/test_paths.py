@@ -60,7 +60,6 @@ ALLOWED = {
     "pipelines/plan/options.py: Path('results') / settings.model": REGISTERED,
     "pipelines/plan/inputs.py: folder / f\"{stem}{('' if number == 1 else f'_{number}')}{ending}\"": STEMS,
     "pipelines/plan/inputs.py: folder / stem": STEMS,
-    "testing.py: registry.entry(model).properties / f'{model}.yaml'": REGISTERED,
     "train/checkpoints.py: self._folder / 'export' / f'{name}.safetensors'": OURS,
     "train/checkpoints.py: run_dir / name": OURS,
     "train/state.py: folder / name": "the name of a folder that is there",

@@ -26,16 +26,16 @@ def words(job: str, place: Path) -> list[str]:
 def test_a_place_below_a_file_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], job: str) -> None:
     (tmp_path / "file").write_text("no folder")
     assert main(words(job, tmp_path / "file" / "below")) == 2
-    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
-    assert len(told) == 1 and str(tmp_path / "file") in told[0] and "cannot be written" in told[0]
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and str(tmp_path / "file") in errors[0] and "cannot be written" in errors[0]
 
 
 @pytest.mark.skipif(not Path("/sys/kernel").is_dir(), reason="only Linux has a place where nobody can write")
 @pytest.mark.parametrize("job", ["fetch", "prepare"])
 def test_a_place_where_nobody_can_write_is_told_in_one_line(capsys: pytest.CaptureFixture[str], job: str) -> None:
     assert main(words(job, Path("/sys/talkingface-nowhere"))) == 2
-    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
-    assert len(told) == 1 and "/sys/talkingface-nowhere" in told[0] and "cannot be written" in told[0]
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1 and "/sys/talkingface-nowhere" in errors[0] and "cannot be written" in errors[0]
 
 
 def test_errors_of_the_system_are_named() -> None:

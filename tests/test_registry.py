@@ -15,7 +15,7 @@ from talkingface.config.checks import drivers_in
 from talkingface.config.report import help_text
 from talkingface.errors import ConfigError, UnknownNameError
 from talkingface.jobs.doctor import examine
-from talkingface.pipelines.drivers.assign import assign_drivers
+from talkingface.pipelines.plan.assignment import assign_drivers
 
 PLUGIN = """
 from dataclasses import replace
@@ -198,3 +198,14 @@ def test_settings_are_read_in_little_time(installed: Path, monkeypatch: pytest.M
     for _ in range(2):
         settings_from({"image_source": "a.png", "video_source": "b.mp4"})
     assert len(calls) <= 5, "one for each kind of part"
+
+
+def test_a_word_as_long_as_a_file_is_quoted_in_part() -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        load_settings([f"--model=F{'9' * 100_000}"])
+    assert 0 < len(str(caught.value)) < 1500 and "F999" in str(caught.value) and "[...]" in str(caught.value)
+
+
+def test_a_word_of_a_file_does_not_steer_the_terminal() -> None:
+    error = ConfigError("no column '\x1b[2J\u202e\udcff'", where="name\twith\ttabs \u3000 \u00a0")
+    assert str(error) == "name\\twith\\ttabs \u3000 \u00a0: no column '\\x1b[2J\\u202e\\udcff'"

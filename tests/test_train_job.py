@@ -64,8 +64,8 @@ def test_a_used_run_folder_is_refused_before_anything_is_built(
     (state / "state.json").write_text("{}")
     words = ["--run_mode=train", "--dataset=sample", f"--output_dir={tmp_path}"]
     assert main(words) == 2
-    (told,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
-    assert all(way in told for way in ("--train.resume=auto", "--output_dir", "--overwrite"))
+    (errors,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert all(way in errors for way in ("--train.resume=auto", "--output_dir", "--overwrite"))
     assert main([*words, "--train.resume=auto"]) == 2
     assert "the state is damaged" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir() if path.name == "states"] == ["states"]

@@ -165,7 +165,7 @@ def fitted_rows(source: Tensor, generated: Tensor, options: Mapping[str, Any], w
 
 
 def facerender_data(case: Case) -> dict[str, Tensor]:
-    """Windows in the published order: row b of a batch holds a stretch of the clip of its own."""
+    """Windows in the published order: row b of a batch holds a part of the clip of its own."""
     parameters = case.build["parameters"]
     size, with_crop = parameters["batch_size"], "full" in parameters["preprocess"]
     source, generated = case.input("first_coeff"), case.input("generated_coeff")

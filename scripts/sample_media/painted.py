@@ -1,4 +1,4 @@
-"""Made-up heads, painted by code: strangers beside the portrait, so that the sample has several people."""
+"""Made-up heads, painted by code: other people beside the portrait, so that the sample has several people."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def _resolve(
     known: str | None = None
     model: str = chosen_model.value
     upper: list[Given] = []
-    told = list(notes)
+    all_notes = list(notes)
     with collected(problems):
         settings_class(model)
         known = model
@@ -116,7 +116,7 @@ def _resolve(
         with collected(problems):
             content, note = read_config(file)
             upper += as_meant(layer_of(content, file, known), known, problems)
-            told += [note] if note else []
+            all_notes += [note] if note else []
     upper += top
     middle = read_layer(shipped(*OVERALL))
     if known is not None:
@@ -141,7 +141,7 @@ def _resolve(
         check_model_params(settings)
     if not settings.print_config and known is not None:
         problems += flag_problems(settings)
-    settings.notes.extend(told)
+    settings.notes.extend(all_notes)
     return settings
 
 

@@ -183,7 +183,7 @@ class Output(SettingsGroup):
         return text
 
 
-class Judging(SettingsGroup):
+class Scoring(SettingsGroup):
     """Videos to compare (with --run_mode=evaluate)"""
 
     real: Path | None = Field(None, description="a folder of real videos, or one video")
@@ -255,7 +255,7 @@ class DataSettings(SettingsGroup):
     cache: Path | None = Field(None, description="folder for what is found in clips once; none: in the user's cache")
 
 
-class Settings(Job, Inputs, Speech, Faces, Output, Movement, Judging, Weights, Machine, Messages):
+class Settings(Job, Inputs, Speech, Faces, Output, Movement, Scoring, Weights, Machine, Messages):
     """All settings of one run; :meth:`origin` tells which file or flag set a value.
 
     Those of a model with flags of its own have these as well, see :func:`~talkingface.config.options.settings_class`.
@@ -292,7 +292,7 @@ class Settings(Job, Inputs, Speech, Faces, Output, Movement, Judging, Weights, M
         return sorted({origin for key, origin in self._origins.items() if key.startswith(f"{group}.")})
 
     @property
-    def judges_videos(self) -> bool:
+    def scores_videos(self) -> bool:
         """True where an evaluation compares videos that programs made, without a model or a data set."""
         return self.real is not None or bool(self.made)
 
@@ -313,7 +313,7 @@ HEADINGS: tuple[type[SettingsGroup], ...] = (
     Faces,
     Output,
     Movement,
-    Judging,
+    Scoring,
     Weights,
     Machine,
     Messages,

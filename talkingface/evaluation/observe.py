@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class SeenFace:
+class DetectedFace:
     """The face that is seen longest in T frames; NaN where it is not seen.
 
     Attributes:
@@ -43,14 +43,14 @@ class SeenFace:
         return landmarks_of(self.mesh).astype(np.float64)
 
     @property
-    def seen(self) -> NDArray[np.bool_]:
+    def detected(self) -> NDArray[np.bool_]:
         """(T,), true where there is a face."""
         return np.isfinite(self.mesh[:, 0, 0])
 
     @property
     def eye_distance(self) -> float:
         """Mean distance of the outer corners of the eyes in pixels; NaN without a face."""
-        corners = self.mesh[self.seen][:, [33, 263], :2]
+        corners = self.mesh[self.detected][:, [33, 263], :2]
         return float(np.linalg.norm(corners[:, 0] - corners[:, 1], axis=1).mean()) if len(corners) else float("nan")
 
 
@@ -98,20 +98,20 @@ class FaceObserver(Observer):
         self._count, self._size = self._count + len(real), real.shape[-2]
 
     @cached_property
-    def made(self) -> SeenFace:
+    def made(self) -> DetectedFace:
         """The face in the predicted frames."""
         return self._face("made")
 
     @cached_property
-    def real(self) -> SeenFace:
+    def real(self) -> DetectedFace:
         """The face in the real frames."""
         return self._face("real")
 
-    def _face(self, side: str) -> SeenFace:
+    def _face(self, side: str) -> DetectedFace:
         tracks = [track for track in self._trackers[side].finish() if track.mesh is not None]
         track = max(tracks, key=len, default=None)
         curves = curves_of_track(track, self._clip.fps, self._count, self._size)
-        return SeenFace(curves, *_arrays(track, self._count, self._size), self._size)
+        return DetectedFace(curves, *_arrays(track, self._count, self._size), self._size)
 
 
 def _arrays(track: Track | None, count: int, size: int) -> tuple[Floats, Floats]:

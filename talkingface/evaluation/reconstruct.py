@@ -16,7 +16,7 @@ from ..models.base import ModelPlugin, Renderer
 from ..motion.kinds import of_coefficients
 from ..pipelines.draw.render import encode_source, retarget
 from ..pipelines.frames import to_tensor, windows
-from ..pipelines.model import LoadedModel, assemble
+from ..pipelines.model import LoadedModel, assemble, default_options
 from ..pipelines.motions import as_taken
 from .clips.affine import best_affine
 from .clips.chosen import chosen_clips
@@ -161,7 +161,8 @@ class _Reconstructor:
         if of_coefficients(motion.kind):
             motion = as_taken(motion, self._renderer.takes)
         if of_coefficients(motion.kind) or another is not None:
-            motion = retarget(model.plugin, model.reader, source, motion, {"relative": relative})
+            options = default_options(self.name) | {"relative": relative}
+            motion = retarget(model.plugin, model.reader, source, motion, options)
         state = encode_source(self._renderer, source)
         parts = {keep_of.start: (window, keep) for keep_of, window, keep in _chunks(len(motion), chunk, self._renderer)}
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+import numpy as np
+
 from ..part_files import atomic_file
 from .metric import heading_of
-from .results.statistics import interval
 
 # Headings and digits of the table of a voice; metrics of frames have their own.
 _HEADS = {
@@ -24,6 +25,7 @@ _HEADS = {
 }
 _MANY = 8  # metrics, from which each has a line
 _WIDE = 4  # metrics; a table of more leaves the plain means over clips to the file
+_DRAWS, _LEVEL = 2000, 0.95  # of the confidence intervals
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,25 @@ def save_text(text: str, path: Path) -> Path:
     with atomic_file(path) as part:
         part.write_text(text, encoding="utf-8")
     return path
+
+
+def interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
+    """Bounds of the 95 % confidence interval of a mean, by drawing people again and again with replacement.
+
+    Args:
+        values: one for each person; NaN is left out.
+
+    Returns:
+        (low, high); NaN for fewer than two people.
+
+    Source: Efron 1979, percentile method.
+    """
+    known = np.array([value for value in values if not math.isnan(value)])
+    if len(known) < 2:
+        return math.nan, math.nan
+    picks = np.random.default_rng(seed).integers(0, len(known), (_DRAWS, len(known)))
+    low, high = np.quantile(known[picks].mean(axis=1), [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
+    return float(low), float(high)
 
 
 def _row(method: str, clips: Iterable[ClipScore], of_set: Mapping[str, float]) -> Row:

@@ -75,10 +75,10 @@ def _following(follows: Floats | None, fps: Fraction) -> dict[str, float]:
 
 def _face_scores(face: Curves | None) -> dict[str, float]:
     names = ("opening", "opening_sd", "blinks", "pitch_deg", "yaw_deg", "roll_deg", "seen")
-    if face is None or not face.seen.any():
+    if face is None or not face.detected.any():
         return dict.fromkeys(names, math.nan) | {"seen": math.nan if face is None else 0.0}
-    opening = face.opening[face.seen]
-    values = (opening.mean(), opening.std(), face.blinks_per_minute(), *face.turning(), face.seen.mean())
+    opening = face.opening[face.detected]
+    values = (opening.mean(), opening.std(), face.blinks_per_minute(), *face.turning(), face.detected.mean())
     return {name: float(value) for name, value in zip(names, values, strict=True)}
 
 

@@ -129,26 +129,26 @@ class Curves:
         """The curves at another rate, interpolated linearly; a frame whose nearest one has no face has none."""
         times = np.arange(frames) * float(self.fps / fps)
         nearest = np.round(times).astype(int)
-        there = (nearest < len(self)) & self.seen[np.minimum(nearest, len(self) - 1)]
+        there = (nearest < len(self)) & self.detected[np.minimum(nearest, len(self) - 1)]
 
         def sampled(values: Floats) -> Floats:
             if not there.any():
                 return np.full(frames, np.nan)
-            known = np.flatnonzero(self.seen)
+            known = np.flatnonzero(self.detected)
             return np.where(there, np.interp(times, known, values[known]), np.nan)
 
         angles = np.stack([sampled(column) for column in self.angles.T], axis=1)
         return Curves(fps, sampled(self.opening), sampled(self.lids), angles)
 
     @property
-    def seen(self) -> NDArray[np.bool_]:
+    def detected(self) -> NDArray[np.bool_]:
         """(T,), true where there is a face."""
         return np.isfinite(self.opening)
 
     @property
     def rest(self) -> int:
         """The frame with the most closed mouth among those with open eyes; the first where there is no face at all."""
-        if not self.seen.any():
+        if not self.detected.any():
             return 0
         awake = self.lids >= AWAKE * np.nanmedian(self.lids)
         return int(np.nanargmin(np.where(awake, self.opening, np.nan)))
@@ -157,7 +157,7 @@ class Curves:
         """Number of blinks a minute; NaN without a face."""
         from scipy.signal import find_peaks
 
-        lids = self.lids[self.seen]
+        lids = self.lids[self.detected]
         if not len(lids):
             return float("nan")
         closed = 1 - lids / _running_median(lids, round(OPEN_S * self.fps))
@@ -166,7 +166,7 @@ class Curves:
 
     def turning(self) -> tuple[float, float, float]:
         """90 % ranges of pitch, yaw and roll of the head in degrees; NaN without a face."""
-        angles = self.angles[self.seen]
+        angles = self.angles[self.detected]
         if not len(angles):
             return (float("nan"),) * 3
         low, high = np.quantile(angles, RANGE, axis=0)

@@ -15,7 +15,7 @@ from ..media.sounds.audio import Samples
 from ..models.base import ModelPlugin, SpeechRequest, VoiceModel
 from ..pipelines.draw.render import encode_source, render, retarget
 from ..pipelines.frames import to_tensor
-from ..pipelines.model import LoadedModel
+from ..pipelines.model import LoadedModel, default_options
 from ..pipelines.motions import ROWS
 from ..pipelines.read.coefficients import CoefficientReader
 from ..types import Motion, Source
@@ -119,7 +119,8 @@ class VoiceEvaluator:
         assert picture.source.coefficients is not None  # noqa: S101 (the reader gives them)
         with torch.inference_mode():
             motion = voice.speak(request, picture.source.coefficients)
-        return retarget(self._model.plugin, self._reader, picture.source, motion, {"relative": False})
+        options = default_options(self._model.plugin.name) | {"relative": False}
+        return retarget(self._model.plugin, self._reader, picture.source, motion, options)
 
 
 def untrained_voice(plugin: ModelPlugin, seed: int) -> VoiceModel | None:

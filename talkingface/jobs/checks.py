@@ -24,7 +24,7 @@ def job_problems(settings: Settings, known: Sequence[TalkingFaceError] = ()) -> 
     """Everything that is wrong with the files and names in the settings of a job.
 
     Args:
-        known: what is wrong with flags; a job that lacks an input is not told then, as a misspelt flag may give it.
+        known: what is wrong with flags; a job that lacks an input is not reported then, as a misspelt flag may give it.
     """
     if settings.model not in registry.models():
         return []
@@ -38,7 +38,7 @@ def job_problems(settings: Settings, known: Sequence[TalkingFaceError] = ()) -> 
             folder = settings.train.loss_parity
             check_there(folder, f"--train.loss_parity={folder}")
             return problems
-        elif settings.run_mode == "train" or (settings.run_mode == "evaluate" and not settings.judges_videos):
+        elif settings.run_mode == "train" or (settings.run_mode == "evaluate" and not settings.scores_videos):
             problems += data_problems(settings, known)
         if settings.run_mode == "train":
             problems += training_problems(settings)

@@ -72,10 +72,12 @@ def summary(findings: Sequence[Finding]) -> list[str]:
     added = list(dict.fromkeys(finding.topic for finding in spare))
     lines = [] if broken else _works(findings)
     room = SUMMARY_LINES - 1 - len(lines) - bool(added)
-    told = urgent if len(urgent) <= room else urgent[: room - 1]
-    lines += [f"{'error' if item.broken else 'to do'}  {item.topic}: {item.text} -> {item.cure}" for item in told]
-    if len(told) < len(urgent):
-        lines.append(f"to do  {len(urgent) - len(told)} more")
+    most_urgent = urgent if len(urgent) <= room else urgent[: room - 1]
+    lines += [
+        f"{'error' if item.broken else 'to do'}  {item.topic}: {item.text} -> {item.cure}" for item in most_urgent
+    ]
+    if len(most_urgent) < len(urgent):
+        lines.append(f"to do  {len(urgent) - len(most_urgent)} more")
     if added:
         count = sum(finding.topic == WEIGHTS for finding in spare)
         parts = [f"{count} published weight files" if topic == WEIGHTS else topic for topic in added]
@@ -87,10 +89,10 @@ def summary(findings: Sequence[Finding]) -> list[str]:
 def _works(findings: Sequence[Finding]) -> list[str]:
     """Abilities of this machine, and what gives them."""
     texts = {finding.topic: finding.text for finding in reversed(findings) if not finding.cure}
-    finder = next((item.text.partition(":")[0] for item in findings if item.text.endswith(TAKEN)), "the model alone")
+    detector = next((item.text.partition(":")[0] for item in findings if item.text.endswith(TAKEN)), "the model alone")
     return [
         f"works  {texts.get('models', 'no model')} on {texts.get('computes', 'this machine').partition(' (')[0]}; "
-        f"faces are found by {finder}; results: {texts.get('formats', 'none')}",
+        f"faces are found by {detector}; results: {texts.get('formats', 'none')}",
         f"ok     {texts.get('animates', 'no weights')}",
     ]
 

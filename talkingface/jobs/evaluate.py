@@ -37,8 +37,8 @@ logger = logging.getLogger(__name__)
 
 def run(settings: Settings) -> int:
     """Print the tables and the paths of the reports, one per line; that of the reconstruction comes last."""
-    if settings.judges_videos:
-        return judge_videos(settings)
+    if settings.scores_videos:
+        return score_videos(settings)
     folder = run_folder(settings)
     settings = with_data(settings)
     check_options(settings)
@@ -70,7 +70,7 @@ def run(settings: Settings) -> int:
     return 0
 
 
-def judge_videos(settings: Settings) -> int:
+def score_videos(settings: Settings) -> int:
     """Measure videos that any program made against the real ones; prints the table and the paths of the reports.
 
     Raises:

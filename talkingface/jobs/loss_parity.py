@@ -23,7 +23,7 @@ def compare(root: Path) -> int:
     if not folders:
         cure = "Give a folder with case.json and expected.npz, at any depth."
         raise DataError("no recorded losses", where=f"--train.loss_parity={root}", cure=cure)
-    return max([_tell(folder, steps.run_step(folder)) for folder in folders])
+    return max([_print_step(folder, steps.run_step(folder)) for folder in folders])
 
 
 def _package() -> ModuleType:
@@ -35,7 +35,7 @@ def _package() -> ModuleType:
     return import_module("parity.losses")
 
 
-def _tell(folder: Path, step: Any) -> int:
+def _print_step(folder: Path, step: Any) -> int:
     """Print a step, a row for each loss; returns 1 if it parts, or cannot be run, else 0."""
     print(folder)
     if step is None:
@@ -46,7 +46,7 @@ def _tell(folder: Path, step: Any) -> int:
     for loss in step.losses:
         print(f"    {loss.name:{width}}  {loss.recorded:>14.7g}  {loss.ours:>14.7g}  {_verdict(loss.deviation)}")
     if step.others:
-        worst = max(step.others, key=lambda one: one.ratio)
+        worst = max(step.others, key=lambda deviation: deviation.ratio)
         print(f"    {len(step.others)} gradients, pictures and statistics, worst {worst.output}: {_verdict(worst)}")
     sys.stdout.flush()
     return 0 if step.agrees else 1

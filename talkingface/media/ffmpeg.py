@@ -17,7 +17,7 @@ from ..errors import DependencyError, MediaError
 
 _ORIGIN = re.compile(r"\[[^\[\]]* @ 0x[0-9a-f]+\] ")
 _BLOCK_BYTES = 1 << 20
-_LINES_KEPT = 400  # a damaged video gives a message per frame; the first ones tell the cause
+_LINES_KEPT = 400  # a damaged video gives a message per frame; the first ones name the cause
 SILENCE_S = 60.0  # seconds without a byte after which a decoder is ended; a frame takes a fraction of one
 SILENT = "nothing came of it for too long"
 STALL_S = 600.0  # seconds that an encoder may take no byte; a network disk can be gone for minutes
@@ -148,7 +148,7 @@ class Child:
 
     @contextmanager
     def patience(self, limit_s: float | None = SILENCE_S) -> Iterator[None]:
-        """End the program if the block, which waits for it, takes longer; the first message tells it then."""
+        """End the program if the block, which waits for it, takes longer; the first message names it then."""
         self._waits_until = None if limit_s is None else time.monotonic() + limit_s
         try:
             yield

@@ -15,7 +15,7 @@ _READ_ONLY = (".jfif", ".jpe", ".avif")  # endings of pictures that are read, bu
 
 
 def is_pictures(path: str | Path) -> bool:
-    """True if this is a folder or a still picture, see `is_picture`; of a missing file the ending tells."""
+    """True if this is a folder or a still picture, see `is_picture`; of a missing file the ending decides."""
     path = Path(path)
     return path.is_dir() or _is_still(path)
 
@@ -23,7 +23,7 @@ def is_pictures(path: str | Path) -> bool:
 def is_picture(path: Path) -> bool:
     """True if a file is a still picture, whatever its ending (a gif counts as a video, and so do animations).
 
-    Where the content tells nothing (a damaged file), the ending does.
+    Where the content says nothing (a damaged file), the ending does.
     """
     return path.is_file() and _is_still(path)
 

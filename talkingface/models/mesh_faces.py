@@ -22,7 +22,7 @@ _BACKEND = "mesh"
 _log = logging.getLogger(__name__)
 
 
-class PointsFinder:
+class MeshDetector:
     """Finds the largest face of each picture, followed from one picture to the next.
 
     Args:
@@ -34,8 +34,8 @@ class PointsFinder:
         self._last: Face | None = None
 
     @classmethod
-    def open(cls) -> PointsFinder:
-        """A finder with the offline backend, or one that finds nothing where that cannot be used."""
+    def open(cls) -> MeshDetector:
+        """A detector with the offline backend, or one that finds nothing where that cannot be used."""
         root = default_checkpoint_root()
         problem = problem_of(_BACKEND, root)
         if problem is not None:

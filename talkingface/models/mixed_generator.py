@@ -25,8 +25,8 @@ from ..nn.geometry.grids import paste_windows, take_windows, window_corners
 from ..nn.geometry.keypoints import Keypoints
 from ..nn.precision import at_least_float32, float32_region
 from .points_generator import (
+    ENCODED,
     FIELD_SCALE,
-    TOLD,
     FaceMotion,
     FastPointsGenerator,
     PointsGenerator,
@@ -143,21 +143,21 @@ class Painter(nn.Module):
 
     def __init__(self, width: int, colours: int) -> None:
         super().__init__()
-        self.network = UNet(3 * 4 * colours + TOLD + 1, [width, width * 4 // 3, width * 2])
+        self.network = UNet(3 * 4 * colours + ENCODED + 1, [width, width * 4 // 3, width * 2])
         self.final = nn.Conv2d(width, 4 * colours, 3, padding=1)
         nn.init.zeros_(self.final.weight)
         nn.init.zeros_(self.final.bias)  # type: ignore[arg-type]
 
-    def forward(self, drawn: Tensor, deformed: Tensor, told: Tensor, source: View) -> Tensor:
+    def forward(self, drawn: Tensor, deformed: Tensor, encoded: Tensor, source: View) -> Tensor:
         """Colours to add, (N, 3, h, w).
 
         Args:
             drawn, deformed: (N, 3, h, w), windows of the prediction and of the warped source.
-            told: (N, 24, h / 2, w / 2).
+            encoded: (N, 24, h / 2, w / 2).
             source: the part in the source.
         """
         pictures = F.pixel_unshuffle(torch.cat([drawn, deformed, source.picture], dim=1), 2)
-        seen = [part.to(told.dtype, memory_format=torch.channels_last) for part in (pictures, told, source.ring)]
+        seen = [part.to(encoded.dtype, memory_format=torch.channels_last) for part in (pictures, encoded, source.ring)]
         out = self.network(torch.cat(seen, dim=1))
         return at_least_float32(F.pixel_shuffle(self.final(out) * fading(out), 2))
 
@@ -218,12 +218,12 @@ class MixedGenerator(PointsGenerator):
         present = (face.present * state.face.present)[:, None, None, None]
         with float32_region(compact.image):
             moved = self._face_motion(state, face, present)
-        told = self.tell(moved.maps)
-        gate = self.gate_of(told, motion, moved.confidence)
-        coarse, middle, fine = (hint * present.to(hint.dtype) for hint in self.hints_of(told))
+        encoded = self.tell(moved.maps)
+        gate = self.gate_of(encoded, motion, moved.confidence)
+        coarse, middle, fine = (hint * present.to(hint.dtype) for hint in self.hints_of(encoded))
         out = self.draw(compact, overlaid(motion, moved, gate), (coarse, middle, fine), explain=True)
         for name in PARTS:
-            out["prediction"] = self._painted(name, state, face, out, told)
+            out["prediction"] = self._painted(name, state, face, out, encoded)
         return {**out, "gate": gate} if explain else {"prediction": out["prediction"]}
 
     def _face_motion(self, state: MixedState, face: FacePoints, present: Tensor) -> FaceMotion:
@@ -234,12 +234,14 @@ class MixedGenerator(PointsGenerator):
         maps = torch.cat([confidence, field * FIELD_SCALE, rings], dim=1)
         return FaceMotion(field, confidence * present, (maps * present).contiguous(memory_format=torch.channels_last))
 
-    def _painted(self, name: str, state: MixedState, face: FacePoints, out: dict[str, Tensor], told: Tensor) -> Tensor:
+    def _painted(
+        self, name: str, state: MixedState, face: FacePoints, out: dict[str, Tensor], encoded: Tensor
+    ) -> Tensor:
         """The prediction with a part painted, (N, 3, H, W)."""
         prediction, part = out["prediction"], PARTS[name]
         corners, (height, width) = part.corners(face, prediction), part.window(prediction)
         drawn, deformed = (take_windows(out[key], corners, (height, width)) for key in ("prediction", "deformed"))
-        near = take_windows(told, corners // 2, (height // 2, width // 2))
+        near = take_windows(encoded, corners // 2, (height // 2, width // 2))
         added = getattr(self, name)(drawn, deformed, near, state.views[name])
         present = (face.present * state.face.present)[:, None, None, None]
         return paste_windows(prediction, drawn + added * present, corners)

@@ -1,4 +1,4 @@
-"""The compact generator told by points of the face mesh: what renderers with such points have in common.
+"""The compact generator guided by points of the face mesh: what renderers with such points have in common.
 
 Keypoints carry the head, hair and shoulders. Lips and lids are finer than they can say, so the points of the face mesh
 lay their own warp field over the face, and the decoder is shown maps of what they say: inside an open mouth the source
@@ -25,7 +25,7 @@ from ..nn.precision import at_least_float32, float32_region
 
 POINTS = 468
 FIELD_SCALE = 4.0  # brings movements of a quarter of the picture to order one
-TOLD = 24  # channels that are made of the maps
+ENCODED = 24  # channels that are made of the maps
 _TRUSTED = 3.0  # logit of the gate before training: the mesh is right about lips and lids
 _SMALLEST_FACE = 0.02  # in units of [-1, 1]; keeps spots from vanishing
 
@@ -37,7 +37,7 @@ class FaceMotion:
     Attributes:
         field: (N, 2, h, w), to be added to each pixel's own place.
         confidence: (N, 1, h, w), 0 off the face.
-        maps: (N, C, h, w), what the networks are told.
+        maps: (N, C, h, w), input of the networks.
     """
 
     field: Tensor
@@ -59,7 +59,7 @@ def face_rings(points: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 class PointsGenerator(CompactGenerator):
-    """Base of generators that are told by maps of the face's points.
+    """Base of generators that are guided by maps of the face's points.
 
     Attributes:
         maps: channels of `FaceMotion.maps`.
@@ -74,12 +74,12 @@ class PointsGenerator(CompactGenerator):
         super().__init__(params, common)
         self.register_buffer("spread", torch.full((POINTS,), 0.08))
         _, middle, coarse = params.generator_widths
-        self.tell = nn.Sequential(_conv(self.maps, TOLD), nn.ReLU(), _conv(TOLD, TOLD), nn.ReLU())
-        self.tell_middle = nn.Sequential(_conv(TOLD, TOLD, stride=2), nn.ReLU())
-        self.tell_coarse = nn.Sequential(_conv(TOLD, TOLD, stride=2), nn.ReLU())
+        self.tell = nn.Sequential(_conv(self.maps, ENCODED), nn.ReLU(), _conv(ENCODED, ENCODED), nn.ReLU())
+        self.tell_middle = nn.Sequential(_conv(ENCODED, ENCODED, stride=2), nn.ReLU())
+        self.tell_coarse = nn.Sequential(_conv(ENCODED, ENCODED, stride=2), nn.ReLU())
         self.to_coarse, self.to_middle = _silent(coarse), _silent(middle)
         self.to_fine = _silent(params.decoder_width)
-        self.gate = nn.Conv2d(TOLD + params.motion_features, 1, 1)
+        self.gate = nn.Conv2d(ENCODED + params.motion_features, 1, 1)
         nn.init.zeros_(self.gate.weight)
         nn.init.constant_(self.gate.bias, _TRUSTED)  # type: ignore[arg-type]
 
@@ -88,16 +88,18 @@ class PointsGenerator(CompactGenerator):
         count = len(state.small)
         return self.dense_motion_network(state.small, expand_keypoints(kp_source, count), kp_driving)
 
-    def gate_of(self, told: Tensor, motion: DenseMotion, confidence: Tensor) -> Tensor:
-        """Share (N, 1, h, w) of the points' field in the motion, at the size of `told` (N, 24, h, w)."""
-        size = (told.shape[-2], told.shape[-1])
+    def gate_of(self, encoded: Tensor, motion: DenseMotion, confidence: Tensor) -> Tensor:
+        """Share (N, 1, h, w) of the points' field in the motion, at the size of `encoded` (N, 24, h, w)."""
+        size = (encoded.shape[-2], encoded.shape[-1])
         features = F.interpolate(motion.features, size=size, mode="bilinear")
-        return at_least_float32(self.gate(torch.cat([told, features.to(told.dtype)], dim=1))).sigmoid() * confidence
+        return (
+            at_least_float32(self.gate(torch.cat([encoded, features.to(encoded.dtype)], dim=1))).sigmoid() * confidence
+        )
 
-    def hints_of(self, told: Tensor) -> Hints:
-        """Additions to the decoder's maps, from `told` (N, 24, h, w)."""
-        middle = self.tell_middle(told)
-        return self.to_coarse(self.tell_coarse(middle)), self.to_middle(middle), self.to_fine(told)
+    def hints_of(self, encoded: Tensor) -> Hints:
+        """Additions to the decoder's maps, from `encoded` (N, 24, h, w)."""
+        middle = self.tell_middle(encoded)
+        return self.to_coarse(self.tell_coarse(middle)), self.to_middle(middle), self.to_fine(encoded)
 
 
 class FastPointsGenerator(FastCompactGenerator):
@@ -126,7 +128,7 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
 
 def _silent(outputs: int) -> nn.Conv2d:
     """A layer that gives nothing before it is trained, so that training starts from the generator as it was."""
-    layer = nn.Conv2d(TOLD, outputs, 1)
+    layer = nn.Conv2d(ENCODED, outputs, 1)
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     return layer

@@ -98,3 +98,9 @@ def refused_values(error: ValidationError, document: Mapping[str, Any], where: s
         cure = did_you_mean(path[-1], near) if fault["type"] == "extra_forbidden" else None
         lines.append(str(ConfigError(f"'{'.'.join(path[skipped:])}': {fault['msg']}", where=where, cure=cure)))
     return ConfigError("\n".join(lines))
+
+
+def untrained(model: str) -> ConfigError:
+    """The error of a generator with mixed keypoints, whose training needs points of faces beside the frames."""
+    cure = f"Train it with scripts/train_compact.py {model}, or take another --variant."
+    return ConfigError("mixed keypoints are not trained from clips alone", where="--variant", cure=cure)

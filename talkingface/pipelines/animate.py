@@ -15,14 +15,13 @@ from ..config.schema import Movement
 from ..errors import ConfigError, TalkingFaceError
 from ..media.keep.names import ReservedNames
 from ..motion.kinds import of_coefficients
-from ..paths import default_checkpoint_root
 from .draw import enhance
 from .draw.drawing import Drawing
 from .draw.face_video import write_face_video
 from .draw.kept import kept_work
 from .draw.render import PersonMotion, draw
 from .drivers import Driver, DriverContext, DriverKey
-from .drivers.assign import OpenedDrivers
+from .drivers.opened import OpenedDrivers
 from .drivers.voices import VoiceLoader
 from .model import LoadedModel, load_model, model_options
 from .plan.checks import check_settings
@@ -252,7 +251,7 @@ def _write_side_files(run: Run, plan: Plan, person: Person, moving: PersonMotion
     """Write what belongs beside a result; returns why something is missing, which costs nobody the result."""
     settings, notes = run.settings, []
     if settings.face3dvis:
-        root = settings.checkpoint_root or default_checkpoint_root()
+        root = settings.weights_root
         how: dict[str, Any] = {"root": root, "quality": settings.quality, "progress": run.progress}
         try:
             run.progress.note(write_face_video(person, moving, plan.output, **how))

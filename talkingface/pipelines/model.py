@@ -12,6 +12,7 @@ import torch
 
 from .. import registry
 from ..config import model_config
+from ..config.options import settings_class
 from ..config.schema import Movement
 from ..errors import ConfigError, MotionError, WeightsError
 from ..models.base import ModelPlugin, MotionExtractor, Renderer
@@ -104,7 +105,7 @@ def load_model(settings: Settings) -> LoadedModel:
         torch.set_num_threads(settings.threads)
     plugin, label = load_plugin(settings, device)
     prepare(plugin, settings)
-    root = settings.checkpoint_root or default_checkpoint_root()
+    root = settings.weights_root
     return assemble(plugin, device, choose_precision(settings.precision, device), label, root=root)
 
 
@@ -118,7 +119,7 @@ def load_plugin(settings: Settings, device: torch.device, *, voice: bool = False
         UnknownNameError, WeightsError, ConfigError: as :func:`load_model`.
     """
     plugin_class = registry.model(settings.model)
-    root = settings.checkpoint_root or default_checkpoint_root()
+    root = settings.weights_root
     found = resolve(settings.model, settings.checkpoint, root, preferences=dict(settings))
     base = base_config(settings.model, found, read_notes(found.paths))
     plugin = plugin_class(model_config(as_trained(settings, found), _at_size(settings, base)))
@@ -159,10 +160,10 @@ def prepare(plugin: ModelPlugin, settings: Settings) -> None:
     """Hand a model the user's settings, and the further files that these need.
 
     Raises:
-        ConfigError: the wishes contradict each other, or these weights cannot do it.
+        ConfigError: the settings contradict each other, or these weights cannot do it.
         WeightsError: a file is missing, damaged, or of another model.
     """
-    root = settings.checkpoint_root or default_checkpoint_root()
+    root = settings.weights_root
     for name, take in plugin.prepare(model_options(settings)).items():
         path, model = file_of(name, root)
         take(next(iter(load_networks(path, model=model or plugin.name).states.values())))
@@ -173,6 +174,11 @@ def model_options(settings: Settings) -> dict[str, Any]:
     own = settings.own
     shared = {name: getattr(settings, name) for name in Movement.model_fields}
     return shared | {name: getattr(own, name) for name in type(own).model_fields}
+
+
+def default_options(model: str) -> dict[str, Any]:
+    """`model_options` of a run that sets none of them; a model that is not registered has the shared ones alone."""
+    return model_options(settings_class(model if model in registry.models() else None).model_construct())
 
 
 def _at_size(settings: Settings, base: dict[str, Any]) -> dict[str, Any]:

@@ -42,31 +42,31 @@ class Progress:
 SILENT = Progress()
 
 
-FIRST_S, EVERY_S = 2.0, 10.0  # seconds until a slow step is told, and from line to line
+FIRST_S, EVERY_S = 2.0, 10.0  # seconds until a slow step is reported, and from line to line
 
 
-class Shown(Progress):
+class VisibleProgress(Progress):
     """Progress that is shown: the parts that bars and lines share."""
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[None]:
         done = Event()
-        teller = Thread(target=self._tell, args=(what, done), daemon=True)
-        teller.start()
+        reporter = Thread(target=self._report, args=(what, done), daemon=True)
+        reporter.start()
         try:
             yield
         finally:
             done.set()
-            teller.join()
+            reporter.join()
 
-    def _tell(self, what: str, done: Event) -> None:
+    def _report(self, what: str, done: Event) -> None:
         start, pause = time.monotonic(), FIRST_S
         while not done.wait(pause):
             self.note(f"{what} ... {time.monotonic() - start:.0f} s")
             pause = EVERY_S
 
 
-class Bar(Shown):
+class Bar(VisibleProgress):
     """A bar with the time left, for a terminal."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -79,7 +79,7 @@ class Bar(Shown):
         yield from tqdm(items, desc=step, total=total, unit="frame", file=self._stream, dynamic_ncols=True)
 
 
-class Lines(Shown):
+class Lines(VisibleProgress):
     """A line every few seconds, for logs, where a bar would fill pages with control characters."""
 
     def __init__(self, stream: TextIO, every_s: float = EVERY_S) -> None:

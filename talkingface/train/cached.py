@@ -47,13 +47,21 @@ class PairValidation(Validation):
         settings: group ``train``.
         draws: shares of pairs that disagree.
         scored: whether scores on this cache mean anything.
+        kind: of batches.
     """
 
     def __init__(
-        self, plugin: ModelPlugin, cache: FaceCache, settings: TrainSettings, draws: DrawSettings, *, scored: bool
+        self,
+        plugin: ModelPlugin,
+        cache: FaceCache,
+        settings: TrainSettings,
+        draws: DrawSettings,
+        *,
+        scored: bool,
+        kind: type[PairBatches] = PairBatches,
     ) -> None:
         self._plugin, self.scored, self._best = plugin, scored, settings.best_score
-        self._batches = PairBatches(PairSampler(cache, draws), settings.batch_size, NO_AUGMENTATION)  # type: ignore[assignment]
+        self._batches = kind(PairSampler(cache, draws), settings.batch_size, NO_AUGMENTATION)  # type: ignore[assignment]
         self._count = settings.validate_batches
 
     def pictures(self, device: torch.device) -> dict[str, Tensor]:
@@ -76,6 +84,7 @@ class CachedTrainer(Trainer):
         validation: pairs of other people; None leaves validation out.
         precision: as in `Trainer`.
         metadata: further facts for exported weights.
+        kind: of batches.
     """
 
     def __init__(
@@ -91,15 +100,18 @@ class CachedTrainer(Trainer):
         device: torch.device | str = "cpu",
         precision: str = "bf16",
         metadata: Mapping[str, str] | None = None,
+        kind: type[PairBatches] = PairBatches,
     ) -> None:
-        self._sampler = PairSampler(cache, draws, settings.seed)
+        self._sampler, self._kind = PairSampler(cache, draws, settings.seed), kind
         super().__init__(plugin, CacheStore(cache, root), settings, run_dir, device, precision, metadata=metadata)
         scored = validation is not None
-        self._validation = PairValidation(plugin, validation or cache, settings, DrawSettings(), scored=scored)
+        self._validation = PairValidation(
+            plugin, validation or cache, settings, DrawSettings(), scored=scored, kind=kind
+        )
 
     def _batches(self) -> Iterator[Batch]:
         settings = self._settings
-        batches = PairBatches(self._sampler, settings.batch_size, settings.augment)
+        batches = self._kind(self._sampler, settings.batch_size, settings.augment)
         numbers = range(self.step * settings.accumulate, self._total * settings.accumulate)
         loader = batch_loader(batches, numbers, settings.workers)  # type: ignore[arg-type]
         return (self._to_device(batch) for batch in loader)

@@ -28,9 +28,21 @@ QUOTE = re.compile(r"`(examples/(?:drift|parts)/[^`]+)`[^\n]*\n\n```\w+\n(.*?)``
 
 def test_the_guide_quotes_the_example_as_it_is() -> None:
     quotes = QUOTE.findall((CLONE / "CONTRIBUTING.md").read_text(encoding="utf-8"))
-    assert len(quotes) >= 12
     for path, text in quotes:
         assert text in (CLONE / path).read_text(encoding="utf-8"), path
+
+
+def test_the_guide_quotes_every_line_of_the_example() -> None:
+    """Imports too, so that a model can be written from the page alone."""
+    quoted: dict[str, set[str]] = {}
+    for path, text in QUOTE.findall((CLONE / "CONTRIBUTING.md").read_text(encoding="utf-8")):
+        quoted.setdefault(path, set()).update(text.splitlines())
+    for file in (EXAMPLE / "talkingface_drift").glob("*.py"):
+        module_docstring, _, code = file.read_text(encoding="utf-8").partition('"""\n\n')
+        lines = [line for line in code.splitlines() if line and "__future__" not in line]
+        assert module_docstring and lines
+        missing = [line for line in lines if line not in quoted[file.relative_to(CLONE).as_posix()]]
+        assert not missing, f"{file.name}: {missing}"
 
 
 def test_it_is_found_through_its_entry_point_without_torch() -> None:
@@ -47,7 +59,7 @@ def test_its_own_test_passes() -> None:
 def test_its_flag_is_one_of_the_commands_without_torch(example: list[Path]) -> None:
     code = "import sys; from talkingface.cli import main; print(main(sys.argv[1:]), 'torch' in sys.modules)"
 
-    def told(*words: str) -> str:
+    def output_of(*words: str) -> str:
         path = os.pathsep.join([*map(str, example), str(CLONE)])
         done = subprocess.run(
             [sys.executable, "-c", code, *words],
@@ -59,15 +71,17 @@ def test_its_flag_is_one_of_the_commands_without_torch(example: list[Path]) -> N
         assert done.stdout.rstrip().endswith(" False")
         return done.stdout + done.stderr
 
-    text = told("--model=Drift", "--help")
+    text = output_of("--model=Drift", "--help")
     assert "Distance of the drift (Drift)\n  --drift_strength X" in text
-    assert "Flags of Drift alone: --drift_strength" in told("--help")
-    assert "drift_strength: 2.0  # --drift-strength\n" in told("--model=Drift", "--drift-strength=2", "--print_config")
-    assert "--drift_strenght: unknown flag. Did you mean '--drift_strength'?" in told(
+    assert "Flags of Drift alone: --drift_strength" in output_of("--help")
+    assert "drift_strength: 2.0  # --drift-strength\n" in output_of(
+        "--model=Drift", "--drift-strength=2", "--print_config"
+    )
+    assert "--drift_strenght: unknown flag. Did you mean '--drift_strength'?" in output_of(
         "--model=Drift", "--drift_strenght=2"
     )
-    assert "--drift_strength: '5' should be less than or equal to 4" in told("--model=Drift", "--drift_strength=5")
-    refused = told("--model=FOM", "--drift_strength=2", "--video_source=a.mp4")
+    assert "--drift_strength: '5' should be less than or equal to 4" in output_of("--model=Drift", "--drift_strength=5")
+    refused = output_of("--model=FOM", "--drift_strength=2", "--video_source=a.mp4")
     assert "error: --drift_strength is a flag of Drift; FOM has no such flag. Choose --model=Drift" in refused
 
 
@@ -117,6 +131,6 @@ def test_trains_resumes_animates_and_evaluates_by_the_command(
         frame_limit=5,
     )
     assert result.frames == 5 and result.path.stat().st_size > 1000
-    judge = [*train, "--run_mode=evaluate", f"--checkpoint={weights}", "--evaluate.max_frames=3"]
-    assert main([*judge, "--evaluate.max_clips=1"]) == 0
+    evaluate = [*train, "--run_mode=evaluate", f"--checkpoint={weights}", "--evaluate.max_frames=3"]
+    assert main([*evaluate, "--evaluate.max_clips=2", "--evaluate.tables", "reconstruction", "another"]) == 0
     assert Path(capsys.readouterr().out.splitlines()[-1]).name == "evaluation.json"

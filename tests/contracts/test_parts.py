@@ -64,9 +64,9 @@ def test_backend_format_and_paste_by_the_command(tmp_path: Path, weights: Path) 
 
 
 def test_the_metric_by_the_command(tmp_path: Path, weights: Path, clips: Path, capsys: pytest.CaptureFixture) -> None:
-    judge = ["--run_mode=evaluate", f"--data.root={clips}", f"--checkpoint={weights}", "--cpu", "--evaluate.split="]
-    judge += [f"--output_dir={tmp_path}", "--evaluate.max_clips=1", "--evaluate.max_frames=3", "--threads=1"]
-    assert main([*judge, "--evaluate.metrics", "l1", "crispness", "--evaluate.tables=reconstruction"]) == 0
+    evaluate = ["--run_mode=evaluate", f"--data.root={clips}", f"--checkpoint={weights}", "--cpu", "--evaluate.split="]
+    evaluate += [f"--output_dir={tmp_path}", "--evaluate.max_clips=1", "--evaluate.max_frames=3", "--threads=1"]
+    assert main([*evaluate, "--evaluate.metrics", "l1", "crispness", "--evaluate.tables=reconstruction"]) == 0
     printed = capsys.readouterr().out
     assert "crispness identities" in printed and "SSIM" not in printed
     rows = json.loads(Path(printed.splitlines()[-1]).read_text())["rows"]
@@ -94,10 +94,10 @@ def test_the_tint_goes_half_of_the_way() -> None:
 
 
 def test_doctor_names_all_of_them() -> None:
-    told = [finding.text for finding in examine(load_settings([])) if finding.topic == "plug-ins"]
+    listed = [finding.text for finding in examine(load_settings([])) if finding.topic == "plug-ins"]
     wanted = ["landmark backend 'middle'", "metric 'crispness'", "output format 'mkv'", "way to paste 'tinted'"]
     wanted += ["driver 'nod'"]
-    assert told == wanted
+    assert listed == wanted
 
 
 @needs_mesh

@@ -40,20 +40,20 @@ def said(*spikes: tuple[float, str], seconds: float = 4) -> Heard:
 
 def test_a_phoneme_counts_once_and_earlier_than_it_is_heard() -> None:
     voice = said((1.0, "m"), (2.0, "a"), (3.0, "m"))
-    assert voice.moments(PRESSED).tolist() == pytest.approx([1.0 - LATE_S, 3.0 - LATE_S])
+    assert voice.times(PRESSED).tolist() == pytest.approx([1.0 - LATE_S, 3.0 - LATE_S])
 
 
 def test_closures_are_counted_within_a_frame() -> None:
     opening = np.ones(100)
     opening[::10] = 0
     opening[[33, 55]] = 0.1, 0.3  # the first one is a closure
-    moments = np.array([20, 31, 34, 55, 75]) / 25
-    assert closures(opening, 25, moments) == pytest.approx(3 / 5)
+    times = np.array([20, 31, 34, 55, 75]) / 25
+    assert closures(opening, 25, times) == pytest.approx(3 / 5)
     opening[[9, 10, 11]] = np.nan
     assert closures(opening, 25, np.array([10, 20]) / 25) == 1.0
     assert math.isnan(closures(opening, 25, np.zeros(0)))
-    assert closures(np.full(100, 0.2), 25, moments) == 0.0
-    assert math.isnan(closures(np.full(100, np.nan), 25, moments))
+    assert closures(np.full(100, 0.2), 25, times) == 0.0
+    assert math.isnan(closures(np.full(100, np.nan), 25, times))
 
 
 def test_the_voice_asks_for_an_open_mouth_at_wide_vowels_and_a_late_one_is_told() -> None:

@@ -21,7 +21,7 @@ from talkingface.evaluation.metrics.frames import ms_ssim
 from talkingface.evaluation.metrics.moving import Flicker
 from talkingface.evaluation.metrics.sets import SHRINK, frechet
 from talkingface.evaluation.metrics.sharp import Sharpness, cpbd
-from talkingface.evaluation.results.statistics import interval
+from talkingface.evaluation.report import interval
 from talkingface.face.detect.analyser import problem_of
 from talkingface.media.video import open_video
 from talkingface.paths import default_checkpoint_root, shipped

@@ -94,7 +94,7 @@ def test_curves_at_another_rate() -> None:
     opening[30:33] = np.nan
     sampled = curves(opening, fps=Fraction(30)).at(FPS, 52)
     assert sampled.opening[:20] == pytest.approx(np.arange(20) * 1.2 / 100)
-    assert np.flatnonzero(~sampled.seen).tolist() == [25, 26, 27, 50, 51], "the gap, and behind the end"
+    assert np.flatnonzero(~sampled.detected).tolist() == [25, 26, 27, 50, 51], "the gap, and behind the end"
 
 
 def test_ranges_of_the_head_in_degrees() -> None:

@@ -48,7 +48,7 @@ def folders(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def judge(root: Path, output: str, *made: str) -> dict[str, object]:
+def evaluate(root: Path, output: str, *made: str) -> dict[str, object]:
     words = ["--run_mode=evaluate", "--real", root / "real", "--made", *(root / name for name in made)]
     words += ["--evaluate.metrics", *CHOSEN, "--output_dir", root / output]
     assert main([str(word) for word in words]) == 0
@@ -56,7 +56,7 @@ def judge(root: Path, output: str, *made: str) -> dict[str, object]:
 
 
 def test_programs_stand_side_by_side(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    report = judge(folders, "out", "exact", "noisy")
+    report = evaluate(folders, "out", "exact", "noisy")
     rows = {row["method"]: row["over_identities"] for row in report["tables"]["videos"]["rows"]}  # type: ignore[index]
     assert rows["exact"]["l1"] == 0 and rows["exact"]["ssim"] == pytest.approx(1, abs=1e-5)
     assert rows["exact"]["psnr"] == 100 and rows["exact"]["flicker"] == 0
@@ -67,7 +67,7 @@ def test_programs_stand_side_by_side(folders: Path, capsys: pytest.CaptureFixtur
 
 
 def test_the_page_needs_nothing_else(folders: Path) -> None:
-    report = judge(folders, "out", "exact", "noisy")
+    report = evaluate(folders, "out", "exact", "noisy")
     page = (folders / "out" / "report.html").read_text()
     assert not re.search(r'(src|href)="(?!data:)', page) and "url(" not in page and "<script" not in page
     assert report["protocol"]["hash"] in page and page.count("data:image/jpeg") >= 4  # type: ignore[index]
@@ -75,15 +75,15 @@ def test_the_page_needs_nothing_else(folders: Path) -> None:
 
 
 def test_twice_the_same_bytes(folders: Path) -> None:
-    judge(folders, "one", "exact", "noisy")
-    judge(folders, "two", "exact", "noisy")
+    evaluate(folders, "one", "exact", "noisy")
+    evaluate(folders, "two", "exact", "noisy")
     for name in ("report.json", "report.html"):
         assert (folders / "one" / name).read_bytes() == (folders / "two" / name).read_bytes()
     assert not (folders / "one" / FOLDER).exists()
 
 
 def test_a_stopped_run_goes_on(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    judge(folders, "whole", "noisy")
+    evaluate(folders, "whole", "noisy")
     from talkingface.evaluation import measure
 
     first, opened = measure._measured, []
@@ -99,14 +99,14 @@ def test_a_stopped_run_goes_on(folders: Path, monkeypatch: pytest.MonkeyPatch) -
     words += ["--evaluate.metrics", *CHOSEN, "--output_dir", folders / "part"]
     assert main([str(word) for word in words]) == 130
     assert len((folders / "part" / FOLDER / RECORDS).read_text().splitlines()) == 2
-    judge(folders, "part", "noisy")
+    evaluate(folders, "part", "noisy")
     assert len(opened) == 3
     assert (folders / "part" / "report.json").read_bytes() == (folders / "whole" / "report.json").read_bytes()
 
 
 def test_dropped_frames_are_told(folders: Path) -> None:
     write(folders / "short" / "anna_1.mp4", 1, frames=3)
-    report = judge(folders, "out", "short")
+    report = evaluate(folders, "out", "short")
     (row,) = report["tables"]["videos"]["rows"]  # type: ignore[index]
     assert row["over_identities"]["frames_lost"] == pytest.approx(0.5)
 

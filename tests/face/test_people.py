@@ -47,8 +47,8 @@ def test_one_person_in_two_pieces(mesh: FaceAnalyser, change: str, gap: int) -> 
     first = frames_of("driving.mp4", 24)
     (person,) = found([*first[:12], *grey(gap), *map(CHANGES[change], first[12:])], mesh)
     assert person.start == 0 and person.frames[-1] == 23 + gap
-    assert set(range(12)) <= set(person.seen.tolist()) and person.seen[-1] == 23 + gap
-    assert len(person.seen) >= 20 and not set(range(12, 12 + gap)) & set(person.seen.tolist())
+    assert set(range(12)) <= set(person.followed.tolist()) and person.followed[-1] == 23 + gap
+    assert len(person.followed) >= 20 and not set(range(12, 12 + gap)) & set(person.followed.tolist())
     held = person.landmarks
     assert held is not None and len(held) == len(person)
     if gap:
@@ -94,7 +94,7 @@ def test_frames_at_the_edge_of_the_picture_are_not_held(mesh: FaceAnalyser) -> N
     slide = [np.roll(np.pad(frame, ((0, 0), (0, SIZE), (0, 0))), 16 * k, axis=1)[:, :SIZE] for k in range(13)]
     (person,) = found([*slide, *grey(14), *slide[::-1]], mesh)
     kept = without_cut_ends(person, (SIZE, SIZE))
-    assert len(kept) == len(person) == 40 and set(kept.seen) < set(person.seen)
+    assert len(kept) == len(person) == 40 and set(kept.followed) < set(person.followed)
     assert kept.union.right < person.union.right and kept.pieces[0].start == 0 and kept.pieces[-1].stop == 40
     assert without_cut_ends(kept, (SIZE, SIZE)).gaps == kept.gaps
     whole = track(0, 5, None)

@@ -73,8 +73,8 @@ def test_pauses_of_a_sound_are_told_and_not_filled(tmp_path: Path, ending: str) 
     buffer, (track, notes) = open_audio(file, 16000), sound_track(file, None)
     assert track is not None
     assert 3 <= len(buffer.samples) / 16000 < 5
-    for told in (buffer.notes, notes):
-        assert any("100003.0 s as announced" in note for note in told) == (ending == "mkv")
+    for lines in (buffer.notes, notes):
+        assert any("100003.0 s as announced" in note for note in lines) == (ending == "mkv")
 
 
 def test_a_pause_within_the_pictures_is_kept(tmp_path: Path) -> None:

@@ -54,9 +54,9 @@ def test_refused_before_networks_are_loaded(words: str, lines: list[str], tmp_pa
     command = [sys.executable, "-c", CODE, *words.split(), f"--checkpoint_root={tmp_path}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
-    told = done.stderr.splitlines()
-    assert len(told) == len(lines)
-    for line, begin in zip(told, lines, strict=True):
+    errors = done.stderr.splitlines()
+    assert len(errors) == len(lines)
+    for line, begin in zip(errors, lines, strict=True):
         assert line.startswith(f"error: {begin}"), line
 
 
@@ -104,8 +104,8 @@ def test_a_folder_that_cannot_be_written_and_a_motion_of_another_model(tmp_path:
     place, kind = str(tmp_path / "file" / "deeper"), "a.motion: holds a motion of kind 'fom.kp4', and this model draws"
     check_told(refused(["--model=FOM", *common, "--best_frame=5"], tmp_path), [place, f"{kind} 'fom."])
     words = ["--model=SadTalker", "--checkpoint=sadtalker_compact", *common, "--still", "--face3dvis"]
-    told = [place, f"{kind} '3dmm.70'", "a.motion: --face3dvis needs a driving video"]
-    check_told(refused(words, tmp_path), told)
+    errors = [place, f"{kind} '3dmm.70'", "a.motion: --face3dvis needs a driving video"]
+    check_told(refused(words, tmp_path), errors)
 
 
 @pytest.mark.parametrize(("model", "space"), [("SadTalker", "bfm"), ("StyleHeat", "bfm")])
@@ -144,7 +144,7 @@ def test_a_frame_beyond_the_video_is_told(tmp_path: Path) -> None:
 )
 def test_names_of_a_training_are_told_in_one_run(words: str, lines: list[str], tmp_path: Path) -> None:
     wrong = "--train.loss_weights.perceptul=1 --train.schedule=cosin --train.init_from=absent --dataset=no/a --output=a"
-    told = refused(["--run_mode=train", *words.split(), *wrong.split()], tmp_path)
+    errors = refused(["--run_mode=train", *words.split(), *wrong.split()], tmp_path)
     common = [
         "--train.schedule: 'cosin' is no choice. Did you mean 'cosine'?",
         "--train.init_from=absent: no such file",
@@ -152,8 +152,8 @@ def test_names_of_a_training_are_told_in_one_run(words: str, lines: list[str], t
     common += ["no/a: the data set", "--output=a: --run_mode=train fills a folder"]
     perceptual = ["perceptul"] if "stage=rendr" not in words else []
     for part in [*common, *lines, *perceptual]:
-        assert sum(part in line for line in told) == 1, (part, told)
-    assert len(told) == len(common) + len(lines) + len(perceptual), told
+        assert sum(part in line for line in errors) == 1, (part, errors)
+    assert len(errors) == len(common) + len(lines) + len(perceptual), errors
 
 
 def test_nothing_is_wrong_with_what_works() -> None:

@@ -68,8 +68,8 @@ def kept() -> list[Path]:
 
 def test_a_second_run_does_not_look_again_and_gives_the_same(run):
     first, frames, heard = run()
-    again, same, told = run()
-    assert heard.looked and told.took
+    again, same, progress = run()
+    assert heard.looked and progress.took
     assert again.warnings == first.warnings
     np.testing.assert_array_equal(frames, same)
     assert [path.suffix for path in kept()] == [".motion"]
@@ -140,8 +140,8 @@ def test_a_video_that_is_its_own_source_is_cut_as_before(run, tmp_path, framing)
     first, frames, heard = run(**own)
     video = tmp_path / "late.mp4"
     own["video_source"] = video.rename(tmp_path / "later.mp4")
-    again, same, told = run(**own)
-    assert heard.looked and told.took
+    again, same, progress = run(**own)
+    assert heard.looked and progress.took
     np.testing.assert_array_equal(frames, same)
     assert "frames 3 to 5 of 6" in " ".join(first.warnings)
     assert again.warnings == tuple(line.replace("late.mp4", "later.mp4") for line in first.warnings)
@@ -150,8 +150,8 @@ def test_a_video_that_is_its_own_source_is_cut_as_before(run, tmp_path, framing)
 def test_reference_videos_go_the_same_way(run, say, talker, tmp_path):
     voice = {"video_source": None, "audio_path": tmp_path / "voice.wav", "frame_limit": 3, "ref_pose": talker}
     _, frames, heard = run(**voice)
-    _, same, told = run(**voice)
-    assert heard.looked and told.took
+    _, same, progress = run(**voice)
+    assert heard.looked and progress.took
     np.testing.assert_array_equal(frames, same)
     assert run()[2].took  # all frames of the same video, for another purpose
 

@@ -160,7 +160,7 @@ def test_a_face_in_a_box_is_found_whatever_its_turn():
 def test_boxes_that_are_none_or_contradict_another_choice_are_told(words, line, capsys):
     files = [f"--image_source={SAMPLE / 'source.png'}", f"--video_source={SAMPLE / 'driving.mp4'}"]
     assert main([*files, *words.split()]) == 2
-    told = capsys.readouterr().err
-    assert told.startswith(f"error: {line}") and told.count("\n") == 1
+    errors = capsys.readouterr().err
+    assert errors.startswith(f"error: {line}") and errors.count("\n") == 1
     assert main([files[1], "--source_box=1,2,3,4"]) == 2
     assert "Use --driving_box for the video." in capsys.readouterr().err

@@ -36,7 +36,7 @@ DATA = weights_bytes()
 SHA256 = hashlib.sha256(DATA).hexdigest()
 PAGE = b"<!DOCTYPE html><html><body>Quota exceeded</body></html>"
 
-Answer = Callable[["Handler", int], None]
+Response = Callable[["Handler", int], None]
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Server:
     """
 
     url: str
-    answers: dict[str, Answer]
+    answers: dict[str, Response]
     requests: list[tuple[str, str | None]] = field(default_factory=list)
 
 

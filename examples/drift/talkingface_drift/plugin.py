@@ -73,9 +73,8 @@ class Drift(ModelPlugin):
     def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
         """Points of the source, moved like the driving's (``relative``: since its first frame), times the strength."""
         own, point = source.values["point"], driving.values["point"]
-        start = point[:1] if options.get("relative", True) else own
-        strength = options.get("drift_strength", 1.0)
-        return Motion(KIND, driving.fps, {"point": own + strength * (point - start)})
+        start = point[:1] if options["relative"] else own
+        return Motion(KIND, driving.fps, {"point": own + options["drift_strength"] * (point - start)})
 
     def samples(self) -> Mapping[str, Any]:
         return {"source": "random", "driving": "random"}

@@ -108,11 +108,37 @@ class PairBatches(Dataset[dict[str, Tensor]]):
         return pairs_of(pairs, changes, self._augment)
 
 
+class CoefficientBatches(PairBatches):
+    """Batches whose points are those that coefficients say, with the coefficients."""
+
+    def __getitem__(self, step: int) -> dict[str, Tensor]:
+        """As `PairBatches`, with ``rows_source`` and ``rows_driving``, (N, 260), of the mesh space.
+
+        Both frames of a pair have the identity that is estimated from the two.
+        """
+        randoms = [self._sampler.generator(step * self._batch_size + index) for index in range(self._batch_size)]
+        pairs = [self._sampler.pair(random) for random in randoms]
+        changes = [draw_augmentation(self._augment, random) for random in randoms]
+        batch = pairs_of(pairs, changes, self._augment)
+        side, space = batch["source"].shape[-1], shipped_space()
+        moved = _moved(self._augment)
+        rows = [
+            space.fit(changed_mesh(pair.clip.shard.mesh[list(pair.frames)], change, side, moved), size=side)
+            for pair, change in zip(pairs, changes, strict=True)
+        ]
+        for index, name in enumerate(("source", "driving")):
+            found = np.stack([pair[index] for pair in rows])
+            points = space.decode(found, size=side)[..., :2] * (2 / (side - 1)) - 1
+            batch[f"rows_{name}"] = torch.from_numpy(found)
+            batch[f"points_{name}"] = torch.from_numpy(points.astype(np.float32))
+        return batch
+
+
 def pairs_of(pairs: Sequence[Pair], changes: Sequence[Augmentation], augment: AugmentSettings) -> dict[str, Tensor]:
     """Batch of changed pairs: pictures (N, 3, H, W) in [0, 1] and points (N, 468, 2) of both frames."""
     frames = np.stack([[pair.clip.shard.frame(number) for number in pair.frames] for pair in pairs])
     pictures = augment_batch(torch.from_numpy(frames), list(changes), augment)
-    moved = augment.crop > 0 or augment.rotation_deg > 0
+    moved = _moved(augment)
     points = np.stack(
         [
             changed_points(pair.clip.shard.mesh[list(pair.frames), :, :2], change, frames.shape[-2], moved)
@@ -144,3 +170,20 @@ def changed_points(
         matrix, shift = change.crop_from_item[:, :2], change.crop_from_item[:, 2]
         edges = (edges - shift) @ np.linalg.inv(matrix).T
     return edges * (side / (side - 1))
+
+
+def changed_mesh(
+    mesh: NDArray[np.floating], change: Augmentation, side: int, moved: bool = True
+) -> NDArray[np.float64]:
+    """Move meshes (n, 468, 3) in pixels as a change moves their picture of `side` pixels; depth grows with the rest."""
+    points = (changed_points(mesh[..., :2], change, side, moved) + 1) * ((side - 1) / 2)
+    depth = np.asarray(mesh[..., 2:], np.float64)
+    if change.mirror:
+        depth = depth[:, shipped_space().partner]
+    if moved:
+        depth = depth / np.sqrt(abs(np.linalg.det(change.crop_from_item[:, :2])))
+    return np.concatenate([points, depth], axis=2)
+
+
+def _moved(augment: AugmentSettings) -> bool:
+    return augment.crop > 0 or augment.rotation_deg > 0

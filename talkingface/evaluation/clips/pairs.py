@@ -30,11 +30,11 @@ def choose_pairs(clips: Sequence[Clip], count: int, listed: Path | None, seed: i
     people = sorted({clip.identity for clip in clips})
     if len(people) < 2:
         raise DataError("another person's motion needs clips of two people at least", where="evaluate.tables")
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     by_person = {person: [clip for clip in clips if clip.identity == person] for person in people}
     everyone = [(a, b) for a in people for b in people if a != b]
-    drawn = chance.sample(everyone, min(count, len(everyone)))
-    return [(chance.choice(by_person[a]), chance.choice(by_person[b])) for a, b in drawn]
+    drawn = rng.sample(everyone, min(count, len(everyone)))
+    return [(rng.choice(by_person[a]), rng.choice(by_person[b])) for a, b in drawn]
 
 
 def _from_list(clips: Sequence[Clip], listed: Path) -> list[tuple[Clip, Clip]]:

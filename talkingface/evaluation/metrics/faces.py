@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..metric import Metric, Observer
-from ..observe import FaceObserver, SeenFace
+from ..observe import DetectedFace, FaceObserver
 
 Floats = NDArray[np.float64]
 
-SIDE = 256  # pixels of the picture in which distances of landmarks are told, as in the paper of FOM
+SIDE = 256  # pixels of the picture in which distances of landmarks are given, as in the paper of FOM
 _FEWEST = 10  # frames of both curves, below which nothing is said about their likeness
 _STILL = 1e-4  # deviation below which a curve has nothing to follow
 _NOISE = 0.05  # of the driver's deviation: a curve that moves less holds the noise of the landmarks alone
@@ -35,7 +35,7 @@ class FaceMetric(Metric):
         return self.measure(faces.made, faces.real)
 
     @abstractmethod
-    def measure(self, made: SeenFace, real: SeenFace) -> float:
+    def measure(self, made: DetectedFace, real: DetectedFace) -> float:
         """The number of a clip; NaN where there is nothing to measure."""
 
 
@@ -53,7 +53,7 @@ class AKD(FaceMetric):
 
     heading, digits, better = "AKD", 2, "lower"
 
-    def measure(self, made: SeenFace, real: SeenFace) -> float:
+    def measure(self, made: DetectedFace, real: DetectedFace) -> float:
         apart = np.linalg.norm(made.landmarks - real.landmarks, axis=2).mean(axis=1)
         return mean_where(apart) * SIDE / real.size
 
@@ -66,8 +66,8 @@ class MissingFaces(FaceMetric):
 
     heading, digits, better, aligned = "faces lost", 3, "lower", False
 
-    def measure(self, made: SeenFace, real: SeenFace) -> float:
-        return float((~made.seen)[real.seen].mean()) if real.seen.any() else math.nan
+    def measure(self, made: DetectedFace, real: DetectedFace) -> float:
+        return float((~made.detected)[real.detected].mean()) if real.detected.any() else math.nan
 
 
 class ExpressionDistance(FaceMetric):
@@ -78,7 +78,7 @@ class ExpressionDistance(FaceMetric):
 
     heading, digits, better = "expression", 3, "lower"
 
-    def measure(self, made: SeenFace, real: SeenFace) -> float:
+    def measure(self, made: DetectedFace, real: DetectedFace) -> float:
         return mean_where(np.abs(made.expression - real.expression).mean(axis=1))
 
 
@@ -90,7 +90,7 @@ class PoseDistance(FaceMetric):
 
     heading, digits, better = "pose, deg", 2, "lower"
 
-    def measure(self, made: SeenFace, real: SeenFace) -> float:
+    def measure(self, made: DetectedFace, real: DetectedFace) -> float:
         return mean_where(np.abs(made.curves.angles - real.curves.angles).mean(axis=1))
 
 
@@ -103,11 +103,13 @@ class Jitter(FaceMetric):
 
     heading, digits, better, aligned = "jitter", 2, "lower", False
 
-    def measure(self, made: SeenFace, real: SeenFace) -> float:
-        return max(0.0, _trembling(made) - _trembling(real)) if made.seen.any() and real.seen.any() else math.nan
+    def measure(self, made: DetectedFace, real: DetectedFace) -> float:
+        return (
+            max(0.0, _trembling(made) - _trembling(real)) if made.detected.any() and real.detected.any() else math.nan
+        )
 
 
-def _trembling(face: SeenFace) -> float:
+def _trembling(face: DetectedFace) -> float:
     bends = np.diff(face.landmarks, 2, axis=0) / face.eye_distance
     known = bends[np.isfinite(bends).all(axis=(1, 2))]
     return 1000 * float(np.sqrt(np.square(known).mean() / 6)) if len(known) else math.nan
@@ -140,11 +142,11 @@ class Following(FaceMetric):
     movement: ClassVar[str]
     part: ClassVar[int]
 
-    def measure(self, made: SeenFace, real: SeenFace) -> float:
+    def measure(self, made: DetectedFace, real: DetectedFace) -> float:
         return likeness(_curve(real, self.movement), _curve(made, self.movement))[self.part]
 
 
-def _curve(face: SeenFace, movement: str) -> Floats:
+def _curve(face: DetectedFace, movement: str) -> Floats:
     columns = {"pitch": 0, "yaw": 1, "roll": 2}
     if movement in columns:
         return face.curves.angles[:, columns[movement]]
@@ -173,7 +175,7 @@ class MouthLag(FaceMetric):
 
     heading, digits, better, aligned, version = "mouth lag", 1, "lower", False, 2
 
-    def measure(self, made: SeenFace, real: SeenFace) -> float:
+    def measure(self, made: DetectedFace, real: DetectedFace) -> float:
         from ..talking_curves import correlations, lags
 
         fit = correlations(real.curves.opening, made.curves.opening, real.curves.fps)
@@ -190,6 +192,6 @@ class Diversity(FaceMetric):
 
     heading, digits, better, aligned = "head diversity", 2, "higher", False
 
-    def measure(self, made: SeenFace, real: SeenFace) -> float:
-        angles = made.curves.angles[made.seen]
+    def measure(self, made: DetectedFace, real: DetectedFace) -> float:
+        angles = made.curves.angles[made.detected]
         return float(angles.std(axis=0).mean()) if len(angles) else math.nan

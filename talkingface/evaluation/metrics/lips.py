@@ -27,7 +27,7 @@ from ...weights import load_catalogue
 from ...weights.files.hama import read_hama
 from ...weights.load import load_strict
 from ..metric import ClipFacts, MetricTools, Observer
-from ..observe import FaceObserver, SeenFace
+from ..observe import DetectedFace, FaceObserver
 from ..talking_curves import STILL, correlations, lags
 from .faces import FaceMetric
 
@@ -85,7 +85,7 @@ class Heard:
     probabilities: Floats
     names: tuple[str, ...]
 
-    def moments(self, phonemes: frozenset[str]) -> Floats:
+    def times(self, phonemes: frozenset[str]) -> Floats:
         """Moments (n,) in seconds at which lips show one of the phonemes."""
         best = self.probabilities.argmax(axis=1)
         new = np.append(True, best[1:] != best[:-1])
@@ -145,7 +145,7 @@ class LipMetric(FaceMetric):
 
     weights, observes, aligned = "phonemes", (FaceObserver, VoiceObserver), False
 
-    def measure(self, made: SeenFace, real: SeenFace) -> float:
+    def measure(self, made: DetectedFace, real: DetectedFace) -> float:
         heard = self.observed(VoiceObserver).heard
         return math.nan if heard is None else self.compare(made.curves.opening, made.curves.fps, heard)
 
@@ -164,15 +164,15 @@ class Closures(LipMetric):
     heading, digits, better = "closures", 2, "higher"
 
     def compare(self, opening: Floats, fps: Fraction, heard: Heard) -> float:
-        return closures(opening, float(fps), heard.moments(PRESSED))
+        return closures(opening, float(fps), heard.times(PRESSED))
 
 
-def closures(opening: Floats, fps: float, moments: Floats) -> float:
+def closures(opening: Floats, fps: float, times: Floats) -> float:
     """Share of moments (n,) in seconds at which a mouth with the opening (T,) is closed; NaN where there are none."""
     if not np.isfinite(opening).any():
         return math.nan
     low, high = np.nanquantile(opening, RANGE)
-    near = [opening[max(0, place - 1) : place + 2] for place in np.rint(moments * fps).astype(int) if place >= 0]
+    near = [opening[max(0, place - 1) : place + 2] for place in np.rint(times * fps).astype(int) if place >= 0]
     seen = [part for part in near if np.isfinite(part).any()]
     if not seen:
         return math.nan

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...media.sounds.buffer import open_audio
 from ..metric import ClipFacts, Metric, MetricTools
-from ..observe import SeenFace
+from ..observe import DetectedFace
 from .faces import FaceMetric
 
 BEAT_SPREAD_S = 0.12
@@ -64,7 +64,7 @@ class BeatAlignment(FaceMetric):
     def begin(self, clip: ClipFacts) -> None:
         self._sound, self._fps = clip.made_sound or clip.real_sound, float(clip.fps)
 
-    def measure(self, made: SeenFace, real: SeenFace) -> float:
+    def measure(self, made: DetectedFace, real: DetectedFace) -> float:
         angles = made.curves.angles
         beats = self._beats(len(angles) / self._fps)
         turns = _slowest(angles) / self._fps

@@ -52,7 +52,7 @@ def write_reports(
 
 
 def peak_memory_mb() -> int | None:
-    """Largest memory that this process has taken; None where the system does not tell."""
+    """Largest memory that this process has taken; None where the system does not say."""
     try:
         import resource
     except ImportError:  # Windows

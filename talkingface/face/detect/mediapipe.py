@@ -51,13 +51,13 @@ def landmarks_of(mesh: NDArray[np.floating]) -> Points:
 
 
 MARGIN = 1.5  # side of the square that the mesh network needs, in sides of the face's box
-SEEN = 0.95  # flag from which a face counts: faces give 0.999 and more, things that resemble one up to 0.84
+LEAST_FLAG = 0.95  # flag from which a face counts: faces give 0.999 and more, things that resemble one up to 0.84
 LOST = 0.5  # flag below which a followed face counts as lost
 SAME = 0.5  # part of the smaller of two boxes that the other covers, from which they are one face
 # A face that the user named, maybe not quite where it is: the squares in which it is tried, and the flag from which it
 # is one. Dark, half covered and inverted faces that no detector sees give 0.2 to 0.9 in the best of them.
 SCALES, SHIFT = (1.0, 1.2, 1.4), 0.08
-SEEN_THERE = 0.2
+LEAST_FLAG_NAMED = 0.2
 NAMED_OVERLAP = 0.15  # IoU of the box that the user named with the mesh, from which it is the face that was meant
 MAX_STEPS = 4  # until the square of a detected face no longer moves
 CONVERGED = 0.01  # of the square's side: a smaller move counts as none
@@ -138,13 +138,13 @@ class Networks:
     Attributes:
         search: the two detectors.
         mesh: the face mesh.
-        seen: flag from which a detected face counts.
+        least_flag: flag from which a detected face counts.
         lost: flag below which a followed face counts as lost.
     """
 
     search: Search
     mesh: Model
-    seen: float = SEEN
+    least_flag: float = LEAST_FLAG
     lost: float = LOST
 
     @classmethod
@@ -163,16 +163,18 @@ class Networks:
 
     def with_limit(self, threshold: float) -> Networks:
         """The same networks with one limit for scores and flags; a face is never lost above it."""
-        return replace(self, search=self.search.with_limit(threshold), seen=threshold, lost=min(self.lost, threshold))
+        return replace(
+            self, search=self.search.with_limit(threshold), least_flag=threshold, lost=min(self.lost, threshold)
+        )
 
     def face_in(self, pyramid: Pyramid, box: Box) -> Face | None:
         """The face that the mesh sees best in a box of a picture (H, W, 3), whatever its turn; None if it sees none."""
-        best, wanted = None, min(SEEN_THERE, self.seen)
+        best, wanted = None, min(LEAST_FLAG_NAMED, self.least_flag)
         for region in _squares_near(box):
             mesh, flag = self._fit(pyramid, region, wanted)
             if flag >= wanted and box.iou(Box.around(mesh)) >= NAMED_OVERLAP:
                 best, wanted = face_of(mesh, flag), flag
-            if best is not None and wanted >= SEEN:
+            if best is not None and wanted >= LEAST_FLAG:
                 break
         return best
 
@@ -191,8 +193,9 @@ class Networks:
             _, flag = self._fit(pyramid, item.region)
             if item.score < self.search.sure:
                 yield Candidate(item.box, item.score, f"the detector wants {self.search.sure:.2f}")
-            elif flag < self.seen:
-                yield Candidate(item.box, item.score, f"the mesh sees {flag:.2f} of a face and wants {self.seen:g}")
+            elif flag < self.least_flag:
+                why = f"the mesh sees {flag:.2f} of a face and wants {self.least_flag:g}"
+                yield Candidate(item.box, item.score, why)
             elif item.score < self.search.sure_in_tile:
                 yield Candidate(item.box, item.score, f"a part of the picture wants {self.search.sure_in_tile:.2f}")
             else:
@@ -213,7 +216,7 @@ class Networks:
                 continue
             mesh, flag = self._fit(pyramid, detection.region)
             face = face_of(mesh, math.sqrt(detection.score * flag))
-            if flag >= self.seen and not any(_same(face.box, other.box) for other in faces):
+            if flag >= self.least_flag and not any(_same(face.box, other.box) for other in faces):
                 faces.append(face)
         return faces
 
@@ -221,13 +224,13 @@ class Networks:
         """Fit the mesh in a detector's square, then in its own square until that no longer moves, as in a video.
 
         Args:
-            wanted: flag below which it gives up; None: `seen`.
+            wanted: flag below which it gives up; None: `least_flag`.
 
         Returns:
             The mesh (468, 3), and the lowest flag on the way.
         """
         region = Region(region.x, region.y, region.side * MARGIN, region.angle)
-        lowest, wanted = 1.0, self.seen if wanted is None else wanted
+        lowest, wanted = 1.0, self.least_flag if wanted is None else wanted
         for _ in range(MAX_STEPS):
             mesh, flag = self._mesh_in(pyramid, region)
             lowest = min(lowest, flag)

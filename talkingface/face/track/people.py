@@ -52,10 +52,10 @@ def without_cut_ends(track: Track, picture_size: tuple[int, int]) -> Track:
         for frames in (piece, piece[::-1]):
             faces = ((frame, track.face(frame - track.start)) for frame in frames)
             cut.update(frame for frame, _ in takewhile(lambda pair: cutting_edge(pair[1], picture_size), faces))
-    seen = [frame for frame in track.seen.tolist() if frame not in cut]
-    if not cut or not seen:
+    followed = [frame for frame in track.followed.tolist() if frame not in cut]
+    if not cut or not followed:
         return track
-    edges = [track.start - 1, *seen, track.frames.stop]
+    edges = [track.start - 1, *followed, track.frames.stop]
     return replace(track, gaps=tuple(range(one + 1, two) for one, two in pairwise(edges) if two - one > 1))
 
 

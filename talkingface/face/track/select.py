@@ -266,7 +266,7 @@ def _size_of_face(face: Face) -> float:
 
 
 def _size_of_track(track: Track) -> float:
-    return track.side * len(track.seen)
+    return track.side * len(track.followed)
 
 
 def _typical(track: Track) -> Face:

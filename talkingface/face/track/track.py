@@ -147,7 +147,7 @@ class Track:
         return range(self.start, self.start + len(self))
 
     @property
-    def seen(self) -> NDArray[np.intp]:
+    def followed(self) -> NDArray[np.intp]:
         """Numbers of the frames of the video in which the face is followed, ascending: all but those in gaps."""
         return np.array([frame for frame in self.frames if not any(frame in gap for gap in self.gaps)], np.intp)
 
@@ -166,7 +166,7 @@ class Track:
     @property
     def union(self) -> Box:
         """The smallest box that holds the face in all frames in which it is seen."""
-        boxes = self.boxes[self.seen - self.start]
+        boxes = self.boxes[self.followed - self.start]
         return Box(*map(float, (*boxes[:, :2].min(0), *boxes[:, 2:].max(0))))
 
     @property

@@ -13,7 +13,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_v
 
 from ...errors import ConfigError
 from ...nn.compact.config import CommonParams, CompactParams, Group
-from ..settings import TrainedConfig, refused_values, unknown_phases, unknown_stage
+from ..settings import TrainedConfig, refused_values, unknown_phases, unknown_stage, untrained
 
 
 class KPDetectorParams(Group):
@@ -168,7 +168,7 @@ class FOMConfig(TrainedConfig, Group):
         if stage:
             yield unknown_stage("FOM", stage, ())
         if self.architecture == "mixed":
-            yield untrained()
+            yield untrained("FOM")
         try:
             self.trained(train)
         except ConfigError as error:
@@ -185,9 +185,3 @@ class FOMConfig(TrainedConfig, Group):
         """
         train = {"train_params": document["train_params"]} if "train_params" in document else {}
         return cls.model_validate({**document["model_params"], **train, **settings})
-
-
-def untrained() -> ConfigError:
-    """The error of networks with mixed keypoints, whose training needs points of faces beside the frames."""
-    cure = "Train them with scripts/train_compact.py, or another --variant."
-    return ConfigError("mixed keypoints are not trained from clips alone", where="--variant", cure=cure)

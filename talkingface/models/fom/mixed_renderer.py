@@ -16,7 +16,7 @@ from ...nn.geometry.keypoints import Keypoints
 from ...nn.visualize import draw_keypoints
 from ...types import Motion, Source
 from ..base import Renderer
-from ..mesh_faces import PointsFinder
+from ..mesh_faces import MeshDetector
 from ..mixed_generator import FacePoints, MixedState
 from .renderer import KeypointExtractor, RowBuffer
 from .retarget import POINTS, PRESENT
@@ -36,20 +36,22 @@ class MixedExtractor(KeypointExtractor):
 
     Args:
         detector, kind, size, space: as in `KeypointExtractor`.
-        finder: of the points.
+        mesh_detector: of the points.
     """
 
-    def __init__(self, detector: nn.Module, kind: str, size: tuple[int, int], space: str, finder: PointsFinder) -> None:
+    def __init__(
+        self, detector: nn.Module, kind: str, size: tuple[int, int], space: str, mesh_detector: MeshDetector
+    ) -> None:
         super().__init__(detector, kind, size, space)
-        self._finder = finder
+        self._mesh_detector = mesh_detector
 
     @torch.inference_mode()
     def extract(self, frames: Iterable[Tensor], fps: Fraction) -> Motion:
         """Motion with the points of the face under the names ``points`` and ``present``."""
         kept: dict[str, RowBuffer] = defaultdict(RowBuffer)
-        self._finder.forget()
+        self._mesh_detector.forget()
         for chunk in frames:
-            points, present = self._finder(chunk)
+            points, present = self._mesh_detector(chunk)
             for name, value in {**self.detector(chunk), POINTS: points, PRESENT: present}.items():
                 kept[name].append(value)
         return Motion(self.gives, fps, {name: rows.tensor() for name, rows in kept.items()}, self.space)
@@ -62,7 +64,7 @@ class MixedRenderer(Renderer):
         detector: as in the driver.
         generator: a FastMixedGenerator.
         kind, size, space: as in `FOMRenderer`.
-        finder: of the points of the source.
+        mesh_detector: of the points of the source.
     """
 
     def __init__(
@@ -72,15 +74,15 @@ class MixedRenderer(Renderer):
         kind: str,
         size: tuple[int, int],
         space: str,
-        finder: PointsFinder,
+        mesh_detector: MeshDetector,
     ) -> None:
         self.detector, self.generator, self.takes, self.size, self.space = detector, generator, kind, size, space
-        self._finder = finder
+        self._mesh_detector = mesh_detector
 
     @torch.inference_mode()
     def encode_source(self, source: Source) -> EncodedFace:
-        self._finder.forget()
-        face = FacePoints(*self._finder(source.image))
+        self._mesh_detector.forget()
+        face = FacePoints(*self._mesh_detector(source.image))
         return EncodedFace(source.image, self.detector(source.image), self.generator.encode_face(source.image, face))
 
     @torch.inference_mode()

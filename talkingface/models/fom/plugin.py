@@ -14,8 +14,9 @@ from ...types import Motion
 from ...weights.load import fingerprint
 from ..base import Batch, ModelPlugin, MotionExtractor, Phase, Renderer
 from ..fixed import FixedNetworks
-from ..mesh_faces import PointsFinder
-from .config import FOMConfig, TrainParams, untrained
+from ..mesh_faces import MeshDetector
+from ..settings import untrained
+from .config import FOMConfig, TrainParams
 from .mixed_renderer import MixedExtractor, MixedRenderer
 from .networks.build import build_networks, fast_generator
 from .networks.generator import fast_detector
@@ -43,13 +44,13 @@ class FOM(ModelPlugin):
     def extractor(self, precision: torch.dtype = torch.float32) -> MotionExtractor:
         """Keypoint extractor; float32 in any precision."""
         common = fast_detector(self.networks["kp_detector"]), self.kind, self.size, self._space()
-        return MixedExtractor(*common, PointsFinder.open()) if self._mixed else KeypointExtractor(*common)
+        return MixedExtractor(*common, MeshDetector.open()) if self._mixed else KeypointExtractor(*common)
 
     def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:
         """The renderer, over a copy of the generator that is rearranged for speed."""
         generator = fast_generator(self.config, self.networks["generator"].eval(), precision)
         common = fast_detector(self.networks["kp_detector"]), generator, self.kind, self.size, self._space()
-        return MixedRenderer(*common, PointsFinder.open()) if self._mixed else FOMRenderer(*common)
+        return MixedRenderer(*common, MeshDetector.open()) if self._mixed else FOMRenderer(*common)
 
     @property
     def _mixed(self) -> bool:
@@ -79,7 +80,7 @@ class FOM(ModelPlugin):
             ConfigError: for mixed keypoints, whose training needs points of faces beside the frames.
         """
         if self._mixed:
-            raise untrained()
+            raise untrained("FOM")
         params = self.config.trained(train)
         vgg = self._fixed.required_vgg() if any(params.loss_weights.perceptual) else None
         objective = Objective(self.networks, self.config, params, vgg)

@@ -19,7 +19,7 @@ from pydantic import (
 
 from ...errors import ConfigError
 from ...nn.compact.config import CompactParams
-from ..settings import TrainedConfig, refused_values, unknown_phases, unknown_stage
+from ..settings import TrainedConfig, refused_values, unknown_phases, unknown_stage, untrained
 
 
 class Group(BaseModel):
@@ -235,14 +235,16 @@ _STAGES = {"expression": "expression", "pose": "pose"}
 FACTS = {
     "published": ArchitectureFacts("bfm", True, _STAGES | {"render": "render", "mapping": "mapping"}),
     "compact": ArchitectureFacts("mesh", False, _STAGES | {"render": "compact", "mapping": "compact"}),
+    "mixed": ArchitectureFacts("mesh", False, _STAGES | {"mapping": "compact"}),
 }
 
 
 class SadTalkerConfig(TrainedConfig, RenderConfig):
     """Everything that shapes SadTalker; its audio networks have one size."""
 
-    architecture: Literal["published", "compact"] = Field(
-        "published", description="The networks of the paper, or this project's small ones."
+    architecture: Literal["published", "compact", "mixed"] = Field(
+        "published",
+        description="The networks of the paper, this project's small ones, or these with painters of mouth and eyes.",
     )
     image_size: PositiveInt = Field(256, description="Side of the pictures in pixels.")
     compact_params: CompactParams = CompactParams()
@@ -280,6 +282,9 @@ class SadTalkerConfig(TrainedConfig, RenderConfig):
     def training_problems(self, stage: str, train: Any) -> Iterator[ConfigError]:
         """A stage, terms, values and phases that a training of SadTalker does not have."""
         stages = FACTS[self.architecture].groups
+        if self.architecture == "mixed" and stage == "render":
+            yield untrained("SadTalker")
+            return
         if stage and stage not in stages:
             yield unknown_stage("SadTalker", stage, stages)
             return

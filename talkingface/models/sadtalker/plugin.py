@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ...types import Motion
 from ..base import Batch, ModelPlugin, Phase, Renderer, VoiceModel
 from ..fixed import FixedNetworks
+from .compact.mixed import MixedRenderer, build_mixed
 from .compact.objective import COMPACT_MAPPING, COMPACT_RENDER
 from .compact.renderer import CompactRenderer, build_compact
 from .compact.voice import CompactVoice
@@ -75,6 +76,13 @@ ARCHITECTURES: dict[str, Architecture] = {
         angles_in_rows=True,
         stages={"expression": EXPRESSION, "pose": POSE, "render": COMPACT_RENDER, "mapping": COMPACT_MAPPING},
     ),
+    "mixed": Architecture(
+        build_mixed,
+        MixedRenderer,
+        lambda networks, config: CompactVoice(networks),
+        angles_in_rows=True,
+        stages={"expression": EXPRESSION, "pose": POSE, "mapping": COMPACT_MAPPING},
+    ),
 }
 
 
@@ -87,7 +95,7 @@ class SadTalker(ModelPlugin):
 
     inference_networks = ARCHITECTURES["published"].renders_with + ARCHITECTURES["published"].speaks_with
     voice_networks = ARCHITECTURES["published"].speaks_with
-    stages = ("expression", "pose", "render", "mapping")
+    stages: tuple[str, ...] = ("expression", "pose", "render", "mapping")
     config: SadTalkerConfig
 
     def __init__(self, config: SadTalkerConfig) -> None:

@@ -37,8 +37,8 @@ def points_field(source: Tensor, driving: Tensor, spread: Tensor, size: tuple[in
     grid = coordinate_grid(*size, like=driving)
     down = _spots((grid[:, 0, 1] - driving[..., 1:]) / spread[..., None])
     across = _spots((grid[0, :, 0] - driving[..., :1]) / spread[..., None])
-    told = torch.cat([source - driving, torch.ones_like(driving[..., :1])], dim=-1)
-    sums = (down[:, None] * told.transpose(1, 2)[..., None]).transpose(2, 3) @ across[:, None]
+    shifts = torch.cat([source - driving, torch.ones_like(driving[..., :1])], dim=-1)
+    sums = (down[:, None] * shifts.transpose(1, 2)[..., None]).transpose(2, 3) @ across[:, None]
     field, weight = sums.split([2, 1], dim=1)
     return field / (weight + _STILL), weight / (weight + _HALF_SURE)
 

@@ -28,7 +28,6 @@ from ...media.keep.writer import open_kept_writer
 from ...media.video import open_video
 from ...media.writer import open_writer
 from ...part_files import temporary_folder
-from ...paths import default_checkpoint_root
 from ..frames import Frame
 from ..model import choose_device
 from ..progress import SILENT, Progress
@@ -86,7 +85,7 @@ def open_enhancement(settings: Settings) -> Enhancement | None:
         flag = "--compare" if settings.compare else "--visualize"
         what = f"shows frames as the model draws them, so they cannot be enhanced ({', '.join(words)})"
         raise ConfigError(what, where=flag, cure="Leave one of the two out.")
-    root, device = settings.checkpoint_root or default_checkpoint_root(), choose_device(settings.device)
+    root, device = settings.weights_root, choose_device(settings.device)
     restorer = open_restorer(settings.enhancer, root, device) if settings.enhancer else None
     upscaler = open_upscaler(settings.background_enhancer, root, device) if settings.background_enhancer else None
     # Points that a file gives are those of the source; the faces of a result have to be looked for.

@@ -112,7 +112,7 @@ def draw_faces(
         frames: cut by `crop`, from the first frame of the video on.
         track: the face, in pixels of the full frames.
     """
-    faces = {number: in_crop(track.face(number - track.start), crop) for number in track.seen.tolist()}
+    faces = {number: in_crop(track.face(number - track.start), crop) for number in track.followed.tolist()}
     reconstructor = reconstructor.for_clip(list(faces.values()), FRAME)
     number = 0
     for batch in chunked(frames, CHUNK):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..plan.inputs import Plan
     from .render import PersonMotion
 
-# Settings that say where things go and what is told, not what the frames are.
+# Settings that say where things go and what is reported, not what the frames are.
 _NOT_OF_FRAMES = {
     *("output", "output_dir", "overwrite", "save_motion", "debug_dir", "restart", "commit_seconds"),
     *("config", "quiet", "verbose", "print_config", "offline", "if_extract"),

@@ -18,7 +18,7 @@ from ..read.crops import Cropper
 from ..read.motion_reader import MotionReader
 from .base import Driver, DriverContext, DriverKey, DrivingMotion, RecordedDriver
 
-SEEN = 0.9  # of the frames: a face that is tracked in fewer is worth a note
+FOLLOWED = 0.9  # of the frames: a face that is tracked in fewer is worth a note
 PIECES = 8  # that a note names
 _PACKAGES = ("torch", "numpy", "pillow")
 
@@ -78,7 +78,7 @@ def _read(
     found: dict[str, Any] = {"crop": view.crop, "fps": options.fps, "track": view.track}
     if view.track is not None:
         notes += missing_face(path, view.track, len(motion))
-        first = int(view.track.seen[0])
+        first = int(view.track.followed[0])
         found |= {"face": view.track.face(first - view.track.start), "start": first}
     return DrivingMotion(path, motion, (*notes, *warnings), **found)
 
@@ -90,7 +90,7 @@ def missing_face(path: Path, track: Track, length: int) -> tuple[str, ...]:
         length: frames of the video.
     """
     pieces = [f"{piece.start} to {piece[-1]}" for piece in track.pieces]
-    if len(track.seen) >= SEEN * length and len(pieces) == 1:
+    if len(track.followed) >= FOLLOWED * length and len(pieces) == 1:
         return ()
     shown = ", ".join(pieces[:PIECES]) + (f" and {len(pieces) - PIECES} more pieces" if len(pieces) > PIECES else "")
     ends = " (--frame_limit ends earlier)" if track.frames.stop < length else ""

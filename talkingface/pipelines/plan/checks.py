@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def check_settings(settings: Settings) -> None:
-    """Refuse what cannot become an animation, before a network is loaded; all problems are told at once.
+    """Refuse what cannot become an animation, before a network is loaded; all problems are reported at once.
 
     Raises:
         TalkingFaceError: the only problem, or all of them, a line each.
@@ -39,7 +39,7 @@ def settings_problems(settings: Settings, known: Sequence[TalkingFaceError] = ()
     """Everything that is wrong with the settings of an animation and with the files that they name. Loads no torch.
 
     Args:
-        known: what is wrong with other flags; a missing driver is not told then, as a misspelt flag may name it.
+        known: what is wrong with other flags; a missing driver is not reported then, as a misspelt flag may name it.
     """
     problems = flag_problems(settings)
     for check in (_device, _paste, _landmarks, _enhancers, _weights):
@@ -159,7 +159,7 @@ def _motions(settings: Settings, assignments: Sequence[DriverAssignment]) -> lis
     for path in dict.fromkeys(one.driving for one in assignments if one.signal == "motion"):
         with collected(problems):
             facts[path] = read_motion_facts(path)
-    with collected([]):  # what is wrong with the weights is told by `_weights`
+    with collected([]):  # what is wrong with the weights is reported by `_weights`
         config = config_of(settings) if facts else None
         for path, fact in facts.items():
             with collected(problems):

@@ -78,7 +78,7 @@ class CropOptions:
             debug_dir=settings.debug_dir,
             sheets=settings.output.parent if settings.output else results_folder(settings),
             keep_mesh=settings.face3dvis,
-            root=settings.checkpoint_root or default_checkpoint_root(),
+            root=settings.weights_root,
         )
 
     @property

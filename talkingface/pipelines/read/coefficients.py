@@ -175,18 +175,18 @@ class CoefficientReader(MotionReader):
         faces = FacesInCrop(track, crop)
         reconstructor = self._reconstructor.for_clip(faces, FRAME)
         rows: list[Rows] = []
-        known = set(track.seen.tolist())
+        known = set(track.followed.tolist())
         count = 0
         with CutFrames(path, crop, fps=fps, frame_limit=frame_limit) as frames:
             for batch in chunked(progress.track(frames, "coefficients", frames.reader.frames), CHUNK):
-                seen = [number for number in range(len(batch)) if count + number in known]
-                shown = [faces[count + number - track.start] for number in seen]
-                rows.append(reconstructor.rows([batch[number] for number in seen], shown))
+                followed = [number for number in range(len(batch)) if count + number in known]
+                shown = [faces[count + number - track.start] for number in followed]
+                rows.append(reconstructor.rows([batch[number] for number in followed], shown))
                 count += len(batch)
             read, rate, warnings = np.concatenate(rows or [_none()]), frames.reader.fps, tuple(frames.reader.warnings)
         if not len(read):
             raise MediaError("no frame could be read", where=path)
-        return read[nearest_of(track.seen[: len(read)], np.arange(count))], rate, warnings
+        return read[nearest_of(track.followed[: len(read)], np.arange(count))], rate, warnings
 
     def read_clip(self, frames: NDArray[np.uint8], fps: Fraction, *, chunk: int = CHUNK) -> tuple[Source, Motion]:
         """Read square frames (T, S, S, 3), uint8, by the face that is seen longest."""

@@ -153,10 +153,10 @@ class MotionReader(ABC):
 
 def held_where_unseen(motion: Motion, track: Track) -> Motion:
     """Motion of a video with the nearest frame held where the face is not seen."""
-    seen = track.seen[track.seen < len(motion)]
-    if len(seen) in (0, len(motion)):
+    followed = track.followed[track.followed < len(motion)]
+    if len(followed) in (0, len(motion)):
         return motion
-    frames = torch.from_numpy(seen[nearest_of(seen, np.arange(len(motion)))])
+    frames = torch.from_numpy(followed[nearest_of(followed, np.arange(len(motion)))])
     return replace(motion, values={name: value[frames.to(value.device)] for name, value in motion.values.items()})
 
 

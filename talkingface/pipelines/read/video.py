@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
@@ -15,11 +15,10 @@ from ...errors import FaceError, MediaError
 from ...face.crop.crop import Crop
 from ...face.crop.framing import Size, moved_to, within
 from ...face.detect.analyser import FaceAnalyser
-from ...face.detect.in_box import FaceInBox
 from ...face.face import Box, Face
 from ...face.track.select import ignore, validate_face
 from ...face.track.track import Track, TrackSettings, track_faces
-from ...media.image import read_image
+from ...media.image import Picture, read_image
 from ...media.pictures import is_picture
 from ...media.video import VideoReader, open_video, probe
 from ..frames import Frame
@@ -95,6 +94,28 @@ def spread_looks(path: Path, frames: int | None) -> Iterator[Frame]:
     length = min(frames or LOOKS * LOOK_EVERY, SHEET_FRAMES)
     with open_video(path, frame_limit=length) as reader:
         yield from islice(reader, 0, None, -(-length // SHEET_LOOKS))
+
+
+class FaceInBox(FaceAnalyser):
+    """Finds the face in a box, and once it is found, at its last place; for one video."""
+
+    def __init__(self, analyser: FaceAnalyser, box: Box) -> None:
+        """
+        Args:
+            analyser: looks at the place.
+            box: where the face is at first, in pixels.
+        """
+        self._analyser, self._box = analyser, box
+        self.name = analyser.name
+
+    def faces(self, picture: Picture) -> list[Face]:
+        face = self._analyser.face_in(picture, self._box)
+        return [] if face is None else [face]
+
+    def follow(self, picture: Picture, previous: Sequence[Face]) -> list[Face | None]:
+        followed = self._analyser.follow(picture, previous)
+        self._box = next((face.box for face in followed if face is not None), self._box)
+        return followed
 
 
 def track_video(

@@ -13,10 +13,10 @@ class RefusedRedirectError(Exception):
 
 
 class Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to web addresses; from https to http only where a sha256 judges what comes."""
+    """Follows redirects to web addresses; from https to http only where a sha256 verifies what comes."""
 
-    def __init__(self, judged: bool) -> None:
-        self._judged = judged
+    def __init__(self, verified: bool) -> None:
+        self._verified = verified
 
     def redirect_request(
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
@@ -24,8 +24,8 @@ class Redirects(urllib.request.HTTPRedirectHandler):
         before, after = urlsplit(req.full_url), urlsplit(newurl)
         if after.scheme not in ("http", "https") or not after.hostname:
             raise RefusedRedirectError(f"redirected to {one_line(newurl)!r}, which is no web address")
-        if before.scheme == "https" and after.scheme == "http" and not self._judged:
-            what = f"redirected from https to {one_line(newurl)!r}, and no sha256 is known that could judge what comes"
+        if before.scheme == "https" and after.scheme == "http" and not self._verified:
+            what = f"redirected from https to {one_line(newurl)!r}, and no sha256 is known that could verify what comes"
             raise RefusedRedirectError(what)
         return super().redirect_request(req, fp, code, msg, headers, as_sent(newurl))
 

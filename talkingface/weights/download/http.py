@@ -58,7 +58,7 @@ class ExpectedFile:
     largest: int = 4 << 30
 
     @property
-    def judged(self) -> bool:
+    def has_digest(self) -> bool:
         """True if a complete sha256 tells the file from any other, whoever sends it."""
         return self.sha256 is not None and len(self.sha256) == 64
 
@@ -135,10 +135,10 @@ class _Transfer:
         if start and start == (self.wanted.size or self.total):
             return
         self._check_room((self.wanted.size or 0) - start)
-        opener = urllib.request.build_opener(Redirects(self.wanted.judged))
+        opener = urllib.request.build_opener(Redirects(self.wanted.has_digest))
         try:
-            with opener.open(self._request(start), timeout=self.retry.timeout_s) as answer:
-                self._receive(answer, start)
+            with opener.open(self._request(start), timeout=self.retry.timeout_s) as response:
+                self._receive(response, start)
         except RefusedRedirectError as error:
             raise WeightsError(str(error), where=self.url) from error
         except urllib.error.HTTPError as error:
@@ -170,24 +170,24 @@ class _Transfer:
             raise TransferError(f"the server answers {error.code} {one_line(str(error.reason))}") from error
         raise WeightsError(f"the server answers {error.code} {one_line(str(error.reason))}", where=self.url) from error
 
-    def _receive(self, answer: http.client.HTTPResponse, start: int) -> None:
+    def _receive(self, response: http.client.HTTPResponse, start: int) -> None:
         """Write the response from byte ``start`` on, or from the beginning if the server ignored the range."""
-        if answer.headers.get_content_type() == "text/html":
+        if response.headers.get_content_type() == "text/html":
             raise WeightsError("the server sent a web page instead of the file", where=self.url)
-        start = self._agreed_start(answer, start)
-        length = _LENGTH.fullmatch(answer.headers.get("Content-Length", ""))
+        start = self._agreed_start(response, start)
+        length = _LENGTH.fullmatch(response.headers.get("Content-Length", ""))
         self.total = start + int(length[0]) if length else None
         if self.wanted.size and self.total and self.total != self.wanted.size:
             raise WeightsError(f"the server has {self.total} bytes, not {self.wanted.size}", where=self.url)
         if self.total is not None and self.wanted.size is None and self.total > self.wanted.largest:
             raise WeightsError(f"the server has {self.total} bytes, more than any weight file", where=self.url)
         self._check_room((self.total or 0) - start)
-        etag = answer.headers.get("ETag")
+        etag = response.headers.get("ETag")
         self.etag = etag if etag and not etag.startswith("W/") else None
         with self.part.open("r+b" if start else "wb") as file:
             file.seek(start)
             file.truncate()
-            problem = self._copy(answer, file)
+            problem = self._copy(response, file)
         if problem:
             self.part.unlink()
             raise WeightsError(problem, where=self.url)
@@ -199,20 +199,20 @@ class _Transfer:
             what = f"{needed / 2**20:.0f} MiB are needed and {free / 2**20:.0f} free"
             raise WeightsError(what, where=self.part.parent, cure="Make room, or name another --checkpoint_root.")
 
-    def _agreed_start(self, answer: http.client.HTTPResponse, start: int) -> int:
-        if answer.status != http.HTTPStatus.PARTIAL_CONTENT:
+    def _agreed_start(self, response: http.client.HTTPResponse, start: int) -> int:
+        if response.status != http.HTTPStatus.PARTIAL_CONTENT:
             return 0
-        match = _RANGE.match(answer.headers.get("Content-Range", ""))
+        match = _RANGE.match(response.headers.get("Content-Range", ""))
         if match is None or int(match[1]) != start:
             self.part.unlink(missing_ok=True)
             raise TransferError("the server sent another part than asked for")
         return start
 
-    def _copy(self, answer: http.client.HTTPResponse, file: BinaryIO) -> str:
+    def _copy(self, response: http.client.HTTPResponse, file: BinaryIO) -> str:
         """Write what comes; returns what is wrong with it, "" for nothing."""
         limit = self.wanted.size or self.total
         largest = self.wanted.largest if limit is None else limit
-        while chunk := answer.read1(_CHUNK_BYTES):
+        while chunk := response.read1(_CHUNK_BYTES):
             self._write(file, chunk)
             if file.tell() > largest:
                 known = "of the file" if limit is not None else "that a file of unknown size may have"

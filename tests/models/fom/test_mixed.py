@@ -16,9 +16,9 @@ from talkingface.models.fom.mixed_renderer import MixedExtractor, MixedRenderer
 from talkingface.models.fom.networks.build import build_networks
 from talkingface.models.fom.plugin import FOM
 from talkingface.models.fom.retarget import retarget_points
-from talkingface.models.fom.training.mixed import start_from
-from talkingface.models.mesh_faces import PointsFinder
+from talkingface.models.mesh_faces import MeshDetector
 from talkingface.models.mixed_generator import FacePoints, FastMixedGenerator, MixedGenerator
+from talkingface.models.mixed_training import start_from
 from talkingface.motion.coefficients import LAYOUT_260
 from talkingface.types import Motion, Source
 
@@ -116,7 +116,7 @@ def test_lips_never_pass_through_each_other() -> None:
     assert bool((moved[:, 14, 1] >= moved[:, 13, 1] - 1e-5).all())
 
 
-class OneFace(PointsFinder):
+class OneFace(MeshDetector):
     """Finds the same face everywhere, and nothing in black pictures."""
 
     def __init__(self) -> None:

@@ -68,5 +68,5 @@ def test_a_failure_is_told_once_and_drawn_without(caplog: pytest.LogCaptureFixtu
     with caplog.at_level(logging.WARNING, logger="talkingface"), torch.inference_mode():
         for _ in range(2):
             assert torch.equal(fast.decode(state, source, driving), plain.decode(state, source, driving))
-    told = [record.getMessage() for record in caplog.records if record.name == "talkingface"]
-    assert len(told) == 1 and told[0].startswith("the renderer cannot be compiled") and "\n" not in told[0]
+    warnings = [record.getMessage() for record in caplog.records if record.name == "talkingface"]
+    assert len(warnings) == 1 and warnings[0].startswith("the renderer cannot be compiled") and "\n" not in warnings[0]

@@ -106,5 +106,5 @@ def test_published_flags_are_taken(capsys: pytest.CaptureFixture[str]):
         "--inversion_option=encode",
     ]
     assert main(["--model=StyleHeat", *flags, "--print_config"]) == 0
-    told = capsys.readouterr().out
-    assert "attribute_edit" in told and "old" in told and "still" in told
+    printed = capsys.readouterr().out
+    assert "attribute_edit" in printed and "old" in printed and "still" in printed

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from ....face3d.mesh import LEFT_EYE, OUTER_LIPS, RIGHT_EYE
-from ....nn.geometry.grids import take_windows, window_corners
-from ....nn.geometry.keypoints import Keypoints
-from ....nn.losses.gan import PatchDiscriminator, discriminator_loss, feature_distance, generator_loss
-from ....nn.losses.perceptual import VGG16, perceptual_distance
-from ...base import Batch, Losses, Phase
-from ...mesh_faces import surroundings
-from ...mixed_generator import PARTS, FacePoints, MixedGenerator
+from ....nn.losses.perceptual import VGG16
+from ...base import Batch, Phase
+from ...mixed_settings import MixedLosses
+from ...mixed_training import MixedTraining, RegionDiscriminator, detected
 from ..config import FOMConfig
 from ..plugin import FOM
-from .mixed_settings import MixedLosses
 
 
-class MixedTraining(FOM):
+class MixedFOM(FOM):
     """The model of the architecture ``mixed``, whose generator is trained and whose detector stays as it is.
 
     Args:
         config: of the networks.
-        losses: weights.
-        rates: learning rate by phase, ``generator`` and ``discriminator``.
-        vgg: fixed features of the perceptual loss; None where its weight is zero.
+        losses, rates, vgg: as in `MixedTraining`.
     """
 
     def __init__(
@@ -39,230 +29,13 @@ class MixedTraining(FOM):
     ) -> None:
         super().__init__(config)
         self.networks["discriminator"] = RegionDiscriminator()
-        self.losses, self.rates, self.features = losses, dict(rates), vgg
+        moves = partial(detected, self.networks["kp_detector"])
+        self._training = MixedTraining(self.networks, moves, losses, rates, vgg)
 
     def phases(self, train: Any) -> list[Phase]:
-        """The generator, then the discriminators where a loss asks for them."""
-        objective = MixedObjective(self.networks, self.losses, self.features)
-        phases = [Phase("generator", ["generator"], objective.generator_losses, self._optimizer("generator"))]
-        if self.losses.adversarial:
-            judge = self._optimizer("discriminator")
-            phases.append(Phase("discriminator", ["discriminator"], objective.discriminator_losses, judge))
-        return phases
+        """Those of `MixedTraining`."""
+        return self._training.phases()
 
-    def _optimizer(self, name: str) -> Any:
-        return partial(_adam, rate=self.rates[name])
-
-    @torch.no_grad()
     def validate(self, batch: Batch) -> tuple[dict[str, float], dict[str, Tensor]]:
-        """Errors of the driving frames redrawn with points and without, and the pictures.
-
-        ``l1`` is that with points, ``l1_lips`` the same around the lips, ``l1_keypoints`` that without points.
-        """
-        detector: Any = self.networks["kp_detector"]
-        generator: Any = self.networks["generator"]
-        source, driving = batch["source"], batch["driving"]
-        keypoints = detector(source), detector(driving)
-        known = torch.ones(len(source), device=source.device)
-        face = FacePoints(batch["points_driving"], known)
-        state = generator.encode_face(source, FacePoints(batch["points_source"], known))
-        drawn = generator.decode_face(state, *keypoints, face, explain=True)
-        plain = generator.decode_face(state, *keypoints, FacePoints(face.points, 0 * known))["prediction"]
-        error = (drawn["prediction"] - driving).abs()
-        lips = surroundings(face.points, [OUTER_LIPS], driving)
-        scores = {
-            "l1": float(error.mean()),
-            "l1_lips": float((error * lips).sum() / (3 * lips.sum()).clamp(min=1)),
-            "l1_keypoints": float((plain - driving).abs().mean()),
-        }
-        return scores, {"prediction": drawn["prediction"], "keypoints": plain, "deformed": drawn["deformed"]}
-
-
-def _adam(parameters: Iterable[nn.Parameter], rate: float) -> torch.optim.Optimizer:
-    return torch.optim.Adam(parameters, lr=rate, betas=(0.5, 0.999))
-
-
-PATCH = "patch"
-WINDOWS = {**{name: part.share for name, part in PARTS.items()}, PATCH: (3 / 8, 3 / 8)}
-"""Region -> height and width of its window over the picture's side; a patch lies anywhere in the middle."""
-
-_MIDDLE = 0.6  # of the picture: where the centres of patches are drawn
-
-
-@dataclass(frozen=True)
-class Redrawn:
-    """Frames drawn from a source.
-
-    Attributes:
-        out: of `MixedGenerator.decode_face`.
-        real: (N, 3, H, W), the driving frames.
-        face: their faces; present everywhere, also where the generator was not told.
-    """
-
-    out: dict[str, Tensor]
-    real: Tensor
-    face: FacePoints
-
-
-class RegionDiscriminator(nn.ModuleDict):
-    """A patch discriminator for each window."""
-
-    def __init__(self, width: int = 24, blocks: int = 3) -> None:
-        super().__init__({name: PatchDiscriminator(3, width, 4 * width, blocks, sn=True) for name in WINDOWS})
-
-
-class MixedObjective:
-    """Losses of the generator, and of the discriminators, which see what the generator made of the same batch.
-
-    Args:
-        networks: ``kp_detector``, ``generator``, ``discriminator`` (a RegionDiscriminator).
-        weights: of the losses.
-        vgg: fixed features; None where their weight is zero.
-    """
-
-    def __init__(self, networks: nn.ModuleDict, weights: MixedLosses, vgg: VGG16 | None = None) -> None:
-        self.networks, self.weights, self.vgg = networks, weights, vgg
-        self._made: tuple[Batch, dict[str, tuple[Tensor, Tensor]]] | None = None
-
-    def generator_losses(self, batch: Batch) -> Losses:
-        """Weighted losses () of both frames of each pair, redrawn from the other."""
-        redrawn = self.redraw(batch)
-        pairs = self._windows(redrawn)
-        self._made = (batch, {name: (made.detach(), real) for name, (made, real) in pairs.items()})
-        return {**self._errors(redrawn), **self._perceptual(pairs), **self._adversarial(pairs)}
-
-    def discriminator_losses(self, batch: Batch) -> Losses:
-        """Losses () of the discriminators on the windows of the last `generator_losses`."""
-        if self._made is None or self._made[0] is not batch:
-            raise RuntimeError("the discriminators' losses need the generator's of the same batch before them")
-        judges: Any = self.networks["discriminator"]
-        return {
-            name: discriminator_loss(judges[name](real)[1], judges[name](made)[1])
-            for name, (made, real) in self._made[1].items()
-        }
-
-    def redraw(self, batch: Batch) -> Redrawn:
-        """Run the networks on both directions of pairs (N, 3, H, W); a share of the items goes without points."""
-        source, driving = batch["source"], batch["driving"]
-        pictures = torch.cat([source, driving])
-        points = torch.cat([batch["points_source"], batch["points_driving"]])
-        detector, generator = self.networks["kp_detector"].eval(), self.networks["generator"]
-        with torch.no_grad():
-            keypoints: Keypoints = detector(pictures)
-        told = (torch.rand(len(points), device=points.device) >= self.weights.without_points).to(points.dtype)
-        face = FacePoints(points, torch.ones_like(told))
-        count = len(source)
-        out = generator.decode_face(  # type: ignore[operator]
-            generator.encode_face(pictures, face),  # type: ignore[operator]
-            keypoints,
-            {name: value.roll(count, 0) for name, value in keypoints.items()},
-            FacePoints(points.roll(count, 0), told),
-            explain=True,
-        )
-        return Redrawn(out, pictures.roll(count, 0), FacePoints(points.roll(count, 0), torch.ones_like(told)))
-
-    def _errors(self, redrawn: Redrawn) -> Losses:
-        """Absolute errors of colours at several sizes, of differences of neighbours, and of the warped source."""
-        weights, made, real = self.weights, redrawn.out["prediction"], redrawn.real
-        lips = surroundings(redrawn.face.points, [OUTER_LIPS], real)
-        eyes = surroundings(redrawn.face.points, [LEFT_EYE, RIGHT_EYE], real)
-        importance = 1 + weights.lips * lips + weights.eyes * eyes
-        edges = [
-            ((a - b).abs() * importance[..., 1:, 1:]).mean() for a, b in zip(_edges(made), _edges(real), strict=True)
-        ]
-        smaller = [(F.avg_pool2d(made, k) - F.avg_pool2d(real, k)).abs().mean() for k in (2, 4, 8)]
-        warped = (redrawn.out["deformed"] - real).abs() * (1 - lips)  # an open mouth cannot be warped from a shut one
-        return {
-            "error": ((made - real).abs() * importance).mean(),
-            "smaller": weights.smaller * torch.stack(smaller).sum(),
-            "edges": weights.edges * torch.stack(edges).sum(),
-            "deformed": weights.deformed * warped.mean(),
-            "painted": weights.painted * (1 - redrawn.out["occlusion_map"]).mean(),
-        }
-
-    def _perceptual(self, pairs: dict[str, tuple[Tensor, Tensor]]) -> Losses:
-        """Distance in VGG16's features of one region, which is drawn anew at each step."""
-        if self.vgg is None or not self.weights.perceptual:
-            return {}
-        region = self._region()
-        distance = perceptual_distance(self.vgg, *pairs[region]).mean()
-        return {f"perceptual_{region}": self.weights.perceptual * distance}
-
-    def _region(self) -> str:
-        """The region that is compared at this step."""
-        shares = self.weights.regions
-        drawn = float(torch.rand(())) * sum(shares.values())
-        for name, share in shares.items():
-            drawn -= share
-            if drawn < 0:
-                return name
-        return next(reversed(shares))
-
-    def _adversarial(self, pairs: dict[str, tuple[Tensor, Tensor]]) -> Losses:
-        """Scores and features of the windows as the discriminators see them."""
-        if not self.weights.adversarial:
-            return {}
-        losses: Losses = {}
-        judges: Any = self.networks["discriminator"]
-        for name, (made, real) in pairs.items():
-            seen, scores = judges[name](made)
-            with torch.no_grad():
-                wanted, _ = judges[name](real)
-            losses[f"adversarial_{name}"] = self.weights.adversarial * generator_loss(scores)
-            matched = feature_distance(wanted, seen, [self.weights.matching] * len(seen))
-            losses[f"matching_{name}"] = torch.as_tensor(matched)
-        return losses
-
-    def _windows(self, redrawn: Redrawn) -> dict[str, tuple[Tensor, Tensor]]:
-        """Region -> windows of the prediction and of the driving frame, (N, 3, h, w) each."""
-        made, real = redrawn.out["prediction"], redrawn.real
-        size = (real.shape[-2], real.shape[-1])
-        points = redrawn.face.points
-        anywhere = (2 * torch.rand(len(points), 2, device=points.device) - 1) * _MIDDLE
-        places = {**{name: part.centre(points) for name, part in PARTS.items()}, PATCH: anywhere}
-        found = {}
-        for name, (height, width) in WINDOWS.items():
-            window = (round(size[0] * height), round(size[1] * width))
-            corners = window_corners(places[name], window, size)
-            found[name] = (take_windows(made, corners, window), take_windows(real, corners, window))
-        return found
-
-
-def _edges(pictures: Tensor) -> tuple[Tensor, Tensor]:
-    corner = pictures[..., :-1, :-1]
-    return pictures[..., 1:, :-1] - corner, pictures[..., :-1, 1:] - corner
-
-
-def start_from(generator: MixedGenerator, state: dict[str, Tensor]) -> list[str]:
-    """Take the weights of a generator with fewer maps or painters; returns what kept its fresh weights.
-
-    A convolution with more inputs than the file's begins with zeros at those that are new.
-    """
-    own = generator.state_dict()
-    fresh = [name for name in own if name not in state]
-    for name, value in state.items():
-        if own[name].shape == value.shape:
-            own[name] = value
-        else:
-            grown = torch.zeros_like(own[name])
-            grown[:, : value.shape[1]] = value
-            own[name] = grown
-    generator.load_state_dict(own)
-    return fresh
-
-
-def decide(generator: MixedGenerator, factor: float) -> None:
-    """Make the choice between the warped source and painted colours steeper.
-
-    A mixture of both is blurred wherever they disagree by a pixel, and the absolute error rewards it.
-    """
-    final = generator.final
-    with torch.no_grad():
-        for values in (final.weight, final.bias):
-            assert values is not None  # noqa: S101 (narrows the type)
-            values.copy_(steeper(values, factor))
-
-
-def steeper(values: Tensor, factor: float) -> Tensor:
-    """Weights or biases (C, ...) of the last layer, with the logits of the choice, its last four channels, scaled."""
-    return torch.cat([values[:-4], values[-4:] * factor])
+        """Scores and pictures of `MixedTraining`."""
+        return self._training.validate(batch)

@@ -1,4 +1,4 @@
-"""The compact renderer's generator: that of the compact First Order Motion Model, told where the face's points are.
+"""The compact renderer's generator: that of the compact First Order Motion Model, guided by points of the face.
 
 Keypoints carry the head, hair and shoulders. Lips and lids are finer than they can say, so the points of the face mesh
 lay their own warp field over the face, and the decoder is shown the rings of eyes and lips: inside an open mouth the
@@ -73,9 +73,9 @@ class FaceGenerator(PointsGenerator):
         size = (state.image.shape[-2] // 2, state.image.shape[-1] // 2)
         with float32_region(state.image):
             face = face_motion(points_source, points_driving, self.spread, size)
-        told = self.tell(face.maps)
-        gate = self.gate_of(told, motion, face.confidence)
-        out = self.draw(state, overlaid(motion, face, gate), self.hints_of(told), explain=explain)
+        encoded = self.tell(face.maps)
+        gate = self.gate_of(encoded, motion, face.confidence)
+        out = self.draw(state, overlaid(motion, face, gate), self.hints_of(encoded), explain=explain)
         return {**out, "gate": gate} if explain else out
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +16,13 @@ from ....face3d.mesh_space import shipped_space
 from ....motion.coefficients import COEFFICIENTS, LAYOUT_70, row70
 from ....nn.blocks.folded import fold_blocks
 from ....nn.compact.config import CommonParams
-from ....nn.compact.generator import CompactState
 from ....nn.compact.motion import CompactKPDetector
 from ....nn.geometry.keypoints import Keypoints
 from ....nn.visualize import draw_keypoints
 from ....types import Motion, Source
 from ...base import Renderer
 from ...mesh_faces import points_of
+from ...points_generator import PointsGenerator
 from ..config import SadTalkerConfig
 from .generator import FaceGenerator, FastFaceGenerator
 from .pose import CompactPose
@@ -90,9 +91,14 @@ POSE_DEVIATION = 0.1  # of angles in radians and of translations; that of an exp
 
 def build_compact(config: SadTalkerConfig) -> nn.ModuleDict:
     """This project's small networks."""
+    return networks_around(FaceGenerator, config)
+
+
+def networks_around(kind: type[PointsGenerator], config: SadTalkerConfig) -> nn.ModuleDict:
+    """A kind of generator with the networks around it, freshly initialised."""
     params, voice = config.compact_params, config.compact_voice
     common = CommonParams(num_kp=config.common_params.num_kp)
-    generator, mapping = FaceGenerator(params, common), CompactMapping(common.num_kp, voice.mapping_width)
+    generator, mapping = kind(params, common), CompactMapping(common.num_kp, voice.mapping_width)
     generator.spread.copy_(usual_spread())
     mapping.deviation[LAYOUT_70.pose] = POSE_DEVIATION
     return nn.ModuleDict(
@@ -119,14 +125,16 @@ class EncodedFace:
     """A source picture.
 
     Attributes:
-        state: of the generator.
+        image: the picture, (1, 3, H, W).
+        state: what the generator keeps of it.
         keypoints: of the source.
         row: (1, 70), its coefficients.
         identity: (1, 80), its identity coefficients.
         points: (1, 468, 2), points of its face, (x, y) in [-1, 1].
     """
 
-    state: CompactState
+    image: Tensor
+    state: Any
     keypoints: Keypoints
     row: Tensor
     identity: Tensor
@@ -143,11 +151,12 @@ class CompactRenderer(Renderer):
     """
 
     takes, space = LAYOUT_70.kind, "mesh"
+    fast: ClassVar[Callable[..., nn.Module]] = FastFaceGenerator
 
     def __init__(self, networks: nn.ModuleDict, config: SadTalkerConfig, precision: torch.dtype) -> None:
         self.kp_extractor: Any = fold_blocks(copy.deepcopy(networks["kp_extractor"])).requires_grad_(False).eval()
         self.mapping = networks["mapping"].eval()
-        self.generator = FastFaceGenerator(networks["generator"].eval(), precision)  # type: ignore[arg-type]
+        self.generator: Any = self.fast(networks["generator"].eval(), precision)
         self.size = (config.image_size, config.image_size)
 
     @torch.inference_mode()
@@ -162,7 +171,8 @@ class CompactRenderer(Renderer):
         row, identity = row70(source.coefficients).float(), source.identity.float()
         points = points_of(identity, row).to(source.image)
         return EncodedFace(
-            self.generator.encode(source.image),
+            source.image,
+            self._encode(source.image, points),
             self.kp_extractor(source.image),
             row.to(source.image),
             identity,
@@ -178,7 +188,7 @@ class CompactRenderer(Renderer):
         """Pictures (n, 3, S, S) in [0, 1]: source and result with keypoints, warped source, the face's gate (white)."""
         out = self._decode(state, motion, explain=True)
         drawn, keypoints = out["prediction"], self._keypoints(state, motion.values[COEFFICIENTS].to(state.row))
-        source = state.state.image.expand_as(drawn)
+        source = state.image.expand_as(drawn)
         return {
             "keypoints_source": draw_keypoints(source, state.keypoints["value"].expand(len(motion), -1, -1)),
             "keypoints_driving": draw_keypoints(drawn, keypoints["value"]),
@@ -188,11 +198,18 @@ class CompactRenderer(Renderer):
 
     def _decode(self, state: EncodedFace, motion: Motion, *, explain: bool = False) -> dict[str, Tensor]:
         rows = motion.values[COEFFICIENTS].to(state.row)
-        points = points_of(state.identity, rows).to(rows)
-        keypoints = self._keypoints(state, rows)
-        return self.generator.decode_face(
+        return self._draw(state, self._keypoints(state, rows), points_of(state.identity, rows).to(rows), explain)
+
+    def _encode(self, image: Tensor, points: Tensor) -> Any:
+        """What the generator keeps of a picture (1, 3, H, W) whose face has `points` (1, 468, 2)."""
+        return self.generator.encode(image)
+
+    def _draw(self, state: EncodedFace, keypoints: Keypoints, points: Tensor, explain: bool) -> dict[str, Tensor]:
+        """Frames of keypoints and points (N, 468, 2); see `FaceGenerator.decode_face`."""
+        drawn: dict[str, Tensor] = self.generator.decode_face(
             state.state, state.keypoints, keypoints, state.points, points, explain=explain
         )
+        return drawn
 
     def _keypoints(self, state: EncodedFace, rows: Tensor) -> Keypoints:
         moved: Keypoints = self.mapping(state.row, rows, state.keypoints)

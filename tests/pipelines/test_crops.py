@@ -66,16 +66,16 @@ def cropper_of(extractor, **settings):
     return Cropper(CropOptions.of(settings_from(settings)), FrameReader(extractor))
 
 
-def people(extractor, path, roles=ANYONE, **settings):
-    told: list[str] = []
+def people(extractor, path, assignments=ANYONE, **settings):
+    notes: list[str] = []
     cropper = cropper_of(extractor, **{"landmarks": "none", **settings})
-    return cropper.people(path, read_image(path), roles, SIZE, told.append), told
+    return cropper.people(path, read_image(path), assignments, SIZE, notes.append), notes
 
 
 def driving(extractor, path, **settings):
-    told: list[str] = []
+    notes: list[str] = []
     cropper = cropper_of(extractor, **{"landmarks": "none", **settings})
-    return cropper.driving(path, SIZE, told.append).crop, told
+    return cropper.driving(path, SIZE, notes.append).crop, notes
 
 
 def test_the_models_own_search_finds_the_subject_and_the_user_is_told(picture_of):
@@ -92,8 +92,8 @@ def test_without_a_subject_the_central_square_is_taken_and_the_user_is_told(pict
 def test_who_asks_for_no_search_gets_the_central_square_without_a_word(picture_of):
     path = picture_of("small.png", Square(130, 20, 60))
     for extractor, settings in ((Blind(), {}), (BrightSquare(), {"if_align": False})):
-        [place], told = people(extractor, path, **settings)
-        assert (place.crop.square, told) == (Square(40, 0, 120), [])
+        [place], notes = people(extractor, path, **settings)
+        assert (place.crop.square, notes) == (Square(40, 0, 120), [])
         assert driving(extractor, path, **settings)[0].square == Square(40, 0, 120)
 
 
@@ -108,8 +108,8 @@ def test_a_folder_of_frames_has_one_place_for_all_the_first_found(tmp_path):
 
 
 def test_the_whole_picture_is_not_searched(picture_of):
-    [place], told = people(BrightSquare(), picture_of("small.png", Square(130, 20, 60)), preprocess="resize")
-    assert place.crop.box.width == pytest.approx(200) and told == []
+    [place], notes = people(BrightSquare(), picture_of("small.png", Square(130, 20, 60)), preprocess="resize")
+    assert place.crop.box.width == pytest.approx(200) and notes == []
 
 
 @pytest.fixture
@@ -118,8 +118,8 @@ def group(tmp_path: Path) -> Path:
     return tmp_path / "group.png"
 
 
-def chosen(group, given, roles=ANYONE, **settings):
-    places, _ = people(Blind(), group, roles, landmarks="given", landmarks_file=given, **settings)
+def chosen(group, given, assignments=ANYONE, **settings):
+    places, _ = people(Blind(), group, assignments, landmarks="given", landmarks_file=given, **settings)
     return [(place.number, round(place.crop.box.center[0])) for place in places]
 
 
@@ -128,9 +128,9 @@ def test_several_faces_are_never_chosen_from_in_silence(group, given):
         chosen(group, given)
 
 
-@pytest.mark.parametrize(("wish", "number"), [("largest", 1), ("left", 0), ("right", 2), ("2", 2)])
-def test_one_face_is_chosen_by_the_wish(group, given, wish, number):
-    [(found, _)] = chosen(group, given, face=wish)
+@pytest.mark.parametrize(("choice", "number"), [("largest", 1), ("left", 0), ("right", 2), ("2", 2)])
+def test_one_face_is_chosen_by_the_choice(group, given, choice, number):
+    [(found, _)] = chosen(group, given, face=choice)
     assert found == number
 
 
@@ -139,14 +139,14 @@ def test_all_faces_are_numbered_from_the_left(group, given):
 
 
 def test_a_driver_moves_the_face_it_names_and_the_others_stay_still(group, given, tmp_path):
-    roles = (DriverAssignment(tmp_path / "b.mp4", 2), DriverAssignment(tmp_path / "a.mp4", 0))
-    assert [number for number, _ in chosen(group, given, roles)] == [0, 2]
+    assignments = (DriverAssignment(tmp_path / "b.mp4", 2), DriverAssignment(tmp_path / "a.mp4", 0))
+    assert [number for number, _ in chosen(group, given, assignments)] == [0, 2]
 
 
 def test_a_driver_without_a_name_moves_the_rest_or_whom_the_wish_names(group, given, tmp_path):
-    roles = (DriverAssignment(tmp_path / "b.mp4", 2), DriverAssignment(tmp_path / "a.mp4"))
-    assert [number for number, _ in chosen(group, given, roles)] == [0, 1, 2]
-    assert [number for number, _ in chosen(group, given, roles, face="left")] == [0, 2]
+    assignments = (DriverAssignment(tmp_path / "b.mp4", 2), DriverAssignment(tmp_path / "a.mp4"))
+    assert [number for number, _ in chosen(group, given, assignments)] == [0, 1, 2]
+    assert [number for number, _ in chosen(group, given, assignments, face="left")] == [0, 2]
 
 
 def test_a_face_that_is_not_there_is_refused(group, given, tmp_path):
@@ -160,9 +160,9 @@ def test_a_named_backend_that_is_missing_is_an_error_and_auto_says_what_took_its
         cropper_of(BrightSquare(), landmarks="mesh", checkpoint_root=tmp_path)
     cropper = cropper_of(BrightSquare(), checkpoint_root=tmp_path)
     assert cropper.name.startswith("the model's own search (") and "no landmark backend" in cropper.name
-    told: list[str] = []
-    cropper.people(path, read_image(path), ANYONE, SIZE, told.append)
-    assert "no face finder" in told[0]
+    notes: list[str] = []
+    cropper.people(path, read_image(path), ANYONE, SIZE, notes.append)
+    assert "no face finder" in notes[0]
 
 
 def test_who_names_a_face_does_not_get_something_else(picture_of, tmp_path):

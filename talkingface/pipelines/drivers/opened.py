@@ -5,10 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-from ..plan.assignment import assign_drivers, driver_class
+from ..plan.assignment import driver_class
 from . import Driver, DriverAssignment, DriverContext, DriverKey
-
-__all__ = ["OpenedDrivers", "assign_drivers", "driver_class"]
 
 
 class OpenedDrivers:

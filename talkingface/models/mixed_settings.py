@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from ....nn.compact.config import Group
+from ..nn.compact.config import Group
 
 
 class MixedLosses(Group):
