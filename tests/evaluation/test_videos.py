@@ -114,7 +114,7 @@ def test_dropped_frames_are_told(folders: Path) -> None:
 def test_each_program_has_its_own_lost_frames_and_sound(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("anna_1", "ben#2"):
         write(folders / "short" / f"{name}.mp4", 1, frames=3)
-    report = judge(folders, "out", "exact", "short")
+    report = evaluate(folders, "out", "exact", "short")
     rows = {row["method"]: row for row in report["tables"]["videos"]["rows"]}  # type: ignore[index]
     lost = {name: row["over_identities"]["frames_lost"] for name, row in rows.items()}
     assert lost == {"exact": 0, "short": pytest.approx(0.5)}
@@ -140,7 +140,7 @@ def test_what_other_programs_leave_is_taken_or_told(folders: Path) -> None:
     write(other / "anna_1.mp4", 2)
     (other / "ben#2.wmv").write_bytes(b"no video at all")
     (other / "notes.txt").write_text("hello")
-    report = judge(folders, "out", "a program")
+    report = evaluate(folders, "out", "a program")
     clips = {clip["clip"]: clip["scores"]["l1"] for clip in report["tables"]["videos"]["clips"]}  # type: ignore[index]
     assert clips == {"anna_1": pytest.approx(0, abs=0.02), "sub folder/ö 3": 0}
     first, second, third = report["notes"]  # type: ignore[misc]
