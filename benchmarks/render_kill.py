@@ -1,10 +1,10 @@
 """Kill -9 at random moments of a render, and compare what comes of it with an undisturbed run, byte by byte.
 
-    python -m benchmarks.render_kill [--kills 200] [--ending .mp4] [--frames 620] [--seed 0] [--json FILE]
+    python -m benchmarks.render_kill [--kills 200] [--ending .mp4] [--frames 620] [--seed 0] [--model FOM] [--json FILE]
 
-A small network of the FOM family draws 64 x 64 pixels. After a kill the same run goes on; when it ends, its bytes are
-compared and the next round begins. What a run keeps is kept from the first frame on, so that every moment counts. Exit
-status 1 if anything differs or is left behind.
+A small network of the FOM family draws 64 x 64 pixels; of another model the weights that ship draw. After a kill the
+same run goes on; when it ends, its bytes are compared and the next round begins. What a run keeps is kept from the
+first frame on, so that every moment counts. Exit status 1 if anything differs or is left behind.
 """
 
 from __future__ import annotations
@@ -64,11 +64,12 @@ def main() -> int:
     parser.add_argument("--ending", default=".mp4", help="of the result; empty: a folder of png")
     parser.add_argument("--frames", type=int, default=620, help="frames of the result")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--model", default="FOM", help="that draws: FOM, SadTalker or StyleHeat")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         values = {
-            "checkpoint": str(small_weights(folder / "small.safetensors")),
+            **_drawn_by(options.model, folder),
             "image_source": SAMPLE / "source.png",
             "video_source": loop_clip(SAMPLE / "driving.mp4", folder / "driving.mp4", frames=options.frames),
         }
@@ -80,7 +81,14 @@ def main() -> int:
         Figure("results that differ", tally.different, "", "<= 0"),
         Figure("files left beside results", tally.left, "", "<= 0"),
     ]
-    return publish(f"render to '{options.ending}' killed at random moments", figures, options.json)
+    return publish(f"render of {options.model} to '{options.ending}' killed at random moments", figures, options.json)
+
+
+def _drawn_by(model: str, folder: Path) -> dict[str, Any]:
+    """Settings that name the model and its weights."""
+    if model == "FOM":
+        return {"checkpoint": str(small_weights(folder / "small.safetensors"))}
+    return {"model": model, "checkpoint": f"{model.lower()}_compact", "landmarks": "auto"}
 
 
 def small_weights(path: Path) -> Path:

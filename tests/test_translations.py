@@ -10,7 +10,7 @@ import pytest
 from talkingface.paths import CLONE
 
 PAGES = sorted([CLONE / "README.zh.md", *(CLONE / "docs").glob("*.zh.md")])
-EXPECTED = {"animate", "cluster", "sadtalker", "styleheat", "settings", "from-other-programs", "training"}
+EXPECTED = {"animate", "cluster", "sadtalker", "styleheat", "settings", "from-other-programs", "training", "student"}
 TRANSLATED = re.compile(r"[一-鿿]")
 CODE = re.compile(r"`([^`]+)`")
 LINK = re.compile(r"\]\(([^)\s#]+)(?:#([^)\s]*))?\)")

@@ -179,7 +179,7 @@ def features(path: Path | None) -> VGG16 | None:
     if path is None:
         return None
     vgg = VGG16()
-    vgg.take(read_keras_vgg16(path))
+    vgg.take(read_keras_vgg16(path.read_bytes(), path))
     return vgg.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 

@@ -153,11 +153,15 @@ def describe(settings: Settings) -> str:
     return "\n".join(lines)
 
 
-def save_settings(settings: Settings, path: Path) -> Path:
-    """Write the settings as YAML so that ``--config`` of that file repeats the run; written beside and renamed."""
+def save_settings(settings: Settings, path: Path, comment: str = "") -> Path:
+    """Write the settings as YAML so that ``--config`` of that file repeats the run; written beside and renamed.
+
+    Args:
+        comment: one line that goes before them.
+    """
     values = {key: value for key, value in _plain(settings).items() if key not in NOT_SAVED}
     with atomic_file(path) as part:
-        part.write_text(dump(values), encoding="utf-8")
+        part.write_text((f"# {comment}\n" if comment else "") + dump(values), encoding="utf-8")
     return path
 
 

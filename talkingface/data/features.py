@@ -229,7 +229,7 @@ def _engine(count: int, workers: int | None) -> Engine:
 
 def _item(name: str, path: Path) -> items.ClipFile:
     """Convert a clip to an item of the preparation steps, whose name is a plain file name."""
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
     return items.ClipFile(f"{Path(name).stem}-{digest}", _SPLIT, path.absolute())
 
 
@@ -259,7 +259,7 @@ def _folder(store: ClipStore, options: FeatureOptions) -> Path:
     """Folder of the extracted files of a store."""
     home = options.folder or default_folder()
     root = store.root.resolve()
-    return home / f"{root.name}-{hashlib.sha256(str(root).encode()).hexdigest()[:12]}"
+    return home / f"{root.name}-{hashlib.sha256(os.fsencode(root)).hexdigest()[:12]}"
 
 
 def default_folder() -> Path:

@@ -141,7 +141,7 @@ def save_text(text: str, path: Path) -> Path:
     """Write a text, whole or not at all."""
     path = Path(path)
     with atomic_file(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")  # names of files need not be UTF-8
     return path
 
 

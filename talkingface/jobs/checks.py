@@ -9,11 +9,12 @@ from .. import registry
 from ..config import model_config
 from ..errors import ConfigError, TalkingFaceError, collected
 from ..media.formats import check_place
-from ..models.settings import TrainedConfig
+from ..models.settings import TrainedConfig, missing_loss_file
 from ..pipelines.plan.assignment import check_there
 from ..pipelines.plan.checks import settings_problems
 from ..pipelines.plan.known_weights import config_of
 from ..plugins import METRICS
+from ..weights import load_catalogue
 from .data import run_folder, with_data
 
 if TYPE_CHECKING:
@@ -61,13 +62,24 @@ def data_problems(settings: Settings, known: Sequence[TalkingFaceError] = ()) ->
     return problems
 
 
+def _loss_files(config: TrainedConfig, settings: Settings) -> list[TalkingFaceError]:
+    """Fixed networks that the losses need and that are not there; of a sweep each trial is asked."""
+    if settings.train.sweep is not None:
+        return []
+    catalogue, root = load_catalogue(), settings.weights_root
+    names = config.loss_files(settings.train.stage, settings.train)
+    return [missing_loss_file(name) for name in names if not catalogue[name].path(root).is_file()]
+
+
 def training_problems(settings: Settings) -> list[TalkingFaceError]:
     """Names of stages, losses and phases that a training does not have, and states that are not there."""
     problems: list[TalkingFaceError] = []
     with collected(problems):
         config = model_config(settings) if settings.checkpoint is None else config_of(settings)
         if isinstance(config, TrainedConfig):
-            problems += config.training_problems(settings.train.stage, settings.train)
+            problems += list(config.training_problems(settings.train.stage, settings.train)) or _loss_files(
+                config, settings
+            )
     start, resume = settings.train.init_from, settings.train.resume
     if start is not None:
         with collected(problems):

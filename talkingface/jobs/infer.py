@@ -31,7 +31,7 @@ def run(settings: Settings) -> int:
 
 
 def _report(result: Result, settings: Settings) -> None:
-    if not settings.quiet:
+    if not settings.quiet and not result.kept:
         for warning in dict.fromkeys(result.warnings):
             print(f"warning: {warning}", file=sys.stderr)
         length = f"{result.frames} frames at {float(result.fps):g} frames/s, {float(result.seconds):.1f} s"

@@ -60,9 +60,9 @@ def read_trials(words: Sequence[str], settings: Settings) -> list[Trial]:
         own = tuple(f"--{key}={_text(value, path)}" for key, value in changes.items())
         name = f"trial-{number:02d}"
         found, wrong = read_settings([*words, *own, f"--output_dir={inside(folder, name)}"])
+        found = found.model_copy(update={"train": found.train.model_copy(update={"sweep": None})})
         problems += wrong or job_problems(found)
-        train = found.train.model_copy(update={"sweep": None})
-        trials.append(Trial(name, own, found.model_copy(update={"train": train})))
+        trials.append(Trial(name, own, found))
     if problems:
         raise together(problems)
     return trials

@@ -22,6 +22,19 @@ _FILM = re.compile(
     re.DOTALL,
 )
 _AVIF = re.compile(rb"....ftyp(?:avif|mif1....(?:.{4})*?avif)", re.DOTALL)
+_UNREAD = {
+    "netpbm": rb"P[1-7]\s",
+    "JPEG 2000": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
+    "JPEG XL": rb"\0\0\0\x0cJXL |\xff\x0a",
+    "Photoshop": rb"8BPS",
+    "OpenEXR": rb"\x76\x2f\x31\x01",
+    "icon": rb"\0\0\x01\0",
+    "DDS": rb"DDS ",
+    "SGI": rb"\x01\xda[\0\x01][\x01\x02]",
+    "SVG": rb"\s*<svg|\s*<\?xml[^<]*<svg",
+    "PDF": rb"%PDF",
+    "PostScript": rb"%!PS",
+}
 _MAX_CHUNKS = 1_000_000  # more in a file are damage
 
 
@@ -48,6 +61,16 @@ def _kind(stream: BinaryIO, head: bytes) -> Content:
     if head[:3] == b"\xff\xd8\xff" or head[:4] in _TIFF or is_bmp or _AVIF.match(head):
         return "still"
     return "film" if _FILM.match(head) else ""
+
+
+def unread_picture(path: Path) -> str:
+    """Kind of a picture that is not read here, by its first bytes; "" for what is none as far as they tell."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(_HEAD * 8)
+    except OSError:
+        return ""
+    return next((kind for kind, begin in _UNREAD.items() if re.match(begin, head)), "")
 
 
 def chunks(stream: BinaryIO, start: int, order: Literal["little", "big"]) -> Iterator[tuple[bytes, int]]:

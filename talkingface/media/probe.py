@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import MediaError
 from .animation import Animation, is_animated, read_animation
+from .content import unread_picture
 from .conversion import Storage
 from .ffmpeg import MAX_PIXELS, SILENCE_S, SILENT, Child, input_arguments
 from .frame_rate import DEFAULT_FPS, FrameRate, rate_from_text, rate_from_ticks
@@ -373,6 +374,10 @@ def _unreadable(path: Path, report: list[str]) -> MediaError:
     if SILENT in report[:1]:
         what = f"could not be opened within {SILENCE_S:g} s"
         return MediaError(what, where=path, cure="Copy it to a faster disk, or convert it.")
+    picture = unread_picture(path)
+    if picture:
+        what = f"a picture of a kind that is not read ({picture})"
+        return MediaError(what, where=path, cure="Save it as png or jpg.")
     if any(_REFUSED_KIND in line for line in report):
         what = "not a video or sound file of a known kind; a play list is none, whatever its name"
         return MediaError(what, where=path, cure="Convert it to mp4, and give that file.")

@@ -206,6 +206,8 @@ class ModelPlugin(ABC):
         inference_networks: names of the networks that inference needs (and that released files must hold); of the
             class, or of an instance where they depend on its config. The same goes for the next.
         voice_networks: names of those among them that :meth:`voice` needs; empty: the model has no voice.
+        space_networks: names of those whose weights decide what the numbers of its motions mean, see
+            :meth:`motion_space`; empty: the config says it.
         stages: parts of the model that are trained one after another, the first unless the user names another; empty
             where all of it is trained at once.
     """
@@ -215,6 +217,7 @@ class ModelPlugin(ABC):
 
     inference_networks: tuple[str, ...]
     voice_networks: tuple[str, ...] = ()
+    space_networks: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
     config: Any
     networks: nn.ModuleDict
@@ -241,6 +244,10 @@ class ModelPlugin(ABC):
         if name and name not in self.stages:
             raise unknown_stage(self.name, name, self.stages)
         self._stage = name
+
+    def motion_space(self) -> str:
+        """Word for what the numbers of its motions mean, where the weights of `space_networks` decide it; else ""."""
+        return ""
 
     def adapt(self, name: str, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """State of a network under its own names and shapes, where files of others differ; here unchanged."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NoReturn
 
 from torch import Tensor
 
-from ..errors import WeightsError
 from ..nn.losses.identity import IdentityNetwork
 from ..nn.losses.perceptual import VGG19
 from ..weights.load import load_strict
+from .settings import missing_loss_file
 
 
 @dataclass
@@ -55,17 +54,12 @@ class FixedNetworks:
         Raises:
             WeightsError: if it was not given.
         """
-        return self.vgg or _missing("vgg19", "perceptual")
+        if self.vgg is None:
+            raise missing_loss_file("vgg19")
+        return self.vgg
 
     def required_identity(self) -> IdentityNetwork:
         """IR-SE50; errors as for `required_vgg`."""
-        return self.identity or _missing("ir_se50", "identity")
-
-
-def _missing(name: str, loss: str) -> NoReturn:
-    raise WeightsError(
-        f"a loss needs the weights of {name}",
-        where="train.loss_weights",
-        cure=f"Get them with --run_mode=fetch --checkpoint={name}, or train without such losses, as by "
-        f"--train.loss_weights.{loss}=0.",
-    )
+        if self.identity is None:
+            raise missing_loss_file("ir_se50")
+        return self.identity

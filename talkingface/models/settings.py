@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ..errors import ConfigError, did_you_mean
+from ..errors import ConfigError, WeightsError, did_you_mean
 
 
 class ModelOptions(BaseModel):
@@ -61,6 +61,27 @@ class TrainedConfig:
             train: the settings of the trainer.
         """
         return ()
+
+    def loss_files(self, stage: str, train: Any) -> tuple[str, ...]:
+        """Fixed networks of others that the losses of a training compare features of: names in the catalogue.
+
+        Args: as for `training_problems`, which has no objection to them.
+        """
+        return ()
+
+
+_LOSSES = {"vgg19": "perceptual", "ir_se50": "identity"}
+
+
+def missing_loss_file(name: str) -> WeightsError:
+    """The error of a fixed network that a loss needs and that is not there.
+
+    Args:
+        name: in the catalogue.
+    """
+    without = f", or train without such losses, as by --train.loss_weights.{_LOSSES[name]}=0" if name in _LOSSES else ""
+    cure = f"Get them with --run_mode=fetch --checkpoint={name}{without}."
+    return WeightsError(f"a loss needs the weights of {name}", where="train.loss_weights", cure=cure)
 
 
 def unknown_stage(model: str, name: str, stages: Iterable[str]) -> ConfigError:

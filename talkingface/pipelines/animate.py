@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 from ..config import save_settings
 from ..config.schema import Movement
 from ..errors import ConfigError, TalkingFaceError
+from ..media.frame_rate import DEFAULT_FPS
 from ..media.keep.names import ReservedNames
+from ..media.pictures import is_picture
+from ..media.probe import probe
 from ..motion.kinds import of_coefficients
 from .draw import enhance
 from .draw.drawing import Drawing
@@ -25,7 +28,8 @@ from .drivers.opened import OpenedDrivers
 from .drivers.voices import VoiceLoader
 from .model import LoadedModel, load_model, model_options
 from .plan.checks import check_settings
-from .plan.inputs import Plan, plan_each, plan_one, settings_file
+from .plan.finished import mark, settings_file
+from .plan.inputs import Plan, plan_each, plan_one
 from .plan.options import (
     PREVIEW_HEIGHT,
     CropOptions,
@@ -58,6 +62,7 @@ class Result:
         warnings: what was degraded, and what the user should know.
         settings: the settings of the run.
         elapsed_s: how long it took to make, without loading the model.
+        kept: true if an earlier run made it, of the same inputs and settings.
     """
 
     path: Path
@@ -69,6 +74,7 @@ class Result:
     warnings: tuple[str, ...]
     settings: Settings
     elapsed_s: float
+    kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,6 +141,28 @@ def animate_each(settings: Settings, progress: Progress = SILENT) -> BatchResult
 
 def animate_plans(plans: list[Plan], settings: Settings, progress: Progress) -> BatchResult:
     """Animate as planned; errors as :func:`animate_each`."""
+    finished = {plan.output: _kept_result(plan, settings) for plan in plans if plan.finished}
+    for path in finished:
+        progress.note(f"{path}: finished by an earlier run of the same command, and kept (--restart makes it anew)")
+    made = _animate_rest([plan for plan in plans if not plan.finished], settings, progress)
+    there = finished | {result.path: result for result in made.results}
+    return BatchResult([there[plan.output] for plan in plans if plan.output in there], made.failures)
+
+
+def _kept_result(plan: Plan, settings: Settings) -> Result:
+    """A result that was there, as it is found."""
+    frames, fps = 1, DEFAULT_FPS
+    if not is_picture(plan.output):
+        info = probe(plan.output)
+        frames, fps = info.frames or 1, info.fps or DEFAULT_FPS
+    about: dict[str, Any] = {"weights": "", "faces": "", "warnings": (), "settings": settings, "elapsed_s": 0.0}
+    return Result(plan.output, frames, fps, float(frames / fps), kept=True, **about)
+
+
+def _animate_rest(plans: list[Plan], settings: Settings, progress: Progress) -> BatchResult:
+    """Animate what no earlier run has finished."""
+    if not plans:
+        return BatchResult()
     asked = settings
     if settings.preview:
         settings = preview_of(settings)
@@ -258,7 +286,8 @@ def _write_side_files(run: Run, plan: Plan, person: Person, moving: PersonMotion
         except TalkingFaceError as error:
             notes.append(f"the face is not shown (--face3dvis): {error}")
     try:
-        save_settings(run.asked or settings, settings_file(plan.output))
+        comment = mark(plan.output, plan.made_of) if plan.made_of else ""
+        save_settings(run.asked or settings, settings_file(plan.output), comment)
     except OSError as error:
         notes.append(f"{settings_file(plan.output)}: the settings could not be saved ({error.strerror or error})")
     return notes

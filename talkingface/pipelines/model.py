@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
@@ -109,11 +109,24 @@ def load_model(settings: Settings) -> LoadedModel:
     return assemble(plugin, device, choose_precision(settings.precision, device), label, root=root)
 
 
-def load_plugin(settings: Settings, device: torch.device, *, voice: bool = False) -> tuple[ModelPlugin, str]:
+def motion_space(settings: Settings) -> str:
+    """Space of the motions that the weights draw which the settings name; "" where weights do not decide it.
+
+    Only the networks that decide it are loaded; errors as :func:`load_plugin`.
+    """
+    if not registry.model(settings.model).space_networks:
+        return ""
+    plugin, _ = load_plugin(settings, torch.device("cpu"), part="space")
+    return plugin.motion_space()
+
+
+def load_plugin(
+    settings: Settings, device: torch.device, *, part: Literal["inference", "voice", "space"] = "inference"
+) -> tuple[ModelPlugin, str]:
     """(the model family with its weights, which weights these are).
 
     Args:
-        voice: load only what its voice needs.
+        part: what it is for: to read and draw motions, to speak, or to tell the space of its motions alone.
 
     Raises:
         UnknownNameError, WeightsError, ConfigError: as :func:`load_model`.
@@ -123,7 +136,7 @@ def load_plugin(settings: Settings, device: torch.device, *, voice: bool = False
     found = resolve(settings.model, settings.checkpoint, root, preferences=dict(settings))
     base = base_config(settings.model, found, read_notes(found.paths))
     plugin = plugin_class(model_config(as_trained(settings, found), _at_size(settings, base)))
-    names = plugin.voice_networks if voice else plugin.inference_networks
+    names: tuple[str, ...] = getattr(plugin, f"{part}_networks")
     states = load_together(found.paths, model=settings.model, only=names)
     for name, state in states.items():
         where = f"{', '.join(map(str, found.paths))} ({name})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..errors import ConfigError, TrainingError, WeightsError, did_you_mean, writing
+from ..errors import ConfigError, TrainingError, WeightsError, did_you_mean, quoted, writing
 from ..models.base import ModelPlugin, Phase
 from ..part_files import atomic_file
 from ..paths import inside
@@ -265,7 +266,16 @@ def find_resume(resume: str, run_dir: Path) -> list[Path]:
     return [origin]
 
 
-RESULTS = ("states", "export", "pictures", "tensorboard", "scalars.jsonl", "train.log", "settings.yaml")
+# What a training leaves in the folder of its run; of a folder the names of what is in it.
+RESULTS = {
+    "states": r"step-[0-9]+",
+    "export": r"(last|best)\.safetensors",
+    "pictures": r"step-[0-9]+\.png",
+    "tensorboard": r"events\.out\..*",
+    "scalars.jsonl": "",
+    "train.log": "",
+    "settings.yaml": "",
+}
 
 
 def claim(run_dir: Path, resume: str, overwrite: bool) -> None:
@@ -277,7 +287,7 @@ def claim(run_dir: Path, resume: str, overwrite: bool) -> None:
         overwrite: remove the results of the other training.
 
     Raises:
-        ConfigError: with the three ways on.
+        ConfigError: with the three ways on; or what would have to be removed is not all a training's.
     """
     goes_on = resume == "auto" or (resume and Path(resume).resolve().is_relative_to(run_dir.resolve()))
     used = [run_dir / name for name in ("states", "export") if any(run_dir.glob(f"{name}/[!.]*"))]
@@ -287,11 +297,22 @@ def claim(run_dir: Path, resume: str, overwrite: bool) -> None:
         cure = "Go on with it (--train.resume=auto), name another folder (--output_dir), or replace it (--overwrite)."
         raise ConfigError("holds the results of another training", where=run_dir, cure=cure)
     with writing(run_dir):
+        others = [file for name, ours in RESULTS.items() for file in _others(run_dir / name, ours)]
+        if others:
+            what = f"holds other things than results of a training ({quoted(others[0])}) and is not removed"
+            raise ConfigError(what, where=others[0].parent, cure="Move them, or name another folder (--output_dir).")
         for path in (run_dir / name for name in RESULTS):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+
+
+def _others(folder: Path, ours: str) -> list[Path]:
+    """Entries of a folder whose names are not those of a training, hidden ones apart."""
+    if not folder.is_dir() or folder.is_symlink():
+        return []
+    return sorted(file for file in folder.iterdir() if not re.fullmatch(rf"\..*|{ours}", file.name))
 
 
 def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

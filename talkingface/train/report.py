@@ -48,7 +48,7 @@ class TrainingLog:
         if self._silent:
             return
         _log.info("%s", text)
-        with (self._folder / "train.log").open("a", encoding="utf-8") as file:
+        with (self._folder / "train.log").open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
 
     def scalars(self, step: int, group: str, values: Mapping[str, float]) -> None:
@@ -113,7 +113,11 @@ def _summary_writer(folder: Path, log: TrainingLog) -> Any:
     except ImportError:
         log.line(f"TensorBoard is not installed, its log is left out; {install_command('log')} brings it")
         return None
-    return SummaryWriter(str(folder))
+    try:
+        return SummaryWriter(str(folder))
+    except UnicodeEncodeError:
+        log.line("TensorBoard's log is left out: it needs a folder whose name is UTF-8")
+        return None
 
 
 _SEED = 0

@@ -34,7 +34,7 @@ SMALL = [
             "discriminator_params": {"block_expansion": 8, "max_features": 32, "num_blocks": 2, "use_kp": True},
         },
         train={"loss_weights": {"perceptual": [], "reconstruction": 10}},
-        may_default=frozenset({"compact_params", "train_params"}),
+        may_default=frozenset({"compact_params", "train_params", "separable", "pruned"}),
     ),
     SmallModel(
         "FOM",
@@ -63,7 +63,12 @@ SMALL = [
                 "separation": 1,
             }
         },
-        may_default=frozenset({"kp_detector_params", "generator_params", "discriminator_params", "train_params"}),
+        may_default=frozenset(
+            {
+                *("kp_detector_params", "generator_params", "discriminator_params", "train_params"),
+                *("separable", "pruned"),
+            }
+        ),
     ),
     *(
         SmallModel(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,7 +20,7 @@ from talkingface.cli import main
 from talkingface.evaluation.measure import Shot, measure
 from talkingface.evaluation.metric import ClipFacts, MetricTools
 from talkingface.evaluation.metrics.sharp import Sharpness
-from talkingface.evaluation.results.unfinished import FOLDER, RECORDS
+from talkingface.evaluation.results.unfinished import FOLDER, RECORDS, Unfinished
 from talkingface.media.video import open_video
 from talkingface.media.writer import open_writer
 
@@ -64,6 +67,41 @@ def test_programs_stand_side_by_side(folders: Path, capsys: pytest.CaptureFixtur
     assert report["notes"] == ["stranger: only noisy has it"]
     out = capsys.readouterr().out
     assert out.splitlines()[-1] == str(folders / "out" / "report.json") and "exact" in out
+
+
+def test_a_folder_that_only_bears_the_name_of_kept_clips_is_left_alone(folders: Path) -> None:
+    novel = folders / "out" / FOLDER / "chapter 12.txt"
+    novel.parent.mkdir(parents=True)
+    novel.write_text("It was a dark and stormy night")
+    evaluate(folders, "out", "exact")
+    assert novel.read_text().startswith("It was") and [path.name for path in novel.parent.iterdir()] == [novel.name]
+
+
+@pytest.mark.parametrize("line", ["5", "[]", "null", '{"number": 0}', "[" * 100_000, '{"number": 0, "scores": 5}'])
+def test_damaged_notes_of_a_stopped_evaluation_are_measured_anew(folders: Path, line: str) -> None:
+    whole = evaluate(folders, "whole", "exact")
+    kept = Unfinished(folders / "out", str(whole["protocol"]["hash"]))  # type: ignore[index]
+    with (folders / "out" / FOLDER / RECORDS).open("a") as file:
+        file.write(f"{line}\n")
+    del kept
+    assert evaluate(folders, "out", "exact")["tables"] == whole["tables"]
+
+
+def test_two_videos_of_one_name_are_told(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copyfile(folders / "exact" / "anna_1.mp4", folders / "exact" / "anna_1.mkv")
+    assert main(["--run_mode=evaluate", f"--real={folders / 'real'}", f"--made={folders / 'exact'}"]) == 2
+    assert "two videos have one name: 'anna_1.mkv' and 'anna_1.mp4'" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text there")
+def test_names_that_are_no_utf8_are_measured_and_shown(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    for folder in ("real", name):
+        write(tmp_path / folder / f"{name}.mp4", 1)
+    report = evaluate(tmp_path, "out", name)
+    (row,) = report["tables"]["videos"]["rows"]  # type: ignore[index]
+    assert row["over_identities"]["l1"] == 0 and row["method"] == name
+    assert r"caf\udce9" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_the_page_needs_nothing_else(folders: Path) -> None:
@@ -128,7 +166,7 @@ def test_each_program_has_its_own_lost_frames_and_sound(folders: Path, monkeypat
 
 
 def test_what_other_programs_leave_is_taken_or_told(folders: Path) -> None:
-    """Folders of pictures are videos; what is damaged or has one name is left out, with a note."""
+    """Folders of pictures are videos; what is damaged is left out, with a note."""
     real, other = folders / "real", folders / "a program"
     pictures = other / "sub folder" / "ö 3"
     pictures.mkdir(parents=True)
@@ -137,15 +175,13 @@ def test_what_other_programs_leave_is_taken_or_told(folders: Path) -> None:
         for number, frame in enumerate(video, 8):
             Image.fromarray(frame).save(pictures / f"{number}.png")
     write(other / "anna_1.mov", 1)
-    write(other / "anna_1.mp4", 2)
     (other / "ben#2.wmv").write_bytes(b"no video at all")
     (other / "notes.txt").write_text("hello")
     report = evaluate(folders, "out", "a program")
     clips = {clip["clip"]: clip["scores"]["l1"] for clip in report["tables"]["videos"]["clips"]}  # type: ignore[index]
     assert clips == {"anna_1": pytest.approx(0, abs=0.02), "sub folder/ö 3": 0}
-    first, second, third = report["notes"]  # type: ignore[misc]
-    assert first == "anna_1.mp4 of a program: left out, anna_1.mov has the same name"
-    assert second.startswith("ben#2.wmv of a program: left out, ") and third == "ben#2: a program has no such video"
+    first, second = report["notes"]  # type: ignore[misc]
+    assert first.startswith("ben#2.wmv of a program: left out, ") and second == "ben#2: a program has no such video"
 
 
 def test_folders_without_a_common_name_are_refused(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -193,7 +193,7 @@ def test_auto_takes_the_mesh_and_a_damaged_file_is_named(tmp_path: Path) -> None
     for entry in load_catalogue().entries_for("mesh"):
         entry.path(tmp_path).parent.mkdir(exist_ok=True)
         entry.path(tmp_path).write_bytes(b"not a network" * 100)
-    with pytest.raises(WeightsError, match=r"\.tflite: not a network"):
+    with pytest.raises(WeightsError, match=r"\.tflite: not the file 'face_mesh_detector' of the catalogue"):
         open_analyser("mesh", root=tmp_path)
 
 

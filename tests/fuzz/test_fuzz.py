@@ -32,10 +32,10 @@ OTHERS = {
     "ops/": "the package's own sources, and what its compiler said",
     "pipelines/plan/known_weights.py": "notes of weight files, which the readers of weights give; "
     "tests/pipelines/test_checks.py",
-    "weights/files/read.py:read_keras_vgg16": "Keras files go to h5py; docs/reliability.md",
-    "face/detect/networks/tflite.py": "networks of another runtime; docs/reliability.md",
+    "weights/files/read.py:read_keras_vgg16": "only the file of the catalogue: `published_bytes`",
     "weights/download/": "tests/weights/test_fetch_hostile.py",
     "testing.py": "what the test itself has written",
+    "weights/exact.py": "refuses every file but that of the catalogue; tests/nn/test_vgg16.py",
     "weights/files/hama.py": "tests/weights/test_graph_files.py",
     "weights/files/tfjs.py": "tests/weights/test_graph_files.py",
     "evaluation/metrics/lips.py:_names": "a file that is fetched by its sha256",

@@ -8,6 +8,7 @@ from PIL import Image
 
 from talkingface.errors import MediaError, ShapeError
 from talkingface.media.image import center_square, over_background, read_image, resize, write_image
+from talkingface.media.probe import describe
 
 from .clips import smooth_frames
 
@@ -131,3 +132,14 @@ def test_shrinking_averages_instead_of_aliasing() -> None:
 def test_center_square_of_both_orientations() -> None:
     assert np.array_equal(center_square(PICTURE), PICTURE[:, 10:50])
     assert center_square(np.ascontiguousarray(PICTURE[:, :21])).shape == (21, 21, 3)
+
+
+@pytest.mark.parametrize(
+    ("ending", "kind"),
+    [("ppm", "netpbm"), ("jp2", "JPEG 2000"), ("ico", "icon"), ("dds", "DDS"), ("sgi", "SGI"), ("eps", "PostScript")],
+)
+def test_pictures_of_other_kinds_are_called_pictures(tmp_path: Path, ending: str, kind: str) -> None:
+    path = tmp_path / f"a.{ending}"
+    Image.new("RGB", (64, 64), "red").save(path)
+    with pytest.raises(MediaError, match=rf"a picture of a kind that is not read \({kind}\)\. Save it as png"):
+        describe(path)

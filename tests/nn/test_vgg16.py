@@ -9,6 +9,8 @@ import torch
 
 from talkingface.errors import WeightsError
 from talkingface.nn.losses.perceptual import VGG16, perceptual_distance
+from talkingface.weights import load_catalogue
+from talkingface.weights.exact import published_bytes
 from talkingface.weights.files.read import read_keras_vgg16
 
 
@@ -44,10 +46,20 @@ def test_weights_of_keras_are_read(tmp_path: Path) -> None:
                 group = file.create_group(f"block{block + 1}/layers/conv2d{f'_{index}' if index else ''}/vars")
                 group["0"] = torch.full((3, 3, inputs, widths[block + 1]), 0.5).half().numpy()
                 group["1"] = torch.zeros(widths[block + 1]).numpy()
-    VGG16(2).take(read_keras_vgg16(path))
+    VGG16(2).take(read_keras_vgg16(path.read_bytes(), path))
 
 
 def test_missing_weights_are_an_error_with_a_cure(tmp_path: Path) -> None:
-    pytest.importorskip("h5py")
-    with pytest.raises(WeightsError, match="not there"):
-        read_keras_vgg16(tmp_path / "none.h5")
+    with pytest.raises(WeightsError, match=r"not there.*--checkpoint=vgg16"):
+        published_bytes("vgg16", tmp_path)
+
+
+def test_another_file_never_reaches_the_library(tmp_path: Path) -> None:
+    entry = load_catalogue()["vgg16"]
+    path = entry.path(tmp_path)
+    path.parent.mkdir()
+    for size in (100, entry.size):
+        with path.open("wb") as file:
+            file.truncate(size)
+        with pytest.raises(WeightsError, match=r"weights\.h5: not the file 'vgg16' of the catalogue.*Delete it"):
+            published_bytes("vgg16", tmp_path)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -261,3 +264,20 @@ def test_gradients_are_never_kept(make):
         motion = model.reader.read_frames(frames, Fraction(25))
     assert not any(value.requires_grad for value in motion.values.values())
     assert all(isinstance(value, torch.Tensor) and len(value) == 2 for value in motion.values.values())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text there")
+@pytest.mark.parametrize("name", [b"caf\xe9", b"\xe9" * 150])
+def test_names_need_not_be_utf8(make, clips, tmp_path, name):
+    name = os.fsdecode(name)
+    folder = tmp_path / name
+    (folder / "people").mkdir(parents=True)
+    shutil.copyfile(clips / "source.png", folder / "people" / f"{name}.png")
+    shutil.copyfile(clips / "talk.mp4", folder / f"{name}.mp4")
+    given = {"video_source": folder / f"{name}.mp4", "frame_limit": 2, "output": None, "output_dir": folder / "out"}
+    for kept in (False, True):
+        (result,) = animate_each(make(image_source=folder / "people", **given)).results
+        assert (result.frames, result.kept) == (2, kept)
+    words = [f"--config={result.path}.yaml", f"--output_dir={tmp_path / 'again'}"]
+    (again,) = animate_each(load_settings(words)).results
+    assert frames_of(again.path).tolist() == frames_of(result.path).tolist()

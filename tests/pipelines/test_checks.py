@@ -14,7 +14,9 @@ import torch
 
 from talkingface.config import load_settings
 from talkingface.motion.file import save_motion
+from talkingface.pipelines.model import motion_space
 from talkingface.pipelines.plan.checks import settings_problems
+from talkingface.pipelines.plan.known_weights import config_of
 from talkingface.types import Motion
 
 SAMPLE = Path(__file__).resolve().parents[2] / "dataset" / "sample"
@@ -116,6 +118,34 @@ def test_a_motion_of_another_space_is_told(model: str, space: str, tmp_path: Pat
     check_told(refused(words, tmp_path), [f"a.motion: its numbers are of the space '{space}', and these weights draw"])
     save_motion(tmp_path / "a.motion", replace(motion, space="mesh"))
     check_told(refused(words, tmp_path), ["--best_frame: there is no frame 3. Use 0 to 2."])
+
+
+def test_a_motion_of_another_keypoint_detector_is_told_before_the_networks_are_loaded(tmp_path: Path) -> None:
+    settings = load_settings([f"--image_source={SAMPLE / 'source.png'}", f"--motion_path={tmp_path / 'a.motion'}"])
+    kind, own = config_of(settings).motion_kind, motion_space(settings)
+    motion = Motion(kind, Fraction(25), {"value": torch.zeros(3, 10, 2)}, "0123456789ab")
+    save_motion(tmp_path / "a.motion", motion)
+    (problem,) = settings_problems(settings)
+    assert f"the space '0123456789ab', and these weights draw '{own}'" in str(problem)
+    save_motion(tmp_path / "a.motion", replace(motion, space=own))
+    assert settings_problems(settings) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "names"),
+    [
+        ("--model=FOM --variant=vox-256", ["vgg19"]),
+        ("--model=StyleHeat --train.stage=inversion --train.loss_weights.identity=1", ["ir_se50"]),
+        ("--model=SadTalker --variant=256 --train.stage=render", ["vgg19"]),
+    ],
+)
+def test_networks_that_a_loss_needs_are_told_before_a_training_begins(
+    model: str, names: list[str], tmp_path: Path
+) -> None:
+    words = ["--run_mode=train", *model.split(), f"--dataset={SAMPLE}", f"--checkpoint_root={tmp_path / 'none'}"]
+    lines = refused([*words, f"--output_dir={tmp_path / 'run'}"], tmp_path)
+    check_told(lines, [f"train.loss_weights: a loss needs the weights of {name}" for name in names])
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_frame_beyond_the_video_is_told(tmp_path: Path) -> None:

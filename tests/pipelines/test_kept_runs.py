@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +17,7 @@ from benchmarks.render_kill import digest, torment
 from talkingface.config import Settings
 from talkingface.errors import ConfigError
 from talkingface.pipelines import animate as animation
-from talkingface.pipelines.animate import animate
+from talkingface.pipelines.animate import animate, animate_each
 from talkingface.pipelines.draw.drawing import Drawing
 from talkingface.pipelines.plan.inputs import plan_each, plan_one
 from talkingface.pipelines.progress import Progress
@@ -149,3 +151,75 @@ def test_the_first_frame_decides_whether_what_was_kept_is_used() -> None:
         sink = Found(alike)
         Drawing(lambda first: iter(range(first, 5)), 5).pour([sink])  # type: ignore[arg-type, return-value]
         assert sink.written == written
+
+
+def test_a_second_run_over_a_folder_keeps_what_is_finished(make: Make, clips: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "people"
+    folder.mkdir()
+    for name in "ab":
+        shutil.copyfile(clips / "source.png", folder / f"{name}.png")
+
+    def run(**changes: Any) -> tuple[dict[str, bool], list[str]]:
+        """(name of each result -> true if it was there, lines)."""
+        progress = Noted()
+        made = {"image_source": folder, "output": None, "output_dir": tmp_path / "out", **changes}
+        batch = animate_each(make(**made), progress)
+        assert not batch.failures and all(result.frames == 11 for result in batch.results)
+        return {result.path.name: result.kept for result in batch.results}, progress.lines
+
+    assert run()[0] == {"a__talk.mp4": False, "b__talk.mp4": False}
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    shutil.copyfile(clips / "source.png", folder / "c.png")
+    kept, lines = run()
+    assert kept == {"a__talk.mp4": True, "b__talk.mp4": True, "c__talk.mp4": False}
+    assert sum("finished by an earlier run of the same command, and kept" in line for line in lines) == 2
+    assert {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in before} == before
+    kept, lines = run()
+    assert list(kept.values()) == [True] * 3 and len(lines) == 3, "and nothing is loaded"
+    (folder / "a.png").touch()
+    (tmp_path / "out" / "b__talk.mp4").write_bytes(b"cut")
+    (tmp_path / "out" / "c__talk.mp4.yaml").unlink()
+    assert run()[0] == {f"{name}__talk_2.mp4": False for name in "abc"}
+    assert run(relative=False)[0] == {f"{name}__talk_3.mp4": False for name in "abc"}
+    assert run(restart=True)[0] == {f"{name}__talk_4.mp4": False for name in "abc"}
+    assert run(overwrite=True)[0] == {f"{name}__talk.mp4": False for name in "abc"}
+    assert list(run()[0].values()) == [True] * 3
+
+
+def test_a_killed_run_over_a_folder_goes_on_when_pictures_were_added(make: Make, clips: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "people"
+    folder.mkdir()
+    shutil.copyfile(clips / "source.png", folder / "b.png")
+    settings = make(image_source=folder, output=None, output_dir=tmp_path / "out", commit_seconds=0)
+    with pytest.raises(KeyboardInterrupt):
+        animate_each(settings, Noted(6))
+    shutil.copyfile(clips / "source.png", folder / "a.png")
+    progress = Noted()
+    batch = animate_each(settings, progress)
+    assert [result.path.name for result in batch.results] == ["a__talk.mp4", "b__talk.mp4"]
+    assert "render: going on from frame 6 of 11" in progress.lines
+
+
+@pytest.mark.parametrize("kind", ["a link to a folder", "a link to nothing", "a file", "another user's folder"])
+def test_what_others_put_in_the_place_of_kept_work_is_left_alone(make: Make, tmp_path: Path, kind: str) -> None:
+    """The place is known to everybody who may write to the folder once a render was killed."""
+    settings = make(commit_seconds=0, output=tmp_path / "x.mp4")
+    stopped(settings)
+    (work,) = tmp_path.glob(".work-*")
+    shutil.rmtree(work)
+    precious = tmp_path / "precious"
+    (precious / "render").mkdir(parents=True)
+    (precious / "render" / "thesis.txt").write_text("years of work")
+    if kind == "a file":
+        work.write_text("no folder")
+    elif kind == "another user's folder":
+        if sys.platform == "win32" or os.geteuid() != 0:
+            pytest.skip("only root gives files away")
+        shutil.move(precious, work)
+        precious = work
+        os.chown(work, 12345, 12345)
+    else:
+        work.symlink_to(precious if kind == "a link to a folder" else tmp_path / "nowhere")
+    assert animate(settings).frames == 11
+    assert (precious / "render" / "thesis.txt").read_text() == "years of work"
+    assert [path.name for path in tmp_path.glob(".work-*")] == [work.name] and not (tmp_path / "nowhere").exists()

@@ -204,3 +204,16 @@ def test_a_used_run_folder_is_refused_with_three_ways_on(run: Path, tmp_path: Pa
     (run / "mine.txt").write_text("kept")
     claim(run, "", True)
     assert [path.name for path in run.iterdir()] == ["mine.txt"]
+
+
+def test_overwrite_removes_nothing_that_is_not_a_trainings(run: Path) -> None:
+    for own in ("pictures/mother.png", "export/invoices.csv", "states/alabama.txt", "tensorboard/notes.txt"):
+        (run / own).parent.mkdir(parents=True, exist_ok=True)
+        (run / own).write_text("irreplaceable")
+        before = sorted(run.rglob("*"))
+        with pytest.raises(ConfigError, match=r"other things than results of a training \(.*and is not removed"):
+            claim(run, "", True)
+        assert sorted(run.rglob("*")) == before
+        (run / own).unlink()
+    claim(run, "", True)
+    assert not (run / "states").exists()

@@ -7,6 +7,7 @@ import shutil
 import ssl
 import subprocess
 import threading
+import time
 from collections import namedtuple
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from talkingface.errors import WeightsError
 from talkingface.weights.download import http as download_http
 from talkingface.weights.download.fetch import fetch
-from talkingface.weights.download.http import ExpectedFile, download
+from talkingface.weights.download.http import ExpectedFile, RetryPolicy, download
 
 from .test_fetch import DATA, QUICK, SHA256, Handler, Server, entry, left, server, whole
 
@@ -101,6 +102,41 @@ def test_a_body_without_end_is_given_up(server: Server, tmp_path: Path) -> None:
 def test_a_length_beyond_any_weight_file_is_refused(server: Server, tmp_path: Path) -> None:
     server.answers["/a"] = lambda handler, _: handler.head(200, 10**17)
     assert "more than any weight file" in refused(server, tmp_path, sha256=None, size=None)
+
+
+def drip(handler: Handler, data: bytes) -> None:
+    """Send over and over, so that the connection never is silent for long."""
+    try:
+        while True:
+            handler.wfile.write(data)
+            handler.wfile.flush()
+            time.sleep(0.02)
+    except OSError:
+        return
+
+
+@pytest.mark.parametrize(
+    ("begin", "again", "told"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"x", "stalled"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n", "stalled"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n", "no response in"),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"x", "no response in"),
+    ],
+    ids=["body", "chunks", "continue", "head"],
+)
+def test_servers_that_only_keep_a_connection_alive_are_given_up(
+    server: Server, tmp_path: Path, begin: bytes, again: bytes, told: str
+) -> None:
+    def answer(handler: Handler, _: int) -> None:
+        handler.wfile.write(begin)
+        drip(handler, again)
+
+    server.answers["/a"] = answer
+    began = time.monotonic()
+    with pytest.raises(WeightsError, match=told):
+        download(f"{server.url}/a", tmp_path / "part", ExpectedFile(), RetryPolicy(0.25, 2, 0.01))
+    assert time.monotonic() - began < 15
 
 
 Usage = namedtuple("Usage", "total used free")

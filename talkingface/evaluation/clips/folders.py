@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...data.store import identity_of
 from ...data.stores import VIDEO_ENDINGS, pictures
-from ...errors import DataError, MediaError
+from ...errors import DataError, MediaError, quoted
 from ...media.content import content_of
 from ...media.frame_rate import DEFAULT_FPS
 from ...media.probe import MediaInfo
@@ -93,13 +93,13 @@ def _videos(folder: Path, notes: list[str]) -> dict[str, Path]:
         inner = path.relative_to(folder)
         if any(part.startswith(".") for part in inner.parts) or not _is_video(path):
             continue
-        name = (inner if path.is_dir() else inner.with_suffix("")).as_posix()
-        if name in found:
-            notes.append(f"{inner.as_posix()} of {folder.name}: left out, {found[name].name} has the same name")
-        elif (fault := _fault(path)) is not None:
+        if (fault := _fault(path)) is not None:
             notes.append(f"{inner.as_posix()} of {folder.name}: left out, {fault}")
-        else:
-            found[name] = path
+            continue
+        first = found.setdefault((inner if path.is_dir() else inner.with_suffix("")).as_posix(), path)
+        if first != path:
+            what = f"two videos have one name: {quoted(first.name)} and {quoted(path.name)}"
+            raise DataError(what, where=path.parent, cure="Rename one, or take it out of the folder.")
     return found
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ...nn.losses.perceptual import LPIPS, VGG16
 from ...weights import load_catalogue
+from ...weights.exact import published_bytes
 from ...weights.files.read import read_keras_vgg16
 from ...weights.load import load_networks, load_strict
 from ..metric import ClipFacts, FrameMetric, MetricTools, Observer
@@ -20,7 +21,7 @@ SMALLEST = 64  # side that AlexNet needs
 def vgg16(tools: MetricTools) -> VGG16:
     """VGG16 with all five blocks, from the catalogue."""
     network = VGG16(blocks=5)
-    network.take(read_keras_vgg16(load_catalogue()["vgg16"].path(tools.root)))
+    network.take(read_keras_vgg16(published_bytes("vgg16", tools.root), "vgg16"))
     return network.to(tools.device)
 
 

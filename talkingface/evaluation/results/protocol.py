@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ def file_hash(path: Path) -> str:
     """sha256 of a file, or of all files of a folder with their names."""
     digest = hashlib.sha256()
     for file in sorted(x for x in path.rglob("*") if x.is_file()) if path.is_dir() else [path]:
-        digest.update(file.name.encode() if path.is_dir() else b"")
+        digest.update(os.fsencode(file.name) if path.is_dir() else b"")
         with file.open("rb") as content:
             while piece := content.read(_PIECE):
                 digest.update(piece)

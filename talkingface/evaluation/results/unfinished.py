@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from .stills import Still
 logger = logging.getLogger(__name__)
 
 FOLDER, RECORDS = "unfinished", "clips.jsonl"
+_TENSORS = re.compile(r"[0-9]+\.safetensors")
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,12 @@ class Unfinished:
             file.write(json.dumps({**document, "number": number}) + "\n")
 
     def done(self) -> None:
-        """Remove everything: the report is written."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Remove what was kept, as the report is written; what else lies in a folder of that name is somebody's own."""
+        with suppress(OSError):  # there is no such folder, or it holds other files
+            for file in self._folder.iterdir():
+                if file.name == RECORDS or _TENSORS.fullmatch(file.name):
+                    file.unlink()
+            self._folder.rmdir()
 
     def _tensors(self, number: int) -> Path:
         return self._folder / f"{number}.safetensors"
@@ -105,7 +111,7 @@ class Unfinished:
                 document = json.loads(line)
                 number = int(document.pop("number"))
                 self._record(number, document)
-            except (ValueError, KeyError, TypeError, OSError, SafetensorError):
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError, SafetensorError):
                 logger.warning("an entry of the stopped evaluation is damaged; that clip is measured anew")
                 continue
             records[document["table"], document["clip"]] = (number, document)

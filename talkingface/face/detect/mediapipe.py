@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...media.image import Picture, check_picture
-from ...weights import load_catalogue
 from ..face import Box, Face, Points, largest_first
 from .analyser import FaceAnalyser
 from .networks.blazeface import FULL_RANGE_GRIDS, SHORT_RANGE_GRIDS, Detection, Detector
@@ -151,7 +150,7 @@ class Networks:
     def open(cls, root: Path) -> Networks:
         """Load them from the checkpoint folder; errors as `Model`."""
         names = ("face_mesh_detector", "face_mesh_detector_full", "face_mesh")
-        near, far, mesh = (Model(load_catalogue()[name].path(root)) for name in names)
+        near, far, mesh = (Model(name, root) for name in names)
         return cls(Search(Detector(near, SHORT_RANGE_GRIDS), Detector(far, FULL_RANGE_GRIDS)), mesh)
 
     def faces(self, pyramid: Pyramid) -> list[Face]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -136,7 +138,7 @@ def remove_forgotten(folder: Path) -> None:
 
 def _stem(target: Path) -> str:
     # Not the name of the result, which may already be as long as a name can be.
-    return f"{PREFIX}{hashlib.sha256(target.name.encode()).hexdigest()[:12]}-"
+    return f"{PREFIX}{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:12]}-"
 
 
 def _place(target: Path, key: str) -> Path:
@@ -149,8 +151,12 @@ def _folders(folder: Path) -> Iterator[Path]:
 
 
 def _locked(path: Path) -> FileLock | None:
-    """Make a folder and lock it; None where another run has it, or has just removed it."""
-    path.mkdir(parents=True, exist_ok=True)
+    """Make a folder and lock it; None where another run has it, has just removed it, or where it is not our own."""
+    try:
+        path.mkdir(parents=True)
+    except FileExistsError:
+        if not _is_own(path):
+            return None
     lock = FileLock(path / _LOCK, timeout=0, thread_local=False)
     try:
         lock.acquire()
@@ -162,9 +168,16 @@ def _locked(path: Path) -> FileLock | None:
     return None
 
 
+def _is_own(path: Path) -> bool:
+    """True for a folder of this user, false for a link, which could lead to files that are not ours to remove."""
+    try:
+        facts = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(facts.st_mode) and facts.st_uid == (os.geteuid() if hasattr(os, "geteuid") else 0)
+
+
 def _remove_unused(path: Path) -> None:
-    if path.is_symlink():
-        return
     with suppress(OSError):
         lock = _locked(path)
         if lock is not None:

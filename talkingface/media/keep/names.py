@@ -92,7 +92,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
     handle = os.open(folder, os.O_RDONLY) if os.name == "posix" else None
     try:
         if handle is None or not _locked(handle):
-            name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+            name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
             with FileLock(Path(tempfile.gettempdir()) / f"talkingface-names-{name}.lock", thread_local=False):
                 yield
         else:

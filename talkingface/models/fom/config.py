@@ -140,6 +140,10 @@ class FOMConfig(TrainedConfig, Group):
     generator_params: GeneratorParams = GeneratorParams()
     discriminator_params: DiscriminatorParams = DiscriminatorParams()
     compact_params: CompactParams = CompactParams()
+    separable: bool = Field(False, description="Depthwise-separable convolutions in the blocks, as students have them.")
+    pruned: dict[str, dict[str, PositiveInt]] = Field(
+        {}, description="Channels that pruning has left, by network and layer; layers that are not named have all."
+    )
     train_params: TrainParams = TrainParams()
 
     @property
@@ -174,6 +178,10 @@ class FOMConfig(TrainedConfig, Group):
         except ConfigError as error:
             yield error
         yield from unknown_phases(train, ("generator", "discriminator"))
+
+    def loss_files(self, stage: str, train: Any) -> tuple[str, ...]:
+        """VGG19, where the perceptual loss has a weight."""
+        return ("vgg19",) if any(self.trained(train).loss_weights.perceptual) else ()
 
     @classmethod
     def from_released(cls, document: Mapping[str, Any], **settings: Any) -> FOMConfig:

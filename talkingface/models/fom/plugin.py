@@ -32,6 +32,7 @@ class FOM(ModelPlugin):
     Config: ClassVar[type] = FOMConfig
 
     inference_networks = ("kp_detector", "generator")
+    space_networks = ("kp_detector",)
     config: FOMConfig
 
     def __init__(self, config: FOMConfig) -> None:
@@ -43,21 +44,21 @@ class FOM(ModelPlugin):
 
     def extractor(self, precision: torch.dtype = torch.float32) -> MotionExtractor:
         """Keypoint extractor; float32 in any precision."""
-        common = fast_detector(self.networks["kp_detector"]), self.kind, self.size, self._space()
+        common = fast_detector(self.networks["kp_detector"]), self.kind, self.size, self.motion_space()
         return MixedExtractor(*common, MeshDetector.open()) if self._mixed else KeypointExtractor(*common)
 
     def renderer(self, precision: torch.dtype = torch.float32) -> Renderer:
         """The renderer, over a copy of the generator that is rearranged for speed."""
         generator = fast_generator(self.config, self.networks["generator"].eval(), precision)
-        common = fast_detector(self.networks["kp_detector"]), generator, self.kind, self.size, self._space()
+        common = fast_detector(self.networks["kp_detector"]), generator, self.kind, self.size, self.motion_space()
         return MixedRenderer(*common, MeshDetector.open()) if self._mixed else FOMRenderer(*common)
 
     @property
     def _mixed(self) -> bool:
         return self.config.architecture == "mixed"
 
-    def _space(self) -> str:
-        """Word for what the numbers of its motions mean."""
+    def motion_space(self) -> str:
+        """Fingerprint of the keypoint detector, as every training invents its own keypoints."""
         return fingerprint(self.networks["kp_detector"]) + ("-mesh" if self._mixed else "")
 
     def retarget(self, source: Motion, driving: Motion, options: Mapping[str, Any]) -> Motion:
@@ -70,7 +71,7 @@ class FOM(ModelPlugin):
 
     def auxiliary(self, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
         """VGG19, where the perceptual loss has a weight."""
-        return self._fixed.takers(vgg=any(self.config.trained(train).loss_weights.perceptual))
+        return self._fixed.takers(vgg=bool(self.config.loss_files("", train)))
 
     def phases(self, train: Any) -> list[Phase]:
         """Generator with keypoint detector, then the discriminator where a loss asks for it.
@@ -82,7 +83,7 @@ class FOM(ModelPlugin):
         if self._mixed:
             raise untrained("FOM")
         params = self.config.trained(train)
-        vgg = self._fixed.required_vgg() if any(params.loss_weights.perceptual) else None
+        vgg = self._fixed.required_vgg() if self.config.loss_files("", train) else None
         objective = Objective(self.networks, self.config, params, vgg)
         phases = [self._generator_phase(objective, params)]
         if objective.uses_discriminator:

@@ -295,6 +295,11 @@ class SadTalkerConfig(TrainedConfig, RenderConfig):
             yield error
         yield from unknown_phases(train, (chosen, "discriminator"))
 
+    def loss_files(self, stage: str, train: Any) -> tuple[str, ...]:
+        """VGG19, where the stage's perceptual loss has a weight."""
+        params = self.trained(stage or next(iter(FACTS[self.architecture].groups)), train)
+        return ("vgg19",) if any(getattr(params, "perceptual", ())) else ()
+
     @property
     def coefficients(self) -> int:
         """Coefficients of a frame that the renderer takes: 70, or 73 with the crop, which whole pictures need."""

@@ -224,6 +224,13 @@ class StyleHeatConfig(TrainedConfig, StyleHeatStructure):
         adversary = ("generator", "path", "discriminator", "r1")
         yield from unknown_phases(train, adversary if chosen == "generator" else (chosen, "discriminator"))
 
+    def loss_files(self, stage: str, train: Any) -> tuple[str, ...]:
+        """VGG19 and IR-SE50, where a loss of the stage needs them."""
+        chosen = stage or STAGES[0]
+        weights = getattr(self.trained(chosen, train).train_params, chosen).loss_weights
+        losses = {"vgg19": "perceptual", "ir_se50": "identity"}
+        return tuple(name for name, loss in losses.items() if getattr(weights, loss, 0))
+
     def without_mesh(self) -> ConfigError:
         """The error of the joint stage in another space than that of the mesh."""
         cure = "Use --variant=compact, or train the other stages one after another."

@@ -94,7 +94,7 @@ class StyleHeat(ModelPlugin):
 
     def auxiliary(self, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
         """VGG19 and IR-SE50, where a loss of the stage needs them."""
-        return self._fixed.takers(**self._needed(self.config.trained(self.stage, train)))
+        return self._fixed.takers(**self._needed(train))
 
     def phases(self, train: Any) -> list[Phase]:
         """The phases of the stage.
@@ -107,7 +107,7 @@ class StyleHeat(ModelPlugin):
         config = self.config.trained(self.stage, train)
         if self.stage == "joint" and config.space != "mesh":
             raise config.without_mesh()
-        self._fixed.check(**self._needed(config))
+        self._fixed.check(**self._needed(train))
         objective = Objective(self.networks, self.model, config, self._fixed)
         stage = config.train_params.generator
         generator = GeneratorObjective(
@@ -120,7 +120,7 @@ class StyleHeat(ModelPlugin):
         """Scores and pictures of the stage."""
         return validate_stage(self.stage, Objective(self.networks, self.model, self.config, self._fixed), batch)
 
-    def _needed(self, config: StyleHeatConfig) -> dict[str, bool]:
+    def _needed(self, train: Any) -> dict[str, bool]:
         """Fixed network -> True if the stage's losses need it."""
-        weights = getattr(config.train_params, self.stage).loss_weights
-        return {"vgg": bool(getattr(weights, "perceptual", 0)), "identity": bool(getattr(weights, "identity", 0))}
+        names = self.config.loss_files(self.stage, train)
+        return {"vgg": "vgg19" in names, "identity": "ir_se50" in names}

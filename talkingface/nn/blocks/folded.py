@@ -11,13 +11,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .conv import DownBlock, ResidualBlock, SameBlock, StridedBlock, UpBlock
+from .separable import SeparableConv2d
 
 Conv = TypeVar("Conv", nn.Conv2d, nn.Conv3d)
+AnyConv = TypeVar("AnyConv", nn.Conv2d, nn.Conv3d, SeparableConv2d)
 
 
-def fold_batch_norm(conv: Conv, norm: nn.BatchNorm2d | nn.BatchNorm3d) -> Conv:
+def fold_batch_norm(conv: AnyConv, norm: nn.BatchNorm2d | nn.BatchNorm3d) -> AnyConv:
     """One convolution that does what `conv` and then `norm` (in eval mode) do; both stay as they are."""
     folded = copy.deepcopy(conv)
+    if isinstance(folded, SeparableConv2d):
+        folded.point = fold_batch_norm(folded.point, norm)
+        return folded
     mean, variance = norm.running_mean, norm.running_var
     if mean is None or variance is None or conv.bias is None:
         raise ValueError("folding needs running statistics and a convolution with a bias")
@@ -164,7 +169,7 @@ def _fold_down(block: DownBlock) -> nn.Module:
 
 def _fold_up(block: UpBlock) -> nn.Module:
     conv = fold_batch_norm(block.conv, block.norm)
-    if conv.weight.numel() > HEAVY_KERNEL:
+    if isinstance(conv, SeparableConv2d) or conv.weight.numel() > HEAVY_KERNEL:
         return FoldedBlock(nn.Sequential(nn.UpsamplingNearest2d(scale_factor=2), conv))
     return FoldedBlock(fold_enlarging(conv))
 

@@ -17,7 +17,7 @@ from ...types import Motion
 from ..drivers import DrivingMotion
 from ..frames import Frame, chunked, to_frames
 from ..motions import ROWS
-from ..plan.inputs import face_video_path
+from ..plan.finished import face_video_path
 from ..progress import SILENT, Progress
 from ..read.coefficients import in_crop, with_motion
 from ..read.source import Person

@@ -37,7 +37,7 @@ def run_key(settings: Settings, files: Iterable[Path]) -> str:
     """
     decided = {name: value for name, value in settings.model_dump(mode="json").items() if name not in _NOT_OF_FRAMES}
     named = [value for name, value in settings if isinstance(value, Path) and name not in _NOT_OF_FRAMES]
-    stats = sorted({stat for path in {*files, *named} for stat in _stats(path)})
+    stats = sorted({stat for path in {*files, *named} for stat in file_facts(path)})
     versions = [__version__, *(version(name) for name in _PACKAGES)]
     return hashlib.sha256(json.dumps([decided, stats, versions], sort_keys=True).encode()).hexdigest()
 
@@ -71,7 +71,8 @@ def kept_work(
         work.finish()
 
 
-def _stats(path: Path) -> Iterator[tuple[str, int, int]]:
+def file_facts(path: Path) -> Iterator[tuple[str, int, int]]:
+    """Path, bytes and time of change in nanoseconds of a file, or of each file of a folder; nothing if it is absent."""
     if path.is_dir():
         files = sorted(Path(entry.path) for entry in os.scandir(path) if entry.is_file())
     else:

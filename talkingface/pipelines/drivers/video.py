@@ -9,6 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...errors import MediaError, MotionError
 from ...face.track.track import Track
 from ..plan.options import VideoOptions
@@ -20,6 +22,7 @@ from .base import Driver, DriverContext, DriverKey, DrivingMotion, RecordedDrive
 
 FOLLOWED = 0.9  # of the frames: a face that is tracked in fewer is worth a note
 PIECES = 8  # that a note names
+ZOOM = 1.25  # change of a face's side from one frame to the next that only a cut makes
 _PACKAGES = ("torch", "numpy", "pillow")
 
 
@@ -78,6 +81,7 @@ def _read(
     found: dict[str, Any] = {"crop": view.crop, "fps": options.fps, "track": view.track}
     if view.track is not None:
         notes += missing_face(path, view.track, len(motion))
+        notes += () if reader.needs_face else zooming_cuts(path, view.track)
         first = int(view.track.followed[0])
         found |= {"face": view.track.face(first - view.track.start), "start": first}
     return DrivingMotion(path, motion, (*notes, *warnings), **found)
@@ -95,6 +99,23 @@ def missing_face(path: Path, track: Track, length: int) -> tuple[str, ...]:
     shown = ", ".join(pieces[:PIECES]) + (f" and {len(pieces) - PIECES} more pieces" if len(pieces) > PIECES else "")
     ends = " (--frame_limit ends earlier)" if track.frames.stop < length else ""
     return (f"{path}: the face is seen in frames {shown} of {length}; elsewhere its nearest pose is held{ends}",)
+
+
+def zooming_cuts(path: Path, track: Track) -> tuple[str, ...]:
+    """Note the cuts at which the face changes its size, as keypoints grow and shrink with it.
+
+    Coefficients do not: they are read off faces that are brought to one size.
+    """
+    frames = track.followed
+    sides = np.sqrt(np.prod(track.boxes[frames - track.start, 2:] - track.boxes[frames - track.start, :2], axis=1))
+    steps = sides[1:] / np.maximum(sides[:-1], 1e-6)
+    cuts = np.flatnonzero(np.maximum(steps, 1 / np.maximum(steps, 1e-6)) > ZOOM)
+    if not len(cuts):
+        return ()
+    shown = ", ".join(f"{frames[cut + 1]} ({steps[cut]:.2g} times)" for cut in cuts[:PIECES])
+    more = f" and {len(cuts) - PIECES} more" if len(cuts) > PIECES else ""
+    what = "the face changes its size at once in frames"
+    return (f"{path}: {what} {shown}{more}, and its movements with it; drive with one piece of the video alone",)
 
 
 def _place(reader: MotionReader, cropper: Cropper, path: Path, options: VideoOptions) -> Path | None:

@@ -83,7 +83,7 @@ def borrow_voice(
         "image_size": None,
         "model_params": {},
     }
-    plugin, label = load_plugin(settings.model_copy(update=theirs), model.device, voice=True)
+    plugin, label = load_plugin(settings.model_copy(update=theirs), model.device, part="voice")
     voice = plugin.voice(choose_precision(settings.precision, model.device)) if plugin.voice_networks else None
     if voice is None:
         speaking = ", ".join(speaking_models())

@@ -164,10 +164,24 @@ def _motions(settings: Settings, assignments: Sequence[DriverAssignment]) -> lis
         for path, fact in facts.items():
             with collected(problems):
                 check_drawn(fact.kind, fact.space, *drawn(settings.model, config), where=path)
+    if facts and not problems:
+        with collected(problems):
+            _check_trained_space(settings, facts)
     if not problems:
         with collected(problems):
             _check_best_frame(settings, assignments, facts)
     return problems
+
+
+def _check_trained_space(settings: Settings, facts: Mapping[Path, MotionFacts]) -> None:
+    """Refuse motions of other weights where these alone tell them apart: a part of the model is loaded."""
+    if registry.entry(settings.model).coefficients:
+        return
+    from ..model import motion_space  # loads torch
+
+    space = motion_space(settings)
+    for path, fact in facts.items():
+        check_drawn(fact.kind, fact.space, None, space or None, where=path)
 
 
 def drawn(model: str, config: Any) -> tuple[str | None, str | None]:

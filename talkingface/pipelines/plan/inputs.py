@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from ...media.probe import describe
 from ...media.sounds.audio import has_audio
 from ..draw.kept import run_key
 from .assignment import MOTION_ENDINGS, DriverAssignment, assign_drivers, check_there, has_frames, references
+from .finished import FileFacts, face_video_path, find_finished, keeps_finished, made_of, settings_file, weight_facts
 from .options import results_folder
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ class Plan:
         sound: where the sound comes from; None for a silent result.
         notes: what the user should know about these choices.
         key: digest of what the user decided about the frames, see :func:`~talkingface.pipelines.draw.kept.run_key`.
+        made_of: digest of everything that the result is made of; "" where it is not one of a folder's.
+        finished: true where an earlier run has made this result of the same, so that it is kept.
     """
 
     source: Path
@@ -48,6 +52,8 @@ class Plan:
     sound: Path | None = None
     notes: tuple[str, ...] = ()
     key: str = ""
+    made_of: str = ""
+    finished: bool = False
 
     @property
     def driving(self) -> Path:
@@ -83,6 +89,8 @@ def plan_one(settings: Settings, names: ReservedNames | None = None) -> Plan:
 def plan_each(settings: Settings, names: ReservedNames | None = None) -> list[Plan]:
     """Plan a run for each picture in the folder ``image_source``, by name; a plain source gives one plan.
 
+    A result that an earlier run has made of the same is kept, unless the settings say otherwise.
+
     Args: names: as for :func:`plan_one`.
     """
     source, assignments = choose_inputs(settings)
@@ -93,8 +101,9 @@ def plan_each(settings: Settings, names: ReservedNames | None = None) -> list[Pl
     if not pictures:
         raise MediaError("no picture in this folder", where=source, cure=f"Known endings: {_listed(PICTURE_ENDINGS)}.")
     plans: list[Plan] = []
+    weights = weight_facts(settings)
     for picture in pictures:
-        plans.append(_plan(settings, picture, assignments, {plan.output for plan in plans}, names))
+        plans.append(_plan(settings, picture, assignments, {plan.output for plan in plans}, names, weights))
     return plans
 
 
@@ -180,29 +189,33 @@ def _plan(
     assignments: tuple[DriverAssignment, ...],
     taken: Collection[Path],
     names: ReservedNames | None,
+    weights: FileFacts | None = None,
 ) -> Plan:
+    """Plan a run.
+
+    Args:
+        taken: names of results that other plans have.
+        weights: that the results of a folder are made of, see `weight_facts`; None: the run has one result.
+    """
     drivings = tuple(dict.fromkeys(assignment.driving for assignment in assignments if assignment.entry.reads_file))
     for path in _read_files(settings, assignments):
         _check_has_picture(path)
     sound, notes = choose_sound(settings.audio, source, drivings)
-    key = run_key(settings, {source, *drivings, *filter(None, [sound])})
+    # Each picture of a folder as if it had been named alone, so that its key does not change with its neighbours.
+    own = settings if weights is None else settings.model_copy(update={"image_source": source})
+    key = run_key(own, {source, *drivings, *filter(None, [sound])})
+    digest = "" if weights is None else made_of(key, weights)
+    if digest and keeps_finished(settings):
+        place = results_folder(settings), *_made_up(settings, source, assignments[0].driving)
+        kept = find_finished(*place, digest, with_face=settings.face3dvis)
+        if kept is not None and kept not in taken:
+            return Plan(source, assignments, kept, sound, notes, key, digest, finished=True)
     output = choose_output(settings, source, assignments[0].driving, taken, key=key, names=names)
     _check_not_read(output, (source, *drivings))
     _check_output(output, single=all(map(_is_still, assignments)) or settings.frame_limit == 1)
     _check_side_files(settings, output)
     _check_motion_output(settings, drivings)
-    return Plan(source, assignments, output, sound, notes, key)
-
-
-def settings_file(output: Path) -> Path:
-    """File beside a result that repeats its run."""
-    return output.with_name(f"{output.name}.yaml")
-
-
-def face_video_path(output: Path) -> Path:
-    """``result.mp4`` -> ``result_face3d.mp4``, in the same folder."""
-    stem = output.stem if output.suffix else output.name
-    return output.with_name(f"{stem}_face3d.mp4")
+    return Plan(source, assignments, output, sound, notes, key, digest)
 
 
 def _check_side_files(settings: Settings, output: Path) -> None:
@@ -216,7 +229,7 @@ def _check_side_files(settings: Settings, output: Path) -> None:
         except FileNotFoundError:
             continue
         except OSError as error:
-            longer = len(path.name.encode()) - len(output.name.encode())
+            longer = len(os.fsencode(path.name)) - len(os.fsencode(output.name))
             if error.errno == errno.ENAMETOOLONG:
                 cure = f"Choose a --output whose name is shorter by {longer} bytes."
             what = f"a file that belongs beside the result cannot have this name ({error.strerror})"
@@ -289,8 +302,7 @@ def choose_output(
             raise ConfigError("exists already", where=f"--output={settings.output}", cure="Add --overwrite.")
         return settings.output
     folder = results_folder(settings)
-    ending = ".png" if is_picture(driving) else ".mp4"
-    stem = f"{_short(source.stem)}__{_short(driving.stem)}" + ("_preview" if settings.preview else "")
+    stem, ending = _made_up(settings, source, driving)
 
     def free(path: Path) -> bool:
         if path in taken:
@@ -303,6 +315,12 @@ def choose_output(
     if chosen is None:
         raise ConfigError("too many results of this name", where=folder / stem, cure="Give --output=FILE.")
     return chosen
+
+
+def _made_up(settings: Settings, source: Path, driving: Path) -> tuple[str, str]:
+    """(stem, ending) of the name that the program makes up for a result."""
+    stem = f"{_short(source.stem)}__{_short(driving.stem)}" + ("_preview" if settings.preview else "")
+    return stem, ".png" if is_picture(driving) else ".mp4"
 
 
 def choose_sound(audio: str, source: Path, drivings: Sequence[Path]) -> tuple[Path | None, tuple[str, ...]]:
@@ -332,7 +350,8 @@ def _may_sound(path: Path) -> bool:
 
 
 def _short(stem: str) -> str:
-    return stem.encode()[:STEM_BYTES].decode(errors="ignore")
+    data = os.fsencode(stem)
+    return stem if len(data) <= STEM_BYTES else data[:STEM_BYTES].decode(errors="ignore")
 
 
 def _listed(words: Collection[str]) -> str:

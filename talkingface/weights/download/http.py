@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from ...errors import WeightsError
 from .address import Redirects, RefusedRedirectError, as_sent, one_line
+from .pace import HEAD, LEAST_BYTES, HeadLimit, Pace, StalledError
 
 Progress = Callable[[int, "int | None"], None]
 _CHUNK_BYTES = 1 << 20
@@ -33,8 +34,8 @@ class RetryPolicy:
     """Limits of repeated attempts.
 
     Attributes:
-        timeout_s: a connection counts as stalled after this time without a byte.
-        attempts: allowed attempts in a row that bring no further byte.
+        timeout_s: a connection counts as stalled after this time without a byte, or with less than 1 KiB.
+        attempts: allowed attempts in a row that bring less than 1 KiB.
         backoff_s: pause before the second attempt, in seconds; it doubles with each one.
     """
 
@@ -100,7 +101,7 @@ def _transfer(transfer: _Transfer) -> None:
             return transfer.attempt()
         except TransferError as error:
             got = _size(transfer.part)
-            failures = 1 if got > best else failures + 1
+            failures = 1 if got >= best + LEAST_BYTES else failures + 1
             best = max(best, got)
             if failures >= retry.attempts:
                 raise WeightsError(f"{error} ({failures} attempts)", where=transfer.url) from error
@@ -135,10 +136,15 @@ class _Transfer:
         if start and start == (self.wanted.size or self.total):
             return
         self._check_room((self.wanted.size or 0) - start)
-        opener = urllib.request.build_opener(Redirects(self.wanted.has_digest))
+        head = HeadLimit(HEAD * self.retry.timeout_s)
+        opener = urllib.request.build_opener(Redirects(self.wanted.has_digest), *head.handlers())
         try:
-            with opener.open(self._request(start), timeout=self.retry.timeout_s) as response:
+            with head.watch():
+                response = opener.open(self._request(start), timeout=self.retry.timeout_s)
+            with response:
                 self._receive(response, start)
+        except StalledError as error:
+            raise TransferError(str(error)) from error
         except RefusedRedirectError as error:
             raise WeightsError(str(error), where=self.url) from error
         except urllib.error.HTTPError as error:
@@ -212,7 +218,9 @@ class _Transfer:
         """Write what comes; returns what is wrong with it, "" for nothing."""
         limit = self.wanted.size or self.total
         largest = self.wanted.largest if limit is None else limit
+        pace = Pace(self.retry.timeout_s)
         while chunk := response.read1(_CHUNK_BYTES):
+            pace.came(len(chunk))
             self._write(file, chunk)
             if file.tell() > largest:
                 known = "of the file" if limit is not None else "that a file of unknown size may have"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -23,25 +24,26 @@ if TYPE_CHECKING:
 _BLOCKS = (2, 2, 3, 3, 3)
 
 
-def read_keras_vgg16(path: Path) -> dict[str, Tensor]:
+def read_keras_vgg16(content: bytes, where: object) -> dict[str, Tensor]:
     """Read the convolutions, kernels (O, I, 3, 3) and biases (O,), named as those of :class:`VGG16`.
+
+    Args:
+        content: of a file that is known, as h5py believes what a file says of itself.
+        where: its place, for messages.
 
     Raises:
         DependencyError: if h5py is not installed.
-        WeightsError: if the file is missing or holds something else.
+        WeightsError: if the file holds something else.
     """
     import torch  # not needed for anything else here
 
     try:
         import h5py
     except ImportError:
-        raise DependencyError("h5py is not installed", where=path, cure="Install it: pip install h5py") from None
-    if not path.is_file():
-        cure = "Fetch it with --run_mode=fetch --checkpoint=vgg16."
-        raise WeightsError("the weights of VGG16 are not there", where=path, cure=cure)
+        raise DependencyError("h5py is not installed", where=where, cure="Install it: pip install h5py") from None
     state: dict[str, Tensor] = {}
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(io.BytesIO(content), "r") as file:
             for block, count in enumerate(_BLOCKS):
                 for index in range(count):
                     layer = f"block{block + 1}/layers/conv2d{f'_{index}' if index else ''}/vars"
@@ -49,7 +51,7 @@ def read_keras_vgg16(path: Path) -> dict[str, Tensor]:
                     state[f"blocks.{block}.{index}.weight"] = kernel.permute(3, 2, 0, 1).contiguous()
                     state[f"blocks.{block}.{index}.bias"] = bias
     except (KeyError, OSError) as error:
-        raise WeightsError(f"no VGG16 of Keras: {error}", where=path) from None
+        raise WeightsError(f"no VGG16 of Keras: {error}", where=where) from None
     return state
 
 

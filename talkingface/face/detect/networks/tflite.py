@@ -17,6 +17,7 @@ from PIL import Image
 from ....errors import DependencyError, WeightsError
 from ....media.image import Picture
 from ....paths import install_command
+from ....weights.exact import published_bytes
 from ...face import Box
 
 INSTALL = install_command("landmarks")
@@ -29,30 +30,32 @@ class Model:
         side: height and width of the picture it takes.
     """
 
-    def __init__(self, path: Path, threads: int = 1) -> None:
-        """Load the file.
+    def __init__(self, name: str, root: Path, threads: int = 1) -> None:
+        """Load a network of the catalogue.
 
         Args:
+            name: in the catalogue.
+            root: folder of the weights that the user has added.
             threads: CPU threads inside the network; more than one gains little with networks this small.
 
         Raises:
             DependencyError: if ai-edge-litert is not installed.
-            WeightsError: if the file is not there or not such a network.
+            WeightsError: if the file is not there or another one than the catalogue says.
         """
         try:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError as error:
             raise DependencyError("ai_edge_litert is not installed", cure=f"Install it: {INSTALL}") from error
+        content = published_bytes(name, root)
         try:
             # The content rather than the path: the library reads a path through its own code page on some systems.
-            self._network = Interpreter(model_content=path.read_bytes(), num_threads=threads)
+            self._network = Interpreter(model_content=content, num_threads=threads)
             with _without_banner():
                 self._network.allocate_tensors()
-        except (OSError, ValueError, RuntimeError) as error:
+        except (ValueError, RuntimeError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise WeightsError(
-                f"not a network that can be run ({reason})", where=path, cure="Delete it and fetch it again."
-            ) from error
+            cure = f"Install another ai-edge-litert: {INSTALL}"
+            raise WeightsError(f"not a network that can be run ({reason})", where=name, cure=cure) from error
         taken = self._network.get_input_details()[0]
         self._input = taken["index"]
         self._outputs = [given["index"] for given in self._network.get_output_details()]

@@ -22,6 +22,7 @@ from ..config import CommonParams, DiscriminatorParams, FOMConfig
 from ..renderer import Generator
 from .generator import FastGenerator, OcclusionAwareGenerator
 from .motion import KPDetector
+from .student import narrow, separate
 
 
 class Discriminator(PatchDiscriminator):
@@ -118,8 +119,17 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 
 def build_networks(config: FOMConfig) -> nn.ModuleDict:
-    """All networks of the architecture that the settings name, freshly initialised."""
-    return ARCHITECTURES[config.architecture].build(config)
+    """All networks of the architecture that the settings name, freshly initialised.
+
+    Raises:
+        ConfigError: if the networks have no layers, or not so many channels, as the settings say pruning has left.
+    """
+    networks = ARCHITECTURES[config.architecture].build(config)
+    if config.separable:
+        separate(networks, trained=False)
+    if config.pruned:
+        narrow(networks, config)
+    return networks
 
 
 def fast_generator(config: FOMConfig, generator: nn.Module, precision: torch.dtype) -> Generator:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ....nn.losses.perceptual import VGG19
 from ...base import Batch, Losses, Phase
-from ..config import Pictures, SadTalkerConfig
+from ..config import SadTalkerConfig
 
 if TYPE_CHECKING:
     from ..plugin import SadTalker
@@ -88,7 +88,7 @@ def phases(plugin: SadTalker, train: Any) -> list[Phase]:
         WeightsError: if the perceptual loss has a weight but VGG19's weights were not given.
     """
     stage, params = stage_of(plugin), train_params(plugin, train)
-    vgg = plugin.fixed.required_vgg() if _needs_vgg(params) else None
+    vgg = plugin.fixed.required_vgg() if plugin.config.loss_files(plugin.stage, train) else None
     for name, build in stage.only_training(plugin.config, params).items():
         if name not in plugin.networks:
             plugin.networks[name] = build()
@@ -114,16 +114,12 @@ def validate(plugin: SadTalker, batch: Batch) -> tuple[dict[str, float], dict[st
 
 def auxiliary(plugin: SadTalker, train: Any) -> Mapping[str, Callable[[Mapping[str, Tensor]], None]]:
     """VGG19, where the stage's perceptual loss has a weight: name in the catalogue -> takes its weights."""
-    return plugin.fixed.takers(vgg=_needs_vgg(train_params(plugin, train)))
+    return plugin.fixed.takers(vgg=bool(plugin.config.loss_files(plugin.stage, train)))
 
 
 def train_params(plugin: SadTalker, train: Any) -> Any:
     """Group of training settings of the plug-in's stage, see `SadTalkerConfig.trained`."""
     return plugin.config.trained(plugin.stage, train)
-
-
-def _needs_vgg(params: Any) -> bool:
-    return isinstance(params, Pictures) and any(params.perceptual)
 
 
 def _adam(rate: float) -> Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]:
