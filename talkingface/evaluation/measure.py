@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -31,7 +32,8 @@ class Shot:
         facts: for the metrics.
         real: frames of a slice, (n, 3, H, W) in [0, 1]; asked for once each, in order.
         methods: by name, predictions likewise.
-        given: scores by method that are known without looking at frames.
+        given: by method, scores that are known without looking at frames.
+        sounds: by method, the file with its own sound, where it has one.
     """
 
     clip: str
@@ -40,7 +42,8 @@ class Shot:
     facts: ClipFacts
     real: Predict
     methods: Mapping[str, Predict]
-    given: Mapping[str, float] = field(default_factory=dict)
+    given: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    sounds: Mapping[str, Path] = field(default_factory=dict)
 
 
 class Measures:
@@ -178,7 +181,8 @@ def _measured(
 ) -> Record:
     """Scores of a clip by all methods; those of the set gather in `all_measures`."""
     for method in shot.methods:
-        all_measures.setdefault(method, Measures(metrics, tools)).begin(shot.facts)
+        facts = replace(shot.facts, made_sound=shot.sounds.get(method, shot.facts.made_sound))
+        all_measures.setdefault(method, Measures(metrics, tools)).begin(facts)
     stills = Stills(shot.clip, shot.facts.source)
     for start in range(0, shot.frames, chunk):
         chosen = slice(start, min(start + chunk, shot.frames))
@@ -193,5 +197,5 @@ def _measured(
     scores, kept = {}, {}
     for method in shot.methods:
         scores[method], kept[method] = all_measures[method].finish()
-        scores[method] |= shot.given
+        scores[method] |= shot.given.get(method, {})
     return Record(table, shot.clip, shot.identity, shot.frames, scores, kept, stills.chosen(next(iter(shot.methods))))

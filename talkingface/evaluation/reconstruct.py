@@ -19,11 +19,13 @@ from ..pipelines.frames import to_tensor, windows
 from ..pipelines.model import LoadedModel, assemble, default_options
 from ..pipelines.motions import as_taken
 from .clips.affine import best_affine
+from .clips.chosen import chosen_clips
 from .clips.pairs import choose_pairs
 from .measure import Measured, Predict, Shot, measure
 from .metric import ClipFacts, Metric, MetricTools, choose_metrics
 from .report import Report
 from .results.unfinished import Unfinished
+from .results.write import directions
 from .settings import EvaluateSettings
 
 _DEFAULT_FPS = Fraction(25)
@@ -75,7 +77,7 @@ def reconstruct(
     measured = measure_reconstruction(model, store, settings, metrics, tools)
     facts = {"data": store.root.name, "size": size_of(model, settings)}
     facts |= {"seconds": round(time.monotonic() - started, 1)}
-    facts |= {"better": {name: metric.better for name, metric in metrics.items()}}
+    facts |= {"better": directions(metrics)}
     facts |= settings.model_dump(mode="json", exclude={"image_size"})
     return Report.of(measured.scores, facts, of_sets=measured.of_sets)
 
@@ -99,7 +101,7 @@ def measure_reconstruction(
         DataError: if a clip cannot be decoded, or none shows a face.
     """
     redraw = None if model is None else _Reconstructor(model)
-    clips = store.clips()[: settings.max_clips]
+    clips = chosen_clips(store.clips(), settings)
     shots = [(clip.name, partial(_shot, redraw, store, clip, settings, tools.device)) for clip in clips]
     return measure("reconstruction", shots, metrics, tools, chunk=settings.chunk, unfinished=unfinished)
 
@@ -121,7 +123,7 @@ def measure_another(
         DataError: if the pairs cannot be read, or the clips show one person alone.
     """
     redraw = _Reconstructor(model)
-    pairs = choose_pairs(store.clips()[: settings.max_clips], settings.pair_count, settings.pairs, seed)
+    pairs = choose_pairs(chosen_clips(store.clips(), settings), settings.pair_count, settings.pairs, seed)
     shots = [
         (f"{source.name} by {driving.name}", partial(_other, redraw, store, source, driving, settings, tools.device))
         for source, driving in pairs

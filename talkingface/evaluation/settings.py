@@ -34,6 +34,9 @@ class EvaluateSettings(BaseModel):
     max_clips: int | None = Field(
         None, ge=1, description="Measure this many clips at most, in the order of their names."
     )
+    clips_per_person: int | None = Field(
+        None, ge=1, description="Measure this many clips at most of each person, the first by name."
+    )
     max_frames: int = Field(150, ge=2, description="Measure this many frames at most of each clip, from its first.")
     image_size: int | None = Field(None, ge=16, description="Side of the pictures (default: the size of the model).")
     chunk: int = Field(16, ge=1, description="Frames in memory at once.")

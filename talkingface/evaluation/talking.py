@@ -18,6 +18,7 @@ from ..media.sounds.audio import Samples, has_audio
 from ..media.sounds.buffer import open_audio
 from ..models.base import VoiceModel
 from ..pipelines.model import LoadedModel
+from .clips.chosen import chosen_clips
 from .report import ClipScore, Report, mean_of
 from .settings import EvaluateSettings
 from .talking_curves import Curves, Floats, correlations, lags, looped, loudness, padded, smoothed, watch
@@ -134,7 +135,7 @@ def evaluate_talking(
     started = time.monotonic()
     evaluator = VoiceEvaluator(model, voice, settings, seed=seed)
     sounds = {clip.name: path for clip in store.clips() if (path := sound_file(store, clip)) is not None}
-    clips = [clip for clip in store.clips() if clip.name in sounds][: settings.max_clips]
+    clips = chosen_clips((clip for clip in store.clips() if clip.name in sounds), settings)
     if not clips:
         raise DataError("no clip has sound", where=store.root, cure="Use clips with sound, such as HDTF.")
     results = TalkingResults(voice.fps)

@@ -160,6 +160,16 @@ SIGNATURES = (
     ),
     Signature("RealESRGAN", "upscaler", {"conv_first.weight": 4, "body.0.rdb1.conv1.weight": 4}, {"realesrgan": ""}),
     Signature("VGG19", "image features", {"features.0.weight": 4, "features.34.weight": 4}, {"vgg": ""}),
+    Signature("AlexNet", "image features", {"features.3.weight": 4, "features.6.weight": 4}, {"lpips": ""}),
+    Signature("LPIPS", "weights of channels", {"lin0.model.1.weight": 4, "lin4.model.1.weight": 4}, {"lpips": ""}),
+    Signature(
+        "FIDInception",
+        "image features",
+        {"Conv2d_1a_3x3.conv.weight": 4, "Mixed_7c.branch_pool.conv.weight": 4},
+        {"inception": ""},
+    ),
+    Signature("I3D", "video features", {"Conv3d_1a_7x7.conv3d.weight": 5, "logits.conv3d.weight": 5}, {"i3d": ""}),
+    Signature("SyncNet", "lips and sound", {"netcnnaud.0.weight": 4, "netcnnlip.0.weight": 5}, {"syncnet": ""}),
 )
 
 

@@ -148,6 +148,23 @@ def load_strict(module: nn.Module, state: Mapping[str, Tensor], *, where: object
     module.load_state_dict(dict(state), strict=False)
 
 
+def load_only(module: nn.Module, path: Path, network: str) -> None:
+    """Load one network of a file into a module; errors as for `load_networks` and `load_strict`.
+
+    Args:
+        module: receives the values.
+        path: of the file.
+        network: its name, as `load_networks` gives it.
+
+    Raises:
+        WeightsError: if the file does not hold it.
+    """
+    states = load_networks(path, only=[network]).states
+    if network not in states:
+        raise WeightsError(f"holds no weights of {network}", where=path, cure="Delete it and get it again.")
+    load_strict(module, states[network], where=path)
+
+
 def save_networks(
     path: Path,
     networks: Mapping[str, Mapping[str, Tensor]],
@@ -211,6 +228,7 @@ __all__ = [
     "NetworkWeights",
     "States",
     "load_networks",
+    "load_only",
     "load_strict",
     "load_together",
     "read_notes",

@@ -69,6 +69,11 @@ def test_the_frechet_distance_agrees_with_a_matrix_root() -> None:
     apart = np.square(one.mean(axis=0) - other.mean(axis=0)).sum()
     assert frechet(one, other) == pytest.approx(apart + np.trace(first + second - 2 * root), rel=1e-6)
     assert frechet(one, one) == 0
+    few, others = random.normal(size=(9, 40)), random.normal(size=(12, 40)) + 0.2
+    first, second = (np.cov(x, rowvar=False) + 1e-9 * np.eye(40) for x in (few, others))
+    root = linalg.sqrtm(first @ second).real
+    apart = np.square(few.mean(axis=0) - others.mean(axis=0)).sum()
+    assert frechet(few, others, 0) == pytest.approx(apart + np.trace(first + second - 2 * root), rel=1e-3)
     assert math.isnan(frechet(one[:1], other))
 
 
@@ -79,6 +84,7 @@ def test_likeness_is_correlation_and_slope() -> None:
     assert r == pytest.approx(np.corrcoef(real, made)[0, 1], abs=1e-6)
     assert slope == pytest.approx(np.polyfit(real, made, 1)[0], abs=1e-9)
     assert np.isnan(likeness(np.zeros(60), made)).all()
+    assert likeness(real, 0.01 * real)[0] == 0, "what hardly moves holds the noise of the landmarks"
     gaps = np.where(np.arange(60) % 7, real, np.nan)
     assert likeness(gaps, gaps) == pytest.approx((1, 1), abs=1e-6)
 
@@ -146,10 +152,23 @@ def test_each_fault_of_a_face_moves_its_own_metric(talking: Tensor) -> None:
     assert same["mouth_r"] == pytest.approx(1, abs=1e-6) and same["mouth_slope"] == pytest.approx(1, abs=1e-6)
     frozen = scores(talking[:1].expand_as(talking), talking)
     assert frozen["akd"] > 0.1 and frozen["expression"] > 0 and abs(frozen["mouth_slope"]) < 0.2
+    assert math.isnan(frozen["mouth_lag"]), "a still mouth is not late"
     gone = scores(torch.cat([talking[:12], torch.zeros_like(talking[12:])]), talking)
     assert gone["faces_lost"] == pytest.approx(0.5, abs=0.05)
     steps = [torch.roll(frame, 2 * (-1) ** number, dims=2) for number, frame in enumerate(talking)]
     assert scores(torch.stack(steps), talking)["jitter"] > 5
+
+
+def test_methods_share_what_is_seen_in_real_frames() -> None:
+    tools, seen = MetricTools(), list[Tensor]()
+
+    def brightness(_: MetricTools, frames: Tensor) -> float:
+        seen.append(frames)
+        return float(frames.mean())
+
+    one, other = torch.full((2, 3, 4, 4), 0.25), torch.full((2, 3, 4, 4), 0.5)
+    assert [tools.of_real(brightness, x) for x in (one, one, other, other, one)] == [0.25, 0.25, 0.5, 0.5, 0.25]
+    assert len(seen) == 3
 
 
 def test_kept_tensors_give_the_set_the_same_distance(talking: Tensor) -> None:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from talkingface.data import open_store
 from talkingface.evaluation import EvaluateSettings, Report, evaluate
+from talkingface.evaluation.clips.chosen import chosen_clips
 from talkingface.evaluation.report import ClipScore
 from talkingface.models.base import Batch, ModelPlugin, MotionExtractor, Phase, Renderer
 from talkingface.types import Motion, Source
@@ -105,6 +106,13 @@ def test_limits_and_chunks(fading: Path) -> None:
         evaluate(Brightness(), open_store(fading), EvaluateSettings(chunk=chunk, baselines=[])) for chunk in (1, 16)
     )
     assert one.clips[2].scores["psnr"] == pytest.approx(many.clips[2].scores["psnr"], rel=1e-5)
+
+
+def test_a_person_with_many_clips_takes_no_more_time_than_others(fading: Path) -> None:
+    clips = open_store(fading).clips()
+    limits = [{}, {"clips_per_person": 1}, {"clips_per_person": 1, "max_clips": 1}]
+    names = [[clip.name for clip in chosen_clips(clips, EvaluateSettings(**limit))] for limit in limits]
+    assert names == [["a_1", "a_2", "b_1"], ["a_1", "b_1"], ["a_1"]]
 
 
 def test_table_and_json(tmp_path: Path) -> None:

@@ -12,12 +12,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
+from torch import Tensor
 
 from talkingface.cli import main
+from talkingface.evaluation.measure import Shot, measure
+from talkingface.evaluation.metric import ClipFacts, MetricTools
+from talkingface.evaluation.metrics.sharp import Sharpness
 from talkingface.evaluation.results.unfinished import FOLDER, RECORDS, Unfinished
+from talkingface.media.video import open_video
 from talkingface.media.writer import open_writer
 
 CHOSEN = ["l1", "psnr", "ssim", "flicker", "sharpness"]
+
+
+def none(chosen: slice) -> Tensor:
+    return torch.zeros(0, 3, 8, 8)
 
 
 def write(path: Path, seed: int, noise: float = 0.0, frames: int = 6) -> None:
@@ -136,6 +147,41 @@ def test_dropped_frames_are_told(folders: Path) -> None:
     report = evaluate(folders, "out", "short")
     (row,) = report["tables"]["videos"]["rows"]  # type: ignore[index]
     assert row["over_identities"]["frames_lost"] == pytest.approx(0.5)
+
+
+def test_each_program_has_its_own_lost_frames_and_sound(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("anna_1", "ben#2"):
+        write(folders / "short" / f"{name}.mp4", 1, frames=3)
+    report = evaluate(folders, "out", "exact", "short")
+    rows = {row["method"]: row for row in report["tables"]["videos"]["rows"]}  # type: ignore[index]
+    lost = {name: row["over_identities"]["frames_lost"] for name, row in rows.items()}
+    assert lost == {"exact": 0, "short": pytest.approx(0.5)}
+    heard: list[Path | None] = []
+    monkeypatch.setattr(Sharpness, "begin", lambda self, clip: heard.append(clip.made_sound))
+    own = folders / "own.wav"
+    facts = ClipFacts(Fraction(25), torch.zeros(1, 3, 8, 8))
+    shot = Shot("x", "x", 0, facts, none, {"a": none, "b": none}, {}, {"b": own})
+    measure("videos", [("x", lambda: shot)], {"sharpness": Sharpness}, MetricTools(), chunk=4)
+    assert heard == [None, own]
+
+
+def test_what_other_programs_leave_is_taken_or_told(folders: Path) -> None:
+    """Folders of pictures are videos; what is damaged is left out, with a note."""
+    real, other = folders / "real", folders / "a program"
+    pictures = other / "sub folder" / "ö 3"
+    pictures.mkdir(parents=True)
+    write(real / "sub folder" / "ö 3.mov", 4)
+    with open_video(real / "sub folder" / "ö 3.mov") as video:
+        for number, frame in enumerate(video, 8):
+            Image.fromarray(frame).save(pictures / f"{number}.png")
+    write(other / "anna_1.mov", 1)
+    (other / "ben#2.wmv").write_bytes(b"no video at all")
+    (other / "notes.txt").write_text("hello")
+    report = evaluate(folders, "out", "a program")
+    clips = {clip["clip"]: clip["scores"]["l1"] for clip in report["tables"]["videos"]["clips"]}  # type: ignore[index]
+    assert clips == {"anna_1": pytest.approx(0, abs=0.02), "sub folder/ö 3": 0}
+    first, second = report["notes"]  # type: ignore[misc]
+    assert first.startswith("ben#2.wmv of a program: left out, ") and second == "ben#2: a program has no such video"
 
 
 def test_folders_without_a_common_name_are_refused(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 SIDE = 256  # pixels of the picture in which distances of landmarks are given, as in the paper of FOM
 _FEWEST = 10  # frames of both curves, below which nothing is said about their likeness
 _STILL = 1e-4  # deviation below which a curve has nothing to follow
+_NOISE = 0.05  # of the driver's deviation: a curve that moves less holds the noise of the landmarks alone
 
 
 class FaceMetric(Metric):
@@ -117,14 +118,15 @@ def _trembling(face: DetectedFace) -> float:
 def likeness(real: Floats, made: Floats) -> tuple[float, float]:
     """(r, slope) of a made curve on the real one, both (T,); NaN where there is nothing to follow.
 
-    r is their correlation; the slope of the least-squares line is 1 where the whole amplitude is carried over.
+    r is their correlation, 0 for a made curve that hardly moves; the slope of the least-squares line is 1 where the
+    whole amplitude is carried over.
     """
     both = np.isfinite(real) & np.isfinite(made)
     if both.sum() < _FEWEST or real[both].std() < _STILL:
         return math.nan, math.nan
     real, made = real[both] - real[both].mean(), made[both] - made[both].mean()
     covariance = float((real * made).mean())
-    r = covariance / float(real.std() * made.std()) if made.std() > 0 else 0.0
+    r = covariance / float(real.std() * made.std()) if made.std() > _NOISE * real.std() else 0.0
     return r, covariance / float(real.var())
 
 
@@ -136,7 +138,7 @@ class Following(FaceMetric):
         part: 0 for the correlation, 1 for the slope.
     """
 
-    digits, better, aligned = 2, "higher", False
+    digits, better, aligned, version = 2, "higher", False, 2
     movement: ClassVar[str]
     part: ClassVar[int]
 
@@ -153,7 +155,7 @@ def _curve(face: DetectedFace, movement: str) -> Floats:
 
 def _following(movement: str, part: int) -> type[Following]:
     word = ("r", "slope")[part]
-    facts = {"movement": movement, "part": part, "heading": f"{movement} {word}", "__module__": __name__}
+    facts = {"movement": movement, "part": part, "heading": f"{movement} {word}", "__module__": __name__, "aim": 1.0}
     facts["__doc__"] = f"{'Correlation' if part == 0 else 'Slope'} of the {movement} with the driver's."
     return type(f"{movement.capitalize()}{word.capitalize()}", (Following,), facts)
 
@@ -166,15 +168,18 @@ RollR, RollSlope = _following("roll", 0), _following("roll", 1)
 
 
 class MouthLag(FaceMetric):
-    """Frames by which the mouth comes late, from the shift where it is most like the driver's; 0 is best."""
+    """Frames by which the mouth comes late, from the shift where it is most like the driver's; 0 is best.
 
-    heading, digits, better, aligned = "mouth lag", 1, "lower", False
+    NaN where it is like the driver's at no shift: a still mouth is not late.
+    """
+
+    heading, digits, better, aligned, version = "mouth lag", 1, "lower", False, 2
 
     def measure(self, made: DetectedFace, real: DetectedFace) -> float:
         from ..talking_curves import correlations, lags
 
         fit = correlations(real.curves.opening, made.curves.opening, real.curves.fps)
-        if not np.isfinite(fit).any():
+        if not (fit > 0).any():
             return math.nan
         return float(abs(lags(real.curves.fps)[int(np.nanargmax(fit))]))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -13,12 +14,14 @@ from torch import Tensor
 from ...enhance.align import five_of, is_large_enough, warp
 from ...face.face import Face, largest_first, similarity
 from ...nn.graph import GraphNetwork
+from ...nn.losses.identity import IdentityNetwork
 from ...weights import load_catalogue
 from ...weights.files.tfjs import read_graph
+from ...weights.load import load_only
 from ..metric import ClipFacts, Metric, MetricTools, Observer
 from ..observe import FaceObserver, mesh_analyser, pictures_of
 
-SIDE, WIDTH = 112, 256  # pixels of a face, length of a vector
+SIDE = 112  # pixels of a face
 # Middles of the eyes, nose tip and corners of the mouth in the pictures of 112 pixels that networks for faces are
 # trained with (Deng et al. 2019, ArcFace), those on the left of the picture first.
 PLACES = np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]])
@@ -30,15 +33,23 @@ def mobileface(tools: MetricTools) -> GraphNetwork:
     return GraphNetwork(read_graph(layers, numbers)).to(tools.device)
 
 
+def arcface(tools: MetricTools) -> IdentityNetwork:
+    """The network IR-SE50 of ArcFace: faces (N, 3, 112, 112), RGB, in [-1, 1] -> (N, 512)."""
+    network = IdentityNetwork()
+    load_only(network, load_catalogue()[CSIM.weights].path(tools.root), "identity")
+    return network.to(tools.device).eval()
+
+
 class IdentityObserver(Observer):
     """Identity of the largest face in each frame, as a vector of length 1.
 
     Attributes:
+        width: D, length of the vectors.
         source: (D,), of the source; NaN where it shows no face.
         made, real: (N, D) each, of the frames that were taken last; NaN where there is no face.
     """
 
-    observes = (FaceObserver,)
+    observes, width = (FaceObserver,), 256
     source: Tensor
     made: Tensor
     real: Tensor
@@ -53,14 +64,26 @@ class IdentityObserver(Observer):
         self.made, self.real = self._vectors(predicted, faces["made"]), self._vectors(real, faces["real"])
 
     def _vectors(self, frames: Tensor, faces: list[Face | None]) -> Tensor:
-        network = self.tools.once(mobileface)
         crops = [aligned(frame, face) for frame, face in zip(frames, faces, strict=True)]
         known = [crop for crop in crops if crop is not None]
-        vectors = torch.full((len(crops), WIDTH), math.nan)
+        vectors = torch.full((len(crops), self.width), math.nan)
         if known:
             there = torch.tensor([crop is not None for crop in crops])
-            vectors[there] = F.normalize(network(torch.stack(known).to(self.tools.device) * 255)).cpu()
+            vectors[there] = F.normalize(self.embed(torch.stack(known).to(self.tools.device))).cpu()
         return vectors
+
+    def embed(self, crops: Tensor) -> Tensor:
+        """Features (N, D) of faces (N, 3, 112, 112), RGB, [0, 1]."""
+        return self.tools.once(mobileface)(crops * 255)
+
+
+class ArcFaceObserver(IdentityObserver):
+    """Identity as ArcFace sees it."""
+
+    width = 512
+
+    def embed(self, crops: Tensor) -> Tensor:
+        return self.tools.once(arcface)(crops * 2 - 1)  # type: ignore[no-any-return]
 
 
 def aligned(frame: Tensor, face: Face | None) -> Tensor | None:
@@ -75,13 +98,14 @@ def aligned(frame: Tensor, face: Face | None) -> Tensor | None:
 class IdentityMetric(Metric):
     """Mean of a number of the identities in the frames that show a face."""
 
-    landmarks, weights, observes = True, "mobileface", (IdentityObserver,)
+    landmarks, weights = True, "mobileface"
+    observes: ClassVar[tuple[type[IdentityObserver], ...]] = (IdentityObserver,)
 
     def begin(self, clip: ClipFacts) -> None:
         self._numbers: list[Tensor] = []
 
     def update(self, predicted: Tensor, real: Tensor) -> None:
-        self._numbers.append(self.measure(self.observed(IdentityObserver)))
+        self._numbers.append(self.measure(self.observed(self.observes[0])))
 
     @abstractmethod
     def measure(self, seen: IdentityObserver) -> Tensor:
@@ -114,3 +138,12 @@ class IdentityDistance(IdentityMetric):
 
     def measure(self, seen: IdentityObserver) -> Tensor:
         return (seen.made - seen.real).norm(dim=1)
+
+
+class CSIM(Identity):
+    """Cosine similarity of identities: that of `Identity`, in the features of ArcFace (IR-SE50).
+
+    Source: Deng et al. 2019 (ArcFace); as Zakharov et al. 2019 and Zhang et al. 2023 (SadTalker, section 4.1) use it.
+    """
+
+    heading, weights, observes = "CSIM", "ir_se50", (ArcFaceObserver,)

@@ -10,7 +10,7 @@ from ...nn.losses.perceptual import LPIPS, VGG16
 from ...weights import load_catalogue
 from ...weights.exact import published_bytes
 from ...weights.files.read import read_keras_vgg16
-from ...weights.load import load_networks
+from ...weights.load import load_networks, load_strict
 from ..metric import ClipFacts, FrameMetric, MetricTools, Observer
 
 TINY = 1e-10
@@ -23,6 +23,11 @@ def vgg16(tools: MetricTools) -> VGG16:
     network = VGG16(blocks=5)
     network.take(read_keras_vgg16(published_bytes("vgg16", tools.root), "vgg16"))
     return network.to(tools.device)
+
+
+def vgg_features(tools: MetricTools, frames: Tensor) -> list[Tensor]:
+    """Five maps (N, C, h, w) of frames (N, 3, H, W), RGB, [0, 1]."""
+    return list(tools.once(vgg16)(scaled(frames, SIDE)))
 
 
 class VGGObserver(Observer):
@@ -39,8 +44,7 @@ class VGGObserver(Observer):
         self.made, self.real = [], []
 
     def update(self, predicted: Tensor, real: Tensor) -> None:
-        network = self.tools.once(vgg16)
-        self.made, self.real = (network(scaled(frames, SIDE)) for frames in (predicted, real))
+        self.made, self.real = vgg_features(self.tools, predicted), self.tools.of_real(vgg_features, real)
 
 
 class VGGDistance(FrameMetric):
@@ -73,10 +77,11 @@ def _unit(features: Tensor) -> Tensor:
 def lpips(tools: MetricTools) -> LPIPS:
     """LPIPS on AlexNet with its official weights."""
     network, state = LPIPS(), dict[str, Tensor]()
-    for entry in load_catalogue().entries_for(OfficialLPIPS.weights):
-        state |= load_networks(entry.path(tools.root)).states["lpips"]
+    files = [entry.path(tools.root) for entry in load_catalogue().entries_for(OfficialLPIPS.weights)]
+    for file in files:
+        state |= load_networks(file).states.get("lpips", {})
     wanted = network.state_dict()
-    network.load_state_dict({name: state[name] for name in wanted})
+    load_strict(network, {name: value for name, value in state.items() if name in wanted}, where=files[0])
     return network.to(tools.device)
 
 

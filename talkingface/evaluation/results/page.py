@@ -12,18 +12,26 @@ from .stills import Still
 
 STYLE = """
 :root{color-scheme:light dark;--line:#8884;--soft:#8881}
-body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem}
-h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2.5rem}h3{font-size:1rem}
+body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;overflow-wrap:break-word}
+h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2.5rem}h3{font-size:1rem;margin:.5rem 0 0}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 .wide{overflow-x:auto}
 th,td{padding:.25rem .7rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
 th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:Canvas}
+.facts td{text-align:left;vertical-align:top;white-space:normal;overflow-wrap:anywhere}
+.facts td:first-child{white-space:nowrap}
 tr:hover td{background:var(--soft)}
 .best{font-weight:600}
 small,.key{color:GrayText}
+small{font-weight:400}
+li,code{overflow-wrap:anywhere}
 figure{display:inline-block;margin:.5rem 1rem .5rem 0}figure img{display:block;max-width:100%;border-radius:4px}
-svg text{fill:CanvasText;font:12px system-ui,sans-serif}
-code{overflow-wrap:anywhere}
+.plots{display:grid;gap:0 2rem;grid-template-columns:repeat(auto-fill,minmax(min(100%,24rem),1fr))}
+svg{width:100%;height:auto}svg text{fill:CanvasText;font:12px system-ui,sans-serif}svg line{stroke:CanvasText}
+@media (max-width:40rem){
+body{margin:1rem auto}th,td{padding:.25rem .4rem}td small{display:block}
+th:first-child,td:first-child{white-space:normal;max-width:7rem}.facts td:first-child{white-space:normal;max-width:5rem}
+}
 """
 COLOURS = ("#2563eb", "#d97706", "#059669", "#9333ea", "#dc2626", "#0891b2")
 TITLES = {
@@ -31,8 +39,11 @@ TITLES = {
     "another": "Another person's picture, moved by a clip",
     "videos": "Videos against the real ones",
     "talking": "The mouth against a voice",
+    "compare": "One input through every model",
 }
 EXAMPLES = 4  # of the best and of the worst
+LABEL, PLOT, EDGE = 116, 320, 8  # of a drawing, in its own units, which are pixels on a wide page
+LONGEST = 16  # characters of a label
 
 
 def page(
@@ -67,28 +78,34 @@ def page(
 
 def _table(report: Report) -> str:
     """A line for each metric, a column for each method."""
-    head = "".join(f"<th>{escape(row.method)}</th>" for row in report.rows)
+    head = "".join(f'<th scope="col">{escape(row.method)}</th>' for row in report.rows)
     lines = []
     for name in report.metrics():
         heading, digits, better = report.look(name)
         values = [row.over_identities.get(name, math.nan) for row in report.rows]
-        best = _best(values, better)
+        best = _best(values, better, digits)
         cells = "".join(
-            f"<td{' class=best' if place == best else ''}>{_cell(row, name, digits)}</td>"
+            f"<td{' class=best' if place in best else ''}>{_cell(row, name, digits)}</td>"
             for place, row in enumerate(report.rows)
         )
-        arrow = {"lower": " ↓", "higher": " ↑"}.get(better, "")
+        arrow = {"lower": "&nbsp;↓", "higher": "&nbsp;↑", "": ""}.get(better, f"&nbsp;→&nbsp;{better}")
         lines.append(f"<tr><td>{escape(heading)}{arrow}</td>{cells}</tr>")
-    table = f"<table><tr><th></th>{head}</tr>{''.join(lines)}</table>"
+    table = f'<table><tr><th scope="col">metric</th>{head}</tr>{"".join(lines)}</table>'
     key = escape(report.counts()) + "; mean over people, 95 % confidence interval by bootstrap over people"
     return f'<div class="wide">{table}</div><p class="key">{key}</p>'
 
 
-def _best(values: Sequence[float], better: str) -> int | None:
-    known = [(value, place) for place, value in enumerate(values) if not math.isnan(value)]
-    if len(known) < 2 or better not in ("lower", "higher"):
-        return None
-    return (min if better == "lower" else max)(known)[1]
+def _best(values: Sequence[float], better: str, digits: int) -> set[int]:
+    """Places of the best values, as they are written: several where they are equal; none of a single one."""
+    known = {place: round(value, digits) for place, value in enumerate(values) if not math.isnan(value)}
+    if len(known) < 2 or not better:
+        return set()
+    signs = {"lower": 1, "higher": -1}
+    worth = {
+        place: signs[better] * value if better in signs else abs(value - float(better))
+        for place, value in known.items()
+    }
+    return {place for place, value in worth.items() if value == min(worth.values())}
 
 
 def _cell(row: Row, name: str, digits: int) -> str:
@@ -96,17 +113,26 @@ def _cell(row: Row, name: str, digits: int) -> str:
     if math.isnan(value):
         return "-"
     low, high = row.interval.get(name, (math.nan, math.nan))
-    about = "" if math.isnan(low) else f" <small>{low:.{digits}f} to {high:.{digits}f}</small>"
-    return f"{value:.{digits}f}{about}"
+    about = "" if math.isnan(low) else f" <small>{_number(low, digits)} to {_number(high, digits)}</small>"
+    return _number(value, digits) + about
+
+
+def _number(value: float, digits: int) -> str:
+    """A number with digits behind the point; what rounds to nothing has no sign."""
+    return f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def _plots(report: Report) -> str:
     """Strips of all clips, a drawing for each metric."""
-    drawings = [_strip(report, name) for name in report.metrics()]
-    return f"<details><summary>Each clip, by metric</summary>{''.join(drawings)}</details>" if any(drawings) else ""
+    drawings = "".join(_strip(report, name) for name in report.metrics())
+    if not drawings:
+        return ""
+    key = '<p class="key">A dot is a clip; a line marks the mean over people.</p>'
+    return f'<details><summary>Each clip, by metric</summary>{key}<div class="plots">{drawings}</div></details>'
 
 
 def _strip(report: Report, name: str) -> str:
+    """One metric as a drawing, a line of dots for each method; empty where nothing was measured in clips."""
     rows = [
         [(s.clip, s.scores[name]) for s in report.clips if s.method == row.method and name in s.scores]
         for row in report.rows
@@ -115,25 +141,34 @@ def _strip(report: Report, name: str) -> str:
     if not values:
         return ""
     low, high = min(values), max(values)
-    across = (high - low) or 1.0
     heading, digits, _ = report.look(name)
+
+    def at(value: float) -> str:
+        return f"{LABEL + PLOT * (value - low) / ((high - low) or 1.0):.1f}"
+
     marks = []
     for place, (row, clips) in enumerate(zip(report.rows, rows, strict=True)):
-        y, colour = 20 + 22 * place, COLOURS[place % len(COLOURS)]
-        marks.append(f'<text x="0" y="{y + 4}">{escape(row.method[:20])}</text>')
-        for clip, value in clips:
-            if math.isfinite(value):
-                x = 160 + 600 * (value - low) / across
-                tip = escape(f"{clip}: {value:.{digits}f}")
-                marks.append(
-                    f'<circle cx="{x:.1f}" cy="{y}" r="4" fill="{colour}" fill-opacity=".55">'
-                    f"<title>{tip}</title></circle>"
-                )
-    bottom = 20 + 22 * len(rows)
-    marks.append(f'<text x="160" y="{bottom + 8}">{low:.{digits}f}</text>')
-    marks.append(f'<text x="760" y="{bottom + 8}" text-anchor="end">{high:.{digits}f}</text>')
-    size = f'viewBox="0 0 780 {bottom + 14}" width="780" style="max-width:100%"'
-    return f'<h3>{escape(heading)}</h3><svg {size} role="img" aria-label="{escape(heading)}">{"".join(marks)}</svg>'
+        y, colour = 14 + 22 * place, COLOURS[place % len(COLOURS)]
+        marks.append(f'<text x="0" y="{y + 4}">{escape(_short(row.method))}</text>')
+        marks += [
+            f'<circle cx="{at(value)}" cy="{y}" r="4" fill="{colour}" fill-opacity=".7">'
+            f"<title>{escape(f'{row.method}, {clip}: {_number(value, digits)}')}</title></circle>"
+            for clip, value in clips
+            if math.isfinite(value)
+        ]
+        mean = row.over_identities.get(name, math.nan)
+        if low <= mean <= high:
+            marks.append(f'<line x1="{at(mean)}" x2="{at(mean)}" y1="{y - 8}" y2="{y + 8}" stroke-width="2"/>')
+    bottom = 14 + 22 * len(rows)
+    marks.append(f'<text x="{LABEL}" y="{bottom + 8}">{_number(low, digits)}</text>')
+    marks.append(f'<text x="{LABEL + PLOT}" y="{bottom + 8}" text-anchor="end">{_number(high, digits)}</text>')
+    size = f'viewBox="0 0 {LABEL + PLOT + EDGE} {bottom + 14}"'
+    drawing = f'<svg {size} role="img" aria-label="{escape(heading)}">{"".join(marks)}</svg>'
+    return f"<section><h3>{escape(heading)}</h3>{drawing}</section>"
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= LONGEST else label[: LONGEST - 1] + "…"
 
 
 def _examples(stills: Iterable[Still]) -> str:
@@ -143,7 +178,8 @@ def _examples(stills: Iterable[Still]) -> str:
         chosen = sorted((s for s in stills if s.kind == kind), key=lambda s: (sign * s.error, s.clip))[:EXAMPLES]
         figures = "".join(_figure(still) for still in chosen)
         if figures:
-            parts.append(f"<h2>The {kind} frames</h2><p>Source, real frame, {escape(chosen[0].method)}.</p>{figures}")
+            order = f"Source, frame that is compared with, {escape(chosen[0].method)}."
+            parts.append(f"<h2>The {kind} frames</h2><p>{order}</p>{figures}")
     return "\n".join(parts)
 
 
@@ -166,12 +202,21 @@ def _notes(notes: Sequence[str]) -> str:
 
 def _protocol(protocol: Mapping[str, Any]) -> str:
     facts = {key: value for key, value in protocol.items() if key not in ("data", "hash")}
-    lines = "".join(f"<tr><td>{escape(key)}</td><td>{escape(str(value))}</td></tr>" for key, value in facts.items())
+    lines = "".join(f"<tr><td>{escape(key)}</td><td>{escape(_told(value))}</td></tr>" for key, value in facts.items())
     files = "".join(
         f"<tr><td>{escape(name)}</td><td><code>{escape(digest[:16])}</code></td></tr>"
         for name, digest in protocol["data"].items()
     )
     return (
-        f"<h2>Protocol</h2><table>{lines}</table>"
-        f"<details><summary>{len(protocol['data'])} files</summary><table>{files}</table></details>"
+        f'<h2>Protocol</h2><table class="facts">{lines}</table>'
+        f'<details><summary>{len(protocol["data"])} files</summary><table class="facts">{files}</table></details>'
     )
+
+
+def _told(value: Any) -> str:
+    """A value of the protocol in words."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_told(part)}" for key, part in value.items()) or "none"
+    if isinstance(value, (list, tuple)):
+        return " ".join(_told(part) for part in value) or "none"
+    return "none" if value is None else str(value)

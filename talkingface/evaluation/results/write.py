@@ -64,8 +64,8 @@ def peak_memory_mb() -> int | None:
 
 
 def directions(metrics: Mapping[str, type[Metric]]) -> dict[str, str]:
-    """Metric -> the direction of good numbers."""
-    return {name: metric.better for name, metric in metrics.items()}
+    """Metric -> the direction of good numbers, or the number that is best."""
+    return {name: metric.better if metric.aim is None else f"{metric.aim:g}" for name, metric in metrics.items()}
 
 
 def _lasting(report: Report) -> dict[str, Any]:

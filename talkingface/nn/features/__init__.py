@@ -1,0 +1,1 @@
+"""Networks of others whose features published metrics compare, under the names of their weight files."""
