@@ -71,6 +71,8 @@ ALLOWED = {
     "weights/resolve.py: beside / Path(part.file).name": CHECKED,
     "scripts/build_cache.py: arguments.cache / arguments.split": "a flag",
     "scripts/make_sample_media.py: output / plan.file": OURS,
+    "scripts/recipes/student.py: recipe.cache / split": OURS,
+    "scripts/recipes/student.py: recipe.run_dir / part.name": OURS,
     "scripts/recipes/stages.py: recipe.cache / split": OURS,
     "scripts/recipes/stages.py: recipe.run_dir / stage.name": OURS,
     "scripts/train_compact.py: CLONE / 'runs' / arguments.model.lower()": "one of two names",
