@@ -121,7 +121,9 @@ def check_file(path: str | Path) -> Path:
 
 
 def check_size(size: tuple[int, int], max_pixels: int, path: Path) -> None:
-    """Raise MediaError if a picture or frame of (width, height) has too many pixels."""
+    """Raise MediaError if a picture or frame of (width, height) has too many pixels, or none."""
+    if min(size) < 1:
+        raise MediaError(f"a picture of {size[0]}x{size[1]} pixels is none", where=path, cure="The file is damaged.")
     if size[0] * size[1] > max_pixels:
         raise too_large(f"{size[0]}x{size[1]} pixels", max_pixels, path)
 

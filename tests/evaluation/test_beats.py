@@ -13,18 +13,18 @@ import torch
 
 from talkingface.evaluation.metric import ClipFacts, MetricTools
 from talkingface.evaluation.metrics.moving import BeatAlignment, _slowest
-from talkingface.evaluation.observe import SeenFace
+from talkingface.evaluation.observe import DetectedFace
 from talkingface.evaluation.talking_curves import Curves
 
 RATE_HZ, SECONDS, FRAMES = 16000, 8, 200
 
 
-def nodding(late_s: float) -> SeenFace:
+def nodding(late_s: float) -> DetectedFace:
     """A head that turns to and fro once a second, and stands still every half second."""
     times = np.arange(FRAMES) / 25 - late_s
     angles = np.stack([10 * np.cos(2 * np.pi * times), np.zeros(FRAMES), np.zeros(FRAMES)], axis=1)
     curves = Curves(Fraction(25), np.ones(FRAMES), np.ones(FRAMES), angles)
-    return SeenFace(curves, np.zeros((FRAMES, 468, 3)), np.zeros((FRAMES, 64)), 256)
+    return DetectedFace(curves, np.zeros((FRAMES, 468, 3)), np.zeros((FRAMES, 64)), 256)
 
 
 def clicks(path: Path) -> Path:

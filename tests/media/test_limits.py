@@ -15,7 +15,7 @@ from talkingface.config import load_settings
 from talkingface.errors import ConfigError, MediaError
 from talkingface.media.ffmpeg import DEMUXERS, MAX_PIXELS, address
 from talkingface.media.image import read_image
-from talkingface.media.probe import describe
+from talkingface.media.probe import check_size, describe
 from talkingface.media.sounds.audio import read_audio
 from talkingface.media.sounds.buffer import open_audio
 from talkingface.media.sounds.track import sound_track
@@ -174,3 +174,8 @@ def test_hostile_videos_end_soon_and_small(name: str) -> None:
     assert (said == "1 1") == (name == "delta.mp4")
     assert time.monotonic() - began < 20
     assert int(kilobytes) < 1 << 20  # of the program and its decoders alone: this process has other children
+
+
+def test_a_header_without_height_is_a_damaged_file() -> None:
+    with pytest.raises(MediaError, match="2x0 pixels"):
+        check_size((2, 0), 100, Path("clip.mov"))
