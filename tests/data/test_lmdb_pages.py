@@ -63,6 +63,17 @@ def test_a_file_that_is_cut_is_refused(tmp_path: Path, part: int) -> None:
         PageFile.checked(tmp_path / "data.mdb")
 
 
+@pytest.mark.parametrize("mark", [0x01, 0x04])  # a map at a fixed address, keys with several values
+def test_marks_of_the_free_pages_that_the_library_would_obey_are_refused(tmp_path: Path, mark: int) -> None:
+    fill(tmp_path, keys=300)
+    data = bytearray((tmp_path / "data.mdb").read_bytes())
+    for meta in (0, int.from_bytes(data[40:44], "little")):  # the page size stands in the first one
+        data[meta + 44] |= mark
+    (tmp_path / "data.mdb").write_bytes(data)
+    with pytest.raises(DamagedError, match="of another kind"):
+        PageFile.checked(tmp_path / "data.mdb")
+
+
 @pytest.mark.skipif(not HOSTILE.is_dir(), reason=f"no {HOSTILE} (set TALKINGFACE_SHARED)")
 def test_damaged_databases_are_told_by_reader_and_writer(tmp_path: Path) -> None:
     files = sorted(HOSTILE.glob("*.mdb"))

@@ -21,6 +21,7 @@ _BRANCH, _LEAF, _OVERFLOW, _META = 0x01, 0x02, 0x04, 0x08
 _KINDS = _BRANCH | _LEAF | _OVERFLOW | _META
 _BIG, _PLAIN = 0x01, 0x00
 _PAGE_SIZES = [1 << power for power in range(8, 17)]
+_NUMBERS = 0x08  # kind of the keys of free pages; the library takes other marks beside it as orders, such as an address
 _NO_PAGE = (1 << 64) - 1
 _DEEPEST = 32  # more levels than any file on earth needs
 _LARGEST_KEY = 511
@@ -141,7 +142,7 @@ class PageFile:
         """Trees of the free pages and of the values, by the newer meta page."""
         metas = [self._meta(number) for number in (0, 1)]
         _, self._last_page, free, main = max(metas, key=lambda meta: meta[0])
-        if main.flags:
+        if main.flags or free.flags != _NUMBERS:
             raise DamagedError("its keys are of another kind")
         return free, main
 
