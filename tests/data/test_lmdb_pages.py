@@ -20,6 +20,7 @@ HOSTILE = Path(os.environ.get("TALKINGFACE_SHARED", Path(__file__).parents[3] / 
 
 def fill(folder: Path, seed: int = 0, keys: int = 1500) -> dict[bytes, bytes]:
     """Write, overwrite and delete in several transactions; returns what is there at the end."""
+    folder.mkdir(exist_ok=True)
     chosen, truth = random.Random(seed), {}
     with lmdb.open(str(folder), map_size=2**26) as env:
         for _ in range(4):
@@ -72,6 +73,17 @@ def test_marks_of_the_free_pages_that_the_library_would_obey_are_refused(tmp_pat
     (tmp_path / "data.mdb").write_bytes(data)
     with pytest.raises(DamagedError, match="of another kind"):
         PageFile.checked(tmp_path / "data.mdb")
+
+
+def test_a_last_page_beyond_the_map_is_told_by_the_writer(tmp_path: Path) -> None:
+    fill(tmp_path / "32", keys=300)
+    file = tmp_path / "32" / "data.mdb"
+    data = bytearray(file.read_bytes())
+    for meta in (0, int.from_bytes(data[40:44], "little")):
+        data[meta + 136 : meta + 144] = (1 << 40).to_bytes(8, "little")
+    file.write_bytes(data)
+    with pytest.raises(DataError, match="cannot be opened"):
+        LMDBWriter(tmp_path, 32)
 
 
 @pytest.mark.skipif(not HOSTILE.is_dir(), reason=f"no {HOSTILE} (set TALKINGFACE_SHARED)")

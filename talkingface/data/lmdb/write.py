@@ -54,7 +54,10 @@ class LMDBWriter:
             self.path.mkdir(parents=True, exist_ok=True)
             if held.is_file() and held.stat().st_size:
                 PageFile.checked(held)  # the library trusts what it maps
-            self._env = lmdb.open(str(self.path), map_size=_whole_pages(map_size), readahead=False)
+            try:
+                self._env = lmdb.open(str(self.path), map_size=_whole_pages(map_size), readahead=False)
+            except lmdb.MapResizedError as error:  # a map is never smaller than the file says, unless it is damaged
+                raise DamagedError("its last page is beyond its map") from error
             if held.stat().st_size > self._env.info()["map_size"]:
                 self._env.set_mapsize(_whole_pages(held.stat().st_size))
 
