@@ -166,7 +166,7 @@ def _run(
         plugin,
         caches["train"],
         recipe.cache / "train",
-        _settings(stage, recipe, plugin.config.image_size),
+        settings_of(recipe, plugin.config.image_size, stage.share, stage.warmup),
         recipe.draws.model_copy(update=dict(stage.draws)),
         recipe.run_dir / stage.name,
         validation=caches["val"],
@@ -190,15 +190,25 @@ def start_generator(plugin: ModelPlugin, path: Path | None) -> None:
         start_from(plugin.networks["generator"], weights)  # type: ignore[arg-type]
 
 
-def _settings(stage: Stage, recipe: Recipe, size: int) -> TrainSettings:
+def settings_of(recipe: Any, size: int, share: float, warmup: int, stage: str = "") -> TrainSettings:
+    """Settings of the trainer for a part of a recipe.
+
+    Args:
+        recipe: with ``batch_size``, ``every``, ``hours`` and ``most_steps``.
+        size: side of the pictures.
+        share: of the hours.
+        warmup: steps over which learning rates rise.
+        stage: of the plug-in.
+    """
     return TrainSettings(
+        stage=stage,
         image_size=size,
         batch_size=recipe.batch_size,
         workers=0,
         max_steps=recipe.most_steps,
-        max_seconds=3600 * recipe.hours * stage.share,
+        max_seconds=3600 * recipe.hours * share,
         schedule="constant",
-        warmup_steps=stage.warmup,
+        warmup_steps=warmup,
         clip_gradient=1.0,
         ema_decay=0.98,
         augment=AUGMENT,

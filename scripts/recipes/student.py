@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from recipes.stages import AUGMENT, DONE, MARK, features
+from recipes.stages import DONE, MARK, features, settings_of
 from talkingface.data.cache.batches import PairBatches, PairSampler
 from talkingface.data.cache.settings import DrawSettings
 from talkingface.data.cache.store import FaceCache
@@ -29,7 +29,6 @@ from talkingface.paths import default_checkpoint_root
 from talkingface.pipelines.plan.known_weights import base_config
 from talkingface.train.cached import CachedTrainer
 from talkingface.train.checkpoints import FORMAT
-from talkingface.train.settings import TrainSettings
 from talkingface.weights import resolve
 from talkingface.weights.load import load_networks, load_strict, read_notes, save_networks
 
@@ -246,33 +245,10 @@ def _run(
         plugin,
         caches["train"],
         recipe.cache / "train",
-        _settings(part, recipe, config.image_size),
+        settings_of(recipe, config.image_size, part.share, 20, part.stage),
         recipe.draws,
         recipe.run_dir / part.name,
         validation=caches["val"],
         metadata={"variant": "student", "part": part.name},
     )
     return trainer.run().reason
-
-
-def _settings(part: Part, recipe: Recipe, size: int) -> TrainSettings:
-    return TrainSettings(
-        stage=part.stage,
-        image_size=size,
-        batch_size=recipe.batch_size,
-        workers=0,
-        max_steps=recipe.most_steps,
-        max_seconds=3600 * recipe.hours * part.share,
-        schedule="constant",
-        warmup_steps=20,
-        clip_gradient=1.0,
-        ema_decay=0.98,
-        augment=AUGMENT,
-        resume="auto",
-        log_every=10,
-        image_every=recipe.every,
-        validate_every=recipe.every,
-        validate_batches=8,
-        checkpoint_every_s=240,
-        tensorboard=False,
-    )

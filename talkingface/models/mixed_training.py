@@ -183,15 +183,11 @@ class MixedObjective:
         lips = surroundings(redrawn.face.points, [OUTER_LIPS], real)
         eyes = surroundings(redrawn.face.points, [LEFT_EYE, RIGHT_EYE], real)
         importance = 1 + weights.lips * lips + weights.eyes * eyes
-        edges = [
-            ((a - b).abs() * importance[..., 1:, 1:]).mean() for a, b in zip(_edges(made), _edges(real), strict=True)
-        ]
-        smaller = [(F.avg_pool2d(made, k) - F.avg_pool2d(real, k)).abs().mean() for k in (2, 4, 8)]
         warped = (redrawn.out["deformed"] - real).abs() * (1 - lips)  # an open mouth cannot be warped from a shut one
         return {
             "error": ((made - real).abs() * importance).mean(),
-            "smaller": weights.smaller * torch.stack(smaller).sum(),
-            "edges": weights.edges * torch.stack(edges).sum(),
+            "smaller": weights.smaller * smaller_error(made, real),
+            "edges": weights.edges * edge_error(made, real, importance),
             "deformed": weights.deformed * warped.mean(),
             "painted": weights.painted * (1 - redrawn.out["occlusion_map"]).mean(),
         }
@@ -244,7 +240,23 @@ class MixedObjective:
         return found
 
 
-def _edges(pictures: Tensor) -> tuple[Tensor, Tensor]:
+def smaller_error(made: Tensor, real: Tensor) -> Tensor:
+    """Sum () of the mean absolute errors of pictures (N, C, H, W) at half, quarter and eighth size."""
+    return torch.stack([(F.avg_pool2d(made, k) - F.avg_pool2d(real, k)).abs().mean() for k in (2, 4, 8)]).sum()
+
+
+def edge_error(made: Tensor, real: Tensor, weight: Tensor) -> Tensor:
+    """Sum () of the mean absolute errors of the differences between neighbouring pixels, to the right and below.
+
+    Args:
+        made, real: (N, C, H, W).
+        weight: (N, 1, H, W), how much each place counts.
+    """
+    pairs = zip(_differences(made), _differences(real), strict=True)
+    return torch.stack([((a - b).abs() * weight[..., 1:, 1:]).mean() for a, b in pairs]).sum()
+
+
+def _differences(pictures: Tensor) -> tuple[Tensor, Tensor]:
     corner = pictures[..., :-1, :-1]
     return pictures[..., 1:, :-1] - corner, pictures[..., :-1, 1:] - corner
 

@@ -112,7 +112,7 @@ class CoefficientBatches(PairBatches):
     """Batches whose points are those that coefficients say, with the coefficients."""
 
     def __getitem__(self, step: int) -> dict[str, Tensor]:
-        """As `PairBatches`, with ``rows_source`` and ``rows_driving``, (N, 260), of the mesh space.
+        """Batch of `PairBatches`, with ``rows_source`` and ``rows_driving``, (N, 260), of the mesh space.
 
         Both frames of a pair have the identity that is estimated from the two.
         """

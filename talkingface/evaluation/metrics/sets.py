@@ -57,7 +57,7 @@ def _few(one: Floats, other: Floats) -> tuple[float, float]:
 
 
 def _many(one: Floats, other: Floats, shrink: float) -> tuple[float, float]:
-    """As `_few`, of any number of rows."""
+    """Return the same as `_few`, of any number of rows."""
     covariances = [np.cov(x, rowvar=False) for x in (one, other)]
     ridge = shrink * float(np.mean([np.trace(c) for c in covariances])) / one.shape[1] * np.eye(one.shape[1])
     first, second = (c + ridge for c in covariances)

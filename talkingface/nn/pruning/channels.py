@@ -216,7 +216,7 @@ class _Tracer(TorchFunctionMode):
             self._fix(self._labels.get(id(tensor), ()))
 
     def channels(self) -> Channels:
-        """What was found; a layer with a channel that is fixed is fixed as a whole."""
+        """Channels that may go; a layer with a channel that is fixed is fixed as a whole."""
         fixed = {self._root(label) for label in self._fixed}
         layers, seen = {}, set[int]()
         for name, labels in self._made.items():

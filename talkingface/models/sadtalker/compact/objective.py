@@ -19,6 +19,7 @@ from ....motion.coefficients import row70
 from ....nn.geometry.keypoints import Keypoints
 from ...base import Batch, Losses
 from ...mesh_faces import face_points, surroundings
+from ...mixed_training import edge_error, smaller_error
 from ..config import CompactTrain
 from ..training.phases import Stage
 from ..training.pictures import middle, picture_samples, pictures_of
@@ -78,13 +79,11 @@ class CompactRenderObjective:
         eyes = surroundings(redrawn.points, [LEFT_EYE, RIGHT_EYE], real)
         face = F.interpolate(redrawn.out["gate"].detach(), size=real.shape[-2:], mode="bilinear")
         weight = 1 + train.lips * lips + train.eyes * eyes + face
-        edges = [((a - b).abs() * weight[..., 1:, 1:]).mean() for a, b in zip(_edges(made), _edges(real), strict=True)]
-        smaller = [(F.avg_pool2d(made, k) - F.avg_pool2d(real, k)).abs().mean() for k in (2, 4, 8)]
         warped = (redrawn.out["deformed"] - real).abs() * (1 - lips)  # an open mouth cannot be warped from a shut one
         return {
             "error": ((made - real).abs() * weight).mean(),
-            "smaller": train.smaller * torch.stack(smaller).sum(),
-            "edges": train.edges * torch.stack(edges).sum(),
+            "smaller": train.smaller * smaller_error(made, real),
+            "edges": train.edges * edge_error(made, real, weight),
             "deformed": train.deformed * warped.mean(),
         }
 
@@ -117,11 +116,6 @@ class Redrawn:
 
     out: dict[str, Tensor]
     points: Tensor
-
-
-def _edges(pictures: Tensor) -> tuple[Tensor, Tensor]:
-    corner = pictures[..., :-1, :-1]
-    return pictures[..., 1:, :-1] - corner, pictures[..., :-1, 1:] - corner
 
 
 def _rows(batch: Batch) -> tuple[Tensor, Tensor]:

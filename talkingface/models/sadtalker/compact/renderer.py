@@ -201,7 +201,7 @@ class CompactRenderer(Renderer):
         return self._draw(state, self._keypoints(state, rows), points_of(state.identity, rows).to(rows), explain)
 
     def _encode(self, image: Tensor, points: Tensor) -> Any:
-        """What the generator keeps of a picture (1, 3, H, W) whose face has `points` (1, 468, 2)."""
+        """State that the generator keeps of a picture (1, 3, H, W) whose face has `points` (1, 468, 2)."""
         return self.generator.encode(image)
 
     def _draw(self, state: EncodedFace, keypoints: Keypoints, points: Tensor, explain: bool) -> dict[str, Tensor]:
